@@ -1,0 +1,2 @@
+//! The qualm command line.
+fn main() {}

@@ -1,0 +1,5 @@
+//! Matrices in and out: files, checks, and which columns mean what.
+
+mod matrix;
+
+pub use matrix::{Matrix, Rows};

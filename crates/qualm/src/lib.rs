@@ -1,0 +1,17 @@
+//! How much to trust each embedding.
+
+// Tests may unwrap: a failure there is the test's own report.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests"
+    )
+)]
+
+pub mod data;
+mod error;
+
+pub use error::{Error, Location, Result};
