@@ -1,0 +1,209 @@
+//! The container under `.qualm` files and checkpoints: safetensors with one JSON document
+//! among its metadata. Nothing in it is executable.
+//!
+//! Reading trusts no byte: the header's length, the tensors' shapes and their extent are
+//! checked against the file's size before anything of that size is allocated.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// The metadata entry that holds our JSON. A single entry keeps the bytes reproducible:
+/// safetensors writes its metadata in hash order.
+const KEY: &str = "qualm";
+
+/// Header bytes, at the most. A model's header is a few kilobytes plus column names.
+const MAX_HEADER: u64 = 64 << 20;
+
+/// Tensors and JSON on their way into a file.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+/// Tensors and JSON out of a file.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    file: PathBuf,
+    json: String,
+    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+impl Writer {
+    /// Adds a float32 tensor.
+    pub(crate) fn f32(&mut self, name: impl Into<String>, shape: &[usize], data: &[f32]) {
+        let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.tensors.insert(name.into(), (Dtype::F32, shape.to_vec(), bytes));
+    }
+
+    /// Adds a float64 vector.
+    pub(crate) fn f64(&mut self, name: impl Into<String>, data: &[f64]) {
+        let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.tensors.insert(name.into(), (Dtype::F64, vec![data.len()], bytes));
+    }
+
+    /// The finished file.
+    pub(crate) fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
+        let json = serde_json::to_string(json).map_err(|source| Error::SerialiseMetadata { source })?;
+        let views = self
+            .tensors
+            .iter()
+            .map(|(name, (dtype, shape, bytes))| {
+                TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view))
+            })
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|source| Error::SerialiseModel { source })?;
+        let metadata = HashMap::from([(KEY.to_owned(), json)]);
+        safetensors::serialize(views, Some(metadata)).map_err(|source| Error::SerialiseModel { source })
+    }
+}
+
+impl Reader {
+    /// Reads a whole file.
+    ///
+    /// # Errors
+    /// [`Error::ReadModel`], [`Error::NotAModel`], [`Error::CorruptModel`].
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let read = |source| Error::ReadModel {
+            file: path.to_owned(),
+            source,
+        };
+        let mut file = File::open(path).map_err(read)?;
+        let metadata = file.metadata().map_err(read)?;
+        if metadata.is_dir() {
+            return Err(read(ErrorKind::IsADirectory.into()));
+        }
+        Self::read(path, &mut file, metadata.len())
+    }
+
+    /// Reads from bytes in memory; `path` is what errors name.
+    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::read(path, &mut &*bytes, bytes.len() as u64)
+    }
+
+    fn read(path: &Path, source: &mut dyn Read, len: u64) -> Result<Self> {
+        let not_a_model = |source| Error::NotAModel {
+            file: path.to_owned(),
+            source,
+        };
+        let read = |source: std::io::Error| match source.kind() {
+            ErrorKind::UnexpectedEof => not_a_model(SafeTensorError::HeaderTooSmall),
+            _ => Error::ReadModel {
+                file: path.to_owned(),
+                source,
+            },
+        };
+        let mut prefix = [0; 8];
+        source.read_exact(&mut prefix).map_err(read)?;
+        let header = u64::from_le_bytes(prefix);
+        if header > MAX_HEADER {
+            return Err(not_a_model(SafeTensorError::HeaderTooLarge));
+        }
+        if header > len.saturating_sub(8) {
+            return Err(not_a_model(SafeTensorError::InvalidHeaderLength));
+        }
+        let mut bytes = prefix.to_vec();
+        bytes.resize(8 + header as usize, 0);
+        source.read_exact(&mut bytes[8..]).map_err(read)?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_a_model)?;
+        let end = metadata.tensors().values().map(|t| t.data_offsets.1).max().unwrap_or(0);
+        let body = len - 8 - header;
+        if end as u64 != body {
+            return Err(not_a_model(SafeTensorError::MetadataIncompleteBuffer));
+        }
+        let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).cloned();
+        let Some(json) = json else {
+            return Err(Error::CorruptModel {
+                file: path.to_owned(),
+                part: "metadata".to_owned(),
+                found: "without a 'qualm' entry".to_owned(),
+                expected: "a file written by qualm".to_owned(),
+            });
+        };
+        let mut data = Vec::new();
+        data.try_reserve_exact(end).map_err(|_| read(ErrorKind::OutOfMemory.into()))?;
+        source.take(body).read_to_end(&mut data).map_err(read)?;
+        let mut tensors = BTreeMap::new();
+        for (name, info) in metadata.tensors() {
+            let (start, end) = info.data_offsets;
+            let Some(bytes) = data.get(start..end) else {
+                return Err(not_a_model(SafeTensorError::MetadataIncompleteBuffer));
+            };
+            tensors.insert(name, (info.dtype, info.shape.clone(), bytes.to_vec()));
+        }
+        Ok(Self {
+            file: path.to_owned(),
+            json,
+            tensors,
+        })
+    }
+
+    /// The JSON document.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.json).map_err(|source| {
+            self.corrupt("metadata", source.to_string(), "the metadata of a qualm file")
+        })
+    }
+
+    /// Takes a float32 tensor of a known shape; its values must be finite.
+    pub(crate) fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let bytes = self.take(name, Dtype::F32, Some(shape))?;
+        let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        if values.iter().all(|v| v.is_finite()) {
+            return Ok(values);
+        }
+        Err(self.corrupt(name, "with values that are not finite".to_owned(), "finite numbers"))
+    }
+
+    /// Takes a float64 vector of any length; its values must be finite.
+    pub(crate) fn f64(&mut self, name: &str) -> Result<Vec<f64>> {
+        let bytes = self.take(name, Dtype::F64, None)?;
+        let values: Vec<f64> = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+        if values.iter().all(|v| v.is_finite()) {
+            return Ok(values);
+        }
+        Err(self.corrupt(name, "with values that are not finite".to_owned(), "finite numbers"))
+    }
+
+    fn take(&mut self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<Vec<u8>> {
+        let expected = || match shape {
+            Some(shape) => format!("{dtype:?} of shape {shape:?}"),
+            None => format!("a vector of {dtype:?}"),
+        };
+        let Some((found, found_shape, bytes)) = self.tensors.remove(name) else {
+            return Err(self.corrupt(name, "missing".to_owned(), expected()));
+        };
+        if found == dtype && shape.map_or(found_shape.len() == 1, |shape| shape == found_shape) {
+            return Ok(bytes);
+        }
+        let found = format!("{found:?} of shape {found_shape:?}");
+        Err(self.corrupt(name, found, expected()))
+    }
+
+    /// An error about one part of this file.
+    pub(crate) fn corrupt(
+        &self,
+        part: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Error {
+        Error::CorruptModel {
+            file: self.file.clone(),
+            part: part.into(),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+
+    /// The file's name, for errors.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+}

@@ -1,0 +1,123 @@
+//! The `.qualm` file, version 1: a safetensors file with the detector's tensors, the
+//! reference scores, and one JSON document among the metadata.
+//!
+//! | part | content |
+//! |---|---|
+//! | metadata `qualm` | format, version, Spec, feature names, threshold rule, provenance |
+//! | `calibration.scores` | `(n_reference,)` float64, ascending |
+//! | `typical` | `(d,)` float32, median of each feature |
+//! | `member.I.shift`, `.scaling`, `.frequencies` | the space of network I |
+//! | `member.I.network.L.weight`, `.bias` | `(in, out)` and `(out,)` float32 |
+//! | `member.I.scale` | mean and deviation of the member's scores, float64 |
+
+mod container;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use container::{Reader, Writer};
+
+use crate::calibrate::{Calibration, Cut};
+use crate::data::{AtomicFile, Features};
+use crate::error::{Error, Result};
+use crate::fitted::{Fitted, Provenance};
+use crate::spec::Spec;
+
+const FORMAT: &str = "qualm-model";
+const VERSION: u64 = 1;
+
+/// The JSON part of the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format: String,
+    format_version: u64,
+    spec: Spec,
+    features: Features,
+    threshold: Cut,
+    provenance: Provenance,
+}
+
+/// Which kind of file, read before the rest so that a later version is told from damage.
+#[derive(Debug, Deserialize)]
+struct Kind {
+    format: String,
+    format_version: u64,
+}
+
+impl Reader {
+    /// Checks the kind and version of a file.
+    pub(crate) fn check_format(&self, format: &str, version: u64) -> Result<()> {
+        let kind: Kind = self.json()?;
+        if kind.format != format {
+            return Err(self.corrupt("format", format!("'{}'", kind.format), format!("'{format}'")));
+        }
+        if kind.format_version > version {
+            return Err(Error::NewerModel {
+                file: self.file().to_owned(),
+                found: kind.format_version,
+                supported: version,
+            });
+        }
+        if kind.format_version == 0 {
+            return Err(self.corrupt("format_version", "0", format!("1 to {version}")));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
+    let mut writer = Writer::default();
+    writer.f64("calibration.scores", fitted.calibration.scores());
+    writer.f32("typical", &[fitted.typical.len()], &fitted.typical);
+    fitted.detector.save(&mut writer);
+    writer.into_bytes(&Header {
+        format: FORMAT.to_owned(),
+        format_version: VERSION,
+        spec: fitted.spec.clone(),
+        features: fitted.features.clone(),
+        threshold: fitted.cut,
+        provenance: fitted.provenance.clone(),
+    })
+}
+
+pub(crate) fn save(fitted: &Fitted, path: &Path) -> Result<()> {
+    let bytes = to_bytes(fitted)?;
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(&bytes)?;
+    file.commit()
+}
+
+pub(crate) fn load(path: &Path) -> Result<Fitted> {
+    decode(Reader::open(path)?)
+}
+
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Fitted> {
+    decode(Reader::from_bytes(Path::new("model bytes"), bytes)?)
+}
+
+fn decode(mut reader: Reader) -> Result<Fitted> {
+    reader.check_format(FORMAT, VERSION)?;
+    let header: Header = reader.json()?;
+    let broken = |reader: &Reader, part: &str, error: &Error| {
+        reader.corrupt(part, format!("refused ({error})"), "what qualm writes")
+    };
+    header.spec.validate().map_err(|e| broken(&reader, "spec", &e))?;
+    let d = header.features.width();
+    if d == 0 {
+        return Err(reader.corrupt("features", "without any", "at least one feature"));
+    }
+    let detector = header.spec.restore(d, &mut reader)?;
+    let scores = reader.f64("calibration.scores")?;
+    let calibration = Calibration::new(scores).map_err(|e| broken(&reader, "calibration.scores", &e))?;
+    calibration.threshold(header.threshold).map_err(|e| broken(&reader, "threshold", &e))?;
+    Ok(Fitted {
+        typical: reader.f32("typical", &[d])?,
+        spec: header.spec,
+        features: header.features,
+        detector,
+        calibration,
+        cut: header.threshold,
+        provenance: header.provenance,
+    })
+}

@@ -1,0 +1,371 @@
+//! The Deep Uncertainty Model (Anonymous, *A Simple Framework for Uncertainty in
+//! Contrastive Learning*, 2020, sections 3 and 4).
+//!
+//! A network f1 gives each vector z a log-variance s(z); the row's distribution is
+//! `N(z, diag(exp s))`. Its mean is the vector itself and is never learned, which keeps the
+//! embedding as it was. Bags of m such Gaussians are multiplied into one, and f1 is trained
+//! so that the means of two disjoint bags agree ([`objective`]). A bag's mean leans towards
+//! its certain rows, so rows that resemble what the data have most of become certain, and
+//! the size of a new row's covariance ([`Statistic`]) says how much to trust it.
+//!
+//! Where we differ from the paper, and why: the paper feeds \[0, 1\] features to the dot
+//! product, which rewards large values as such. Our presets work on the unit sphere
+//! (see [`crate::space`]), bound the log-variances and take small bags. The preset `paper`
+//! is the recipe to the letter.
+
+mod cells;
+mod objective;
+mod spec;
+mod statistic;
+mod train;
+
+use rayon::prelude::*;
+
+use crate::artefact::{Reader, Writer};
+use crate::checkpoint::Checkpoint;
+use crate::data::Rows;
+use crate::detector::{Detector, Variances};
+use crate::error::{Error, Result};
+use crate::nn::{Mlp, Scratch, Threads};
+use crate::progress::{Progress, Signal, Warning};
+use crate::space::Space;
+pub use objective::{Covariance, Similarity};
+pub use spec::{BagSize, Bags, Device, DumSpec, Half};
+pub use statistic::Statistic;
+pub(crate) use train::{Curve, Training};
+use train::{Plan, Trainer, soft_clamp};
+
+/// Rows scored at a time by one thread: enough to keep the matrix units busy, little
+/// enough that the buffers of a 4096-wide network stay near 30 MiB a thread.
+const BLOCK: usize = 1024;
+
+/// Fewer rows than this are padded with zeros: above 64 the matrix products give a row
+/// the same bits whatever stands beside it (see [`crate::nn`]).
+const PADDED: usize = 96;
+
+/// A fitted Deep Uncertainty Model: one or more networks, each with the space it sees.
+#[derive(Debug)]
+pub(crate) struct Dum {
+    spec: DumSpec,
+    members: Vec<Member>,
+}
+
+/// One network, its space, and where its scores lie over the fitted rows.
+#[derive(Debug)]
+struct Member {
+    space: Space,
+    network: Mlp,
+    location: f64,
+    spread: f64,
+}
+
+/// What training left besides the networks.
+#[derive(Debug, Default)]
+pub(crate) struct Trained {
+    pub(crate) curves: Vec<Curve>,
+    pub(crate) steps: u64,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Dum {
+    /// Trains every member.
+    pub(crate) fn fit(
+        spec: &DumSpec,
+        rows: Rows<'_>,
+        seed: u64,
+        resume: Option<Checkpoint>,
+        blank: &Checkpoint,
+        progress: &mut dyn Progress,
+    ) -> Result<(Self, Trained)> {
+        let plan = Plan::new(spec, rows.n_rows())?;
+        let mut trained = Trained {
+            steps: plan.steps,
+            warnings: plan.warning(spec, rows.n_rows()).into_iter().collect(),
+            ..Trained::default()
+        };
+        let mut state = resume.unwrap_or_else(|| blank.clone());
+        let mut members = Vec::with_capacity(spec.members);
+        for member in 0..spec.members {
+            let space = Space::fit(spec.space_options(), rows, seed, member as u64)?;
+            let done = state.finished.get(member).cloned();
+            let training = if let Some(done) = done {
+                done
+            } else {
+                let mut training = state
+                    .current
+                    .take()
+                    .unwrap_or_else(|| Training::start(spec, &space, seed, member));
+                let trainer = Trainer {
+                    spec,
+                    space: &space,
+                    rows,
+                    plan,
+                    seed,
+                    member,
+                };
+                trainer.run(&mut training, &mut |training, step| {
+                    let signal = progress.step(step);
+                    if signal == Signal::Continue {
+                        return Ok(());
+                    }
+                    state.current = Some(training.clone());
+                    progress.save(&state)?;
+                    state.current = None;
+                    match signal {
+                        Signal::Stop => Err(Error::Interrupted {
+                            step: step.step,
+                            steps: step.steps,
+                        }),
+                        Signal::Continue | Signal::Save => Ok(()),
+                    }
+                })?;
+                if spec.members > 1 {
+                    state.finished.push(training.clone());
+                }
+                training
+            };
+            let effective_rows = training.effective_rows();
+            // A fiftieth of the way from one row to all of them.
+            if (effective_rows - 1.0) < 0.02 * (plan.bag_size as f64 - 1.0) {
+                trained.warnings.push(Warning::CollapsedBags {
+                    effective_rows,
+                    bag_size: plan.bag_size,
+                });
+            }
+            trained.curves.push(training.curve);
+            members.push(Member {
+                space,
+                network: training.network,
+                location: 0.0,
+                spread: 1.0,
+            });
+        }
+        let mut dum = Self {
+            spec: spec.clone(),
+            members,
+        };
+        dum.align(rows)?;
+        Ok((dum, trained))
+    }
+
+    /// Learns each member's mean and deviation over the fitted rows, so that all members
+    /// have an equal say. A single member keeps its plain log-uncertainty.
+    fn align(&mut self, rows: Rows<'_>) -> Result<()> {
+        if self.members.len() == 1 {
+            return Ok(());
+        }
+        let mut scores = vec![0.0; rows.n_rows()];
+        for i in 0..self.members.len() {
+            self.score_members(rows, &mut scores, |members| &members[i..=i])?;
+            let n = scores.len() as f64;
+            let mean = scores.iter().sum::<f64>() / n;
+            let square = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n;
+            if let Some(member) = self.members.get_mut(i) {
+                member.location = mean;
+                member.spread = if square > 0.0 { square.sqrt() } else { 1.0 };
+            }
+        }
+        Ok(())
+    }
+
+    /// Mean over some members of their scores.
+    fn score_members(
+        &self,
+        rows: Rows<'_>,
+        out: &mut [f64],
+        of: impl Fn(&[Member]) -> &[Member] + Sync,
+    ) -> Result<()> {
+        let members = of(&self.members);
+        let n = members.len() as f64;
+        let location = members.iter().map(|m| m.location).sum::<f64>() / n;
+        let spread = members.iter().map(|m| m.spread).sum::<f64>() / n;
+        self.for_blocks(rows, out, |scratch, rows, out, threads| {
+            out.fill(0.0);
+            for member in members {
+                let d = member.space.n_out();
+                let s = self.log_variances_of(member, rows, scratch, threads);
+                for (out, s) in out.iter_mut().zip(s.chunks_exact(self.width(member))) {
+                    let score = self.spec.statistic.of(s, d);
+                    // In units of the members' own spread, put back on their mean scale.
+                    *out += if members.len() == 1 {
+                        score
+                    } else {
+                        (location + spread * (score - member.location) / member.spread) / n
+                    };
+                }
+            }
+        });
+        match out.iter().position(|s| !s.is_finite()) {
+            Some(i) => Err(Error::ScoreNotFinite {
+                row: i + 1,
+                score: out[i],
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `work` over blocks of rows: many in parallel, or a single one with all threads.
+    fn for_blocks<T: Send>(
+        &self,
+        rows: Rows<'_>,
+        out: &mut [T],
+        work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) + Sync,
+    ) {
+        let per_row = out.len() / rows.n_rows();
+        if rows.n_rows() <= BLOCK {
+            return work(&mut Buffers::default(), rows, out, Threads::All);
+        }
+        let blocks: Vec<Rows<'_>> = rows.blocks(BLOCK).collect();
+        blocks.par_iter().zip(out.par_chunks_mut(BLOCK * per_row)).for_each_init(
+            Buffers::default,
+            |buffers, (rows, out)| work(buffers, *rows, out, Threads::One),
+        );
+    }
+
+    /// Width of a member's log-variances.
+    fn width(&self, member: &Member) -> usize {
+        match self.spec.covariance {
+            Covariance::Diagonal => member.space.n_out(),
+            Covariance::Circular => 1,
+        }
+    }
+
+    /// Log-variances of a block: `(n, k)`, and padding after them.
+    fn log_variances_of<'b>(
+        &self,
+        member: &Member,
+        rows: Rows<'_>,
+        buffers: &'b mut Buffers,
+        threads: Threads,
+    ) -> &'b [f32] {
+        let n = rows.n_rows().max(PADDED);
+        let Buffers {
+            scaled,
+            vectors,
+            scratch,
+            clamped,
+        } = buffers;
+        scaled.clear();
+        scaled.resize(n * member.space.n_in(), 0.0);
+        for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(member.space.n_in())) {
+            member.space.scale_into(row, out);
+        }
+        vectors.resize(n * member.space.n_out(), 0.0);
+        member.space.project_into(scaled, vectors, threads);
+        let s = member.network.infer(vectors, scratch, threads);
+        clamped.clear();
+        let bound = self.spec.log_variance_bound as f32;
+        let s = s.iter().take(rows.n_rows() * self.width(member));
+        if bound > 0.0 {
+            clamped.extend(s.map(|s| soft_clamp(*s, bound)));
+        } else {
+            clamped.extend(s);
+        }
+        clamped
+    }
+
+    /// Reads the networks and spaces of a model file.
+    pub(crate) fn restore(spec: &DumSpec, n_features: usize, reader: &mut Reader) -> Result<Self> {
+        let members = (0..spec.members)
+            .map(|i| {
+                let prefix = format!("member.{i}");
+                let space = Space::restore(spec.space_options(), n_features, &prefix, reader)?;
+                let sizes = spec.layer_sizes(space.n_out());
+                let network = restore_network(&sizes, &format!("{prefix}.network"), reader)?;
+                let scale = reader.f64(&format!("{prefix}.scale"))?;
+                let &[location, spread] = scale.as_slice() else {
+                    let found = format!("{} values", scale.len());
+                    return Err(reader.corrupt(format!("{prefix}.scale"), found, "2 values"));
+                };
+                if spread <= 0.0 {
+                    let found = format!("a spread of {spread}");
+                    return Err(reader.corrupt(format!("{prefix}.scale"), found, "a spread above 0"));
+                }
+                Ok(Member {
+                    space,
+                    network,
+                    location,
+                    spread,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            spec: spec.clone(),
+            members,
+        })
+    }
+}
+
+/// Buffers of one scoring thread, reused from block to block.
+#[derive(Debug, Default)]
+struct Buffers {
+    scaled: Vec<f32>,
+    vectors: Vec<f32>,
+    scratch: Scratch,
+    clamped: Vec<f32>,
+}
+
+impl Detector for Dum {
+    fn n_features(&self) -> usize {
+        self.members.first().map_or(0, |m| m.space.n_in())
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        self.score_members(rows, out, |members| members)
+    }
+
+    fn log_variances(&self, rows: Rows<'_>) -> Option<Variances> {
+        let first = self.members.first()?;
+        let width = self.width(first);
+        let mut log = vec![0.0; rows.n_rows() * width];
+        let n = self.members.len() as f32;
+        self.for_blocks(rows, &mut log, |buffers, rows, out, threads| {
+            for member in &self.members {
+                let s = self.log_variances_of(member, rows, buffers, threads);
+                for (out, s) in out.iter_mut().zip(s) {
+                    *out += s / n;
+                }
+            }
+        });
+        let by_feature = self.spec.covariance == Covariance::Diagonal && first.space.fourier.is_none();
+        Some(Variances {
+            log,
+            width,
+            by_feature,
+            statistic: self.spec.statistic,
+        })
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        for (i, member) in self.members.iter().enumerate() {
+            let prefix = format!("member.{i}");
+            member.space.save(&prefix, writer);
+            save_network(&member.network, &format!("{prefix}.network"), writer);
+            writer.f64(format!("{prefix}.scale"), &[member.location, member.spread]);
+        }
+    }
+}
+
+/// Writes each layer's weight, `(in, out)`, and bias, `(out,)`.
+pub(crate) fn save_network(network: &Mlp, prefix: &str, writer: &mut Writer) {
+    let mut params = network.params();
+    for (l, pair) in network.sizes().windows(2).enumerate() {
+        let (weight, rest) = params.split_at(pair[0] * pair[1]);
+        let (bias, rest) = rest.split_at(pair[1]);
+        writer.f32(format!("{prefix}.{l}.weight"), pair, weight);
+        writer.f32(format!("{prefix}.{l}.bias"), &[pair[1]], bias);
+        params = rest;
+    }
+}
+
+/// Reads what [`save_network`] wrote.
+pub(crate) fn restore_network(sizes: &[usize], prefix: &str, reader: &mut Reader) -> Result<Mlp> {
+    let mut params = Vec::new();
+    for (l, pair) in sizes.windows(2).enumerate() {
+        params.extend(reader.f32(&format!("{prefix}.{l}.weight"), pair)?);
+        params.extend(reader.f32(&format!("{prefix}.{l}.bias"), &[pair[1]])?);
+    }
+    let n = params.len();
+    Mlp::from_params(sizes, params)
+        .ok_or_else(|| reader.corrupt(prefix, format!("{n} values"), format!("layers {sizes:?}")))
+}

@@ -1,0 +1,288 @@
+//! The hyper-parameters of the Deep Uncertainty Model, and its presets.
+
+use serde::{Deserialize, Serialize};
+
+use super::objective::{Covariance, Similarity};
+use super::statistic::Statistic;
+use crate::error::{Error, Result};
+use crate::space::{SpaceKind, SpaceOptions};
+
+/// Every choice of the Deep Uncertainty Model.
+///
+/// `DumSpec::default()` is the preset for tables; [`DumSpec::preset`] gives the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DumSpec {
+    /// How rows become vectors.
+    pub space: SpaceKind,
+    /// `unit` space only: subtract the mean of the fitted rows before dividing by the norm.
+    pub centre: bool,
+    /// `kernel` space only: bandwidth of the Gaussian kernel, in medians of the distance
+    /// between two rows. Above 0.
+    pub bandwidth: f64,
+    /// `kernel` space only: number of random Fourier features. Even, 2 to 65,536.
+    pub fourier_features: usize,
+    /// One variance for each dimension, or one for all.
+    pub covariance: Covariance,
+    /// How the means of two bags are compared.
+    pub objective: Similarity,
+    /// Rows in a bag, m. At least 2: with one the objective has no gradient.
+    pub bag_size: BagSize,
+    /// Where the rows of a pair of bags come from.
+    pub bags: Bags,
+    /// Local bags only: number of k-means cells, at least 1. Cells too small to fill two
+    /// bags are joined to their neighbours.
+    pub cells: usize,
+    /// Width of the hidden layers, h. 1 to 65,536.
+    pub hidden: usize,
+    /// Linear layers, at least 1; the paper has 3.
+    pub layers: usize,
+    /// Passes over the rows, at least 1.
+    pub epochs: u64,
+    /// Steps to take at the least, however few rows there are: small sets need steps, not
+    /// epochs.
+    pub min_steps: u64,
+    /// Steps to take at the most, however many rows there are; 0 for no limit.
+    pub max_steps: u64,
+    /// Rows in a training step, at least 4; cut to whole pairs of bags.
+    pub batch_size: usize,
+    /// Adam's step size. Above 0.
+    pub learning_rate: f64,
+    /// Decoupled weight decay, 0 or above. 0 is plain Adam.
+    pub weight_decay: f64,
+    /// Soft clamp of the log-variances: `b tanh(s / b)`; 0 for none. Without one the loss
+    /// can be lowered for ever by more contrast.
+    pub log_variance_bound: f64,
+    /// Which number of a row's covariance is its score.
+    pub statistic: Statistic,
+    /// Standard deviation of the Gaussian noise that makes a random view of a row, in units
+    /// of the scaled features; 0 for none.
+    pub view_noise: f64,
+    /// Networks trained from different first weights and averaged, at least 1.
+    pub members: usize,
+    /// Where the network is trained and run.
+    pub device: Device,
+}
+
+/// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BagSize {
+    /// This many rows.
+    Rows(usize),
+    /// Half of the batch, which the paper leaves open.
+    Half(Half),
+}
+
+/// The word `"half"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Half {
+    /// The word `"half"`.
+    Half,
+}
+
+/// Where the rows of a pair of bags come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Bags {
+    /// From all rows: the paper's objective.
+    Global,
+    /// From one k-means cell, drawn by its share of the rows: each row is then ranked
+    /// against its own neighbourhood.
+    Local,
+}
+
+/// Where the network is trained and run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Device {
+    /// The processor.
+    Cpu,
+}
+
+impl Default for DumSpec {
+    fn default() -> Self {
+        Self {
+            space: SpaceKind::Kernel,
+            centre: false,
+            bandwidth: 2.0,
+            fourier_features: 512,
+            covariance: Covariance::Circular,
+            objective: Similarity::Dot,
+            bag_size: BagSize::Rows(4),
+            bags: Bags::Global,
+            cells: 50,
+            hidden: 256,
+            layers: 3,
+            epochs: 30,
+            min_steps: 1000,
+            max_steps: 20_000,
+            batch_size: 256,
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            log_variance_bound: 10.0,
+            statistic: Statistic::Norm,
+            view_noise: 0.0,
+            members: 1,
+            device: Device::Cpu,
+        }
+    }
+}
+
+impl DumSpec {
+    /// Names of the presets.
+    pub const PRESETS: &[&str] = &["default", "embedding", "paper"];
+
+    /// A preset by name.
+    ///
+    /// `default`, for tables: the kernel sphere. `embedding`, for vectors whose geometry
+    /// already has a meaning: the centred unit sphere with bags from k-means cells.
+    /// `paper`: the recipe of the paper to the letter.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPreset`].
+    pub fn preset(name: &str) -> Result<Self> {
+        match name {
+            "default" => Ok(Self::default()),
+            "embedding" => Ok(Self {
+                space: SpaceKind::Unit,
+                centre: true,
+                bags: Bags::Local,
+                ..Self::default()
+            }),
+            "paper" => Ok(Self {
+                space: SpaceKind::Minmax,
+                covariance: Covariance::Diagonal,
+                bag_size: BagSize::Half(Half::Half),
+                hidden: 4096,
+                epochs: 100,
+                min_steps: 0,
+                max_steps: 0,
+                log_variance_bound: 0.0,
+                ..Self::default()
+            }),
+            _ => Err(Error::UnknownPreset {
+                found: name.to_owned(),
+                detector: "dum",
+                known: Self::PRESETS,
+            }),
+        }
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] naming the key, its value and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        fn check(holds: bool, key: &'static str, value: impl ToString, expected: &'static str) -> Result<()> {
+            if holds {
+                return Ok(());
+            }
+            Err(Error::InvalidKey {
+                key,
+                value: value.to_string(),
+                expected,
+            })
+        }
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
+        check(positive(self.bandwidth), "bandwidth", self.bandwidth, "a number above 0")?;
+        let fourier = self.fourier_features;
+        check(
+            fourier.is_multiple_of(2) && (2..=65_536).contains(&fourier),
+            "fourier_features",
+            fourier,
+            "an even number from 2 to 65536",
+        )?;
+        if let BagSize::Rows(m) = self.bag_size {
+            check(
+                m >= 2,
+                "bag_size",
+                m,
+                "at least 2 (with one row a bag the objective has no gradient) or \"half\"",
+            )?;
+            check(
+                m <= self.batch_size / 2,
+                "bag_size",
+                m,
+                "at most half the batch_size, so that a batch holds a pair of bags",
+            )?;
+        }
+        check((1..=1_000_000).contains(&self.cells), "cells", self.cells, "1 to 1000000")?;
+        check((1..=65_536).contains(&self.hidden), "hidden", self.hidden, "1 to 65536")?;
+        check((1..=64).contains(&self.layers), "layers", self.layers, "1 to 64")?;
+        check(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
+        check(
+            self.max_steps == 0 || self.max_steps >= self.min_steps,
+            "max_steps",
+            self.max_steps,
+            "0 (no limit) or at least min_steps",
+        )?;
+        check(
+            (4..=1 << 24).contains(&self.batch_size),
+            "batch_size",
+            self.batch_size,
+            "4 to 16777216",
+        )?;
+        check(positive(self.learning_rate), "learning_rate", self.learning_rate, "a number above 0")?;
+        check(not_negative(self.weight_decay), "weight_decay", self.weight_decay, "0 or above")?;
+        check(
+            not_negative(self.log_variance_bound),
+            "log_variance_bound",
+            self.log_variance_bound,
+            "0 (none) or above",
+        )?;
+        check(not_negative(self.view_noise), "view_noise", self.view_noise, "0 or above")?;
+        check((1..=1000).contains(&self.members), "members", self.members, "1 to 1000")
+    }
+
+    pub(crate) fn space_options(&self) -> SpaceOptions {
+        SpaceOptions {
+            kind: self.space,
+            centre: self.centre,
+            bandwidth: self.bandwidth,
+            fourier_features: self.fourier_features,
+        }
+    }
+
+    /// Layer sizes of the network f1 over vectors of width `d`.
+    pub(crate) fn layer_sizes(&self, d: usize) -> Vec<usize> {
+        let out = match self.covariance {
+            Covariance::Diagonal => d,
+            Covariance::Circular => 1,
+        };
+        let mut sizes = vec![self.hidden; self.layers + 1];
+        sizes[0] = d;
+        sizes[self.layers] = out;
+        sizes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid_and_the_paper_is_the_paper() {
+        for name in DumSpec::PRESETS {
+            DumSpec::preset(name).unwrap().validate().unwrap();
+        }
+        let paper = DumSpec::preset("paper").unwrap();
+        assert_eq!(paper.layer_sizes(30), [30, 4096, 4096, 30]);
+        assert_eq!((paper.batch_size, paper.epochs), (256, 100));
+        assert!(matches!(DumSpec::preset("best"), Err(Error::UnknownPreset { .. })));
+    }
+
+    #[test]
+    fn one_row_a_bag_is_refused_and_says_why() {
+        let spec = DumSpec {
+            bag_size: BagSize::Rows(1),
+            ..DumSpec::default()
+        };
+        let message = spec.validate().unwrap_err().to_string();
+        assert!(message.contains("bag_size") && message.contains("no gradient"), "{message}");
+    }
+}

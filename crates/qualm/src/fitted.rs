@@ -1,0 +1,351 @@
+//! A fitted model: the detector, what it was fitted on, and what its scores mean.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::artefact;
+use crate::calibrate::{Calibration, Cut};
+use crate::checkpoint::Checkpoint;
+use crate::data::{Features, Rows};
+use crate::detector::{Detector, Variances};
+use crate::error::{Error, Location, Result};
+use crate::progress::{Progress, Warning};
+use crate::spec::Spec;
+
+/// Rows whose medians are kept as typical values.
+const MEDIAN_SAMPLE: usize = 10_000;
+
+/// A fitted detector with its calibration: it scores, gives p-values, decides, explains,
+/// and lives in one `.qualm` file.
+#[derive(Debug)]
+pub struct Fitted {
+    pub(crate) spec: Spec,
+    pub(crate) features: Features,
+    pub(crate) detector: Box<dyn Detector>,
+    pub(crate) calibration: Calibration,
+    pub(crate) cut: Cut,
+    /// A typical value of each feature, `(d,)`: its median over the fitted rows.
+    pub(crate) typical: Vec<f32>,
+    pub(crate) provenance: Provenance,
+}
+
+/// Where a model came from, kept in its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of the crate that fitted it.
+    pub qualm_version: String,
+    /// When, in UTC, as RFC 3339. `SOURCE_DATE_EPOCH` (seconds) overrides the clock, for
+    /// files that must be reproducible to the byte.
+    pub created: String,
+    /// The seed.
+    pub seed: u64,
+    /// Rows fitted on.
+    pub n_rows: usize,
+    /// SHA-256 of the fitted rows as little-endian float32, in hexadecimal.
+    pub input_digest: String,
+    /// What the scores are compared with.
+    pub reference: Reference,
+    /// Training steps of each member; 0 for detectors that take none.
+    pub steps: u64,
+    /// Loss curve of each member, at most 100 points, each the mean over equally many steps.
+    pub losses: Vec<Vec<f64>>,
+    /// Effective number of rows in a bag, along the same points.
+    pub effective_rows: Vec<Vec<f64>>,
+    /// What the user should know about this fit.
+    pub warnings: Vec<Warning>,
+}
+
+/// Which rows calibrate the scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// The rows fitted on.
+    FittedRows,
+    /// Rows kept apart from fitting, for which conformal p-values are exact.
+    SeparateRows,
+}
+
+impl Fitted {
+    pub(crate) fn fit(
+        spec: &Spec,
+        rows: Rows<'_>,
+        seed: u64,
+        resume: Option<Checkpoint>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
+        spec.validate()?;
+        let digest = digest(rows);
+        let blank = Checkpoint {
+            spec: spec.clone(),
+            seed,
+            digest: digest.clone(),
+            n_features: rows.n_cols(),
+            finished: Vec::new(),
+            current: None,
+        };
+        if let Some(checkpoint) = &resume {
+            checkpoint.check(&blank)?;
+        }
+        let (detector, trained) = spec.build(rows, seed, resume, &blank, progress)?;
+        let mut scores = vec![0.0; rows.n_rows()];
+        detector.score_into(rows, &mut scores)?;
+        let mut fitted = Self {
+            spec: spec.clone(),
+            features: Features::Vector {
+                name: None,
+                width: rows.n_cols(),
+            },
+            detector,
+            typical: medians(rows),
+            calibration: Calibration::new(scores)?,
+            cut: Cut::default(),
+            provenance: Provenance {
+                qualm_version: env!("CARGO_PKG_VERSION").to_owned(),
+                created: now(),
+                seed,
+                n_rows: rows.n_rows(),
+                input_digest: digest,
+                reference: Reference::FittedRows,
+                steps: trained.steps,
+                losses: trained.curves.iter().map(|c| c.losses.clone()).collect(),
+                effective_rows: trained.curves.iter().map(|c| c.effective_rows.clone()).collect(),
+                warnings: trained.warnings,
+            },
+        };
+        fitted.check_spread(rows)?;
+        Ok(fitted)
+    }
+
+    /// Refuses a model that tells nothing apart, warns of one that tells little apart.
+    fn check_spread(&mut self, rows: Rows<'_>) -> Result<()> {
+        let scores = self.calibration.scores();
+        let distinct = 1 + scores.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        let (n_rows, score) = (scores.len(), scores.first().copied().unwrap_or_default());
+        if distinct == 1 {
+            return Err(Error::ConstantScores { n_rows, score });
+        }
+        // Duplicate rows share their score by right: compare with the rows that differ.
+        if distinct * 2 < distinct_rows(rows) {
+            self.provenance.warnings.push(Warning::FewDistinctScores { distinct, n_rows });
+        }
+        Ok(())
+    }
+
+    /// Names the features, so that later inputs are matched by column name.
+    ///
+    /// # Errors
+    /// [`Error::Width`] when there are not as many names as features.
+    pub fn with_features(mut self, features: Features) -> Result<Self> {
+        self.check_width(features.width())?;
+        self.features = features;
+        Ok(self)
+    }
+
+    /// Calibrates on rows kept apart from fitting: p-values and thresholds then refer to
+    /// their scores.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`.
+    ///
+    /// # Errors
+    /// As [`Fitted::score`].
+    pub fn calibrate(&mut self, rows: Rows<'_>) -> Result<()> {
+        self.calibration = Calibration::new(self.score(rows)?)?;
+        self.provenance.reference = Reference::SeparateRows;
+        Ok(())
+    }
+
+    /// Scores rows; higher = stranger.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`; returns `(n,)`.
+    ///
+    /// # Errors
+    /// [`Error::Width`], [`Error::ScoreNotFinite`].
+    pub fn score(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
+        let mut out = vec![0.0; rows.n_rows()];
+        self.score_into(rows, &mut out)?;
+        Ok(out)
+    }
+
+    /// Scores rows into a slice.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`; `out`: `(n,)`.
+    ///
+    /// # Errors
+    /// As [`Fitted::score`]; [`Error::Shape`] when `out` has another length.
+    pub fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        self.check_width(rows.n_cols())?;
+        if out.len() != rows.n_rows() {
+            return Err(Error::Shape {
+                len: out.len(),
+                n_cols: rows.n_rows(),
+            });
+        }
+        self.detector.score_into(rows, out)
+    }
+
+    fn check_width(&self, found: usize) -> Result<()> {
+        let expected = self.n_features();
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::Width {
+            at: Location::default(),
+            found,
+            expected,
+        })
+    }
+
+    /// The log-variance of each row and dimension, or `None` for detectors without any.
+    ///
+    /// # Errors
+    /// [`Error::Width`].
+    pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+        self.check_width(rows.n_cols())?;
+        Ok(self.detector.log_variances(rows))
+    }
+
+    /// The conformal p-value of a score, in (0, 1].
+    #[must_use]
+    pub fn p_value(&self, score: f64) -> f64 {
+        self.calibration.p_value(score)
+    }
+
+    /// The score above which a row is an outlier.
+    ///
+    /// # Errors
+    /// When the cut is out of range.
+    pub fn threshold(&self) -> Result<f64> {
+        self.calibration.threshold(self.cut)
+    }
+
+    /// Sets another threshold, without fitting again.
+    ///
+    /// # Errors
+    /// When the cut is out of range.
+    pub fn set_cut(&mut self, cut: Cut) -> Result<()> {
+        self.calibration.threshold(cut)?;
+        self.cut = cut;
+        Ok(())
+    }
+
+    /// The specification it was fitted by.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// What the columns are called.
+    #[must_use]
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// Width of the rows it scores.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.detector.n_features()
+    }
+
+    /// The rule behind the threshold.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// The reference scores.
+    #[must_use]
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// Where the model came from.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Writes the model file; the file is whole or not there at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        artefact::save(self, path.as_ref())
+    }
+
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// When the model cannot be serialised.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        artefact::to_bytes(self)
+    }
+
+    /// Reads a model file. Scores are the same, bit for bit, as before saving.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged, of a later version or no model. No bytes make it
+    /// panic, run code, or allocate more than the file's own size.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        artefact::load(path.as_ref())
+    }
+
+    /// Reads a model from bytes in memory.
+    ///
+    /// # Errors
+    /// As [`Fitted::load`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        artefact::from_bytes(bytes)
+    }
+}
+
+/// SHA-256 of the values as little-endian float32.
+fn digest(rows: Rows<'_>) -> String {
+    let mut hash = Sha256::new();
+    let mut bytes = Vec::with_capacity(1 << 16);
+    for values in rows.as_slice().chunks(1 << 14) {
+        bytes.clear();
+        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        hash.update(&bytes);
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The median of each column, over at most [`MEDIAN_SAMPLE`] rows spread evenly.
+fn medians(rows: Rows<'_>) -> Vec<f32> {
+    let n = rows.n_rows();
+    let step = n.div_ceil(MEDIAN_SAMPLE);
+    (0..rows.n_cols())
+        .map(|j| {
+            let picked = (0..n).step_by(step).filter_map(|i| rows.get(i));
+            let mut column: Vec<f32> = picked.map(|row| row[j]).collect();
+            let middle = column.len() / 2;
+            *column.select_nth_unstable_by(middle, f32::total_cmp).1
+        })
+        .collect()
+}
+
+/// How many different rows there are.
+fn distinct_rows(rows: Rows<'_>) -> usize {
+    let mut order: Vec<&[f32]> = rows.iter().collect();
+    let compare = |a: &&[f32], b: &&[f32]| {
+        let pairs = a.iter().zip(*b);
+        pairs.map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    };
+    order.sort_unstable_by(compare);
+    order.dedup();
+    order.len()
+}
+
+/// The time of fitting, RFC 3339.
+fn now() -> String {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let fixed = fixed.and_then(|seconds| chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0));
+    fixed
+        .unwrap_or_else(chrono::Utc::now)
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}

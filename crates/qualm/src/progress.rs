@@ -1,0 +1,91 @@
+//! What a long fit tells its caller, and what the caller can tell it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+
+/// One training step, just taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The ensemble member being trained, from 0.
+    pub member: usize,
+    /// How many members there are.
+    pub members: usize,
+    /// Steps taken by this member.
+    pub step: u64,
+    /// Steps it will take.
+    pub steps: u64,
+    /// Its rows a step.
+    pub batch_rows: usize,
+    /// The loss of this step.
+    pub loss: f64,
+}
+
+/// The caller's answer to a [`Step`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Go on.
+    Continue,
+    /// Hand out a [`Checkpoint`], then go on.
+    Save,
+    /// Hand out a [`Checkpoint`], then stop with [`crate::Error::Interrupted`].
+    Stop,
+}
+
+/// Something about a fit that its user should know; it is kept in the model file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Warning {
+    /// In almost every bag one row has all the weight.
+    #[error(
+        "bags have collapsed: {effective_rows:.2} of {bag_size} rows decide a bag's mean \
+         (1 = a single row); try covariance=circular, objective=cosine or a smaller bag_size"
+    )]
+    CollapsedBags {
+        /// Mean effective number of rows, over the last tenth of training.
+        effective_rows: f64,
+        /// Rows in a bag.
+        bag_size: usize,
+    },
+    /// The batch was cut to the rows there are.
+    #[error("only {n_rows} rows: batches have {batch_rows} rows instead of {batch_size}")]
+    SmallBatch {
+        /// Rows given.
+        n_rows: usize,
+        /// Rows used in a batch.
+        batch_rows: usize,
+        /// Rows asked for.
+        batch_size: usize,
+    },
+    /// Many rows have the very same score.
+    #[error("{distinct} distinct scores over {n_rows} rows: most rows cannot be told apart")]
+    FewDistinctScores {
+        /// Distinct scores of the reference rows.
+        distinct: usize,
+        /// Reference rows.
+        n_rows: usize,
+    },
+}
+
+/// Receives the progress of a fit. Every method has a default that does nothing, and
+/// `()` is a receiver that listens to nothing.
+pub trait Progress {
+    /// Called after each training step.
+    fn step(&mut self, step: &Step) -> Signal {
+        let _ = step;
+        Signal::Continue
+    }
+
+    /// Called when a [`Signal`] asked for a checkpoint.
+    ///
+    /// # Errors
+    /// Whatever went wrong in keeping it; the fit stops with that error.
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let _ = checkpoint;
+        Ok(())
+    }
+}
+
+impl Progress for () {}

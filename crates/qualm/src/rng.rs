@@ -1,0 +1,54 @@
+//! One generator for all randomness: ChaCha8, keyed by what the numbers are for.
+//!
+//! A stream is a pure function of (seed, purpose, two indices), never of a thread or
+//! of how many numbers some other part has drawn. That is what makes fits repeat bit
+//! for bit at any thread count, and lets an interrupted fit go on from a step number.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// What a stream of random numbers is for. The values are part of the model format's
+/// promise that a seed keeps its meaning: append, never renumber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Purpose {
+    /// First weights of a network; index: member.
+    Init = 1,
+    /// Order of rows in an epoch, or the bags of a step; indices: member, epoch or step.
+    Batch = 2,
+    /// Noise of the random views; indices: member, step.
+    View = 3,
+    /// Frequencies of the kernel space; index: member.
+    Fourier = 4,
+    /// Rows whose distances set the kernel bandwidth; index: member.
+    Bandwidth = 5,
+    /// K-means cells; index: member.
+    Cells = 6,
+}
+
+/// The stream for one purpose.
+pub(crate) fn stream(seed: u64, purpose: Purpose, index: [u64; 2]) -> ChaCha8Rng {
+    let words = [seed, purpose as u64, index[0], index[1]];
+    let mut key = [0; 32];
+    for (bytes, word) in key.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    #[test]
+    fn streams_differ_by_every_part_of_their_key() {
+        let first = |seed, purpose, index| stream(seed, purpose, index).next_u64();
+        let base = first(0, Purpose::Init, [0, 0]);
+        assert_eq!(base, first(0, Purpose::Init, [0, 0]));
+        assert_ne!(base, first(1, Purpose::Init, [0, 0]));
+        assert_ne!(base, first(0, Purpose::Batch, [0, 0]));
+        assert_ne!(base, first(0, Purpose::Init, [1, 0]));
+        assert_ne!(base, first(0, Purpose::Init, [0, 1]));
+    }
+}

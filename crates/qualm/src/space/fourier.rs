@@ -1,0 +1,170 @@
+//! Random Fourier features of a Gaussian kernel (Rahimi & Recht, *Random Features for
+//! Large-Scale Kernel Machines*, NIPS 2007, Algorithm 1 in its paired form).
+//!
+//! `z(x) = [cos(W x), sin(W x)] / sqrt(D / 2)` with `W_ij ~ N(0, 1 / bandwidth^2)`. The
+//! norm is exactly one, and `z(x) . z(y)` is an unbiased estimate of the kernel
+//! `exp(-|x - y|^2 / (2 bandwidth^2))`. Not centred: centring cost 4 to 10 points of AUROC.
+
+use rand::Rng;
+use rand::seq::index;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+use super::{Space, SpaceOptions};
+use crate::data::Rows;
+use crate::nn::{Mat, Threads, matmul};
+use crate::rng::{Purpose, stream};
+
+/// Rows whose pairwise distances give the median that the bandwidth is counted in.
+const MEDIAN_SAMPLE: usize = 1000;
+
+/// Rows per parallel task.
+const ROWS: usize = 64;
+
+/// Drawn frequencies.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fourier {
+    /// `(d, n_out / 2)`
+    pub(crate) frequencies: Vec<f32>,
+    pub(crate) n_in: usize,
+}
+
+impl Fourier {
+    /// Draws frequencies for the kernel's bandwidth, which follows the scaled rows.
+    pub(super) fn draw(
+        space: &Space,
+        rows: Rows<'_>,
+        options: SpaceOptions,
+        seed: u64,
+        member: u64,
+    ) -> Self {
+        let mut rng = stream(seed, Purpose::Bandwidth, [member, 0]);
+        let bandwidth = options.bandwidth * median_distance(space, rows, &mut rng);
+        let mut rng = stream(seed, Purpose::Fourier, [member, 0]);
+        let n = rows.n_cols() * (options.fourier_features / 2);
+        let frequencies = (0..n)
+            .map(|_| {
+                let x: f64 = StandardNormal.sample(&mut rng);
+                (x / bandwidth) as f32
+            })
+            .collect();
+        Self {
+            frequencies,
+            n_in: rows.n_cols(),
+        }
+    }
+
+    /// Width of the result.
+    pub(crate) fn n_out(&self) -> usize {
+        2 * (self.frequencies.len() / self.n_in)
+    }
+
+    /// `scaled`: `(n, n_in)`; `out`: `(n, n_out)`.
+    pub(super) fn project_into(&self, scaled: &[f32], out: &mut [f32], threads: Threads) {
+        let half = self.n_out() / 2;
+        let n = scaled.len() / self.n_in;
+        let weights = Mat::new(&self.frequencies, self.n_in, half);
+        let mut angles = vec![0.0; n * half];
+        matmul(&mut angles, Mat::new(scaled, n, self.n_in), weights, threads);
+        let norm = 1.0 / (half as f32).sqrt();
+        let wave = |(out, angles): (&mut [f32], &[f32])| {
+            for (out, angles) in out.chunks_exact_mut(2 * half).zip(angles.chunks_exact(half)) {
+                let (cosines, sines) = out.split_at_mut(half);
+                for ((c, s), angle) in cosines.iter_mut().zip(sines).zip(angles) {
+                    let (sine, cosine) = angle.sin_cos();
+                    *c = cosine * norm;
+                    *s = sine * norm;
+                }
+            }
+        };
+        match threads {
+            Threads::One => out
+                .chunks_mut(ROWS * 2 * half)
+                .zip(angles.chunks(ROWS * half))
+                .for_each(wave),
+            Threads::All => out
+                .par_chunks_mut(ROWS * 2 * half)
+                .zip(angles.par_chunks(ROWS * half))
+                .for_each(wave),
+        }
+    }
+}
+
+/// Median distance between two different rows of a sample, after scaling. Where more
+/// than half the pairs coincide, the mean over the pairs that do not.
+fn median_distance(space: &Space, rows: Rows<'_>, rng: &mut impl Rng) -> f64 {
+    let n = rows.n_rows();
+    let d = rows.n_cols();
+    let mut picked = index::sample(rng, n, n.min(MEDIAN_SAMPLE)).into_vec();
+    picked.sort_unstable();
+    let mut scaled = vec![0.0f32; picked.len() * d];
+    for (out, row) in scaled.chunks_exact_mut(d).zip(picked.iter().filter_map(|&i| rows.get(i))) {
+        space.scale_into(row, out);
+    }
+    let mut squares: Vec<f64> = (0..picked.len())
+        .into_par_iter()
+        .flat_map_iter(|i| {
+            let (head, rest) = scaled[i * d..].split_at(d);
+            rest.chunks_exact(d).map(|row| {
+                let terms = head.iter().zip(row).map(|(a, b)| f64::from(a - b).powi(2));
+                terms.sum::<f64>()
+            })
+        })
+        .collect();
+    let middle = squares.len() / 2;
+    let median = if squares.is_empty() {
+        0.0
+    } else {
+        squares.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt()
+    };
+    if median > 0.0 {
+        return median;
+    }
+    let apart: Vec<f64> = squares.into_iter().filter(|s| *s > 0.0).collect();
+    if apart.is_empty() {
+        // The sample missed what little varies; standardised columns have deviation 1.
+        return (2.0 * d as f64).sqrt();
+    }
+    apart.iter().map(|s| s.sqrt()).sum::<f64>() / apart.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::options;
+    use super::*;
+    use crate::space::SpaceKind;
+
+    #[test]
+    fn dot_products_approximate_the_kernel() {
+        let data: Vec<f32> = (0..40).map(|i| ((i * 37) % 17) as f32).collect();
+        let rows = Rows::new(&data, 2).unwrap();
+        let mut options = options(SpaceKind::Kernel);
+        options.fourier_features = 8192;
+        let space = Space::fit(options, rows, 1, 0).unwrap();
+        let mut scaled = vec![0.0; data.len()];
+        for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(2)) {
+            space.scale_into(row, out);
+        }
+        let mut z = vec![0.0; 20 * space.n_out()];
+        space.project_into(&scaled, &mut z, Threads::All);
+        let mut rng = stream(1, Purpose::Bandwidth, [0, 0]);
+        let bandwidth = median_distance(&space, rows, &mut rng);
+        for i in 0..20 {
+            for j in 0..20 {
+                let row = |v: &[f32], k: usize, w: usize| v[k * w..(k + 1) * w].to_vec();
+                let dot: f32 = row(&z, i, 8192)
+                    .iter()
+                    .zip(row(&z, j, 8192))
+                    .map(|(a, b)| a * b)
+                    .sum();
+                let square: f32 = row(&scaled, i, 2)
+                    .iter()
+                    .zip(row(&scaled, j, 2))
+                    .map(|(a, b)| (a - b).powi(2))
+                    .sum();
+                let kernel = (-f64::from(square) / (2.0 * bandwidth * bandwidth)).exp();
+                assert!((f64::from(dot) - kernel).abs() < 0.06, "{dot} {kernel}");
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The one registry of detectors: a tagged enum, one arm each.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::artefact::Reader;
+use crate::checkpoint::Checkpoint;
+use crate::data::Rows;
+use crate::detector::Detector;
+use crate::dum::{Dum, DumSpec, Trained};
+use crate::error::{Error, Result};
+use crate::fitted::Fitted;
+use crate::progress::Progress;
+
+/// Which detector to fit, with all its hyper-parameters.
+///
+/// As JSON or TOML it is one flat table: `detector = "dum"`, then the keys of the arm.
+///
+/// ```
+/// use qualm::{Spec, data::Matrix};
+///
+/// // Sixty rows on a line, and one beside it.
+/// let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();
+/// data.extend([30.0, -200.0]);
+/// let rows = Matrix::new(data, 2)?;
+///
+/// let fitted = Spec::default().fit(rows.rows(), 0, &mut ())?;
+/// let scores = fitted.score(rows.rows())?;
+/// let strangest = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+/// assert_eq!(strangest.map(|(row, _)| row), Some(60));
+/// # Ok::<(), qualm::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "detector", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Spec {
+    /// The Deep Uncertainty Model.
+    Dum(DumSpec),
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self::Dum(DumSpec::default())
+    }
+}
+
+impl Spec {
+    /// Names of all detectors.
+    pub const DETECTORS: &[&str] = &["dum"];
+
+    /// A detector's preset by name; every detector has `default`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownDetector`], [`Error::UnknownPreset`].
+    pub fn preset(detector: &str, preset: &str) -> Result<Self> {
+        match detector {
+            "dum" => DumSpec::preset(preset).map(Self::Dum),
+            _ => Err(Error::UnknownDetector {
+                found: detector.to_owned(),
+                known: Self::DETECTORS,
+            }),
+        }
+    }
+
+    /// The detector's name.
+    #[must_use]
+    pub fn detector(&self) -> &'static str {
+        match self {
+            Self::Dum(_) => "dum",
+        }
+    }
+
+    /// The same Spec with some keys set to other values, all of it validated.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSpec`] on an unknown key or a value of the wrong type,
+    /// [`Error::InvalidKey`] on one out of range.
+    pub fn with(&self, keys: Map<String, Value>) -> Result<Self> {
+        let invalid = |source| Error::InvalidSpec {
+            detector: self.detector().to_owned(),
+            source,
+        };
+        let mut all = match serde_json::to_value(self).map_err(invalid)? {
+            Value::Object(all) => all,
+            _ => Map::new(),
+        };
+        all.extend(keys);
+        let spec: Self = serde_json::from_value(Value::Object(all)).map_err(invalid)?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// Checks every hyper-parameter.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] naming the key, its value and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::Dum(spec) => spec.validate(),
+        }
+    }
+
+    /// Fits the detector to rows, without labels.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`, n at least two bags.
+    ///
+    /// # Errors
+    /// On an invalid Spec, too few rows, rows that are all equal, a training that diverges,
+    /// constant scores, and whatever `progress` returns.
+    ///
+    /// # Seed
+    /// The same seed, Spec and rows give the same bits at any number of threads.
+    pub fn fit(&self, rows: Rows<'_>, seed: u64, progress: &mut dyn Progress) -> Result<Fitted> {
+        Fitted::fit(self, rows, seed, None, progress)
+    }
+
+    /// Goes on with an interrupted fit and ends with the same bits as one that was not.
+    ///
+    /// # Errors
+    /// As [`Spec::fit`], and [`Error::CheckpointMismatch`] when the Spec, the seed or the
+    /// rows are not those that the checkpoint was made with.
+    pub fn resume(
+        &self,
+        rows: Rows<'_>,
+        seed: u64,
+        checkpoint: Checkpoint,
+        progress: &mut dyn Progress,
+    ) -> Result<Fitted> {
+        Fitted::fit(self, rows, seed, Some(checkpoint), progress)
+    }
+
+    /// Fits the detector of this arm.
+    pub(crate) fn build(
+        &self,
+        rows: Rows<'_>,
+        seed: u64,
+        resume: Option<Checkpoint>,
+        blank: &Checkpoint,
+        progress: &mut dyn Progress,
+    ) -> Result<(Box<dyn Detector>, Trained)> {
+        match self {
+            Self::Dum(spec) => {
+                let (dum, trained) = Dum::fit(spec, rows, seed, resume, blank, progress)?;
+                Ok((Box::new(dum), trained))
+            }
+        }
+    }
+
+    /// Reads the detector of this arm from a model file.
+    pub(crate) fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        match self {
+            Self::Dum(spec) => Ok(Box::new(Dum::restore(spec, n_features, reader)?)),
+        }
+    }
+}
