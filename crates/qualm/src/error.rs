@@ -280,4 +280,44 @@ pub enum Error {
         /// What the writer objected to.
         source: serde_json::Error,
     },
+    // ---- scores, labels, cuts -------------------------------------------------
+    /// Scores and labels that do not belong to the same rows.
+    #[error("{scores} scores but {labels} labels; give one label for each score")]
+    LabelCount {
+        /// Scores given.
+        scores: usize,
+        /// Labels given.
+        labels: usize,
+    },
+    /// Labels without a single outlier, or without a single inlier.
+    #[error(
+        "all {rows} rows are labelled {found}; ranking metrics need at least one {missing} as well"
+    )]
+    OneClass {
+        /// Rows given.
+        rows: usize,
+        /// The class that every row has.
+        found: &'static str,
+        /// The class that no row has.
+        missing: &'static str,
+    },
+    /// A score without a rank.
+    #[error("the score of row {row} is NaN, which ranks nowhere; score that row again or drop it")]
+    NanScore {
+        /// The first such row, from 1.
+        row: usize,
+    },
+    /// A setting outside its range.
+    #[error("{name} is {found}, expected {expected}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        found: f64,
+        /// The values that it may have, in words.
+        expected: &'static str,
+    },
+    /// A calibration on nothing.
+    #[error("no reference scores to calibrate on; give at least one")]
+    NoReference,
 }

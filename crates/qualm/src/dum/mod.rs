@@ -87,14 +87,15 @@ impl Dum {
         let mut members = Vec::with_capacity(spec.members);
         for member in 0..spec.members {
             let space = Space::fit(spec.space_options(), rows, seed, member as u64)?;
-            let done = state.finished.get(member).cloned();
-            let training = if let Some(done) = done {
+            let training = if let Some(done) = state.finished.get(member).cloned() {
+                done.check(&spec.layer_sizes(space.n_out()))?;
                 done
             } else {
                 let mut training = state
                     .current
                     .take()
                     .unwrap_or_else(|| Training::start(spec, &space, seed, member));
+                training.check(&spec.layer_sizes(space.n_out()))?;
                 let trainer = Trainer {
                     spec,
                     space: &space,

@@ -13,7 +13,7 @@ use super::spec::{BagSize, Bags, DumSpec};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamState, Mlp, Threads, Workspace};
-use crate::progress::{Signal, Step, Warning};
+use crate::progress::{Step, Warning};
 use crate::rng::{Purpose, stream};
 use crate::space::Space;
 
@@ -105,6 +105,18 @@ impl Training {
             curve: Curve::default(),
             network,
         }
+    }
+
+    /// Refuses a checkpoint whose network is not the one that the Spec asks for.
+    pub(crate) fn check(&self, sizes: &[usize]) -> Result<()> {
+        if self.network.sizes() == sizes {
+            return Ok(());
+        }
+        Err(Error::CheckpointMismatch {
+            what: "network",
+            found: format!("{:?}", self.network.sizes()),
+            expected: format!("{sizes:?}"),
+        })
     }
 
     /// Mean effective number of rows in a bag over the last tenth of training.
