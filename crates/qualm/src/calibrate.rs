@@ -12,7 +12,8 @@
 //! for outlier detection S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, 'Testing for
 //! outliers with conformal p-values', *Annals of Statistics* 51, 2023.) If the new row is
 //! exchangeable with the reference rows, then `P(p(s) <= a) <= a` for every `a`, whatever
-//! the detector and the data: flagging `p <= 0.05` raises at most 5 per cent false alarms.
+//! the detector and the data: flagging `p <= 0.05` raises at most 5 per cent false alarms,
+//! on average over the reference rows that one may have drawn.
 //!
 //! That holds when the reference rows were *held out* of the fit. Rows that the detector
 //! was fitted on tend to score lower than new rows of the same kind, by as much as it
@@ -147,7 +148,8 @@ impl Calibration {
     ///
     /// - [`Cut::Fpr`]: with `k = floor(fpr * n)`, the score that has `k` reference scores
     ///   after it in ascending order. At most `k` exceed it, fewer where scores tie with
-    ///   it.
+    ///   it. This is a rate among the reference rows; `p_value(score) <= fpr`, which is
+    ///   about a new row, asks for up to one rank more.
     /// - [`Cut::Contamination`]: the quantile `1 - contamination`, as in `PyOD`.
     /// - [`Cut::Score`]: the score given.
     ///

@@ -1,4 +1,4 @@
-//! Metrics and thresholds against scikit-learn, NumPy and plain definitions:
+//! Metrics and thresholds against scikit-learn, `NumPy` and plain definitions:
 //! `golden/metrics.py` writes the numbers.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -25,9 +25,9 @@ struct MetricsCase {
 
 #[derive(Deserialize)]
 struct ThresholdCase {
-    scores: Vec<f64>,
-    contaminations: Vec<f64>,
-    thresholds: Vec<f64>,
+    scores: Vec<String>,
+    contaminations: Vec<String>,
+    thresholds: Vec<String>,
 }
 
 fn golden() -> Golden {
@@ -55,17 +55,20 @@ fn metrics_agree_with_scikit_learn() {
 }
 
 #[test]
-fn thresholds_agree_with_numpy() {
+fn thresholds_agree_with_numpy_to_the_bit() {
+    let numbers =
+        |texts: &[String]| -> Vec<f64> { texts.iter().map(|text| text.parse().unwrap()).collect() };
     for case in golden().thresholds {
-        let calibration = Calibration::new(case.scores.clone()).unwrap();
-        for (&contamination, expected) in case.contaminations.iter().zip(&case.thresholds) {
-            let found = calibration
-                .threshold(Cut::Contamination(contamination))
-                .unwrap();
-            assert!(
-                (found - expected).abs() < TOLERANCE,
-                "n = {}, contamination {contamination}: {found}, expected {expected}",
-                case.scores.len()
+        let calibration = Calibration::new(numbers(&case.scores)).unwrap();
+        let contaminations = numbers(&case.contaminations);
+        for (contamination, expected) in contaminations.into_iter().zip(numbers(&case.thresholds)) {
+            let cut = Cut::Contamination(contamination);
+            let found = calibration.threshold(cut).unwrap();
+            assert_eq!(
+                found.to_bits(),
+                expected.to_bits(),
+                "n = {}, {cut:?}: {found}, expected {expected}",
+                calibration.n()
             );
         }
     }

@@ -97,7 +97,11 @@ def metric_cases() -> list[dict]:
 
 
 def threshold_cases() -> list[dict]:
-    """numpy.percentile(scores, 100 * (1 - contamination)), PyOD's threshold."""
+    """numpy.percentile(scores, 100 * (1 - contamination)), PyOD's threshold.
+
+    Compared bit for bit, so numbers are written as strings: not every JSON reader rounds
+    decimals correctly.
+    """
     rng = np.random.default_rng(21)
     cases = []
     for n in (1, 2, 7, 50, 101):
@@ -105,9 +109,11 @@ def threshold_cases() -> list[dict]:
         contaminations = [0.01, 0.05, 0.1, 0.15, 1 / 3, 0.5]
         cases.append(
             {
-                "scores": scores.tolist(),
-                "contaminations": contaminations,
-                "thresholds": [float(np.percentile(scores, 100 * (1 - c))) for c in contaminations],
+                "scores": [repr(float(score)) for score in scores],
+                "contaminations": [repr(c) for c in contaminations],
+                "thresholds": [
+                    repr(float(np.percentile(scores, 100 * (1 - c)))) for c in contaminations
+                ],
             }
         )
     return cases
