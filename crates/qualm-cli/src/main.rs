@@ -1,2 +1,34 @@
-//! The qualm command line.
-fn main() {}
+//! The `qualm` command line: parse, run, report.
+//!
+//! Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 2 any error; a
+//! pipe that the reader closed is no error.
+
+mod args;
+mod commands;
+mod config;
+mod interrupt;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::output::Output;
+
+/// Any error. Code 1 is kept for verdicts.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.common.json, cli.common.quiet);
+    match commands::run(&cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}

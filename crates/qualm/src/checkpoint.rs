@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artefact::{Reader, Writer};
+use crate::artefact::{self, Reader, Writer};
 use crate::data::AtomicFile;
 use crate::dum::{Curve, Training, restore_network, save_network};
 use crate::error::{Error, Result};
@@ -90,9 +90,7 @@ impl Checkpoint {
             members,
             under_way: self.current.is_some(),
         })?;
-        let mut file = AtomicFile::create(path.as_ref())?;
-        file.write_all(&bytes)?;
-        file.commit()
+        artefact::write(&bytes, AtomicFile::create(path.as_ref())?)
     }
 
     /// Reads a checkpoint.

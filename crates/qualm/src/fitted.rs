@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::artefact;
 use crate::calibrate::{Calibration, Cut};
 use crate::checkpoint::Checkpoint;
-use crate::data::{Features, Rows};
+use crate::data::{AtomicFile, Features, Rows};
 use crate::detector::{Detector, Variances};
 use crate::error::{Error, Location, Result};
 use crate::progress::{Progress, Warning};
@@ -23,12 +23,22 @@ const MEDIAN_SAMPLE: usize = 10_000;
 pub struct Fitted {
     pub(crate) spec: Spec,
     pub(crate) features: Features,
+    pub(crate) roles: Roles,
     pub(crate) detector: Box<dyn Detector>,
     pub(crate) calibration: Calibration,
     pub(crate) cut: Cut,
     /// A typical value of each feature, `(d,)`: its median over the fitted rows.
     pub(crate) typical: Vec<f32>,
     pub(crate) provenance: Provenance,
+}
+
+/// Columns of the fitted input that were no features.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roles {
+    /// Carried through to the scores, where a scored input has them.
+    pub ids: Vec<String>,
+    /// The label, which fitting never saw.
+    pub label: Option<String>,
 }
 
 /// Where a model came from, kept in its file.
@@ -97,6 +107,7 @@ impl Fitted {
                 name: None,
                 width: rows.n_cols(),
             },
+            roles: Roles::default(),
             detector,
             typical: medians(rows),
             calibration: Calibration::new(scores)?,
@@ -141,6 +152,13 @@ impl Fitted {
         self.check_width(features.width())?;
         self.features = features;
         Ok(self)
+    }
+
+    /// Remembers the input's id columns and its label.
+    #[must_use]
+    pub fn with_roles(mut self, ids: Vec<String>, label: Option<String>) -> Self {
+        self.roles = Roles { ids, label };
+        self
     }
 
     /// Calibrates on rows kept apart from fitting: p-values and thresholds then refer to
@@ -245,6 +263,12 @@ impl Fitted {
         &self.features
     }
 
+    /// Which columns were ids and label.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
     /// Width of the rows it scores.
     #[must_use]
     pub fn n_features(&self) -> usize {
@@ -274,7 +298,15 @@ impl Fitted {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        artefact::save(self, path.as_ref())
+        self.write_to(AtomicFile::create(path.as_ref())?)
+    }
+
+    /// Writes the model into a file that was opened earlier, before the work.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_to(&self, file: AtomicFile) -> Result<()> {
+        artefact::write(&self.to_bytes()?, file)
     }
 
     /// The bytes of the model file.

@@ -34,7 +34,7 @@ pub use detector::Variances;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};
 pub use error::{Error, Location, Result};
 pub use explain::Contribution;
-pub use fitted::{Fitted, Provenance, Reference};
+pub use fitted::{Fitted, Provenance, Reference, Roles};
 pub use progress::{Progress, Signal, Step, Warning};
 pub use space::SpaceKind;
 pub use spec::Spec;

@@ -12,6 +12,7 @@
 
 mod container;
 
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) use container::{Reader, Writer};
 
 use crate::calibrate::{Calibration, Cut};
-use crate::data::{AtomicFile, Features};
+use crate::data::{AtomicFile, Features, write_error};
 use crate::error::{Error, Result};
-use crate::fitted::{Fitted, Provenance};
+use crate::fitted::{Fitted, Provenance, Roles};
 use crate::spec::Spec;
 
 const FORMAT: &str = "qualm-model";
@@ -34,6 +35,8 @@ struct Header {
     format_version: u64,
     spec: Spec,
     features: Features,
+    #[serde(default)]
+    roles: Roles,
     threshold: Cut,
     provenance: Provenance,
 }
@@ -76,15 +79,15 @@ pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
         format_version: VERSION,
         spec: fitted.spec.clone(),
         features: fitted.features.clone(),
+        roles: fitted.roles.clone(),
         threshold: fitted.cut,
         provenance: fitted.provenance.clone(),
     })
 }
 
-pub(crate) fn save(fitted: &Fitted, path: &Path) -> Result<()> {
-    let bytes = to_bytes(fitted)?;
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(&bytes)?;
+/// Puts finished bytes into a file.
+pub(crate) fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
+    file.write_all(bytes).map_err(|source| write_error(file.path(), source))?;
     file.commit()
 }
 
@@ -115,6 +118,7 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
         typical: reader.f32("typical", &[d])?,
         spec: header.spec,
         features: header.features,
+        roles: header.roles,
         detector,
         calibration,
         cut: header.threshold,

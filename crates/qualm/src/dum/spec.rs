@@ -134,11 +134,12 @@ impl Default for DumSpec {
 
 impl DumSpec {
     /// Names of the presets.
-    pub const PRESETS: &[&str] = &["default", "embedding", "paper"];
+    pub const PRESETS: &[&str] = &["default", "sphere", "embedding", "paper"];
 
     /// A preset by name.
     ///
-    /// `default`, for tables: the kernel sphere. `embedding`, for vectors whose geometry
+    /// `default`, for tables: the kernel sphere. `sphere`, for tables whose scores should
+    /// explain themselves: one variance for each column. `embedding`, for vectors whose geometry
     /// already has a meaning: the centred unit sphere with bags from k-means cells.
     /// `paper`: the recipe of the paper to the letter.
     ///
@@ -147,6 +148,11 @@ impl DumSpec {
     pub fn preset(name: &str) -> Result<Self> {
         match name {
             "default" => Ok(Self::default()),
+            "sphere" => Ok(Self {
+                space: SpaceKind::Sphere,
+                covariance: Covariance::Diagonal,
+                ..Self::default()
+            }),
             "embedding" => Ok(Self {
                 space: SpaceKind::Unit,
                 centre: true,

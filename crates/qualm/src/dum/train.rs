@@ -17,6 +17,10 @@ use crate::progress::{Step, Warning};
 use crate::rng::{Purpose, stream};
 use crate::space::Space;
 
+/// Vectors of all rows are kept through the training when they take at most this many
+/// values (256 MiB); otherwise each batch makes its own.
+const CACHED: usize = 64 << 20;
+
 /// Points on the stored loss curve, at most.
 const CURVE_POINTS: u64 = 100;
 
@@ -232,6 +236,8 @@ struct Batch {
     order: Vec<usize>,
     epoch: Option<u64>,
     cells: Option<Cells>,
+    /// Vectors of all rows, `(n_rows, n_out)`; not with view noise or too many rows.
+    all: Option<Vec<f32>>,
     /// Scaled rows, `(n, n_in)`.
     scaled: Vec<f32>,
     /// What the network sees, `(n, n_out)`.
@@ -241,6 +247,11 @@ struct Batch {
 impl Batch {
     fn new(trainer: &Trainer<'_>) -> Self {
         let n = trainer.plan.batch_rows;
+        let few = trainer.rows.n_rows().saturating_mul(trainer.space.n_out()) <= CACHED;
+        let all = (few && trainer.spec.view_noise == 0.0).then(|| {
+            let all: Vec<usize> = (0..trainer.rows.n_rows()).collect();
+            trainer.vectors(&all)
+        });
         let cells = match trainer.spec.bags {
             Bags::Global => None,
             Bags::Local => Some(trainer.cells()),
@@ -250,6 +261,7 @@ impl Batch {
             order: Vec::new(),
             epoch: None,
             cells,
+            all,
             scaled: vec![0.0; n * trainer.space.n_in()],
             vectors: vec![0.0; n * trainer.space.n_out()],
         }
@@ -277,6 +289,13 @@ impl Batch {
             let start = (step % plan.steps_per_epoch) as usize * plan.batch_rows;
             self.picked.extend_from_slice(&self.order[start..start + plan.batch_rows]);
         }
+        if let Some(all) = &self.all {
+            let d = trainer.space.n_out();
+            for (out, &i) in self.vectors.chunks_exact_mut(d).zip(&self.picked) {
+                out.copy_from_slice(&all[i * d..(i + 1) * d]);
+            }
+            return;
+        }
         trainer.scale(&self.picked, &mut self.scaled);
         if trainer.spec.view_noise > 0.0 {
             let mut rng = stream(trainer.seed, Purpose::View, [member, step]);
@@ -300,30 +319,32 @@ impl Trainer<'_> {
         });
     }
 
+    /// The vectors of the picked rows: `(n,)` numbers to `(n, n_out)`.
+    fn vectors(&self, picked: &[usize]) -> Vec<f32> {
+        let mut scaled = vec![0.0; picked.len() * self.space.n_in()];
+        self.scale(picked, &mut scaled);
+        let mut out = vec![0.0; picked.len() * self.space.n_out()];
+        self.space.project_into(&scaled, &mut out, Threads::All);
+        out
+    }
+
     /// K-means cells over the vectors of all rows.
     fn cells(&self) -> Cells {
         const BLOCK: usize = 4096;
         let (n, d) = (self.rows.n_rows(), self.space.n_out());
         let mut rng = stream(self.seed, Purpose::Cells, [self.member as u64, 0]);
-        let vectors = |picked: &[usize]| {
-            let mut scaled = vec![0.0; picked.len() * self.space.n_in()];
-            self.scale(picked, &mut scaled);
-            let mut out = vec![0.0; picked.len() * d];
-            self.space.project_into(&scaled, &mut out, Threads::All);
-            out
-        };
         let mut sample = rand::seq::index::sample(&mut rng, n, n.min(cells::SAMPLE)).into_vec();
         sample.sort_unstable();
         // Four pairs a cell on average, so that few cells have to be dissolved.
         let n_cells = self.spec.cells.min(n.div_ceil(8 * self.plan.bag_size));
-        let centres = cells::centres(&vectors(&sample), d, n_cells, &mut rng);
+        let centres = cells::centres(&self.vectors(&sample), d, n_cells, &mut rng);
         let mut nearest = vec![0; n];
         let all: Vec<usize> = (0..n).collect();
         for (nearest, rows) in nearest.chunks_mut(BLOCK).zip(all.chunks(BLOCK)) {
-            cells::assign(&vectors(rows), d, &centres, nearest);
+            cells::assign(&self.vectors(rows), d, &centres, nearest);
         }
         Cells::new(&centres, d, &nearest, 2 * self.plan.bag_size, |i, out| {
-            out.copy_from_slice(&vectors(&[i]));
+            out.copy_from_slice(&self.vectors(&[i]));
         })
     }
 }

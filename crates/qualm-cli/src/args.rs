@@ -1,0 +1,220 @@
+//! The flags of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// How much to trust each embedding: fit once without labels, then one forward pass
+/// gives every new item an uncertainty.
+#[derive(Debug, Parser)]
+#[command(
+    name = "qualm",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  qualm demo                                          the main job, end to end, in seconds
+  qualm fit embeddings.npy -o model.qualm             learn what is normal, without labels
+  qualm score model.qualm new.npy -o scores.csv       higher score = stranger
+  qualm eval scores.csv --label is_outlier            how well the scores rank a labelled set
+  qualm info model.qualm                              what is in a model file
+
+Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
+CSV on standard input. Exit codes: 0 done, 2 error."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Print one JSON document on stdout and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress, notes or warnings on stderr; errors still appear
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Seed of all randomness: the same seed gives the same bits at any thread count
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Threads to use [default: all]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fit a detector to vectors or a table, without labels
+    Fit(Fit),
+    /// Score rows with a fitted model: score, p-value, outlier
+    Score(Score),
+    /// AUROC and other metrics of scores against labels
+    Eval(Eval),
+    /// What is in a model file
+    Info(Info),
+    /// The main job, end to end, on data inside the binary
+    Demo(Demo),
+}
+
+/// Which columns mean what.
+#[derive(Debug, Args)]
+pub struct Columns {
+    /// Feature columns [default: every numeric column, or the only vector column]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub columns: Vec<String>,
+    /// Columns to leave out of the features
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub exclude: Vec<String>,
+    /// Label column: kept out of the features, never used in fitting
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Id columns: kept out of the features, carried through to the scores
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub id: Vec<String>,
+    /// The list column that holds the embedding
+    #[arg(long, value_name = "COLUMN")]
+    pub vector: Option<String>,
+}
+
+/// Where inliers end; at most one of these.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct Cut {
+    /// False-positive rate: this share of the reference rows may score above the threshold [default: 0.05]
+    #[arg(long, value_name = "RATE")]
+    pub fpr: Option<f64>,
+    /// Share of outliers among the reference rows, above 0 and at most 0.5
+    #[arg(long, value_name = "SHARE")]
+    pub contamination: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  qualm fit embeddings.npy -o model.qualm
+  qualm fit items.parquet --vector embedding --id item_id -o model.qualm
+  qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
+  qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
+  qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
+  qualm fit big.parquet --resume -o model.qualm       go on after Ctrl-C
+
+Presets: default (tables: kernel sphere), sphere (tables: one variance a column, explains
+itself), embedding (vectors), paper (the published recipe to the letter). Without --preset:
+embedding for .npy, .npz and vector columns, default otherwise.")]
+pub struct Fit {
+    /// Rows to fit on
+    pub input: PathBuf,
+    /// The model file to write
+    #[arg(long, short, value_name = "MODEL.qualm")]
+    pub output: PathBuf,
+    /// Which detector: dum [default: dum]
+    #[arg(long, value_name = "NAME")]
+    pub detector: Option<String>,
+    /// Named set of hyper-parameters
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// TOML file of hyper-parameters (the keys of the Spec; also detector and preset)
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// One hyper-parameter, wins over --config; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub columns: Columns,
+    #[command(flatten)]
+    pub cut: Cut,
+    /// Rows kept apart from fitting, to calibrate p-values and threshold on
+    #[arg(long, value_name = "FILE")]
+    pub calibrate: Option<PathBuf>,
+    /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit
+    #[arg(long)]
+    pub resume: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  qualm score model.qualm new.csv                     to stdout, as CSV
+  qualm score model.qualm new.parquet -o scores.parquet
+  qualm score model.qualm new.csv --explain 3         the three columns behind each score
+  qualm score model.qualm new.csv --fpr 0.01          another threshold, no refit
+  qualm score model.qualm new.csv --id name --label y -o scores.csv
+  cat new.csv | qualm score model.qualm - | head
+
+Columns out: the id columns, the label if asked for, score (higher = stranger), p_value
+(conformal, against the reference rows), outlier (1 when score > threshold). Formats by
+extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
+pub struct Score {
+    /// A model written by `qualm fit`
+    pub model: PathBuf,
+    /// Rows to score
+    pub input: PathBuf,
+    /// Where to write the scores [default: CSV on stdout]
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub cut: Cut,
+    /// The threshold itself: rows that score above it are outliers
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
+    pub threshold: Option<f64>,
+    /// Add the K features that contribute most to each score, and their shares
+    #[arg(long, value_name = "K", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub explain: Option<usize>,
+    /// Id columns to carry through [default: those the model was fitted with, where present]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub id: Vec<String>,
+    /// Label column (1 = outlier) to carry through, so that `eval` can read the output
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// The list column that holds the embedding, where there are several
+    #[arg(long, value_name = "COLUMN")]
+    pub vector: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  qualm eval scores.csv --label y                     a file of scores with a label column
+  qualm eval model.qualm labelled.parquet --label y   score first, then evaluate
+  qualm eval scores.parquet --label y --json
+
+Labels: 1 or true = outlier, 0 or false = inlier. auroc_unoriented is max(AUROC, 1 - AUROC):
+compare with papers that print that; it needs labels to pick the direction.")]
+pub struct Eval {
+    /// A file of scores; or, with INPUT, a model
+    #[arg(value_name = "SCORES | MODEL.qualm")]
+    pub scores: PathBuf,
+    /// Labelled rows to score with the model
+    pub input: Option<PathBuf>,
+    /// The label column
+    #[arg(long, value_name = "COLUMN")]
+    pub label: String,
+    /// The score column of a file of scores [default: score]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "input")]
+    pub score: Option<String>,
+    /// The list column that holds the embedding, where there are several
+    #[arg(long, value_name = "COLUMN", requires = "input")]
+    pub vector: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  qualm info model.qualm
+  qualm info model.qualm --json")]
+pub struct Info {
+    /// A model written by `qualm fit`
+    pub model: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  qualm demo
+  qualm demo --keep wdbc        also leave the data and the model in a folder, to go on with
+
+Data: Breast Cancer Wisconsin (Diagnostic), 569 x 30, UCI, CC BY 4.0. The labels are used
+only to measure, never to fit.")]
+pub struct Demo {
+    /// Folder to leave wdbc.csv, wdbc.qualm and scores.csv in
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}

@@ -1,0 +1,178 @@
+//! `qualm demo`: the main job, end to end, on data inside the binary.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use qualm::data::{Batch, Features, Selection, Source};
+use qualm::stats::Metrics;
+use qualm::{Contribution, Fitted, Spec};
+use serde::Serialize;
+
+use super::eval;
+use crate::args;
+use crate::interrupt;
+use crate::output::{self, Output};
+use crate::progress::FitProgress;
+
+/// Breast Cancer Wisconsin (Diagnostic); see data/README.md for its source and licence.
+const WDBC: &str = include_str!("../../data/wdbc.csv");
+
+/// One variance a column on the unit sphere, so that each score explains itself.
+const PRESET: &str = "sphere";
+
+/// Rows shown at either end.
+const SHOWN: usize = 5;
+
+/// Columns named for each.
+const EXPLAINED: usize = 2;
+
+/// What `demo --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    preset: &'static str,
+    n: usize,
+    d: usize,
+    fit_seconds: f64,
+    score_seconds: f64,
+    threshold: f64,
+    metrics: Metrics,
+    least_certain: Vec<Row>,
+    most_certain: Vec<Row>,
+}
+
+/// A scored row.
+#[derive(Debug, Serialize)]
+struct Row {
+    row: usize,
+    score: f64,
+    p_value: f64,
+    malignant: bool,
+    because_of: Vec<String>,
+}
+
+pub fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let folder = args.keep.as_deref().unwrap_or(scratch.path());
+    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+    let data = folder.join("wdbc.csv");
+    std::fs::write(&data, WDBC).with_context(|| format!("{}: cannot write", data.display()))?;
+
+    let selection = Selection {
+        label: Some("label".to_owned()),
+        ..Selection::default()
+    };
+    let source = Source::open(&data, &selection, None)?;
+    let features = source.features().clone();
+    let batch = source.read_all()?;
+    let rows = batch.rows.rows();
+    output.note(format!(
+        "Wdbc: {} tumours x {} measurements; the labels stay out of the fit.",
+        rows.n_rows(),
+        rows.n_cols()
+    ));
+
+    interrupt::listen()?;
+    let checkpoint = scratch.path().join("demo.checkpoint");
+    let started = Instant::now();
+    let mut progress = FitProgress::new(output, &checkpoint);
+    let fitted = Spec::preset("dum", PRESET)?.fit(rows, seed, &mut progress);
+    progress.finish();
+    let fitted = fitted?.with_features(features)?;
+    let fit = started.elapsed();
+    let model = folder.join("wdbc.qualm");
+    fitted.save(&model)?;
+    let started = Instant::now();
+    // From the file, as any later user would.
+    let fitted = Fitted::load(&model)?;
+    let scores = fitted.score(rows)?;
+    let score = started.elapsed();
+
+    let report = report(&fitted, &batch, &scores, fit.as_secs_f64(), score.as_secs_f64())?;
+    output.result(&report, || text(&report, args.keep.as_deref()))
+}
+
+fn report(fitted: &Fitted, batch: &Batch, scores: &[f64], fit: f64, score: f64) -> Result<Report> {
+    let rows = batch.rows.rows();
+    let labels = batch.labels.as_deref().unwrap_or_default();
+    let explained = fitted.explain(rows, EXPLAINED)?;
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    let row = |i: &usize| Row {
+        row: i + 1,
+        score: scores[*i],
+        p_value: fitted.p_value(scores[*i]),
+        malignant: labels.get(*i).copied().unwrap_or_default(),
+        because_of: names(fitted.features(), explained.get(*i)),
+    };
+    Ok(Report {
+        preset: PRESET,
+        n: rows.n_rows(),
+        d: rows.n_cols(),
+        fit_seconds: fit,
+        score_seconds: score,
+        threshold: fitted.threshold()?,
+        metrics: Metrics::compute(scores, labels)?,
+        least_certain: order.iter().take(SHOWN).map(row).collect(),
+        most_certain: order.iter().rev().take(SHOWN).map(row).collect(),
+    })
+}
+
+fn names(features: &Features, parts: Option<&Vec<Contribution>>) -> Vec<String> {
+    let parts = parts.map(Vec::as_slice).unwrap_or_default();
+    parts.iter().map(|c| features.name(c.feature)).collect()
+}
+
+fn text(report: &Report, kept: Option<&Path>) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{text}");
+    };
+    line(format!(
+        "fitted in {:.1} s without labels (preset {}), scored in {:.3} s\n",
+        report.fit_seconds, report.preset, report.score_seconds
+    ));
+    for (title, rows) in [
+        ("least certain: look at these first", &report.least_certain),
+        ("most certain: the typical ones", &report.most_certain),
+    ] {
+        line(title.to_owned());
+        line("   row    score  p-value  label      mostly because of".to_owned());
+        for row in rows {
+            line(format!(
+                "{:6} {:8.3} {:8.4}  {:<9}  {}",
+                row.row,
+                row.score,
+                row.p_value,
+                if row.malignant { "malignant" } else { "benign" },
+                row.because_of.join(", ")
+            ));
+        }
+        line(String::new());
+    }
+    line("measured afterwards against the labels (malignant = outlier)".to_owned());
+    line(eval::table(&report.metrics));
+    line("next".to_owned());
+    let folder = kept.map_or_else(|| "wdbc".to_owned(), |path| path.display().to_string());
+    if kept.is_none() {
+        line("  qualm demo --keep wdbc                                  keep data and model".to_owned());
+    }
+    line(format!("  qualm info {folder}/wdbc.qualm"));
+    line(format!("  qualm score {folder}/wdbc.qualm {folder}/wdbc.csv --explain 3 | head"));
+    line("  qualm fit YOUR_VECTORS.npy -o model.qualm".to_owned());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_are_those_that_the_readme_names() {
+        assert_eq!(output::count(WDBC.lines().count() - 1), "569");
+        let malignant = WDBC.lines().filter(|line| line.ends_with(",1")).count();
+        assert_eq!(malignant, 212);
+    }
+}

@@ -1,0 +1,59 @@
+//! `qualm eval`.
+
+use anyhow::{Result, bail};
+use qualm::Fitted;
+use qualm::data::{Selection, Source, read_scores};
+use qualm::stats::Metrics;
+
+use crate::args;
+use crate::output::{self, Output};
+
+pub fn run(args: &args::Eval, output: &Output) -> Result<()> {
+    let (scores, labels) = if let Some(input) = &args.input {
+        let fitted = Fitted::load(&args.scores)?;
+        let selection = Selection {
+            label: Some(args.label.clone()),
+            vector: args.vector.clone(),
+            ..Selection::default()
+        };
+        let mut source = Source::open(input, &selection, Some(fitted.features()))?;
+        let (mut scores, mut labels) = (Vec::new(), Vec::new());
+        while let Some(batch) = source.next_batch()? {
+            scores.extend(fitted.score(batch.rows.rows())?);
+            labels.extend(batch.labels.unwrap_or_default());
+        }
+        (scores, labels)
+    } else {
+        if args.scores.extension().is_some_and(|e| e.eq_ignore_ascii_case("qualm")) {
+            bail!(
+                "{}: is a model; name the labelled rows too: qualm eval MODEL.qualm INPUT --label {}",
+                args.scores.display(),
+                args.label
+            );
+        }
+        read_scores(&args.scores, args.score.as_deref().unwrap_or("score"), &args.label)?
+    };
+    let metrics = Metrics::compute(&scores, &labels)?;
+    output.result(&metrics, || table(&metrics))
+}
+
+/// The metrics as lines of text.
+pub fn table(m: &Metrics) -> String {
+    format!(
+        "rows            {} ({} outliers)\n\
+         AUROC           {:.4}  (95% interval {:.4} to {:.4})\n\
+         AUPR            {:.4}\n\
+         FPR at 95% TPR  {:.4}\n\
+         precision at n  {:.4}\n\
+         AUROC unoriented {:.3}  (the better of both directions: needs labels)\n",
+        output::count(m.n as usize),
+        output::count(m.n_outliers as usize),
+        m.auroc,
+        m.auroc_ci_low,
+        m.auroc_ci_high,
+        m.aupr,
+        m.fpr95,
+        m.precision_at_n,
+        m.auroc_unoriented,
+    )
+}

@@ -1,0 +1,189 @@
+//! `qualm fit`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use qualm::calibrate::Cut;
+use qualm::data::{AtomicFile, Batch, Features, Selection, Source};
+use qualm::{Checkpoint, Error, Fitted, Warning};
+use serde::Serialize;
+
+use super::refuse_same;
+use crate::args;
+use crate::config::Config;
+use crate::interrupt;
+use crate::output::{self, Output};
+use crate::progress::FitProgress;
+
+/// What `fit --json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    model: &'a Path,
+    detector: &'a str,
+    preset: &'a str,
+    n: usize,
+    d: usize,
+    n_reference: usize,
+    threshold: f64,
+    fit_seconds: f64,
+    model_bytes: u64,
+    warnings: &'a [Warning],
+    spec: &'a qualm::Spec,
+}
+
+pub fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
+    let config = Config::new(args)?;
+    let cut = cut(&args.cut).unwrap_or_default();
+    cut.validate()?;
+    let inputs: Vec<&Path> = [Some(&args.input), args.calibrate.as_ref(), args.config.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::as_path)
+        .collect();
+    refuse_same(&args.output, &inputs)?;
+    // Made first, so that a place that cannot be written is refused before any work.
+    let file = AtomicFile::create(&args.output)?;
+
+    let selection = Selection {
+        columns: args.columns.columns.clone(),
+        exclude: args.columns.exclude.clone(),
+        label: args.columns.label.clone(),
+        ids: args.columns.id.clone(),
+        vector: args.columns.vector.clone(),
+        ..Selection::default()
+    };
+    let source = Source::open(&args.input, &selection, None)?;
+    let features = source.features().clone();
+    if !source.skipped().is_empty() {
+        let names = source.skipped().join(", ");
+        output.note(format!("note: not used: {names}"));
+    }
+    let vectors = matches!(features, Features::Vector { .. });
+    let spec = config.spec(vectors)?;
+    if !config.names_preset() {
+        let kind = if vectors { "vectors" } else { "a table" };
+        let preset = config.preset(vectors);
+        output.note(format!("note: preset {preset}, for {kind}; --preset chooses another"));
+    }
+    let held_out = args.calibrate.as_deref().map(|path| held_out(path, &features)).transpose()?;
+    let batch = source.read_all()?;
+
+    let checkpoint = checkpoint_path(&args.output);
+    let resume = if args.resume { load(&checkpoint, output)? } else { None };
+    interrupt::listen()?;
+    let started = Instant::now();
+    let mut progress = FitProgress::new(output, &checkpoint);
+    let rows = batch.rows.rows();
+    let fitted = match resume {
+        Some(checkpoint) => spec.resume(rows, seed, checkpoint, &mut progress),
+        None => spec.fit(rows, seed, &mut progress),
+    };
+    progress.finish();
+    let mut fitted = fitted.map_err(|error| explain_interrupt(error, &checkpoint))?;
+    if let Some(held_out) = held_out {
+        fitted.calibrate(held_out.rows.rows())?;
+    }
+    fitted.set_cut(cut)?;
+    let fitted = fitted
+        .with_features(features)?
+        .with_roles(args.columns.id.clone(), args.columns.label.clone());
+    let elapsed = started.elapsed();
+    fitted.write_to(file)?;
+    // Its fit is finished: nothing could go on from it.
+    let _ = std::fs::remove_file(&checkpoint);
+
+    let threshold = fitted.threshold()?;
+    let provenance = fitted.provenance();
+    for warning in &provenance.warnings {
+        output.warn(warning.to_string());
+    }
+    let report = Report {
+        model: &args.output,
+        detector: spec.detector(),
+        preset: config.preset(vectors),
+        n: provenance.n_rows,
+        d: fitted.n_features(),
+        n_reference: fitted.calibration().n(),
+        threshold,
+        fit_seconds: elapsed.as_secs_f64(),
+        model_bytes: std::fs::metadata(&args.output).map_or(0, |m| m.len()),
+        warnings: &provenance.warnings,
+        spec: &spec,
+    };
+    output.result(&report, || {
+        format!(
+            "fitted    {} ({}) on {} rows x {} columns in {}\n\
+             threshold {threshold:.6} ({})\n\
+             model     {} ({})\n\
+             next      qualm score {} NEW_ROWS\n",
+            report.detector,
+            report.preset,
+            output::count(report.n),
+            report.d,
+            output::seconds(elapsed),
+            describe(cut, &fitted),
+            args.output.display(),
+            output::bytes(report.model_bytes),
+            args.output.display(),
+        )
+    })
+}
+
+/// The rule that the flags set, if any.
+pub fn cut(args: &args::Cut) -> Option<Cut> {
+    args.fpr.map(Cut::Fpr).or(args.contamination.map(Cut::Contamination))
+}
+
+/// A threshold's rule in words.
+pub fn describe(cut: Cut, fitted: &Fitted) -> String {
+    let n = output::count(fitted.calibration().n());
+    let rows = match fitted.provenance().reference {
+        qualm::Reference::FittedRows => "fitted",
+        qualm::Reference::SeparateRows => "calibration",
+    };
+    match cut {
+        Cut::Fpr(rate) => format!("at most {}% of the {n} {rows} rows score above it", percent(rate)),
+        Cut::Contamination(share) => format!("for {}% outliers among the {n} {rows} rows", percent(share)),
+        Cut::Score(_) => "given".to_owned(),
+    }
+}
+
+fn percent(share: f64) -> f64 {
+    (share * 1e6).round() / 1e4
+}
+
+/// The rows of `--calibrate`.
+fn held_out(path: &Path, features: &Features) -> Result<Batch> {
+    let source = Source::open(path, &Selection::default(), Some(features))?;
+    Ok(source.read_all()?)
+}
+
+/// Where an interrupted fit is kept.
+fn checkpoint_path(model: &Path) -> PathBuf {
+    let mut name = model.as_os_str().to_owned();
+    name.push(".checkpoint");
+    PathBuf::from(name)
+}
+
+fn load(path: &Path, output: &Output) -> Result<Option<Checkpoint>> {
+    if !path.exists() {
+        output.note(format!("note: no checkpoint {}; fitting from the start", path.display()));
+        return Ok(None);
+    }
+    let checkpoint = Checkpoint::load(path).with_context(|| "cannot resume")?;
+    output.note(format!("note: going on from step {}", checkpoint.step()));
+    Ok(Some(checkpoint))
+}
+
+fn explain_interrupt(error: Error, checkpoint: &Path) -> anyhow::Error {
+    let interrupted = matches!(error, Error::Interrupted { .. });
+    let error = anyhow::Error::new(error);
+    if !interrupted {
+        return error;
+    }
+    let kept = checkpoint.display();
+    error.context(format!(
+        "stopped; the state is kept in {kept}: repeat the command with --resume to go on"
+    ))
+}

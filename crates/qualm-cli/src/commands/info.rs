@@ -1,0 +1,136 @@
+//! `qualm info`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use qualm::calibrate::Cut;
+use qualm::data::Features;
+use qualm::{Fitted, Provenance, Roles, Spec};
+use serde::Serialize;
+
+use super::fit::describe;
+use crate::args;
+use crate::output::{self, Output};
+
+/// What `info --json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    model: &'a Path,
+    model_bytes: u64,
+    n_features: usize,
+    features: &'a Features,
+    roles: &'a Roles,
+    spec: &'a Spec,
+    threshold: f64,
+    cut: Cut,
+    reference_scores: Scores,
+    provenance: &'a Provenance,
+}
+
+/// The reference scores in brief.
+#[derive(Debug, Serialize)]
+struct Scores {
+    n: usize,
+    min: f64,
+    median: f64,
+    p95: f64,
+    max: f64,
+}
+
+pub fn run(args: &args::Info, output: &Output) -> Result<()> {
+    let fitted = Fitted::load(&args.model)?;
+    let reference = fitted.calibration();
+    let report = Report {
+        model: &args.model,
+        model_bytes: std::fs::metadata(&args.model).map_or(0, |m| m.len()),
+        n_features: fitted.n_features(),
+        features: fitted.features(),
+        roles: fitted.roles(),
+        spec: fitted.spec(),
+        threshold: fitted.threshold()?,
+        cut: fitted.cut(),
+        reference_scores: Scores {
+            n: reference.n(),
+            min: reference.quantile(0.0)?,
+            median: reference.quantile(0.5)?,
+            p95: reference.quantile(0.95)?,
+            max: reference.quantile(1.0)?,
+        },
+        provenance: fitted.provenance(),
+    };
+    let spec = serde_json::to_value(report.spec)?;
+    output.result(&report, || text(&report, &fitted, &spec))
+}
+
+fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> String {
+    let p = report.provenance;
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{name:<17} {value}");
+    };
+    let size = output::bytes(report.model_bytes);
+    line("model", format!("{} ({size})", report.model.display()));
+    line("detector", report.spec.detector().to_owned());
+    line("fitted", format!("{} by qualm {}, seed {}", p.created, p.qualm_version, p.seed));
+    line("rows", format!("{} (sha256 {})", output::count(p.n_rows), p.input_digest));
+    line("features", features(report.features));
+    if !report.roles.ids.is_empty() {
+        line("ids", report.roles.ids.join(", "));
+    }
+    if let Some(label) = &report.roles.label {
+        line("label", format!("{label} (not used in fitting)"));
+    }
+    let s = &report.reference_scores;
+    line(
+        "reference scores",
+        format!(
+            "{} rows: min {:.4}, median {:.4}, 95% {:.4}, max {:.4}",
+            output::count(s.n),
+            s.min,
+            s.median,
+            s.p95,
+            s.max
+        ),
+    );
+    line("threshold", format!("{:.6} ({})", report.threshold, describe(report.cut, fitted)));
+    if p.steps > 0 {
+        for (losses, rows) in p.losses.iter().zip(&p.effective_rows) {
+            let ends = |v: &[f64]| (v.first().copied(), v.last().copied());
+            if let ((Some(from), Some(to)), (_, Some(rows))) = (ends(losses), ends(rows)) {
+                line(
+                    "training",
+                    format!("{} steps, loss {from:.4} to {to:.4}, {rows:.2} effective rows a bag", p.steps),
+                );
+            }
+        }
+    }
+    for warning in &p.warnings {
+        line("warning", warning.to_string());
+    }
+    if let Some(keys) = spec.as_object() {
+        for (key, value) in keys.iter().filter(|(key, _)| *key != "detector") {
+            line(&format!("  {key}"), value.to_string());
+        }
+    }
+    out
+}
+
+/// Names of the features, not too many.
+fn features(features: &Features) -> String {
+    const SHOWN: usize = 8;
+    match features {
+        Features::Vector { name, width } => {
+            let name = name.as_ref().map(|n| format!(" '{n}'")).unwrap_or_default();
+            format!("a vector{name} of {width}")
+        }
+        Features::Columns(names) => {
+            let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            match names.len().saturating_sub(SHOWN) {
+                0 => format!("{}: {shown}", names.len()),
+                more => format!("{}: {shown} and {more} more", names.len()),
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! From preset, configuration file and `--set` to a Spec; the later wins.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use qualm::Spec;
+use serde_json::{Map, Value};
+
+use crate::args::Fit;
+
+/// What the user asked for, before the input is known.
+#[derive(Debug)]
+pub struct Config {
+    detector: String,
+    preset: Option<String>,
+    keys: Map<String, Value>,
+}
+
+impl Config {
+    /// Reads the flags and the configuration file.
+    pub fn new(args: &Fit) -> Result<Self> {
+        let mut keys = args.config.as_deref().map_or(Ok(Map::new()), read)?;
+        for pair in &args.set {
+            let Some((key, value)) = pair.split_once('=') else {
+                bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
+            };
+            keys.insert(key.trim().to_owned(), value_of(value.trim()));
+        }
+        let mut word = |name: &str, flag: Option<&String>| -> Result<Option<String>> {
+            let in_file = keys.remove(name);
+            match (flag, in_file) {
+                (Some(flag), _) => Ok(Some(flag.clone())),
+                (None, Some(Value::String(word))) => Ok(Some(word)),
+                (None, Some(other)) => bail!("{name} = {other}: expected a name"),
+                (None, None) => Ok(None),
+            }
+        };
+        let detector = word("detector", args.detector.as_ref())?;
+        let preset = word("preset", args.preset.as_ref())?;
+        let config = Self {
+            detector: detector.unwrap_or_else(|| "dum".to_owned()),
+            preset,
+            keys,
+        };
+        // Refuse unknown names, keys and values now, before the input is read.
+        config.spec(false)?;
+        Ok(config)
+    }
+
+    /// The preset that an input of this kind gets.
+    pub fn preset(&self, vectors: bool) -> &str {
+        match &self.preset {
+            Some(preset) => preset,
+            None if vectors && self.detector == "dum" => "embedding",
+            None => "default",
+        }
+    }
+
+    /// Whether the user named the preset.
+    pub fn names_preset(&self) -> bool {
+        self.preset.is_some()
+    }
+
+    /// The Spec for an input of vectors or of columns.
+    pub fn spec(&self, vectors: bool) -> Result<Spec> {
+        let spec = Spec::preset(&self.detector, self.preset(vectors))?;
+        Ok(spec.with(self.keys.clone())?)
+    }
+}
+
+/// A configuration file as JSON keys.
+fn read(path: &Path) -> Result<Map<String, Value>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let table: toml::Table = text
+        .parse()
+        .with_context(|| format!("{}: not a TOML file of keys and values", path.display()))?;
+    match serde_json::to_value(table).with_context(|| format!("{}", path.display()))? {
+        Value::Object(keys) => Ok(keys),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A value as TOML reads it; a bare word is a string.
+fn value_of(text: &str) -> Value {
+    let table = format!("value = {text}").parse::<toml::Table>().ok();
+    let value = table.filter(|t| t.len() == 1).and_then(|mut t| t.remove("value"));
+    value
+        .and_then(|v| serde_json::to_value(v).ok())
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbers_words_or_truths() {
+        assert_eq!(value_of("3"), Value::from(3));
+        assert_eq!(value_of("1e-3"), Value::from(1e-3));
+        assert_eq!(value_of("true"), Value::from(true));
+        assert_eq!(value_of("half"), Value::from("half"));
+        assert_eq!(value_of("\"half\""), Value::from("half"));
+    }
+}

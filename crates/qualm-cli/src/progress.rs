@@ -1,0 +1,109 @@
+//! A fit's progress on stderr, its checkpoints on disk.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use qualm::{Checkpoint, Progress, Result, Signal, Step};
+
+use crate::interrupt;
+use crate::output::{self, Output};
+
+/// Between two checkpoints.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// Between two lines where no bar can be drawn.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Between two redraws of the bar.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Shows each step, saves now and then, stops when asked to.
+#[derive(Debug)]
+pub struct FitProgress<'a> {
+    output: &'a Output,
+    checkpoint: &'a Path,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// Steps that an earlier run had taken.
+    before: Option<u64>,
+    drawn: Instant,
+    saved: Instant,
+    loss: f64,
+}
+
+impl<'a> FitProgress<'a> {
+    pub fn new(output: &'a Output, checkpoint: &'a Path) -> Self {
+        let now = Instant::now();
+        Self {
+            output,
+            checkpoint,
+            bar: None,
+            started: now,
+            before: None,
+            drawn: now,
+            saved: now,
+            loss: f64::NAN,
+        }
+    }
+
+    /// Clears the bar.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&mut self, step: &Step) {
+        let done = step.member as u64 * step.steps + step.step;
+        let all = step.members as u64 * step.steps;
+        let before = *self.before.get_or_insert(done - 1);
+        // Losses of single steps jump about: show a running mean.
+        self.loss = if self.loss.is_nan() { step.loss } else { 0.98 * self.loss + 0.02 * step.loss };
+        let every = if self.output.bars() { DRAW_EVERY } else { LINE_EVERY };
+        if self.output.quiet() || (self.drawn.elapsed() < every && done < all) {
+            return;
+        }
+        self.drawn = Instant::now();
+        let rate = (done - before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+        let left = Duration::from_secs_f64((all - done) as f64 / rate.max(1e-9));
+        let message = format!(
+            "loss {:.4}, {:.0} steps/s ({:.0} rows/s), {} left",
+            self.loss,
+            rate,
+            rate * step.batch_rows as f64,
+            output::seconds(left)
+        );
+        if self.output.bars() {
+            let bar = self.bar.get_or_insert_with(|| bar(all));
+            bar.set_position(done);
+            bar.set_message(message);
+        } else if done < all {
+            self.output.note(format!("fit: step {done} of {all}, {message}"));
+        }
+    }
+}
+
+fn bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("fit {wide_bar} {pos}/{len} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+impl Progress for FitProgress<'_> {
+    fn step(&mut self, step: &Step) -> Signal {
+        self.show(step);
+        if interrupt::asked() {
+            return Signal::Stop;
+        }
+        if self.saved.elapsed() >= SAVE_EVERY {
+            return Signal::Save;
+        }
+        Signal::Continue
+    }
+
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.save(self.checkpoint)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+# Every recipe is one command; `just` lists them.
+
+_default:
+    @just --list
+
+# What CI runs: format, lints, tests, docs, dependency audit
+check:
+    ./scripts/check.sh
+
+# The main job, end to end
+demo:
+    cargo run --release --locked -- demo
+
+# Tests alone
+test *ARGS:
+    cargo test --workspace --locked {{ARGS}}
+
+# Format all code
+fmt:
+    cargo fmt --all
+
+# The honest comparison of presets on real data: needs QUALM_DATA
+table2:
+    cargo bench --locked -p qualm --bench table2
+
+# Rewrite the generated part of the command-line reference
+docs-cli:
+    QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference
+
+# Rewrite the golden files from scikit-learn and PyTorch
+golden:
+    python3 crates/qualm/tests/golden/metrics.py
+    python3 crates/qualm/tests/golden/objective.py
+
+# Feed random bytes to the model reader
+fuzz SECONDS="60":
+    cd fuzz && cargo +nightly fuzz run model -- -max_total_time={{SECONDS}}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands. Installs what it needs.
+#   ./scripts/check.sh            all of it
+#   ./scripts/check.sh test       one stage: fmt, clippy, test, doc, deny or demo
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+
+say() { printf '\n== %s\n' "$1"; }
+
+fmt() {
+    say "format"
+    cargo fmt --all -- --check
+}
+
+clippy() {
+    say "lints"
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+tests() {
+    say "tests"
+    cargo test --workspace --locked
+}
+
+doc() {
+    say "docs"
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+}
+
+deny() {
+    say "dependency audit"
+    if ! command -v cargo-deny >/dev/null; then
+        cargo install cargo-deny --version 0.20.2 --locked --profile dev
+    fi
+    cargo deny --locked check licenses bans sources
+}
+
+demo() {
+    say "demo"
+    cargo run --release --locked -- demo
+}
+
+case "${1:-all}" in
+    all)
+        fmt
+        clippy
+        tests
+        doc
+        deny
+        demo
+        say "all is well"
+        ;;
+    fmt | clippy | doc | deny | demo) "$1" ;;
+    test) tests ;;
+    *)
+        echo "unknown stage '$1'; one of: fmt clippy test doc deny demo" >&2
+        exit 2
+        ;;
+esac
