@@ -14,4 +14,4 @@
 pub mod data;
 mod error;
 
-pub use error::{Error, Location, Result};
+pub use error::{Error, Location, Names, Result};

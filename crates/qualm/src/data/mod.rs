@@ -1,5 +1,23 @@
 //! Matrices in and out: files, checks, and which columns mean what.
 
+mod csv;
+mod digest;
+mod format;
+mod ipc;
+mod labels;
 mod matrix;
+mod npy;
+mod npy_header;
+mod npz;
+mod numbers;
+mod parquet;
+mod select;
+mod source;
+mod table;
+#[cfg(test)]
+mod test_files;
 
+pub use digest::InputDigest;
 pub use matrix::{Matrix, Rows};
+pub use select::{Features, Selection};
+pub use source::{Batch, Source, read_scores};
