@@ -88,7 +88,9 @@ pub enum Error {
         known: &'static str,
     },
     /// Content that is not what the extension says.
-    #[error("{at}: expected {expected}, found {found}; give the file the extension of its format or write it again")]
+    #[error(
+        "{at}: expected {expected}, found {found}; give the file the extension of its format or write it again"
+    )]
     WrongFormat {
         /// The input.
         at: Location,
@@ -98,7 +100,9 @@ pub enum Error {
         found: &'static str,
     },
     /// Fewer bytes than the file's own header promises.
-    #[error("{at}: the file is truncated: its header promises {expected} bytes of values, found {found}; copy or write it again")]
+    #[error(
+        "{at}: the file is truncated: its header promises {expected} bytes of values, found {found}; copy or write it again"
+    )]
     Truncated {
         /// The input.
         at: Location,
@@ -110,7 +114,9 @@ pub enum Error {
 
     // ---- text tables ----------------------------------------------------------
     /// A row with more or fewer fields than the header.
-    #[error("{at}: found {found} fields, expected {expected} as in the header; check separators and quotes")]
+    #[error(
+        "{at}: found {found} fields, expected {expected} as in the header; check separators and quotes"
+    )]
     Ragged {
         /// The row.
         at: Location,
@@ -126,7 +132,9 @@ pub enum Error {
         at: Location,
     },
     /// Text where a number belongs.
-    #[error("{at}: found '{found}', expected a number; correct it, or leave the column out with --exclude")]
+    #[error(
+        "{at}: found '{found}', expected a number; correct it, or leave the column out with --exclude"
+    )]
     NotANumber {
         /// The field.
         at: Location,
@@ -134,7 +142,9 @@ pub enum Error {
         found: String,
     },
     /// A column name used twice.
-    #[error("{at}: the name stands more than once in the header, expected distinct names; rename one, or add the header if there is none")]
+    #[error(
+        "{at}: the name stands more than once in the header, expected distinct names; rename one, or add the header if there is none"
+    )]
     DuplicateColumn {
         /// The column.
         at: Location,
@@ -146,7 +156,9 @@ pub enum Error {
         at: Location,
     },
     /// A header without the separator that the extension promises.
-    #[error("{at}: the header has one field and contains {found}, expected {expected} between fields; convert the file")]
+    #[error(
+        "{at}: the header has one field and contains {found}, expected {expected} between fields; convert the file"
+    )]
     WrongSeparator {
         /// The file.
         at: Location,
@@ -167,7 +179,9 @@ pub enum Error {
 
     // ---- binary tables --------------------------------------------------------
     /// A NumPy header that cannot be understood.
-    #[error("{at}: the NumPy header is damaged: no valid {expected}; write the file again with numpy.save")]
+    #[error(
+        "{at}: the NumPy header is damaged: no valid {expected}; write the file again with numpy.save"
+    )]
     NpyHeader {
         /// The file or array.
         at: Location,
@@ -175,7 +189,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// An array of another rank than two.
-    #[error("{at}: found an array of shape {shape:?}, expected two dimensions (rows, columns); reshape it first")]
+    #[error(
+        "{at}: found an array of shape {shape:?}, expected two dimensions (rows, columns); reshape it first"
+    )]
     NpyShape {
         /// The file or array.
         at: Location,
@@ -183,7 +199,9 @@ pub enum Error {
         shape: Vec<u64>,
     },
     /// An array of something else than real numbers.
-    #[error("{at}: found an array of type '{found}', expected floats, integers or bools; convert it with .astype('float32')")]
+    #[error(
+        "{at}: found an array of type '{found}', expected floats, integers or bools; convert it with .astype('float32')"
+    )]
     NpyType {
         /// The file or array.
         at: Location,
@@ -200,7 +218,9 @@ pub enum Error {
         source: npyz::zip::result::ZipError,
     },
     /// Arrays of one archive, used together, of different lengths.
-    #[error("{at}: found {found} rows, expected {expected} as in the other arrays used; use arrays of the same length")]
+    #[error(
+        "{at}: found {found} rows, expected {expected} as in the other arrays used; use arrays of the same length"
+    )]
     RowsDiffer {
         /// The array.
         at: Location,
@@ -250,7 +270,9 @@ pub enum Error {
         known: Names,
     },
     /// A column of another type than its role needs.
-    #[error("{at}: found a column of type {found}, expected {expected}; choose another column, or convert it")]
+    #[error(
+        "{at}: found a column of type {found}, expected {expected}; choose another column, or convert it"
+    )]
     ColumnType {
         /// The column.
         at: Location,
@@ -298,7 +320,9 @@ pub enum Error {
         second: &'static str,
     },
     /// A part of a folder where a column has another type than in the first part.
-    #[error("{at}: found type {found}, expected {expected} as in the first part; write the parts with one schema")]
+    #[error(
+        "{at}: found type {found}, expected {expected} as in the first part; write the parts with one schema"
+    )]
     PartType {
         /// The part and the column.
         at: Location,
@@ -310,13 +334,17 @@ pub enum Error {
 
     // ---- values ---------------------------------------------------------------
     /// An empty field or a null.
-    #[error("{at}: missing value, expected a number; remove or impute such rows first, or leave the column out with --exclude")]
+    #[error(
+        "{at}: missing value, expected a number; remove or impute such rows first, or leave the column out with --exclude"
+    )]
     Missing {
         /// The first such value.
         at: Location,
     },
     /// A finite number that float32 cannot hold.
-    #[error("{at}: found {value}, too large for float32 (at most 3.4e38); rescale the column first")]
+    #[error(
+        "{at}: found {value}, too large for float32 (at most 3.4e38); rescale the column first"
+    )]
     TooLarge {
         /// The first such value.
         at: Location,
@@ -324,7 +352,9 @@ pub enum Error {
         value: f64,
     },
     /// A vector of another length than those above it.
-    #[error("{at}: found a vector of {found} values, expected {expected}; all vectors need the same length")]
+    #[error(
+        "{at}: found a vector of {found} values, expected {expected}; all vectors need the same length"
+    )]
     RaggedVector {
         /// The row.
         at: Location,
@@ -334,7 +364,9 @@ pub enum Error {
         expected: usize,
     },
     /// A label that is neither 0 nor 1.
-    #[error("{at}: found the label '{found}', expected 0 or 1 (or false, true), where 1 is an outlier")]
+    #[error(
+        "{at}: found the label '{found}', expected 0 or 1 (or false, true), where 1 is an outlier"
+    )]
     BadLabel {
         /// The label.
         at: Location,

@@ -103,7 +103,9 @@ impl CsvTable {
             let found = match only {
                 name if name.contains(';') => Some("semicolons"),
                 name if name.contains('\t') => Some("tabs (the extension for which is .tsv)"),
-                name if tabs && name.contains(',') => Some("commas (the extension for which is .csv)"),
+                name if tabs && name.contains(',') => {
+                    Some("commas (the extension for which is .csv)")
+                }
                 _ => None,
             };
             if let Some(found) = found {
@@ -291,7 +293,14 @@ fn judge(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column {
         }
     }
     let text = not_numbers > 0 && 2 * not_numbers >= filled;
-    let mut column = Column::new(name, if text { DataType::Utf8 } else { DataType::Float64 });
+    let mut column = Column::new(
+        name,
+        if text {
+            DataType::Utf8
+        } else {
+            DataType::Float64
+        },
+    );
     if column.kind == Kind::Other {
         column.not_a_number = first;
     }
@@ -333,12 +342,22 @@ mod tests {
 
     #[test]
     fn columns_are_judged_by_their_first_rows() {
-        let table = open(b"\xEF\xBB\xBFa,b,c,d,e\r\n1,x,true,,1\r\n2e3,y,FALSE,,z\r\n\r\n").unwrap();
+        let table =
+            open(b"\xEF\xBB\xBFa,b,c,d,e\r\n1,x,true,,1\r\n2e3,y,FALSE,,z\r\n\r\n").unwrap();
         let kinds: Vec<_> = table.columns.iter().map(|c| c.kind).collect();
-        assert_eq!(table.columns[0].name, "a", "the byte order mark is no part of the name");
+        assert_eq!(
+            table.columns[0].name, "a",
+            "the byte order mark is no part of the name"
+        );
         assert_eq!(
             kinds,
-            [Kind::Number, Kind::Other, Kind::Number, Kind::Number, Kind::Other]
+            [
+                Kind::Number,
+                Kind::Other,
+                Kind::Number,
+                Kind::Number,
+                Kind::Other
+            ]
         );
         assert_eq!(table.columns[4].not_a_number, Some((2, "z".into())));
     }
@@ -346,14 +365,23 @@ mod tests {
     #[test]
     fn broken_text_is_named_by_row() {
         let ragged = message(b"a,b\n1,2\n3\n");
-        assert!(ragged.starts_with("t.csv, row 2: found 1 fields, expected 2"), "{ragged}");
+        assert!(
+            ragged.starts_with("t.csv, row 2: found 1 fields, expected 2"),
+            "{ragged}"
+        );
         assert!(message(b"a,b\n1,\xFF\n").starts_with("t.csv, row 1: not valid UTF-8"));
         assert!(message(b"a\xFF,b\n1,2\n").starts_with("t.csv: not valid UTF-8"));
         assert!(message(b"a,a\n1,2\n").contains("column 'a'"));
         assert!(matches!(open(b"a,b\n"), Err(Error::Empty { .. })));
         assert!(matches!(open(b"\n\n"), Err(Error::Empty { .. })));
-        assert!(matches!(open(b"a;b\n1;2\n"), Err(Error::WrongSeparator { .. })));
-        assert!(matches!(open(b"0.3,-1\n0.1,2\n"), Err(Error::NoHeader { .. })));
+        assert!(matches!(
+            open(b"a;b\n1;2\n"),
+            Err(Error::WrongSeparator { .. })
+        ));
+        assert!(matches!(
+            open(b"0.3,-1\n0.1,2\n"),
+            Err(Error::NoHeader { .. })
+        ));
         assert!(open(b"0,1,2\n0.1,2,3\n").is_ok());
         assert!(open(b"400.5,401,401.5\n0.1,2,3\n").is_ok());
         let mut late = b"a\n".to_vec();
@@ -366,7 +394,10 @@ mod tests {
     fn text_in_a_numeric_column_is_named() {
         let mut table = open(b"a,b\n1,2\n3,4\n5,oops\n").unwrap();
         table
-            .project(&[Wanted { index: 1, as_it_stands: false }])
+            .project(&[Wanted {
+                index: 1,
+                as_it_stands: false,
+            }])
             .unwrap();
         let error = table.next_part().unwrap_err().to_string();
         assert!(error.starts_with("t.csv, row 3, column 'b': found 'oops', expected a number"));

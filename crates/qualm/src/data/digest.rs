@@ -44,7 +44,8 @@ impl InputDigest {
             for (out, value) in bytes.chunks_exact_mut(4).zip(values) {
                 out.copy_from_slice(&value.to_le_bytes());
             }
-            self.0.update(bytes.get(..4 * values.len()).unwrap_or_default());
+            self.0
+                .update(bytes.get(..4 * values.len()).unwrap_or_default());
         }
     }
 
@@ -88,7 +89,10 @@ mod tests {
 
     #[test]
     fn the_digest_is_the_documented_one() {
-        let features = Features::Vector { name: None, width: 1 };
+        let features = Features::Vector {
+            name: None,
+            width: 1,
+        };
         let mut digest = InputDigest::new(&features);
         digest.update(Rows::new(&[1.0], 1).unwrap());
         let mut plain = b"vector".to_vec();

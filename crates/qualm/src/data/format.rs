@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(Format::of(Path::new("a/B.CSV")).unwrap(), Format::Csv);
         assert_eq!(Format::of(Path::new("x.Feather")).unwrap(), Format::Ipc);
         let error = Format::of(Path::new("x.xlsx")).unwrap_err().to_string();
-        assert!(error.contains(".xlsx") && error.contains(".parquet"), "{error}");
+        assert!(
+            error.contains(".xlsx") && error.contains(".parquet"),
+            "{error}"
+        );
         let error = Format::of(Path::new("x")).unwrap_err().to_string();
         assert!(error.contains("without extension"), "{error}");
     }
@@ -154,7 +157,11 @@ mod tests {
             Err(Error::EmptyFile { .. })
         ));
         assert!(Format::Csv.check(b"a,b\0", &at).is_err());
-        assert!(Format::Ipc.check(&[0xFF, 0xFF, 0xFF, 0xFF, 8, 0], &at).is_ok());
+        assert!(
+            Format::Ipc
+                .check(&[0xFF, 0xFF, 0xFF, 0xFF, 8, 0], &at)
+                .is_ok()
+        );
         assert!(Format::Parquet.check(b"a,b\n1,2\n", &at).is_err());
         assert!(Format::Csv.check("\u{feff}a,b".as_bytes(), &at).is_ok());
     }

@@ -105,11 +105,26 @@ mod tests {
     #[test]
     fn zero_one_false_true_in_any_type() {
         let expected = [true, false];
-        assert_eq!(read(Arc::new(Int64Array::from(vec![1, 0]))).unwrap(), expected);
-        assert_eq!(read(Arc::new(Float64Array::from(vec![1.0, 0.0]))).unwrap(), expected);
-        assert_eq!(read(Arc::new(BooleanArray::from(vec![true, false]))).unwrap(), expected);
-        assert_eq!(read(Arc::new(StringArray::from(vec![" 1", "False"]))).unwrap(), expected);
-        assert_eq!(read(Arc::new(StringArray::from(vec!["TRUE", "0.0"]))).unwrap(), expected);
+        assert_eq!(
+            read(Arc::new(Int64Array::from(vec![1, 0]))).unwrap(),
+            expected
+        );
+        assert_eq!(
+            read(Arc::new(Float64Array::from(vec![1.0, 0.0]))).unwrap(),
+            expected
+        );
+        assert_eq!(
+            read(Arc::new(BooleanArray::from(vec![true, false]))).unwrap(),
+            expected
+        );
+        assert_eq!(
+            read(Arc::new(StringArray::from(vec![" 1", "False"]))).unwrap(),
+            expected
+        );
+        assert_eq!(
+            read(Arc::new(StringArray::from(vec!["TRUE", "0.0"]))).unwrap(),
+            expected
+        );
         let dictionary: DictionaryArray<arrow_array::types::Int32Type> =
             ["1", "0"].into_iter().collect();
         assert_eq!(read(Arc::new(dictionary)).unwrap(), expected);
@@ -117,9 +132,12 @@ mod tests {
 
     #[test]
     fn anything_else_is_named() {
-        let error = read(Arc::new(Int64Array::from(vec![1, 2]))).unwrap_err().to_string();
+        let error = read(Arc::new(Int64Array::from(vec![1, 2])))
+            .unwrap_err()
+            .to_string();
         assert!(
-            error.starts_with("t.parquet, row 12, column 'y': found the label '2', expected 0 or 1"),
+            error
+                .starts_with("t.parquet, row 12, column 'y': found the label '2', expected 0 or 1"),
             "{error}"
         );
         assert!(read(Arc::new(StringArray::from(vec!["cat"]))).is_err());

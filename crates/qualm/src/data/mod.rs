@@ -1,5 +1,6 @@
 //! Matrices in and out: files, checks, and which columns mean what.
 
+mod atomic;
 mod csv;
 mod digest;
 mod format;
@@ -10,14 +11,18 @@ mod npy;
 mod npy_header;
 mod npz;
 mod numbers;
+mod output;
 mod parquet;
 mod select;
 mod source;
 mod table;
 #[cfg(test)]
 mod test_files;
+mod text;
 
+pub use atomic::AtomicFile;
 pub use digest::InputDigest;
 pub use matrix::{Matrix, Rows};
+pub use output::{OutputFormat, ScoreWriter, format_for};
 pub use select::{Features, Selection};
 pub use source::{Batch, Source, read_scores};

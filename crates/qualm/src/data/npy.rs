@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array,
-    UInt64Array,
+    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field};
 use half::f16;
@@ -232,7 +231,9 @@ fn decode(item: Item, bytes: &[u8]) -> ArrayRef {
                     <$ty>::from_le_bytes(raw)
                 }
             };
-            Arc::new(<$array>::from_iter_values(chunks.map(|c| <$as>::from(value(c))))) as ArrayRef
+            Arc::new(<$array>::from_iter_values(
+                chunks.map(|c| <$as>::from(value(c))),
+            )) as ArrayRef
         }};
     }
     match (item.kind, item.bytes) {

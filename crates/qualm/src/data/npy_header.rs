@@ -76,7 +76,10 @@ impl Header {
         if self.shape.contains(&0) {
             return 0;
         }
-        self.shape.iter().try_fold(item, product).unwrap_or(u64::MAX)
+        self.shape
+            .iter()
+            .try_fold(item, product)
+            .unwrap_or(u64::MAX)
     }
 
     /// Bytes of the whole array file that the header promises.
@@ -181,9 +184,22 @@ mod tests {
     fn headers_of_all_kinds_are_read() {
         let header = read(&npy_bytes("<f4", true, "(3, 4)", &[])).unwrap();
         assert_eq!((header.fortran, header.shape), (true, vec![3, 4]));
-        assert_eq!(read(&npy_bytes("|b1", false, "(3,)", &[])).unwrap().shape, [3]);
-        assert_eq!(read(&npy_bytes(">i8", false, "()", &[])).unwrap().shape, []);
-        assert!(read(&npy_bytes(">i8", false, "(1,)", &[])).unwrap().item.big_endian);
+        assert_eq!(
+            read(&npy_bytes("|b1", false, "(3,)", &[])).unwrap().shape,
+            [3]
+        );
+        assert!(
+            read(&npy_bytes(">i8", false, "()", &[]))
+                .unwrap()
+                .shape
+                .is_empty()
+        );
+        assert!(
+            read(&npy_bytes(">i8", false, "(1,)", &[]))
+                .unwrap()
+                .item
+                .big_endian
+        );
     }
 
     #[test]
@@ -203,7 +219,10 @@ mod tests {
             ("é", "(3, 4)"),
             ("", "(3, 4)"),
         ] {
-            assert!(read(&npy_bytes(descr, false, shape, &[])).is_err(), "{descr} {shape}");
+            assert!(
+                read(&npy_bytes(descr, false, shape, &[])).is_err(),
+                "{descr} {shape}"
+            );
         }
         let mut long = fine.clone();
         long[6] = 2;

@@ -85,9 +85,10 @@ impl NpzTable {
             column: name,
             ..Location::file(&self.file)
         };
-        let (index, header) = self.entries.get(wanted.index).ok_or_else(|| Error::Empty {
-            at: at.clone(),
-        })?;
+        let (index, header) = self
+            .entries
+            .get(wanted.index)
+            .ok_or_else(|| Error::Empty { at: at.clone() })?;
         let promised = header.as_ref().map_or(0, Header::total_bytes);
         let entry = self
             .archive

@@ -5,8 +5,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray, types::Decimal256Type};
 use arrow_schema::DataType;
@@ -198,7 +198,9 @@ pub(super) fn vectors(array: &dyn Array, width: Option<usize>) -> Result<Vectors
                 });
             }
             Ok(Vectors {
-                values: list.values().slice(list.value_offset_at(0), list.len() * size),
+                values: list
+                    .values()
+                    .slice(list.value_offset_at(0), list.len() * size),
                 width: size,
             })
         }
@@ -251,12 +253,17 @@ mod tests {
 
     #[test]
     fn every_numeric_type_converts() {
-        assert_eq!(f64s(&Int64Array::from(vec![-3, i64::MAX])), [-3.0, i64::MAX as f64]);
+        assert_eq!(
+            f64s(&Int64Array::from(vec![-3, i64::MAX])),
+            [-3.0, i64::MAX as f64]
+        );
         assert_eq!(f64s(&UInt64Array::from(vec![u64::MAX])), [u64::MAX as f64]);
         assert_eq!(f64s(&BooleanArray::from(vec![true, false])), [1.0, 0.0]);
         let half = PrimitiveArray::<Float16Type>::from_iter_values([f16::from_f32(1.5)]);
         assert_eq!(f64s(&half), [1.5]);
-        let decimal = Decimal128Array::from(vec![12345]).with_precision_and_scale(10, 2).unwrap();
+        let decimal = Decimal128Array::from(vec![12345])
+            .with_precision_and_scale(10, 2)
+            .unwrap();
         assert_eq!(f64s(&decimal), [123.45]);
         let wide = Decimal256Array::from_iter_values([arrow_array_i256(-25)])
             .with_precision_and_scale(40, 1)
@@ -290,7 +297,11 @@ mod tests {
         assert_eq!((two.width, f64s(&two.values)), (2, vec![3.0, 4.0]));
         assert_eq!(
             vectors(&list, None).unwrap_err(),
-            NotVectors::Ragged { row: 2, found: 1, expected: 2 }
+            NotVectors::Ragged {
+                row: 2,
+                found: 1,
+                expected: 2
+            }
         );
         let fixed = FixedSizeListArray::new(
             Arc::new(Field::new("item", DataType::Float32, false)),
@@ -298,7 +309,10 @@ mod tests {
             Arc::new(Float32Array::from(vec![1.0, 2.0, 3.0, 4.0])),
             None,
         );
-        assert_eq!(f64s(&vectors(&fixed.slice(1, 1), Some(2)).unwrap().values), [3.0, 4.0]);
+        assert_eq!(
+            f64s(&vectors(&fixed.slice(1, 1), Some(2)).unwrap().values),
+            [3.0, 4.0]
+        );
         assert!(vectors(&fixed, Some(3)).is_err());
     }
 

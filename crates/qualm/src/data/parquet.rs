@@ -190,7 +190,10 @@ fn row_bytes(builder: &ParquetRecordBatchReaderBuilder<File>, roots: &[usize]) -
     let mut bytes = 0;
     for group in builder.metadata().row_groups() {
         for (leaf, chunk) in group.columns().iter().enumerate() {
-            if roots.binary_search(&schema.get_column_root_idx(leaf)).is_ok() {
+            if roots
+                .binary_search(&schema.get_column_root_idx(leaf))
+                .is_ok()
+            {
                 bytes += match chunk.column_type() {
                     Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => chunk.uncompressed_size(),
                     _ => chunk.num_values().saturating_mul(8),

@@ -59,11 +59,7 @@ impl Source {
     /// All that can be known before the rows are read: a file that is missing, empty,
     /// truncated or of another format than its name says, columns that are missing,
     /// ambiguous, in two roles or of the wrong type, vectors of the wrong width.
-    pub fn open(
-        path: &Path,
-        selection: &Selection,
-        expected: Option<&Features>,
-    ) -> Result<Self> {
+    pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
         let at = Location::file(path);
         let mut table = open_table(path)?;
         let plan = plan(table.as_ref(), selection, expected, &at)?;
@@ -187,7 +183,11 @@ impl Source {
         Ok(Some(Batch {
             first_row,
             rows,
-            ids: part.columns.into_iter().skip(self.plan.first_id()).collect(),
+            ids: part
+                .columns
+                .into_iter()
+                .skip(self.plan.first_id())
+                .collect(),
             labels,
         }))
     }
@@ -217,10 +217,12 @@ impl Source {
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             arrow_select::concat::concat(&parts)
         });
-        let ids = ids.collect::<Result<_, _>>().map_err(|source| Error::Arrow {
-            at: self.at.clone(),
-            source,
-        })?;
+        let ids = ids
+            .collect::<Result<_, _>>()
+            .map_err(|source| Error::Arrow {
+                at: self.at.clone(),
+                source,
+            })?;
         Ok(Batch {
             first_row: 0,
             rows: Matrix::new(values, self.features.width())?,
@@ -425,10 +427,11 @@ pub(super) fn open_file(path: &Path) -> Result<File> {
 pub(super) fn sniff(file: &mut File, at: &Location) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     let read = Read::by_ref(file).take(SNIFF as u64).read_to_end(&mut head);
-    read.and_then(|_| file.rewind()).map_err(|source| Error::Read {
-        at: at.clone(),
-        source,
-    })?;
+    read.and_then(|_| file.rewind())
+        .map_err(|source| Error::Read {
+            at: at.clone(),
+            source,
+        })?;
     Ok(head)
 }
 
