@@ -21,32 +21,32 @@ use clap::{Args, Parser, Subcommand};
 Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
 CSV on standard input. Exit codes: 0 done, 2 error."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What every command takes.
 #[derive(Debug, Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// Print one JSON document on stdout and nothing else there
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// No progress, notes or warnings on stderr; errors still appear
     #[arg(long, short, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// Seed of all randomness: the same seed gives the same bits at any thread count
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Threads to use [default: all]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
+    pub(crate) threads: Option<u16>,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Fit a detector to vectors or a table, without labels
     Fit(Fit),
     /// Score rows with a fitted model: score, p-value, outlier
@@ -61,34 +61,34 @@ pub enum Command {
 
 /// Which columns mean what.
 #[derive(Debug, Args)]
-pub struct Columns {
+pub(crate) struct Columns {
     /// Feature columns [default: every numeric column, or the only vector column]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// Columns to leave out of the features
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// Label column: kept out of the features, never used in fitting
     #[arg(long, value_name = "COLUMN")]
-    pub label: Option<String>,
+    pub(crate) label: Option<String>,
     /// Id columns: kept out of the features, carried through to the scores
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
-    pub id: Vec<String>,
+    pub(crate) id: Vec<String>,
     /// The list column that holds the embedding
     #[arg(long, value_name = "COLUMN")]
-    pub vector: Option<String>,
+    pub(crate) vector: Option<String>,
 }
 
 /// Where inliers end; at most one of these.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// False-positive rate: this share of the reference rows may score above the threshold [default: 0.05]
     #[arg(long, value_name = "RATE")]
-    pub fpr: Option<f64>,
+    pub(crate) fpr: Option<f64>,
     /// Share of outliers among the reference rows, above 0 and at most 0.5
     #[arg(long, value_name = "SHARE")]
-    pub contamination: Option<f64>,
+    pub(crate) contamination: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -103,34 +103,34 @@ pub struct Cut {
 Presets: default (tables: kernel sphere), sphere (tables: one variance a column, explains
 itself), embedding (vectors), paper (the published recipe to the letter). Without --preset:
 embedding for .npy, .npz and vector columns, default otherwise.")]
-pub struct Fit {
+pub(crate) struct Fit {
     /// Rows to fit on
-    pub input: PathBuf,
+    pub(crate) input: PathBuf,
     /// The model file to write
     #[arg(long, short, value_name = "MODEL.qualm")]
-    pub output: PathBuf,
+    pub(crate) output: PathBuf,
     /// Which detector: dum [default: dum]
     #[arg(long, value_name = "NAME")]
-    pub detector: Option<String>,
+    pub(crate) detector: Option<String>,
     /// Named set of hyper-parameters
     #[arg(long, value_name = "NAME")]
-    pub preset: Option<String>,
+    pub(crate) preset: Option<String>,
     /// TOML file of hyper-parameters (the keys of the Spec; also detector and preset)
     #[arg(long, value_name = "FILE.toml")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// One hyper-parameter, wins over --config; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    pub(crate) set: Vec<String>,
     #[command(flatten)]
-    pub columns: Columns,
+    pub(crate) columns: Columns,
     #[command(flatten)]
-    pub cut: Cut,
+    pub(crate) cut: Cut,
     /// Rows kept apart from fitting, to calibrate p-values and threshold on
     #[arg(long, value_name = "FILE")]
-    pub calibrate: Option<PathBuf>,
+    pub(crate) calibrate: Option<PathBuf>,
     /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit
     #[arg(long)]
-    pub resume: bool,
+    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]
@@ -145,31 +145,31 @@ pub struct Fit {
 Columns out: the id columns, the label if asked for, score (higher = stranger), p_value
 (conformal, against the reference rows), outlier (1 when score > threshold). Formats by
 extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
-pub struct Score {
+pub(crate) struct Score {
     /// A model written by `qualm fit`
-    pub model: PathBuf,
+    pub(crate) model: PathBuf,
     /// Rows to score
-    pub input: PathBuf,
+    pub(crate) input: PathBuf,
     /// Where to write the scores [default: CSV on stdout]
     #[arg(long, short, value_name = "OUT")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub cut: Cut,
+    pub(crate) cut: Cut,
     /// The threshold itself: rows that score above it are outliers
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
-    pub threshold: Option<f64>,
+    pub(crate) threshold: Option<f64>,
     /// Add the K features that contribute most to each score, and their shares
     #[arg(long, value_name = "K", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
-    pub explain: Option<usize>,
+    pub(crate) explain: Option<usize>,
     /// Id columns to carry through [default: those the model was fitted with, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
-    pub id: Vec<String>,
+    pub(crate) id: Vec<String>,
     /// Label column (1 = outlier) to carry through, so that `eval` can read the output
     #[arg(long, value_name = "COLUMN")]
-    pub label: Option<String>,
+    pub(crate) label: Option<String>,
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
-    pub vector: Option<String>,
+    pub(crate) vector: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -180,30 +180,30 @@ pub struct Score {
 
 Labels: 1 or true = outlier, 0 or false = inlier. auroc_unoriented is max(AUROC, 1 - AUROC):
 compare with papers that print that; it needs labels to pick the direction.")]
-pub struct Eval {
+pub(crate) struct Eval {
     /// A file of scores; or, with INPUT, a model
     #[arg(value_name = "SCORES | MODEL.qualm")]
-    pub scores: PathBuf,
+    pub(crate) scores: PathBuf,
     /// Labelled rows to score with the model
-    pub input: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
     /// The label column
     #[arg(long, value_name = "COLUMN")]
-    pub label: String,
+    pub(crate) label: String,
     /// The score column of a file of scores [default: score]
     #[arg(long, value_name = "COLUMN", conflicts_with = "input")]
-    pub score: Option<String>,
+    pub(crate) score: Option<String>,
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN", requires = "input")]
-    pub vector: Option<String>,
+    pub(crate) vector: Option<String>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   qualm info model.qualm
   qualm info model.qualm --json")]
-pub struct Info {
+pub(crate) struct Info {
     /// A model written by `qualm fit`
-    pub model: PathBuf,
+    pub(crate) model: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -213,8 +213,8 @@ pub struct Info {
 
 Data: Breast Cancer Wisconsin (Diagnostic), 569 x 30, UCI, CC BY 4.0. The labels are used
 only to measure, never to fit.")]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Folder to leave wdbc.csv, wdbc.qualm and scores.csv in
     #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
+    pub(crate) keep: Option<PathBuf>,
 }

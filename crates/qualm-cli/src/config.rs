@@ -10,7 +10,7 @@ use crate::args::Fit;
 
 /// What the user asked for, before the input is known.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     detector: String,
     preset: Option<String>,
     keys: Map<String, Value>,
@@ -18,7 +18,7 @@ pub struct Config {
 
 impl Config {
     /// Reads the flags and the configuration file.
-    pub fn new(args: &Fit) -> Result<Self> {
+    pub(crate) fn new(args: &Fit) -> Result<Self> {
         let mut keys = args.config.as_deref().map_or(Ok(Map::new()), read)?;
         for pair in &args.set {
             let Some((key, value)) = pair.split_once('=') else {
@@ -48,7 +48,7 @@ impl Config {
     }
 
     /// The preset that an input of this kind gets.
-    pub fn preset(&self, vectors: bool) -> &str {
+    pub(crate) fn preset(&self, vectors: bool) -> &str {
         match &self.preset {
             Some(preset) => preset,
             None if vectors && self.detector == "dum" => "embedding",
@@ -57,12 +57,12 @@ impl Config {
     }
 
     /// Whether the user named the preset.
-    pub fn names_preset(&self) -> bool {
+    pub(crate) fn names_preset(&self) -> bool {
         self.preset.is_some()
     }
 
     /// The Spec for an input of vectors or of columns.
-    pub fn spec(&self, vectors: bool) -> Result<Spec> {
+    pub(crate) fn spec(&self, vectors: bool) -> Result<Spec> {
         let spec = Spec::preset(&self.detector, self.preset(vectors))?;
         Ok(spec.with(self.keys.clone())?)
     }
@@ -70,7 +70,8 @@ impl Config {
 
 /// A configuration file as JSON keys.
 fn read(path: &Path) -> Result<Map<String, Value>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{}: cannot read", path.display()))?;
     let table: toml::Table = text
         .parse()
         .with_context(|| format!("{}: not a TOML file of keys and values", path.display()))?;
@@ -83,7 +84,9 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
 /// A value as TOML reads it; a bare word is a string.
 fn value_of(text: &str) -> Value {
     let table = format!("value = {text}").parse::<toml::Table>().ok();
-    let value = table.filter(|t| t.len() == 1).and_then(|mut t| t.remove("value"));
+    let value = table
+        .filter(|t| t.len() == 1)
+        .and_then(|mut t| t.remove("value"));
     value
         .and_then(|v| serde_json::to_value(v).ok())
         .unwrap_or_else(|| Value::String(text.to_owned()))

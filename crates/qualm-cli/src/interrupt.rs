@@ -11,7 +11,7 @@ const KILLED: i32 = 130;
 
 /// Listens from now on. Temporary files are removed on the way out after the first
 /// signal; after a second one they may stay, but no finished file is ever touched.
-pub fn listen() -> Result<()> {
+pub(crate) fn listen() -> Result<()> {
     ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(KILLED);
@@ -21,12 +21,12 @@ pub fn listen() -> Result<()> {
 }
 
 /// Whether someone asked to stop.
-pub fn asked() -> bool {
+pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
 /// Ends the command if someone asked to stop.
-pub fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     if asked() {
         bail!("interrupted; nothing was written");
     }

@@ -8,18 +8,22 @@ use serde::Serialize;
 
 /// Results on stdout, everything else on stderr.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
     quiet: bool,
 }
 
 impl Output {
-    pub fn new(json: bool, quiet: bool) -> Self {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
         Self { json, quiet }
     }
 
     /// Prints a result: as JSON if asked for, else as text.
-    pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn result(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut out, value)?;
@@ -31,32 +35,32 @@ impl Output {
     }
 
     /// Whether stdout takes one JSON document.
-    pub fn json(&self) -> bool {
+    pub(crate) fn json(&self) -> bool {
         self.json
     }
 
     /// Whether a progress bar can be drawn.
-    pub fn bars(&self) -> bool {
+    pub(crate) fn bars(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    pub fn quiet(&self) -> bool {
+    pub(crate) fn quiet(&self) -> bool {
         self.quiet
     }
 
     /// A line for the reader, unless told to be quiet. A closed stderr is no reason to stop.
-    pub fn note(&self, message: impl AsRef<str>) {
+    pub(crate) fn note(&self, message: impl AsRef<str>) {
         if !self.quiet {
             let _ = writeln!(io::stderr(), "{}", message.as_ref());
         }
     }
 
-    pub fn warn(&self, message: impl AsRef<str>) {
+    pub(crate) fn warn(&self, message: impl AsRef<str>) {
         self.note(format!("warning: {}", message.as_ref()));
     }
 
     /// Why the command failed: the error and what lies under it, each said once.
-    pub fn error(&self, error: &anyhow::Error) {
+    pub(crate) fn error(&self, error: &anyhow::Error) {
         let mut message = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             if !message.contains(&cause) {
@@ -68,16 +72,18 @@ impl Output {
 }
 
 /// Whether an error only says that the reader of our output went away.
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
         io.or(json) == Some(ErrorKind::BrokenPipe)
     })
 }
 
 /// Seconds with as many digits as matter.
-pub fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         s if s < 10.0 => format!("{s:.2} s"),
@@ -87,7 +93,7 @@ pub fn seconds(time: Duration) -> String {
 }
 
 /// A count with thousands set apart.
-pub fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -100,7 +106,7 @@ pub fn count(n: usize) -> String {
 }
 
 /// A file size.
-pub fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
     let mut size = n as f64;
     let mut unit = 0;

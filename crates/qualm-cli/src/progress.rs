@@ -18,7 +18,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// Shows each step, saves now and then, stops when asked to.
 #[derive(Debug)]
-pub struct FitProgress<'a> {
+pub(crate) struct FitProgress<'a> {
     output: &'a Output,
     checkpoint: &'a Path,
     bar: Option<ProgressBar>,
@@ -31,7 +31,7 @@ pub struct FitProgress<'a> {
 }
 
 impl<'a> FitProgress<'a> {
-    pub fn new(output: &'a Output, checkpoint: &'a Path) -> Self {
+    pub(crate) fn new(output: &'a Output, checkpoint: &'a Path) -> Self {
         let now = Instant::now();
         Self {
             output,
@@ -46,7 +46,7 @@ impl<'a> FitProgress<'a> {
     }
 
     /// Clears the bar.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -57,8 +57,16 @@ impl<'a> FitProgress<'a> {
         let all = step.members as u64 * step.steps;
         let before = *self.before.get_or_insert(done - 1);
         // Losses of single steps jump about: show a running mean.
-        self.loss = if self.loss.is_nan() { step.loss } else { 0.98 * self.loss + 0.02 * step.loss };
-        let every = if self.output.bars() { DRAW_EVERY } else { LINE_EVERY };
+        self.loss = if self.loss.is_nan() {
+            step.loss
+        } else {
+            0.98 * self.loss + 0.02 * step.loss
+        };
+        let every = if self.output.bars() {
+            DRAW_EVERY
+        } else {
+            LINE_EVERY
+        };
         if self.output.quiet() || (self.drawn.elapsed() < every && done < all) {
             return;
         }
@@ -77,7 +85,8 @@ impl<'a> FitProgress<'a> {
             bar.set_position(done);
             bar.set_message(message);
         } else if done < all {
-            self.output.note(format!("fit: step {done} of {all}, {message}"));
+            self.output
+                .note(format!("fit: step {done} of {all}, {message}"));
         }
     }
 }

@@ -315,7 +315,7 @@ mod tests {
     fn a_cut_is_an_object_with_one_key() {
         let json = serde_json::to_string(&Cut::Fpr(0.05)).unwrap();
         assert_eq!(json, r#"{"fpr":0.05}"#);
-        let cut: Cut = toml::from_str("contamination = 0.1").unwrap();
+        let cut: Cut = serde_json::from_str(r#"{"contamination": 0.1}"#).unwrap();
         assert_eq!(cut, Cut::Contamination(0.1));
     }
 

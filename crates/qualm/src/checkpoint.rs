@@ -104,7 +104,8 @@ impl Checkpoint {
         let mut trainings = Vec::with_capacity(header.members.len());
         for (i, member) in header.members.into_iter().enumerate() {
             let prefix = format!("member.{i}");
-            let network = restore_network(&member.sizes, &format!("{prefix}.network"), &mut reader)?;
+            let network =
+                restore_network(&member.sizes, &format!("{prefix}.network"), &mut reader)?;
             let n = [network.params().len()];
             trainings.push(Training {
                 adam: AdamState {
@@ -121,7 +122,11 @@ impl Checkpoint {
             });
         }
         Ok(Self {
-            current: if header.under_way { trainings.pop() } else { None },
+            current: if header.under_way {
+                trainings.pop()
+            } else {
+                None
+            },
             spec: header.spec,
             seed: header.seed,
             digest: header.input_digest,

@@ -40,7 +40,10 @@ impl Fitted {
             });
         }
         let shares = self.shares(rows)?;
-        Ok(shares.chunks_exact(d).map(|shares| top(shares, k)).collect())
+        Ok(shares
+            .chunks_exact(d)
+            .map(|shares| top(shares, k))
+            .collect())
     }
 
     /// Every feature's share, `(n, d)`.
@@ -48,7 +51,11 @@ impl Fitted {
         if let Some(variances) = self.log_variances(rows)?.filter(|v| v.by_feature) {
             let mut shares = vec![0.0; variances.log.len()];
             let width = variances.width;
-            for (s, shares) in variances.log.chunks_exact(width).zip(shares.chunks_exact_mut(width)) {
+            for (s, shares) in variances
+                .log
+                .chunks_exact(width)
+                .zip(shares.chunks_exact_mut(width))
+            {
                 variances.statistic.shares(s, shares);
             }
             return Ok(shares);

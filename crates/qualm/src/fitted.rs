@@ -121,7 +121,11 @@ impl Fitted {
                 reference: Reference::FittedRows,
                 steps: trained.steps,
                 losses: trained.curves.iter().map(|c| c.losses.clone()).collect(),
-                effective_rows: trained.curves.iter().map(|c| c.effective_rows.clone()).collect(),
+                effective_rows: trained
+                    .curves
+                    .iter()
+                    .map(|c| c.effective_rows.clone())
+                    .collect(),
                 warnings: trained.warnings,
             },
         };
@@ -139,7 +143,9 @@ impl Fitted {
         }
         // Duplicate rows share their score by right: compare with the rows that differ.
         if distinct * 2 < distinct_rows(rows) {
-            self.provenance.warnings.push(Warning::FewDistinctScores { distinct, n_rows });
+            self.provenance
+                .warnings
+                .push(Warning::FewDistinctScores { distinct, n_rows });
         }
         Ok(())
     }
@@ -366,7 +372,10 @@ fn distinct_rows(rows: Rows<'_>) -> usize {
     let mut order: Vec<&[f32]> = rows.iter().collect();
     let compare = |a: &&[f32], b: &&[f32]| {
         let pairs = a.iter().zip(*b);
-        pairs.map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+        pairs
+            .map(|(a, b)| a.total_cmp(b))
+            .find(|o| o.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
     };
     order.sort_unstable_by(compare);
     order.dedup();
@@ -376,7 +385,8 @@ fn distinct_rows(rows: Rows<'_>) -> usize {
 /// The time of fitting, RFC 3339.
 fn now() -> String {
     let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
-    let fixed = fixed.and_then(|seconds| chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0));
+    let fixed =
+        fixed.and_then(|seconds| chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0));
     fixed
         .unwrap_or_else(chrono::Utc::now)
         .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)

@@ -148,7 +148,11 @@ impl Spec {
     }
 
     /// Reads the detector of this arm from a model file.
-    pub(crate) fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+    pub(crate) fn restore(
+        &self,
+        n_features: usize,
+        reader: &mut Reader,
+    ) -> Result<Box<dyn Detector>> {
         match self {
             Self::Dum(spec) => Ok(Box::new(Dum::restore(spec, n_features, reader)?)),
         }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::eval;
 use crate::args;
 use crate::interrupt;
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::progress::FitProgress;
 
 /// Breast Cancer Wisconsin (Diagnostic); see data/README.md for its source and licence.
@@ -52,10 +52,11 @@ struct Row {
     because_of: Vec<String>,
 }
 
-pub fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let folder = args.keep.as_deref().unwrap_or(scratch.path());
-    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
     let data = folder.join("wdbc.csv");
     std::fs::write(&data, WDBC).with_context(|| format!("{}: cannot write", data.display()))?;
 
@@ -89,7 +90,13 @@ pub fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
     let scores = fitted.score(rows)?;
     let score = started.elapsed();
 
-    let report = report(&fitted, &batch, &scores, fit.as_secs_f64(), score.as_secs_f64())?;
+    let report = report(
+        &fitted,
+        &batch,
+        &scores,
+        fit.as_secs_f64(),
+        score.as_secs_f64(),
+    )?;
     output.result(&report, || text(&report, args.keep.as_deref()))
 }
 
@@ -157,10 +164,15 @@ fn text(report: &Report, kept: Option<&Path>) -> String {
     line("next".to_owned());
     let folder = kept.map_or_else(|| "wdbc".to_owned(), |path| path.display().to_string());
     if kept.is_none() {
-        line("  qualm demo --keep wdbc                                  keep data and model".to_owned());
+        line(
+            "  qualm demo --keep wdbc                                  keep data and model"
+                .to_owned(),
+        );
     }
     line(format!("  qualm info {folder}/wdbc.qualm"));
-    line(format!("  qualm score {folder}/wdbc.qualm {folder}/wdbc.csv --explain 3 | head"));
+    line(format!(
+        "  qualm score {folder}/wdbc.qualm {folder}/wdbc.csv --explain 3 | head"
+    ));
     line("  qualm fit YOUR_VECTORS.npy -o model.qualm".to_owned());
     out
 }
@@ -171,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_data_are_those_that_the_readme_names() {
-        assert_eq!(output::count(WDBC.lines().count() - 1), "569");
+        assert_eq!(WDBC.lines().count() - 1, 569);
         let malignant = WDBC.lines().filter(|line| line.ends_with(",1")).count();
         assert_eq!(malignant, 212);
     }

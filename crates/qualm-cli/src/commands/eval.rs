@@ -8,7 +8,7 @@ use qualm::stats::Metrics;
 use crate::args;
 use crate::output::{self, Output};
 
-pub fn run(args: &args::Eval, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Eval, output: &Output) -> Result<()> {
     let (scores, labels) = if let Some(input) = &args.input {
         let fitted = Fitted::load(&args.scores)?;
         let selection = Selection {
@@ -24,21 +24,29 @@ pub fn run(args: &args::Eval, output: &Output) -> Result<()> {
         }
         (scores, labels)
     } else {
-        if args.scores.extension().is_some_and(|e| e.eq_ignore_ascii_case("qualm")) {
+        if args
+            .scores
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("qualm"))
+        {
             bail!(
                 "{}: is a model; name the labelled rows too: qualm eval MODEL.qualm INPUT --label {}",
                 args.scores.display(),
                 args.label
             );
         }
-        read_scores(&args.scores, args.score.as_deref().unwrap_or("score"), &args.label)?
+        read_scores(
+            &args.scores,
+            args.score.as_deref().unwrap_or("score"),
+            &args.label,
+        )?
     };
     let metrics = Metrics::compute(&scores, &labels)?;
     output.result(&metrics, || table(&metrics))
 }
 
 /// The metrics as lines of text.
-pub fn table(m: &Metrics) -> String {
+pub(crate) fn table(m: &Metrics) -> String {
     format!(
         "rows            {} ({} outliers)\n\
          AUROC           {:.4}  (95% interval {:.4} to {:.4})\n\

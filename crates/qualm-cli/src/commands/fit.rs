@@ -32,15 +32,19 @@ struct Report<'a> {
     spec: &'a qualm::Spec,
 }
 
-pub fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
     let config = Config::new(args)?;
     let cut = cut(&args.cut).unwrap_or_default();
     cut.validate()?;
-    let inputs: Vec<&Path> = [Some(&args.input), args.calibrate.as_ref(), args.config.as_ref()]
-        .into_iter()
-        .flatten()
-        .map(PathBuf::as_path)
-        .collect();
+    let inputs: Vec<&Path> = [
+        Some(&args.input),
+        args.calibrate.as_ref(),
+        args.config.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(PathBuf::as_path)
+    .collect();
     refuse_same(&args.output, &inputs)?;
     // Made first, so that a place that cannot be written is refused before any work.
     let file = AtomicFile::create(&args.output)?;
@@ -64,13 +68,23 @@ pub fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
     if !config.names_preset() {
         let kind = if vectors { "vectors" } else { "a table" };
         let preset = config.preset(vectors);
-        output.note(format!("note: preset {preset}, for {kind}; --preset chooses another"));
+        output.note(format!(
+            "note: preset {preset}, for {kind}; --preset chooses another"
+        ));
     }
-    let held_out = args.calibrate.as_deref().map(|path| held_out(path, &features)).transpose()?;
+    let held_out = args
+        .calibrate
+        .as_deref()
+        .map(|path| held_out(path, &features))
+        .transpose()?;
     let batch = source.read_all()?;
 
     let checkpoint = checkpoint_path(&args.output);
-    let resume = if args.resume { load(&checkpoint, output)? } else { None };
+    let resume = if args.resume {
+        load(&checkpoint, output)?
+    } else {
+        None
+    };
     interrupt::listen()?;
     let started = Instant::now();
     let mut progress = FitProgress::new(output, &checkpoint);
@@ -131,20 +145,27 @@ pub fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
 }
 
 /// The rule that the flags set, if any.
-pub fn cut(args: &args::Cut) -> Option<Cut> {
-    args.fpr.map(Cut::Fpr).or(args.contamination.map(Cut::Contamination))
+pub(crate) fn cut(args: &args::Cut) -> Option<Cut> {
+    args.fpr
+        .map(Cut::Fpr)
+        .or(args.contamination.map(Cut::Contamination))
 }
 
 /// A threshold's rule in words.
-pub fn describe(cut: Cut, fitted: &Fitted) -> String {
+pub(crate) fn describe(cut: Cut, fitted: &Fitted) -> String {
     let n = output::count(fitted.calibration().n());
     let rows = match fitted.provenance().reference {
         qualm::Reference::FittedRows => "fitted",
         qualm::Reference::SeparateRows => "calibration",
     };
     match cut {
-        Cut::Fpr(rate) => format!("at most {}% of the {n} {rows} rows score above it", percent(rate)),
-        Cut::Contamination(share) => format!("for {}% outliers among the {n} {rows} rows", percent(share)),
+        Cut::Fpr(rate) => format!(
+            "at most {}% of the {n} {rows} rows score above it",
+            percent(rate)
+        ),
+        Cut::Contamination(share) => {
+            format!("for {}% outliers among the {n} {rows} rows", percent(share))
+        }
         Cut::Score(_) => "given".to_owned(),
     }
 }
@@ -168,7 +189,10 @@ fn checkpoint_path(model: &Path) -> PathBuf {
 
 fn load(path: &Path, output: &Output) -> Result<Option<Checkpoint>> {
     if !path.exists() {
-        output.note(format!("note: no checkpoint {}; fitting from the start", path.display()));
+        output.note(format!(
+            "note: no checkpoint {}; fitting from the start",
+            path.display()
+        ));
         return Ok(None);
     }
     let checkpoint = Checkpoint::load(path).with_context(|| "cannot resume")?;

@@ -38,7 +38,7 @@ struct Scores {
     max: f64,
 }
 
-pub fn run(args: &args::Info, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Info, output: &Output) -> Result<()> {
     let fitted = Fitted::load(&args.model)?;
     let reference = fitted.calibration();
     let report = Report {
@@ -73,8 +73,17 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
     let size = output::bytes(report.model_bytes);
     line("model", format!("{} ({size})", report.model.display()));
     line("detector", report.spec.detector().to_owned());
-    line("fitted", format!("{} by qualm {}, seed {}", p.created, p.qualm_version, p.seed));
-    line("rows", format!("{} (sha256 {})", output::count(p.n_rows), p.input_digest));
+    line(
+        "fitted",
+        format!(
+            "{} by qualm {}, seed {}",
+            p.created, p.qualm_version, p.seed
+        ),
+    );
+    line(
+        "rows",
+        format!("{} (sha256 {})", output::count(p.n_rows), p.input_digest),
+    );
     line("features", features(report.features));
     if !report.roles.ids.is_empty() {
         line("ids", report.roles.ids.join(", "));
@@ -94,14 +103,20 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
             s.max
         ),
     );
-    line("threshold", format!("{:.6} ({})", report.threshold, describe(report.cut, fitted)));
+    line(
+        "threshold",
+        format!("{:.6} ({})", report.threshold, describe(report.cut, fitted)),
+    );
     if p.steps > 0 {
         for (losses, rows) in p.losses.iter().zip(&p.effective_rows) {
             let ends = |v: &[f64]| (v.first().copied(), v.last().copied());
             if let ((Some(from), Some(to)), (_, Some(rows))) = (ends(losses), ends(rows)) {
                 line(
                     "training",
-                    format!("{} steps, loss {from:.4} to {to:.4}, {rows:.2} effective rows a bag", p.steps),
+                    format!(
+                        "{} steps, loss {from:.4} to {to:.4}, {rows:.2} effective rows a bag",
+                        p.steps
+                    ),
                 );
             }
         }
@@ -126,7 +141,12 @@ fn features(features: &Features) -> String {
             format!("a vector{name} of {width}")
         }
         Features::Columns(names) => {
-            let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            let shown = names
+                .iter()
+                .take(SHOWN)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
             match names.len().saturating_sub(SHOWN) {
                 0 => format!("{}: {shown}", names.len()),
                 more => format!("{}: {shown} and {more} more", names.len()),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// `{"rows": [...], ...}` on stdout.
 #[derive(Debug)]
-pub struct JsonRows {
+pub(crate) struct JsonRows {
     out: BufWriter<Stdout>,
     /// Turns rows into JSON lines, which are the elements of our list.
     lines: ScoreWriter,
@@ -20,9 +20,10 @@ pub struct JsonRows {
 }
 
 impl JsonRows {
-    pub fn start(schema: SchemaRef) -> Result<Self> {
+    pub(crate) fn start(schema: SchemaRef) -> Result<Self> {
         let buffer = Buffer::default();
-        let lines = ScoreWriter::to_writer(OutputFormat::JsonLines, Box::new(buffer.clone()), schema)?;
+        let lines =
+            ScoreWriter::to_writer(OutputFormat::JsonLines, Box::new(buffer.clone()), schema)?;
         let mut out = BufWriter::new(io::stdout());
         out.write_all(b"{\"rows\": [")?;
         Ok(Self {
@@ -33,9 +34,14 @@ impl JsonRows {
         })
     }
 
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.lines.write(batch)?;
-        for line in self.buffer.take().split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+        for line in self
+            .buffer
+            .take()
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             let before: &[u8] = if self.first { b"\n" } else { b",\n" };
             self.first = false;
             self.out.write_all(before)?;
@@ -45,7 +51,7 @@ impl JsonRows {
     }
 
     /// Closes the list and adds the fields of `report`, which serialises to an object.
-    pub fn finish(mut self, report: &impl Serialize) -> Result<()> {
+    pub(crate) fn finish(mut self, report: &impl Serialize) -> Result<()> {
         self.lines.finish()?;
         let report = serde_json::to_string(report)?;
         write!(self.out, "\n], {}\n", report.trim_start_matches('{'))?;
@@ -65,7 +71,10 @@ impl Buffer {
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

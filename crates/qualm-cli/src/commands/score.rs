@@ -34,12 +34,16 @@ struct Report<'a> {
     rows_per_second: f64,
 }
 
-pub fn run(args: &args::Score, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
     let mut fitted = Fitted::load(&args.model)?;
     if let Some(cut) = fit::cut(&args.cut).or(args.threshold.map(Cut::Score)) {
         fitted.set_cut(cut)?;
     }
-    let ids_if_present = if args.id.is_empty() { fitted.roles().ids.clone() } else { Vec::new() };
+    let ids_if_present = if args.id.is_empty() {
+        fitted.roles().ids.clone()
+    } else {
+        Vec::new()
+    };
     let selection = Selection {
         ids: args.id.clone(),
         ids_if_present,
@@ -113,7 +117,9 @@ fn bar(output: &Output, length: Option<u64>) -> ProgressBar {
         Some(_) => "score {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
         None => "score {spinner} {human_pos} rows, {per_sec}",
     };
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     bar
 }
 
@@ -162,7 +168,11 @@ impl Table {
         }
         for k in 1..=explain {
             fields.push(Field::new(format!("explain_{k}"), DataType::Utf8, false));
-            fields.push(Field::new(format!("explain_{k}_share"), DataType::Float64, false));
+            fields.push(Field::new(
+                format!("explain_{k}_share"),
+                DataType::Float64,
+                false,
+            ));
         }
         for (i, field) in fields.iter().enumerate() {
             if fields[..i].iter().any(|other| other.name() == field.name()) {
@@ -182,16 +192,28 @@ impl Table {
     /// Scores a batch into a table of the output's columns.
     fn score(&self, fitted: &Fitted, batch: &Batch, tally: &mut Tally) -> Result<RecordBatch> {
         let rows = batch.rows.rows();
-        let scores = fitted.score(rows).map_err(|error| in_whole_input(error, batch.first_row))?;
-        let outliers: Vec<u8> = scores.iter().map(|s| u8::from(*s > self.threshold)).collect();
+        let scores = fitted
+            .score(rows)
+            .map_err(|error| in_whole_input(error, batch.first_row))?;
+        let outliers: Vec<u8> = scores
+            .iter()
+            .map(|s| u8::from(*s > self.threshold))
+            .collect();
         tally.n += scores.len();
         tally.n_outliers += outliers.iter().filter(|o| **o == 1).count();
         let mut columns = batch.ids.clone();
         if let Some(labels) = &batch.labels {
-            columns.push(Arc::new(labels.iter().map(|l| Some(u8::from(*l))).collect::<UInt8Array>()));
+            columns.push(Arc::new(
+                labels
+                    .iter()
+                    .map(|l| Some(u8::from(*l)))
+                    .collect::<UInt8Array>(),
+            ));
         }
         let p_values = scores.iter().map(|s| fitted.p_value(*s));
-        columns.push(Arc::new(Float64Array::from_iter_values(scores.iter().copied())));
+        columns.push(Arc::new(Float64Array::from_iter_values(
+            scores.iter().copied(),
+        )));
         columns.push(Arc::new(Float64Array::from_iter_values(p_values)));
         columns.push(Arc::new(UInt8Array::from(outliers)));
         if self.explain > 0 {

@@ -40,18 +40,21 @@ impl Writer {
     /// Adds a float32 tensor.
     pub(crate) fn f32(&mut self, name: impl Into<String>, shape: &[usize], data: &[f32]) {
         let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.tensors.insert(name.into(), (Dtype::F32, shape.to_vec(), bytes));
+        self.tensors
+            .insert(name.into(), (Dtype::F32, shape.to_vec(), bytes));
     }
 
     /// Adds a float64 vector.
     pub(crate) fn f64(&mut self, name: impl Into<String>, data: &[f64]) {
         let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.tensors.insert(name.into(), (Dtype::F64, vec![data.len()], bytes));
+        self.tensors
+            .insert(name.into(), (Dtype::F64, vec![data.len()], bytes));
     }
 
     /// The finished file.
     pub(crate) fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
-        let json = serde_json::to_string(json).map_err(|source| Error::SerialiseMetadata { source })?;
+        let json =
+            serde_json::to_string(json).map_err(|source| Error::SerialiseMetadata { source })?;
         let views = self
             .tensors
             .iter()
@@ -61,7 +64,8 @@ impl Writer {
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|source| Error::SerialiseModel { source })?;
         let metadata = HashMap::from([(KEY.to_owned(), json)]);
-        safetensors::serialize(views, Some(metadata)).map_err(|source| Error::SerialiseModel { source })
+        safetensors::serialize(views, Some(metadata))
+            .map_err(|source| Error::SerialiseModel { source })
     }
 }
 
@@ -113,12 +117,21 @@ impl Reader {
         bytes.resize(8 + header as usize, 0);
         source.read_exact(&mut bytes[8..]).map_err(read)?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_a_model)?;
-        let end = metadata.tensors().values().map(|t| t.data_offsets.1).max().unwrap_or(0);
+        let end = metadata
+            .tensors()
+            .values()
+            .map(|t| t.data_offsets.1)
+            .max()
+            .unwrap_or(0);
         let body = len - 8 - header;
         if end as u64 != body {
             return Err(not_a_model(SafeTensorError::MetadataIncompleteBuffer));
         }
-        let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).cloned();
+        let json = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(KEY))
+            .cloned();
         let Some(json) = json else {
             return Err(Error::CorruptModel {
                 file: path.to_owned(),
@@ -128,7 +141,8 @@ impl Reader {
             });
         };
         let mut data = Vec::new();
-        data.try_reserve_exact(end).map_err(|_| read(ErrorKind::OutOfMemory.into()))?;
+        data.try_reserve_exact(end)
+            .map_err(|_| read(ErrorKind::OutOfMemory.into()))?;
         source.take(body).read_to_end(&mut data).map_err(read)?;
         let mut tensors = BTreeMap::new();
         for (name, info) in metadata.tensors() {
@@ -148,28 +162,50 @@ impl Reader {
     /// The JSON document.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(&self.json).map_err(|source| {
-            self.corrupt("metadata", source.to_string(), "the metadata of a qualm file")
+            self.corrupt(
+                "metadata",
+                source.to_string(),
+                "the metadata of a qualm file",
+            )
         })
     }
 
     /// Takes a float32 tensor of a known shape; its values must be finite.
     pub(crate) fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.take(name, Dtype::F32, Some(shape))?;
-        let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let values: Vec<f32> = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect();
         if values.iter().all(|v| v.is_finite()) {
             return Ok(values);
         }
-        Err(self.corrupt(name, "with values that are not finite".to_owned(), "finite numbers"))
+        Err(self.corrupt(
+            name,
+            "with values that are not finite".to_owned(),
+            "finite numbers",
+        ))
     }
 
     /// Takes a float64 vector of any length; its values must be finite.
     pub(crate) fn f64(&mut self, name: &str) -> Result<Vec<f64>> {
         let bytes = self.take(name, Dtype::F64, None)?;
-        let values: Vec<f64> = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+        let values: Vec<f64> = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| f64::from_le_bytes(*b))
+            .collect();
         if values.iter().all(|v| v.is_finite()) {
             return Ok(values);
         }
-        Err(self.corrupt(name, "with values that are not finite".to_owned(), "finite numbers"))
+        Err(self.corrupt(
+            name,
+            "with values that are not finite".to_owned(),
+            "finite numbers",
+        ))
     }
 
     fn take(&mut self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<Vec<u8>> {

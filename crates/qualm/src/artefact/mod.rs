@@ -53,7 +53,11 @@ impl Reader {
     pub(crate) fn check_format(&self, format: &str, version: u64) -> Result<()> {
         let kind: Kind = self.json()?;
         if kind.format != format {
-            return Err(self.corrupt("format", format!("'{}'", kind.format), format!("'{format}'")));
+            return Err(self.corrupt(
+                "format",
+                format!("'{}'", kind.format),
+                format!("'{format}'"),
+            ));
         }
         if kind.format_version > version {
             return Err(Error::NewerModel {
@@ -87,7 +91,8 @@ pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
 
 /// Puts finished bytes into a file.
 pub(crate) fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
-    file.write_all(bytes).map_err(|source| write_error(file.path(), source))?;
+    file.write_all(bytes)
+        .map_err(|source| write_error(file.path(), source))?;
     file.commit()
 }
 
@@ -105,15 +110,21 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
     let broken = |reader: &Reader, part: &str, error: &Error| {
         reader.corrupt(part, format!("refused ({error})"), "what qualm writes")
     };
-    header.spec.validate().map_err(|e| broken(&reader, "spec", &e))?;
+    header
+        .spec
+        .validate()
+        .map_err(|e| broken(&reader, "spec", &e))?;
     let d = header.features.width();
     if d == 0 {
         return Err(reader.corrupt("features", "without any", "at least one feature"));
     }
     let detector = header.spec.restore(d, &mut reader)?;
     let scores = reader.f64("calibration.scores")?;
-    let calibration = Calibration::new(scores).map_err(|e| broken(&reader, "calibration.scores", &e))?;
-    calibration.threshold(header.threshold).map_err(|e| broken(&reader, "threshold", &e))?;
+    let calibration =
+        Calibration::new(scores).map_err(|e| broken(&reader, "calibration.scores", &e))?;
+    calibration
+        .threshold(header.threshold)
+        .map_err(|e| broken(&reader, "threshold", &e))?;
     Ok(Fitted {
         typical: reader.f32("typical", &[d])?,
         spec: header.spec,

@@ -1,7 +1,27 @@
 //! Matrices in and out: files, checks, and which columns mean what.
 
+mod atomic;
+mod csv;
+mod format;
+mod ipc;
+mod labels;
 mod matrix;
-mod stubs;
+mod npy;
+mod npy_header;
+mod npz;
+mod numbers;
+mod output;
+mod parquet;
+mod select;
+mod source;
+mod table;
+#[cfg(test)]
+mod test_files;
+mod text;
 
+pub use atomic::AtomicFile;
+pub(crate) use atomic::write_error;
 pub use matrix::{Matrix, Rows};
-pub use stubs::{Features, AtomicFile};
+pub use output::{OutputFormat, ScoreWriter, format_for};
+pub use select::{Features, Selection};
+pub use source::{Batch, Source, read_scores};

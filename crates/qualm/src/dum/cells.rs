@@ -61,10 +61,13 @@ fn plus_plus(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl Rng) -> Ve
     while picked.len() < n_cells {
         let last = picked[picked.len() - 1];
         let seed = &sample[last * d..(last + 1) * d];
-        squares.par_iter_mut().zip(sample.par_chunks_exact(d)).for_each(|(square, row)| {
-            let terms = row.iter().zip(seed).map(|(a, b)| f64::from(a - b).powi(2));
-            *square = square.min(terms.sum());
-        });
+        squares
+            .par_iter_mut()
+            .zip(sample.par_chunks_exact(d))
+            .for_each(|(square, row)| {
+                let terms = row.iter().zip(seed).map(|(a, b)| f64::from(a - b).powi(2));
+                *square = square.min(terms.sum());
+            });
         let total: f64 = squares.iter().sum();
         let mut at = rng.random_range(0.0..1.0) * total;
         let next = squares.iter().position(|square| {
@@ -74,7 +77,10 @@ fn plus_plus(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl Rng) -> Ve
         // Fewer distinct rows than cells: any row will do, its cell is dissolved later.
         picked.push(next.unwrap_or_else(|| rng.random_range(0..n)));
     }
-    picked.iter().flat_map(|&i| sample[i * d..(i + 1) * d].iter().copied()).collect()
+    picked
+        .iter()
+        .flat_map(|&i| sample[i * d..(i + 1) * d].iter().copied())
+        .collect()
 }
 
 /// The nearest centre of each vector, the first among equals.
@@ -84,23 +90,34 @@ fn plus_plus(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl Rng) -> Ve
 pub(crate) fn assign(vectors: &[f32], d: usize, centres: &[f32], nearest: &mut [usize]) {
     const BLOCK: usize = 256;
     let n_cells = centres.len() / d;
-    let norms: Vec<f32> = centres.chunks_exact(d).map(|c| c.iter().map(|v| v * v).sum()).collect();
-    nearest.par_chunks_mut(BLOCK).zip(vectors.par_chunks(BLOCK * d)).for_each(|(nearest, rows)| {
-        let mut products = vec![0.0; nearest.len() * n_cells];
-        let rows = Mat::new(rows, nearest.len(), d);
-        matmul(&mut products, rows, Mat::new(centres, n_cells, d).t(), Threads::One);
-        for (nearest, products) in nearest.iter_mut().zip(products.chunks_exact(n_cells)) {
-            let mut best = f32::INFINITY;
-            for (cell, (product, norm)) in products.iter().zip(&norms).enumerate() {
-                // |x - c|^2 without |x|^2, which is the same for every cell.
-                let distance = norm - 2.0 * product;
-                if distance < best {
-                    best = distance;
-                    *nearest = cell;
+    let norms: Vec<f32> = centres
+        .chunks_exact(d)
+        .map(|c| c.iter().map(|v| v * v).sum())
+        .collect();
+    nearest
+        .par_chunks_mut(BLOCK)
+        .zip(vectors.par_chunks(BLOCK * d))
+        .for_each(|(nearest, rows)| {
+            let mut products = vec![0.0; nearest.len() * n_cells];
+            let rows = Mat::new(rows, nearest.len(), d);
+            matmul(
+                &mut products,
+                rows,
+                Mat::new(centres, n_cells, d).t(),
+                Threads::One,
+            );
+            for (nearest, products) in nearest.iter_mut().zip(products.chunks_exact(n_cells)) {
+                let mut best = f32::INFINITY;
+                for (cell, (product, norm)) in products.iter().zip(&norms).enumerate() {
+                    // |x - c|^2 without |x|^2, which is the same for every cell.
+                    let distance = norm - 2.0 * product;
+                    if distance < best {
+                        best = distance;
+                        *nearest = cell;
+                    }
                 }
             }
-        }
-    });
+        });
 }
 
 impl Cells {
@@ -123,7 +140,11 @@ impl Cells {
         let mut alive: Vec<usize> = (0..rows.len()).collect();
         let mut buffer = vec![0.0; d];
         while alive.len() > 1 {
-            let Some((at, &cell)) = alive.iter().enumerate().min_by_key(|(_, c)| rows[**c].len()) else {
+            let Some((at, &cell)) = alive
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, c)| rows[**c].len())
+            else {
                 break;
             };
             if rows[cell].len() >= least {
@@ -134,9 +155,16 @@ impl Cells {
                 vector(row, &mut buffer);
                 let square = |c: usize| -> f32 {
                     let centre = &centres[c * d..(c + 1) * d];
-                    centre.iter().zip(&buffer).map(|(a, b)| (a - b).powi(2)).sum()
+                    centre
+                        .iter()
+                        .zip(&buffer)
+                        .map(|(a, b)| (a - b).powi(2))
+                        .sum()
                 };
-                let near = alive.iter().copied().min_by(|a, b| square(*a).total_cmp(&square(*b)));
+                let near = alive
+                    .iter()
+                    .copied()
+                    .min_by(|a, b| square(*a).total_cmp(&square(*b)));
                 rows[near.unwrap_or(alive[0])].push(row);
             }
         }
@@ -156,7 +184,11 @@ impl Cells {
         let total = self.ends.last().copied().unwrap_or(0);
         let at = rng.random_range(0..total);
         let cell = &self.rows[self.ends.partition_point(|end| *end <= at)];
-        out.extend(index::sample(rng, cell.len(), n.min(cell.len())).iter().map(|i| cell[i]));
+        out.extend(
+            index::sample(rng, cell.len(), n.min(cell.len()))
+                .iter()
+                .map(|i| cell[i]),
+        );
     }
 }
 
@@ -168,7 +200,10 @@ mod tests {
     /// Three tight clumps on a line, of 50, 40 and 3 rows.
     fn clumps() -> Vec<f32> {
         let clump = |n: usize, at: f32| (0..n).map(move |i| at + i as f32 * 1e-3);
-        clump(50, 0.0).chain(clump(40, 10.0)).chain(clump(3, 14.0)).collect()
+        clump(50, 0.0)
+            .chain(clump(40, 10.0))
+            .chain(clump(3, 14.0))
+            .collect()
     }
 
     #[test]

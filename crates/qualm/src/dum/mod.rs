@@ -217,10 +217,12 @@ impl Dum {
             return work(&mut Buffers::default(), rows, out, Threads::All);
         }
         let blocks: Vec<Rows<'_>> = rows.blocks(BLOCK).collect();
-        blocks.par_iter().zip(out.par_chunks_mut(BLOCK * per_row)).for_each_init(
-            Buffers::default,
-            |buffers, (rows, out)| work(buffers, *rows, out, Threads::One),
-        );
+        blocks
+            .par_iter()
+            .zip(out.par_chunks_mut(BLOCK * per_row))
+            .for_each_init(Buffers::default, |buffers, (rows, out)| {
+                work(buffers, *rows, out, Threads::One)
+            });
     }
 
     /// Width of a member's log-variances.
@@ -248,7 +250,10 @@ impl Dum {
         } = buffers;
         scaled.clear();
         scaled.resize(n * member.space.n_in(), 0.0);
-        for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(member.space.n_in())) {
+        for (row, out) in rows
+            .iter()
+            .zip(scaled.chunks_exact_mut(member.space.n_in()))
+        {
             member.space.scale_into(row, out);
         }
         vectors.resize(n * member.space.n_out(), 0.0);
@@ -280,7 +285,11 @@ impl Dum {
                 };
                 if spread <= 0.0 {
                     let found = format!("a spread of {spread}");
-                    return Err(reader.corrupt(format!("{prefix}.scale"), found, "a spread above 0"));
+                    return Err(reader.corrupt(
+                        format!("{prefix}.scale"),
+                        found,
+                        "a spread above 0",
+                    ));
                 }
                 Ok(Member {
                     space,
@@ -328,7 +337,8 @@ impl Detector for Dum {
                 }
             }
         });
-        let by_feature = self.spec.covariance == Covariance::Diagonal && first.space.fourier.is_none();
+        let by_feature =
+            self.spec.covariance == Covariance::Diagonal && first.space.fourier.is_none();
         Some(Variances {
             log,
             width,

@@ -125,7 +125,9 @@ impl Objective {
                     weighted_mean(&z[rows..rows + m * d], weights, mean);
                 }
                 let (value, by_a, by_b) = gradient_by_means(similarity, mean_a, mean_b, n_pairs);
-                for (bag, (mean, by_mean)) in [(&*mean_a, by_a), (&*mean_b, by_b)].into_iter().enumerate() {
+                for (bag, (mean, by_mean)) in
+                    [(&*mean_a, by_a), (&*mean_b, by_b)].into_iter().enumerate()
+                {
                     let (rows, vars) = (bag * m * d, bag * m * k);
                     gradient_by_log_variance(
                         &z[rows..rows + m * d],
@@ -202,12 +204,20 @@ fn gradient_by_means(
     n_pairs: f64,
 ) -> (f64, Vec<f32>, Vec<f32>) {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+        a.iter()
+            .zip(b)
+            .map(|(x, y)| f64::from(*x) * f64::from(*y))
+            .sum()
     };
     let scale = -1.0 / n_pairs;
     match similarity {
         Similarity::Dot => {
-            let by = |other: &[f32]| other.iter().map(|v| (scale * f64::from(*v)) as f32).collect();
+            let by = |other: &[f32]| {
+                other
+                    .iter()
+                    .map(|v| (scale * f64::from(*v)) as f32)
+                    .collect()
+            };
             (dot(a, b), by(b), by(a))
         }
         Similarity::Cosine => {
@@ -242,7 +252,9 @@ fn gradient_by_log_variance(
     for ((row, weights), d_s) in rows.zip(d_s.chunks_exact_mut(k)) {
         let terms = row.iter().zip(mean).zip(by_mean);
         if k == 1 {
-            let sum: f64 = terms.map(|((z, mu), g)| f64::from(z - mu) * f64::from(*g)).sum();
+            let sum: f64 = terms
+                .map(|((z, mu), g)| f64::from(z - mu) * f64::from(*g))
+                .sum();
             d_s[0] = (-f64::from(weights[0]) * sum) as f32;
         } else {
             for ((d_s, w), ((z, mu), g)) in d_s.iter_mut().zip(weights).zip(terms) {
@@ -299,7 +311,10 @@ mod tests {
             let mut d_s = vec![f32::NAN; n * k];
             let s = normal(n * k, 3.0, 1);
             objective.value_and_gradient(&normal(n * d, 1.0, 0), &s, &mut d_s);
-            assert!(d_s.iter().all(|g| *g == 0.0), "{similarity:?} {covariance:?}");
+            assert!(
+                d_s.iter().all(|g| *g == 0.0),
+                "{similarity:?} {covariance:?}"
+            );
         }
     }
 
@@ -317,7 +332,10 @@ mod tests {
                 let mut d_s = vec![0.0; 2 * m * k];
                 let value = objective.value_and_gradient(&z, &s, &mut d_s);
                 assert!(value.loss.is_finite());
-                assert!(d_s.iter().all(|g| g.is_finite()), "{similarity:?} {covariance:?}");
+                assert!(
+                    d_s.iter().all(|g| g.is_finite()),
+                    "{similarity:?} {covariance:?}"
+                );
             }
         }
     }

@@ -183,7 +183,12 @@ impl DumSpec {
     /// # Errors
     /// [`Error::InvalidKey`] naming the key, its value and what it may be.
     pub fn validate(&self) -> Result<()> {
-        fn check(holds: bool, key: &'static str, value: impl ToString, expected: &'static str) -> Result<()> {
+        fn check(
+            holds: bool,
+            key: &'static str,
+            value: impl ToString,
+            expected: &'static str,
+        ) -> Result<()> {
             if holds {
                 return Ok(());
             }
@@ -195,7 +200,12 @@ impl DumSpec {
         }
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        check(positive(self.bandwidth), "bandwidth", self.bandwidth, "a number above 0")?;
+        check(
+            positive(self.bandwidth),
+            "bandwidth",
+            self.bandwidth,
+            "a number above 0",
+        )?;
         let fourier = self.fourier_features;
         check(
             fourier.is_multiple_of(2) && (2..=65_536).contains(&fourier),
@@ -217,9 +227,24 @@ impl DumSpec {
                 "at most half the batch_size, so that a batch holds a pair of bags",
             )?;
         }
-        check((1..=1_000_000).contains(&self.cells), "cells", self.cells, "1 to 1000000")?;
-        check((1..=65_536).contains(&self.hidden), "hidden", self.hidden, "1 to 65536")?;
-        check((1..=64).contains(&self.layers), "layers", self.layers, "1 to 64")?;
+        check(
+            (1..=1_000_000).contains(&self.cells),
+            "cells",
+            self.cells,
+            "1 to 1000000",
+        )?;
+        check(
+            (1..=65_536).contains(&self.hidden),
+            "hidden",
+            self.hidden,
+            "1 to 65536",
+        )?;
+        check(
+            (1..=64).contains(&self.layers),
+            "layers",
+            self.layers,
+            "1 to 64",
+        )?;
         check(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
         check(
             self.max_steps == 0 || self.max_steps >= self.min_steps,
@@ -233,16 +258,36 @@ impl DumSpec {
             self.batch_size,
             "4 to 16777216",
         )?;
-        check(positive(self.learning_rate), "learning_rate", self.learning_rate, "a number above 0")?;
-        check(not_negative(self.weight_decay), "weight_decay", self.weight_decay, "0 or above")?;
+        check(
+            positive(self.learning_rate),
+            "learning_rate",
+            self.learning_rate,
+            "a number above 0",
+        )?;
+        check(
+            not_negative(self.weight_decay),
+            "weight_decay",
+            self.weight_decay,
+            "0 or above",
+        )?;
         check(
             not_negative(self.log_variance_bound),
             "log_variance_bound",
             self.log_variance_bound,
             "0 (none) or above",
         )?;
-        check(not_negative(self.view_noise), "view_noise", self.view_noise, "0 or above")?;
-        check((1..=1000).contains(&self.members), "members", self.members, "1 to 1000")
+        check(
+            not_negative(self.view_noise),
+            "view_noise",
+            self.view_noise,
+            "0 or above",
+        )?;
+        check(
+            (1..=1000).contains(&self.members),
+            "members",
+            self.members,
+            "1 to 1000",
+        )
     }
 
     pub(crate) fn space_options(&self) -> SpaceOptions {
@@ -279,7 +324,10 @@ mod tests {
         let paper = DumSpec::preset("paper").unwrap();
         assert_eq!(paper.layer_sizes(30), [30, 4096, 4096, 30]);
         assert_eq!((paper.batch_size, paper.epochs), (256, 100));
-        assert!(matches!(DumSpec::preset("best"), Err(Error::UnknownPreset { .. })));
+        assert!(matches!(
+            DumSpec::preset("best"),
+            Err(Error::UnknownPreset { .. })
+        ));
     }
 
     #[test]
@@ -289,6 +337,9 @@ mod tests {
             ..DumSpec::default()
         };
         let message = spec.validate().unwrap_err().to_string();
-        assert!(message.contains("bag_size") && message.contains("no gradient"), "{message}");
+        assert!(
+            message.contains("bag_size") && message.contains("no gradient"),
+            "{message}"
+        );
     }
 }

@@ -72,7 +72,11 @@ impl Plan {
         };
         let batch_rows = batch / (2 * bag_size) * 2 * bag_size;
         let steps_per_epoch = (n_rows / batch_rows).max(1) as u64;
-        let most = if spec.max_steps == 0 { u64::MAX } else { spec.max_steps };
+        let most = if spec.max_steps == 0 {
+            u64::MAX
+        } else {
+            spec.max_steps
+        };
         Ok(Self {
             bag_size,
             batch_rows,
@@ -199,7 +203,9 @@ impl Trainer<'_> {
             }
             let grads = training.network.backward(&batch.vectors, &d_s, &mut work);
             adam.step(training.network.params_mut(), grads, &mut training.adam);
-            training.curve.push(value.loss, value.effective_rows, step + 1, &plan);
+            training
+                .curve
+                .push(value.loss, value.effective_rows, step + 1, &plan);
             report(
                 training,
                 &Step {
@@ -287,7 +293,8 @@ impl Batch {
                 self.order.shuffle(&mut rng);
             }
             let start = (step % plan.steps_per_epoch) as usize * plan.batch_rows;
-            self.picked.extend_from_slice(&self.order[start..start + plan.batch_rows]);
+            self.picked
+                .extend_from_slice(&self.order[start..start + plan.batch_rows]);
         }
         if let Some(all) = &self.all {
             let d = trainer.space.n_out();
@@ -304,7 +311,9 @@ impl Batch {
                 *v += (trainer.spec.view_noise * noise) as f32;
             }
         }
-        trainer.space.project_into(&self.scaled, &mut self.vectors, Threads::All);
+        trainer
+            .space
+            .project_into(&self.scaled, &mut self.vectors, Threads::All);
     }
 }
 
@@ -312,11 +321,15 @@ impl Trainer<'_> {
     /// Scales the picked rows: `(n,)` numbers to `(n, n_in)`.
     fn scale(&self, picked: &[usize], scaled: &mut [f32]) {
         let d = self.space.n_in();
-        scaled.par_chunks_exact_mut(d).with_min_len(32).zip(picked).for_each(|(out, &i)| {
-            if let Some(row) = self.rows.get(i) {
-                self.space.scale_into(row, out);
-            }
-        });
+        scaled
+            .par_chunks_exact_mut(d)
+            .with_min_len(32)
+            .zip(picked)
+            .for_each(|(out, &i)| {
+                if let Some(row) = self.rows.get(i) {
+                    self.space.scale_into(row, out);
+                }
+            });
     }
 
     /// The vectors of the picked rows: `(n,)` numbers to `(n, n_out)`.
@@ -374,7 +387,11 @@ mod tests {
         assert_eq!((half.bag_size, half.batch_rows), (111, 222));
         assert!(matches!(
             plan(BagSize::Rows(4), 7),
-            Err(Error::TooFewRows { found: 7, expected: 8, .. })
+            Err(Error::TooFewRows {
+                found: 7,
+                expected: 8,
+                ..
+            })
         ));
     }
 

@@ -59,7 +59,10 @@ impl<'a> Mat<'a> {
 /// The order in which a value's `k` terms are added depends on `k` alone once `m` or
 /// `n` exceeds 64, and never on the number of threads. A single output column is
 /// computed by [`matvec`] instead, because the library picks among kernels by `m` there.
-#[expect(unsafe_code, reason = "the kernel takes raw pointers; shapes are checked above it")]
+#[expect(
+    unsafe_code,
+    reason = "the kernel takes raw pointers; shapes are checked above it"
+)]
 pub(crate) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>, threads: Threads) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "inner dimensions of a product agree");

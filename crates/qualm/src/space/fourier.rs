@@ -65,10 +65,18 @@ impl Fourier {
         let n = scaled.len() / self.n_in;
         let weights = Mat::new(&self.frequencies, self.n_in, half);
         let mut angles = vec![0.0; n * half];
-        matmul(&mut angles, Mat::new(scaled, n, self.n_in), weights, threads);
+        matmul(
+            &mut angles,
+            Mat::new(scaled, n, self.n_in),
+            weights,
+            threads,
+        );
         let norm = 1.0 / (half as f32).sqrt();
         let wave = |(out, angles): (&mut [f32], &[f32])| {
-            for (out, angles) in out.chunks_exact_mut(2 * half).zip(angles.chunks_exact(half)) {
+            for (out, angles) in out
+                .chunks_exact_mut(2 * half)
+                .zip(angles.chunks_exact(half))
+            {
                 let (cosines, sines) = out.split_at_mut(half);
                 for ((c, s), angle) in cosines.iter_mut().zip(sines).zip(angles) {
                     let (sine, cosine) = angle.sin_cos();
@@ -98,7 +106,10 @@ fn median_distance(space: &Space, rows: Rows<'_>, rng: &mut impl Rng) -> f64 {
     let mut picked = index::sample(rng, n, n.min(MEDIAN_SAMPLE)).into_vec();
     picked.sort_unstable();
     let mut scaled = vec![0.0f32; picked.len() * d];
-    for (out, row) in scaled.chunks_exact_mut(d).zip(picked.iter().filter_map(|&i| rows.get(i))) {
+    for (out, row) in scaled
+        .chunks_exact_mut(d)
+        .zip(picked.iter().filter_map(|&i| rows.get(i)))
+    {
         space.scale_into(row, out);
     }
     let mut squares: Vec<f64> = (0..picked.len())
@@ -115,7 +126,10 @@ fn median_distance(space: &Space, rows: Rows<'_>, rng: &mut impl Rng) -> f64 {
     let median = if squares.is_empty() {
         0.0
     } else {
-        squares.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt()
+        squares
+            .select_nth_unstable_by(middle, f64::total_cmp)
+            .1
+            .sqrt()
     };
     if median > 0.0 {
         return median;

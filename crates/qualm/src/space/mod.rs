@@ -78,7 +78,12 @@ impl Space {
     ///
     /// # Errors
     /// [`Error::NoVariance`] when every column is constant.
-    pub(crate) fn fit(options: SpaceOptions, rows: Rows<'_>, seed: u64, member: u64) -> Result<Self> {
+    pub(crate) fn fit(
+        options: SpaceOptions,
+        rows: Rows<'_>,
+        seed: u64,
+        member: u64,
+    ) -> Result<Self> {
         let columns = Columns::of(rows);
         if columns.all_constant() {
             return Err(Error::NoVariance {
@@ -108,10 +113,18 @@ impl Space {
     /// Writes what [`Space::fit`] learned.
     pub(crate) fn save(&self, prefix: &str, writer: &mut Writer) {
         writer.f32(format!("{prefix}.shift"), &[self.shift.len()], &self.shift);
-        writer.f32(format!("{prefix}.scaling"), &[self.scale.len()], &self.scale);
+        writer.f32(
+            format!("{prefix}.scaling"),
+            &[self.scale.len()],
+            &self.scale,
+        );
         if let Some(fourier) = &self.fourier {
             let shape = [fourier.n_in, fourier.n_out() / 2];
-            writer.f32(format!("{prefix}.frequencies"), &shape, &fourier.frequencies);
+            writer.f32(
+                format!("{prefix}.frequencies"),
+                &shape,
+                &fourier.frequencies,
+            );
         }
     }
 
@@ -154,7 +167,8 @@ impl Space {
             SpaceKind::Unit => f64::from(f32::MAX),
             _ => LIMIT,
         };
-        for (((out, x), shift), scale) in out.iter_mut().zip(row).zip(&self.shift).zip(&self.scale) {
+        for (((out, x), shift), scale) in out.iter_mut().zip(row).zip(&self.shift).zip(&self.scale)
+        {
             let scaled = (f64::from(*x) - f64::from(*shift)) * f64::from(*scale);
             *out = scaled.clamp(-limit, limit) as f32;
         }
@@ -183,7 +197,11 @@ impl Space {
 /// Divides a row by its norm. The zero row has no direction and stays zero.
 fn normalise(row: &mut [f32]) {
     // In float64: the square of a large float32 overflows.
-    let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let norm = row
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        .sqrt();
     if norm > 0.0 {
         for v in row {
             *v = (f64::from(*v) / norm) as f32;
@@ -246,13 +264,23 @@ impl Columns {
 
     fn standard(&self) -> (Vec<f32>, Vec<f32>) {
         let ranges = self.min.iter().zip(&self.max);
-        let shift = self.mean.iter().zip(ranges.clone()).map(|(mean, (min, max))| {
-            // The rounded mean of a constant column can miss the constant by an ulp.
-            if min == max { *min } else { *mean as f32 }
-        });
-        let scale = self.deviation.iter().zip(ranges).map(|(deviation, (min, max))| {
-            if min == max { 1.0 } else { inverse(*deviation) }
-        });
+        let shift = self
+            .mean
+            .iter()
+            .zip(ranges.clone())
+            .map(|(mean, (min, max))| {
+                // The rounded mean of a constant column can miss the constant by an ulp.
+                if min == max { *min } else { *mean as f32 }
+            });
+        let scale = self
+            .deviation
+            .iter()
+            .zip(ranges)
+            .map(
+                |(deviation, (min, max))| {
+                    if min == max { 1.0 } else { inverse(*deviation) }
+                },
+            );
         (shift.collect(), scale.collect())
     }
 }

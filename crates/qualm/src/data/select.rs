@@ -1,0 +1,387 @@
+//! Which columns mean what.
+//!
+//! At fit time the user's [`Selection`] and the types of the columns decide; at score
+//! time the [`Features`] that the model was fitted on do, and the selection only adds
+//! ids and a label.
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{Column, Kind, Table};
+use crate::error::{Error, Location, Names, Result};
+
+/// What the user asked for. The default asks for nothing: all numeric columns, or the
+/// only vector column, are the features.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The columns to use as features, in this order.
+    pub columns: Vec<String>,
+    /// Columns to leave out of the features.
+    pub exclude: Vec<String>,
+    /// The column that says which rows are outliers: never a feature.
+    pub label: Option<String>,
+    /// Columns to carry through to the output: never features.
+    pub ids: Vec<String>,
+    /// Columns to carry through where the input has them: the ids that a model was fitted
+    /// with, which a new input may lack.
+    pub ids_if_present: Vec<String>,
+    /// The vector column to use as the features.
+    pub vector: Option<String>,
+}
+
+/// What a model was fitted on, as its file keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Features {
+    /// Numeric columns, one feature each.
+    Columns(Vec<String>),
+    /// One column of vectors, one feature an element.
+    Vector {
+        /// Its name, where the format names its columns.
+        name: Option<String>,
+        /// Elements in each vector.
+        width: usize,
+    },
+}
+
+impl Features {
+    /// The number of features.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Columns(names) => names.len(),
+            Self::Vector { width, .. } => *width,
+        }
+    }
+
+    /// The name of feature `j` (from 0): that of its column, or `embedding[17]` in a
+    /// vector; `x[17]` in a vector without name.
+    #[must_use]
+    pub fn name(&self, j: usize) -> String {
+        match self {
+            Self::Columns(names) => names.get(j).cloned().unwrap_or_else(|| format!("x[{j}]")),
+            Self::Vector { name, .. } => format!("{}[{j}]", name.as_deref().unwrap_or("x")),
+        }
+    }
+}
+
+/// Where the features come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Inputs {
+    /// These numeric columns, by place in the table.
+    Columns(Vec<usize>),
+    /// This vector column.
+    Vector(usize),
+}
+
+/// The roles of the columns of one table.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) inputs: Inputs,
+    pub(super) label: Option<usize>,
+    pub(super) ids: Vec<usize>,
+    pub(super) skipped: Vec<String>,
+}
+
+const FEATURE: &str = "a feature (--columns)";
+const EXCLUDED: &str = "excluded (--exclude)";
+const LABEL: &str = "the label (--label)";
+const ID: &str = "an id (--id)";
+const VECTOR: &str = "the vector (--vector)";
+const MODEL: &str = "a feature of the model";
+
+/// Decides the roles of a table's columns.
+pub(super) fn plan(
+    table: &dyn Table,
+    selection: &Selection,
+    expected: Option<&Features>,
+    at: &Location,
+) -> Result<Plan> {
+    check_conflicts(selection, expected)?;
+    let chooser = Chooser {
+        table,
+        selection,
+        at,
+    };
+    for name in &selection.exclude {
+        chooser.find(name, EXCLUDED)?;
+    }
+    let label = match &selection.label {
+        Some(name) => Some(chooser.find(name, LABEL)?),
+        None => None,
+    };
+    let ids = selection.ids.iter().map(|name| chooser.find(name, ID));
+    let mut ids = ids.collect::<Result<Vec<_>>>()?;
+    let columns = table.columns();
+    for name in &selection.ids_if_present {
+        ids.extend(columns.iter().position(|c| c.name == *name));
+    }
+    let inputs = match expected {
+        None => chooser.at_fit()?,
+        Some(Features::Columns(names)) => chooser.for_columns(names)?,
+        Some(Features::Vector { name, width }) => chooser.for_vector(name.as_deref(), *width)?,
+    };
+    let skipped = match expected {
+        None => chooser.skipped(&inputs),
+        Some(_) => Vec::new(),
+    };
+    Ok(Plan {
+        inputs,
+        label,
+        ids,
+        skipped,
+    })
+}
+
+/// Refuses a column in two roles that exclude each other.
+fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result<()> {
+    let conflict = |column: &str, first, second| {
+        Err(Error::Conflict {
+            column: column.to_owned(),
+            first,
+            second,
+        })
+    };
+    if let (Some(vector), Some(column)) = (&selection.vector, selection.columns.first())
+        && (selection.columns.len() > 1 || vector != column)
+    {
+        return conflict(column, FEATURE, "beside a vector (--vector)");
+    }
+    let mut features: Vec<(&String, &'static str)> = Vec::new();
+    for name in &selection.columns {
+        if features.iter().any(|(other, _)| *other == name) {
+            return conflict(name, FEATURE, "a feature once more");
+        }
+        features.push((name, FEATURE));
+    }
+    features.extend(selection.vector.iter().map(|name| (name, VECTOR)));
+    match expected {
+        Some(Features::Columns(names)) => {
+            if let Some(other) = selection.columns.iter().find(|n| !names.contains(n)) {
+                return conflict(other, FEATURE, "no feature of the model");
+            }
+            features.extend(names.iter().map(|name| (name, MODEL)));
+        }
+        Some(Features::Vector {
+            name: Some(name), ..
+        }) => features.push((name, MODEL)),
+        _ => {}
+    }
+    let others = (selection.exclude.iter().map(|name| (name, EXCLUDED)))
+        .chain(selection.label.iter().map(|name| (name, LABEL)))
+        .chain(selection.ids.iter().map(|name| (name, ID)));
+    for (name, second) in others {
+        if let Some((_, first)) = features.iter().find(|(feature, _)| *feature == name) {
+            return conflict(name, first, second);
+        }
+    }
+    Ok(())
+}
+
+struct Chooser<'a> {
+    table: &'a dyn Table,
+    selection: &'a Selection,
+    at: &'a Location,
+}
+
+impl Chooser<'_> {
+    fn columns(&self) -> &[Column] {
+        self.table.columns()
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.columns().iter().position(|c| c.name == name)
+    }
+
+    fn known(&self) -> Names {
+        Names(self.columns().iter().map(|c| c.name.clone()).collect())
+    }
+
+    fn find(&self, name: &str, role: &'static str) -> Result<usize> {
+        self.place(name).ok_or_else(|| Error::NoSuchColumn {
+            at: self.at.clone().column(name),
+            role,
+            known: self.known(),
+        })
+    }
+
+    fn kind(&self, place: usize) -> Kind {
+        self.columns().get(place).map_or(Kind::Other, |c| c.kind)
+    }
+
+    /// The places of the columns of a kind that have no other role.
+    fn free(&self, kind: Kind) -> Vec<usize> {
+        let selection = self.selection;
+        let columns = self.columns().iter().enumerate();
+        columns
+            .filter(|(_, c)| c.kind == kind)
+            .filter(|(_, c)| {
+                selection.label.as_ref() != Some(&c.name)
+                    && !selection.ids.contains(&c.name)
+                    && !selection.exclude.contains(&c.name)
+            })
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    fn named(&self, places: &[usize]) -> Names {
+        let name = |&place: &usize| self.columns().get(place).map(|c| c.name.clone());
+        Names(places.iter().filter_map(name).collect())
+    }
+
+    /// The place, if the column there is of the kind; the reason why not, otherwise.
+    fn of_kind(&self, place: usize, kind: Kind, expected: &'static str) -> Result<usize> {
+        let Some(column) = self.columns().get(place) else {
+            return Ok(place);
+        };
+        if column.kind == kind {
+            return Ok(place);
+        }
+        let at = self.at.clone().column(&column.name);
+        Err(match (&column.not_a_number, kind) {
+            (Some((row, found)), Kind::Number) => Error::NotANumber {
+                at: at.at_row(*row),
+                found: found.clone(),
+            },
+            _ => Error::ColumnType {
+                at,
+                found: column.data_type.to_string(),
+                expected,
+            },
+        })
+    }
+
+    fn a_number(&self, place: usize) -> Result<usize> {
+        let expected = "numbers, one a row (a vector is chosen with --vector)";
+        self.of_kind(place, Kind::Number, expected)
+    }
+
+    fn a_vector(&self, place: usize) -> Result<usize> {
+        self.of_kind(place, Kind::Vector, "a list of numbers in each row")
+    }
+
+    fn at_fit(&self) -> Result<Inputs> {
+        if let Some(name) = &self.selection.vector {
+            return Ok(Inputs::Vector(self.a_vector(self.find(name, VECTOR)?)?));
+        }
+        if !self.selection.columns.is_empty() {
+            let named = self.selection.columns.iter();
+            let places = named
+                .map(|name| self.find(name, FEATURE))
+                .collect::<Result<Vec<_>>>()?;
+            if let [only] = places[..]
+                && self.kind(only) == Kind::Vector
+            {
+                return Ok(Inputs::Vector(only));
+            }
+            let places = places.into_iter().map(|place| self.a_number(place));
+            return Ok(Inputs::Columns(places.collect::<Result<_>>()?));
+        }
+        if let Some(vector) = self.only_vector()? {
+            return Ok(Inputs::Vector(vector));
+        }
+        let numbers = self.free(Kind::Number);
+        if numbers.is_empty() {
+            return Err(Error::NoNumericColumn {
+                at: self.at.clone(),
+                found: self.known(),
+            });
+        }
+        Ok(Inputs::Columns(numbers))
+    }
+
+    /// The vector column, if there is one; an error if it is not clear which.
+    fn only_vector(&self) -> Result<Option<usize>> {
+        let vectors = self.free(Kind::Vector);
+        match vectors[..] {
+            [] => Ok(None),
+            [only] => Ok(Some(only)),
+            _ => match self.table.default_vector() {
+                Some(default) if vectors.contains(&default) => Ok(Some(default)),
+                _ => Err(Error::SeveralVectors {
+                    at: self.at.clone(),
+                    names: self.named(&vectors),
+                }),
+            },
+        }
+    }
+
+    /// For a model of columns: by name, or by position in a vector of the same width.
+    fn for_columns(&self, names: &[String]) -> Result<Inputs> {
+        if let Some(name) = &self.selection.vector {
+            return Ok(Inputs::Vector(self.a_vector(self.find(name, VECTOR)?)?));
+        }
+        let missing: Vec<String> = names
+            .iter()
+            .filter(|name| self.place(name).is_none())
+            .cloned()
+            .collect();
+        if missing.len() == names.len()
+            && let Some(vector) = self.only_vector()?
+        {
+            return Ok(Inputs::Vector(vector));
+        }
+        if !missing.is_empty() {
+            return Err(Error::MissingColumns {
+                at: self.at.clone(),
+                missing: Names(missing),
+                known: self.known(),
+            });
+        }
+        let places = names.iter().filter_map(|name| self.place(name));
+        let places = places.map(|place| self.a_number(place));
+        Ok(Inputs::Columns(places.collect::<Result<_>>()?))
+    }
+
+    /// For a model of vectors: by name, else the only vector, else as many numeric columns
+    /// as the vector is wide, by position.
+    fn for_vector(&self, name: Option<&str>, width: usize) -> Result<Inputs> {
+        if self.selection.vector.is_some() || !self.selection.columns.is_empty() {
+            return self.checked_width(self.at_fit()?, width);
+        }
+        if let Some(place) = name.and_then(|name| self.place(name))
+            && self.kind(place) == Kind::Vector
+        {
+            return Ok(Inputs::Vector(place));
+        }
+        if let Some(vector) = self.only_vector()? {
+            return Ok(Inputs::Vector(vector));
+        }
+        let numbers = self.free(Kind::Number);
+        if numbers.is_empty() {
+            return Err(Error::NoVector {
+                at: self.at.clone(),
+                name: name.map(str::to_owned),
+                width,
+                known: self.known(),
+            });
+        }
+        self.checked_width(Inputs::Columns(numbers), width)
+    }
+
+    fn checked_width(&self, inputs: Inputs, expected: usize) -> Result<Inputs> {
+        match &inputs {
+            Inputs::Columns(places) if places.len() != expected => Err(Error::Width {
+                at: self.at.clone(),
+                found: places.len(),
+                expected,
+            }),
+            _ => Ok(inputs),
+        }
+    }
+
+    /// The columns without a role: not numeric, or beside the chosen vector. Where the
+    /// user named the columns, the others are left out on purpose.
+    fn skipped(&self, inputs: &Inputs) -> Vec<String> {
+        if !self.selection.columns.is_empty() || self.selection.vector.is_some() {
+            return Vec::new();
+        }
+        let mut places = self.free(Kind::Other);
+        places.extend(self.free(Kind::Vector));
+        if let Inputs::Vector(chosen) = inputs {
+            places.extend(self.free(Kind::Number));
+            places.retain(|place| place != chosen);
+        }
+        places.sort_unstable();
+        self.named(&places).0
+    }
+}
