@@ -1,12 +1,14 @@
 //! The container under `.qualm` files and checkpoints: safetensors with one JSON document
 //! among its metadata. Nothing in it is executable.
 //!
-//! Reading trusts no byte: the header's length, the tensors' shapes and their extent are
-//! checked against the file's size before anything of that size is allocated.
+//! Reading trusts no byte: the header's length is checked before the rest is read, no more
+//! is ever allocated than the file is long, and safetensors checks that the tensors' shapes
+//! and extents cover the file without gap or overlap.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
@@ -33,7 +35,9 @@ pub(crate) struct Writer {
 pub(crate) struct Reader {
     file: PathBuf,
     json: String,
-    tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
+    /// The whole file.
+    bytes: Vec<u8>,
+    tensors: BTreeMap<String, (Dtype, Vec<usize>, Range<usize>)>,
 }
 
 impl Writer {
@@ -113,20 +117,13 @@ impl Reader {
         if header > len.saturating_sub(8) {
             return Err(not_a_model(SafeTensorError::InvalidHeaderLength));
         }
-        let mut bytes = prefix.to_vec();
-        bytes.resize(8 + header as usize, 0);
-        source.read_exact(&mut bytes[8..]).map_err(read)?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_a_model)?;
-        let end = metadata
-            .tensors()
-            .values()
-            .map(|t| t.data_offsets.1)
-            .max()
-            .unwrap_or(0);
-        let body = len - 8 - header;
-        if end as u64 != body {
-            return Err(not_a_model(SafeTensorError::MetadataIncompleteBuffer));
-        }
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX))
+            .map_err(|_| read(ErrorKind::OutOfMemory.into()))?;
+        bytes.extend(prefix);
+        source.take(len - 8).read_to_end(&mut bytes).map_err(read)?;
+        let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_a_model)?;
         let json = metadata
             .metadata()
             .as_ref()
@@ -140,22 +137,19 @@ impl Reader {
                 expected: "a file written by qualm".to_owned(),
             });
         };
-        let mut data = Vec::new();
-        data.try_reserve_exact(end)
-            .map_err(|_| read(ErrorKind::OutOfMemory.into()))?;
-        source.take(body).read_to_end(&mut data).map_err(read)?;
-        let mut tensors = BTreeMap::new();
-        for (name, info) in metadata.tensors() {
+        let body = 8 + header;
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| {
             let (start, end) = info.data_offsets;
-            let Some(bytes) = data.get(start..end) else {
-                return Err(not_a_model(SafeTensorError::MetadataIncompleteBuffer));
-            };
-            tensors.insert(name, (info.dtype, info.shape.clone(), bytes.to_vec()));
-        }
+            (
+                name,
+                (info.dtype, info.shape.clone(), body + start..body + end),
+            )
+        });
         Ok(Self {
             file: path.to_owned(),
             json,
-            tensors,
+            tensors: tensors.collect(),
+            bytes,
         })
     }
 
@@ -173,54 +167,46 @@ impl Reader {
     /// Takes a float32 tensor of a known shape; its values must be finite.
     pub(crate) fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.take(name, Dtype::F32, Some(shape))?;
-        let values: Vec<f32> = bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|b| f32::from_le_bytes(*b))
-            .collect();
-        if values.iter().all(|v| v.is_finite()) {
-            return Ok(values);
-        }
-        Err(self.corrupt(
-            name,
-            "with values that are not finite".to_owned(),
-            "finite numbers",
-        ))
+        let values = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
+        let values: Vec<f32> = values.collect();
+        self.finite(name, values.iter().all(|v| v.is_finite()))?;
+        Ok(values)
     }
 
     /// Takes a float64 vector of any length; its values must be finite.
     pub(crate) fn f64(&mut self, name: &str) -> Result<Vec<f64>> {
         let bytes = self.take(name, Dtype::F64, None)?;
-        let values: Vec<f64> = bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|b| f64::from_le_bytes(*b))
-            .collect();
-        if values.iter().all(|v| v.is_finite()) {
-            return Ok(values);
-        }
-        Err(self.corrupt(
-            name,
-            "with values that are not finite".to_owned(),
-            "finite numbers",
-        ))
+        let values = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b));
+        let values: Vec<f64> = values.collect();
+        self.finite(name, values.iter().all(|v| v.is_finite()))?;
+        Ok(values)
     }
 
-    fn take(&mut self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<Vec<u8>> {
-        let expected = || match shape {
+    fn finite(&self, name: &str, holds: bool) -> Result<()> {
+        if holds {
+            return Ok(());
+        }
+        Err(self.corrupt(name, "with values that are not finite", "finite numbers"))
+    }
+
+    /// The bytes of a tensor, which can be taken once.
+    fn take(&mut self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<&[u8]> {
+        let expected = match shape {
             Some(shape) => format!("{dtype:?} of shape {shape:?}"),
             None => format!("a vector of {dtype:?}"),
         };
-        let Some((found, found_shape, bytes)) = self.tensors.remove(name) else {
-            return Err(self.corrupt(name, "missing".to_owned(), expected()));
+        let Some((found, found_shape, range)) = self.tensors.remove(name) else {
+            return Err(self.corrupt(name, "missing", expected));
         };
-        if found == dtype && shape.map_or(found_shape.len() == 1, |shape| shape == found_shape) {
-            return Ok(bytes);
+        let fits = shape.map_or(found_shape.len() == 1, |shape| shape == found_shape);
+        match self.bytes.get(range) {
+            Some(bytes) if fits && found == dtype => Ok(bytes),
+            _ => Err(self.corrupt(
+                name,
+                format!("{found:?} of shape {found_shape:?}"),
+                expected,
+            )),
         }
-        let found = format!("{found:?} of shape {found_shape:?}");
-        Err(self.corrupt(name, found, expected()))
     }
 
     /// An error about one part of this file.
