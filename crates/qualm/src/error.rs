@@ -259,8 +259,8 @@ pub enum Error {
         /// The columns that exist.
         known: Names,
     },
-    /// Columns that the model was fitted on and the input lacks.
-    #[error("{at}: {} of the model's columns missing, first {missing}; the file has {known}", missing.0.len())]
+    /// Columns that the model was fitted on, or that other parts of a folder have, and that are not there.
+    #[error("{at}: {} of the columns needed are missing: {missing}; the file has {known}", missing.0.len())]
     MissingColumns {
         /// The file.
         at: Location,

@@ -7,6 +7,7 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::panic,
+        clippy::float_cmp,
         reason = "tests"
     )
 )]

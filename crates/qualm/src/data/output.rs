@@ -68,7 +68,7 @@ impl std::fmt::Debug for ScoreWriter {
 }
 
 enum Encoder {
-    Csv(csv::Writer<Sink>),
+    Csv(Box<csv::Writer<Sink>>),
     Json(Sink),
     Parquet(Box<ArrowWriter<Sink>>),
     Arrow(Box<FileWriter<Sink>>),
@@ -132,7 +132,7 @@ impl ScoreWriter {
                 writer
                     .write_record(schema.fields().iter().map(|f| f.name()))
                     .map_err(|e| csv_error(path, e))?;
-                Encoder::Csv(writer)
+                Encoder::Csv(Box::new(writer))
             }
             OutputFormat::JsonLines => Encoder::Json(sink),
             OutputFormat::Parquet => {

@@ -169,9 +169,10 @@ fn places(file: &PartFile, wanted: &[(Column, bool)]) -> Result<Vec<usize>> {
             continue;
         };
         // Numbers of any type mix; ids go into one output column and cannot.
-        let fits = match as_it_stands {
-            true => found.data_type == column.data_type,
-            false => found.kind == column.kind,
+        let fits = if *as_it_stands {
+            found.data_type == column.data_type
+        } else {
+            found.kind == column.kind
         };
         if !fits {
             return Err(Error::PartType {
