@@ -247,6 +247,12 @@ pub enum Error {
         #[source]
         source: arrow_schema::ArrowError,
     },
+    /// A binary table whose parts contradict each other.
+    #[error("{at}: the file is damaged; copy or write it again")]
+    Damaged {
+        /// The file.
+        at: Location,
+    },
 
     // ---- which columns mean what ----------------------------------------------
     /// A column that was asked for by name and is not there.

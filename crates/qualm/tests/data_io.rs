@@ -697,6 +697,31 @@ fn truncated_binary_tables_are_refused_wherever_they_are_cut() {
 }
 
 #[test]
+fn damaged_binary_tables_never_panic() {
+    let folder = folder();
+    let mut state = 1u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize
+    };
+    for name in ["t.parquet", "t.arrow"] {
+        let path = folder.path().join(name);
+        write(&path, &table());
+        let whole = std::fs::read(&path).unwrap();
+        let selection = excluding(&["emb"]);
+        for _ in 0..60 {
+            let mut bytes = whole.clone();
+            let i = random() % bytes.len();
+            bytes[i] = random() as u8;
+            let damaged = file(&folder, name, &bytes);
+            let _ = Source::open(&damaged, &selection, None).and_then(Source::read_all);
+        }
+    }
+}
+
+#[test]
 fn scores_are_read_as_float64_with_their_labels() {
     let folder = folder();
     let path = file(&folder, "s.csv", "id,score,y\n7,0.1,true\n8,1e-300,0\n");

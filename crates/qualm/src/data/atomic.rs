@@ -151,7 +151,7 @@ fn sync_folder(target: &Path) {
 }
 
 /// What a failure to write means for the user.
-pub(super) fn write_error(path: &Path, source: io::Error) -> Error {
+pub(crate) fn write_error(path: &Path, source: io::Error) -> Error {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

@@ -21,6 +21,7 @@ mod test_files;
 mod text;
 
 pub use atomic::AtomicFile;
+pub(crate) use atomic::write_error;
 pub use digest::InputDigest;
 pub use matrix::{Matrix, Rows};
 pub use output::{OutputFormat, ScoreWriter, format_for};

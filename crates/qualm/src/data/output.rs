@@ -11,8 +11,8 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::atomic::{AtomicFile, write_error};
 use super::text::{Class, has_text, printers};
+use super::{AtomicFile, write_error};
 use crate::error::{Error, Result};
 
 const KNOWN: &str = ".csv, .tsv, .parquet, .jsonl, .ndjson, .arrow, .feather";
