@@ -11,7 +11,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::format::Format;
-use super::source::{open_file, sniff};
+use super::open::{open_file, sniff};
 use super::table::{Column, Part, Table, Wanted, distinct, guarded, part_rows};
 use crate::error::{Error, Location, Result};
 
@@ -103,14 +103,13 @@ impl Table for IpcTable {
     }
 
     fn next_part(&mut self) -> Result<Option<Part>> {
-        let batch = match self.rest.take() {
-            Some(rest) => rest,
-            None => {
-                let at = Location::file(&self.file).at_row(self.n_given + 1);
-                match guarded(&at, || self.reader.next())? {
-                    Some(batch) => batch.map_err(|source| Error::Arrow { at, source })?,
-                    None => return Ok(None),
-                }
+        let batch = if let Some(rest) = self.rest.take() {
+            rest
+        } else {
+            let at = Location::file(&self.file).at_row(self.n_given + 1);
+            match guarded(&at, || self.reader.next())? {
+                Some(batch) => batch.map_err(|source| Error::Arrow { at, source })?,
+                None => return Ok(None),
             }
         };
         let n_all = batch.num_rows();

@@ -52,6 +52,25 @@ pub fn format_for(path: &Path) -> Result<OutputFormat> {
 }
 
 /// A table being written, batch by batch.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+/// use qualm::data::ScoreWriter;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("scores.jsonl");
+/// let scores: ArrayRef = Arc::new(Float64Array::from(vec![0.5, 1e-9]));
+/// let batch = RecordBatch::try_from_iter([("score", scores)])?;
+///
+/// let mut writer = ScoreWriter::create(&path, batch.schema())?;
+/// writer.write(&batch)?;
+/// writer.finish()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "{\"score\":0.5}\n{\"score\":1e-9}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ScoreWriter {
     path: PathBuf,
     schema: SchemaRef,

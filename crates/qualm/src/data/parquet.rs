@@ -13,7 +13,7 @@ use parquet::basic::Type;
 
 use super::format::Format;
 use super::ipc::pick;
-use super::source::{open_file, sniff};
+use super::open::{open_file, sniff};
 use super::table::{Column, Part, Table, Wanted, distinct, guarded, part_rows};
 use crate::error::{Error, Location, Names, Result};
 
