@@ -310,6 +310,12 @@ pub enum Error {
         #[source]
         source: arrow_schema::ArrowError,
     },
+    /// A binary table whose parts contradict each other.
+    #[error("{at}: the file is damaged; copy or write it again")]
+    Damaged {
+        /// The file.
+        at: Location,
+    },
 
     // ---- which columns mean what ----------------------------------------------
     /// A column that was asked for by name and is not there.
@@ -319,8 +325,8 @@ pub enum Error {
         role: &'static str,
         known: Names,
     },
-    /// Columns that the model was fitted on and the input lacks.
-    #[error("{at}: {} of the model's columns missing, first {missing}; the file has {known}", missing.0.len())]
+    /// Columns that the model was fitted on, or that other parts of a folder have, and that are not there.
+    #[error("{at}: {} of the columns needed are missing: {missing}; the file has {known}", missing.0.len())]
     MissingColumns {
         at: Location,
         missing: Names,

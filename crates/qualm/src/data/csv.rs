@@ -145,11 +145,14 @@ impl CsvTable {
             Ok(false) => return Ok(false),
             Ok(true) => {}
             Err(source) => {
-                return Err(match source.into_kind() {
-                    csv::ErrorKind::Io(source) => Error::Read { at: at(), source },
-                    csv::ErrorKind::Utf8 { .. } => Error::NotUtf8 { at: at() },
-                    // No other kind comes from reading with flexible lengths.
-                    _ => Error::NotUtf8 { at: at() },
+                let at = at();
+                return Err(match source.kind() {
+                    csv::ErrorKind::Utf8 { .. } => Error::NotUtf8 { at },
+                    csv::ErrorKind::Io(_) => Error::Read {
+                        at,
+                        source: source.into(),
+                    },
+                    _ => Error::Csv { at, source },
                 });
             }
         }
@@ -202,9 +205,12 @@ impl Table for CsvTable {
         let mut building: Vec<Building> = self
             .wanted
             .iter()
-            .map(|wanted| match wanted.as_it_stands {
-                true => Building::Text(Vec::new()),
-                false => Building::Numbers(Vec::new()),
+            .map(|wanted| {
+                if wanted.as_it_stands {
+                    Building::Text(Vec::new())
+                } else {
+                    Building::Numbers(Vec::new())
+                }
             })
             .collect();
         let mut n_rows = 0;
@@ -213,19 +219,16 @@ impl Table for CsvTable {
                 let field = self.record.get(wanted.index).unwrap_or_default();
                 match building {
                     Building::Text(texts) => texts.push(field.to_owned()),
-                    Building::Numbers(numbers) => match number(field) {
-                        Ok(value) => numbers.push(value),
-                        Err(NotANumber) => {
-                            let name = self.columns.get(wanted.index).map(|c| c.name.clone());
-                            return Err(Error::NotANumber {
-                                at: Location {
-                                    column: name,
-                                    ..Location::file(&self.file).at_row(first_row + n_rows + 1)
-                                },
-                                found: quoted(field),
-                            });
-                        }
-                    },
+                    Building::Numbers(numbers) => {
+                        let value = number(field).map_err(|NotANumber| Error::NotANumber {
+                            at: Location {
+                                column: self.columns.get(wanted.index).map(|c| c.name.clone()),
+                                ..Location::file(&self.file).at_row(first_row + n_rows + 1)
+                            },
+                            found: quoted(field),
+                        })?;
+                        numbers.push(value);
+                    }
                 }
             }
             n_rows += 1;

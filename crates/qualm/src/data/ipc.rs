@@ -11,8 +11,8 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::format::Format;
-use super::source::{open_file, sniff};
-use super::table::{Column, Part, Table, Wanted, distinct, part_rows};
+use super::open::{open_file, sniff};
+use super::table::{Column, Part, Table, Wanted, distinct, guarded, part_rows};
 use crate::error::{Error, Location, Result};
 
 /// A table in one Arrow file.
@@ -39,12 +39,14 @@ impl Reader {
         let mut file = open_file(path)?;
         let head = sniff(&mut file, &at)?;
         Format::Ipc.check(&head, &at)?;
-        let reader = if head.starts_with(b"ARROW1") {
-            FileReader::try_new_buffered(file, columns).map(|r| Self::File(Box::new(r)))
-        } else {
-            StreamReader::try_new_buffered(file, columns).map(|r| Self::Stream(Box::new(r)))
-        };
-        reader.map_err(|source| Error::Arrow { at, source })
+        let reader = guarded(&at, || {
+            if head.starts_with(b"ARROW1") {
+                FileReader::try_new_buffered(file, columns).map(|r| Self::File(Box::new(r)))
+            } else {
+                StreamReader::try_new_buffered(file, columns).map(|r| Self::Stream(Box::new(r)))
+            }
+        });
+        reader?.map_err(|source| Error::Arrow { at, source })
     }
 
     fn schema(&self) -> SchemaRef {
@@ -101,15 +103,14 @@ impl Table for IpcTable {
     }
 
     fn next_part(&mut self) -> Result<Option<Part>> {
-        let batch = match self.rest.take() {
-            Some(rest) => rest,
-            None => match self.reader.next() {
-                Some(batch) => batch.map_err(|source| Error::Arrow {
-                    at: Location::file(&self.file).at_row(self.n_given + 1),
-                    source,
-                })?,
+        let batch = if let Some(rest) = self.rest.take() {
+            rest
+        } else {
+            let at = Location::file(&self.file).at_row(self.n_given + 1);
+            match guarded(&at, || self.reader.next())? {
+                Some(batch) => batch.map_err(|source| Error::Arrow { at, source })?,
                 None => return Ok(None),
-            },
+            }
         };
         let n_all = batch.num_rows();
         let limit = part_rows(batch.get_array_memory_size() / n_all.max(1)).min(n_all);

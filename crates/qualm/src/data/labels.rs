@@ -42,14 +42,9 @@ pub(super) fn labels(array: &ArrayRef, part: &Part, name: &str) -> Result<Vec<bo
         .collect()
 }
 
+#[expect(clippy::float_cmp, reason = "a label is exactly 0 or 1")]
 fn truth(value: f64) -> Option<bool> {
-    if value == 1.0 {
-        Some(true)
-    } else if value == 0.0 {
-        Some(false)
-    } else {
-        None
-    }
+    (value == 0.0 || value == 1.0).then_some(value == 1.0)
 }
 
 fn parse(text: &str) -> Option<bool> {
@@ -92,56 +87,49 @@ mod tests {
 
     use arrow_array::{BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
 
-    fn read(array: ArrayRef) -> Result<Vec<bool>> {
+    fn read(array: impl Array + 'static) -> Result<Vec<bool>> {
         let part = Part {
             file: Arc::from(Path::new("t.parquet")),
             first_row: 10,
             n_rows: array.len(),
             columns: Vec::new(),
         };
+        let array: ArrayRef = Arc::new(array);
         labels(&array, &part, "y")
     }
 
     #[test]
     fn zero_one_false_true_in_any_type() {
         let expected = [true, false];
+        assert_eq!(read(Int64Array::from(vec![1, 0])).unwrap(), expected);
+        assert_eq!(read(Float64Array::from(vec![1.0, 0.0])).unwrap(), expected);
         assert_eq!(
-            read(Arc::new(Int64Array::from(vec![1, 0]))).unwrap(),
+            read(BooleanArray::from(vec![true, false])).unwrap(),
             expected
         );
         assert_eq!(
-            read(Arc::new(Float64Array::from(vec![1.0, 0.0]))).unwrap(),
+            read(StringArray::from(vec![" 1", "False"])).unwrap(),
             expected
         );
         assert_eq!(
-            read(Arc::new(BooleanArray::from(vec![true, false]))).unwrap(),
-            expected
-        );
-        assert_eq!(
-            read(Arc::new(StringArray::from(vec![" 1", "False"]))).unwrap(),
-            expected
-        );
-        assert_eq!(
-            read(Arc::new(StringArray::from(vec!["TRUE", "0.0"]))).unwrap(),
+            read(StringArray::from(vec!["TRUE", "0.0"])).unwrap(),
             expected
         );
         let dictionary: DictionaryArray<arrow_array::types::Int32Type> =
             ["1", "0"].into_iter().collect();
-        assert_eq!(read(Arc::new(dictionary)).unwrap(), expected);
+        assert_eq!(read(dictionary).unwrap(), expected);
     }
 
     #[test]
     fn anything_else_is_named() {
-        let error = read(Arc::new(Int64Array::from(vec![1, 2])))
-            .unwrap_err()
-            .to_string();
+        let error = read(Int64Array::from(vec![1, 2])).unwrap_err().to_string();
         assert!(
             error
                 .starts_with("t.parquet, row 12, column 'y': found the label '2', expected 0 or 1"),
             "{error}"
         );
-        assert!(read(Arc::new(StringArray::from(vec!["cat"]))).is_err());
-        assert!(read(Arc::new(Int64Array::from(vec![None::<i64>]))).is_err());
-        assert!(read(Arc::new(Float64Array::from(vec![f64::NAN]))).is_err());
+        assert!(read(StringArray::from(vec!["cat"])).is_err());
+        assert!(read(Int64Array::from(vec![None::<i64>])).is_err());
+        assert!(read(Float64Array::from(vec![f64::NAN])).is_err());
     }
 }

@@ -76,13 +76,13 @@ impl<'a> Rows<'a> {
         // A sum of zeros stays zero unless one factor is NaN or infinite: one
         // branch-free pass that vectorises, then a search only when it fails.
         let poison: f32 = data.iter().map(|v| v * 0.0).sum();
-        if poison != 0.0 || poison.is_nan() {
-            if let Some(i) = data.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NotFinite {
-                    at: Location::row(i / n_cols + 1).column(format!("{}", i % n_cols + 1)),
-                    value: f64::from(data[i]),
-                });
-            }
+        if (poison != 0.0 || poison.is_nan())
+            && let Some(i) = data.iter().position(|v| !v.is_finite())
+        {
+            return Err(Error::NotFinite {
+                at: Location::row(i / n_cols + 1).column(format!("{}", i % n_cols + 1)),
+                value: f64::from(data[i]),
+            });
         }
         Ok(Self { data, n_cols })
     }
@@ -118,11 +118,21 @@ impl<'a> Rows<'a> {
     }
 
     /// The rows in blocks of at most `size` rows, in order.
+    #[must_use]
     pub fn blocks(&self, size: usize) -> impl ExactSizeIterator<Item = Rows<'a>> + use<'a> {
         let n_cols = self.n_cols;
         self.data
             .chunks(size.max(1) * n_cols)
             .map(move |data| Rows { data, n_cols })
+    }
+}
+
+impl<'a> IntoIterator for &Rows<'a> {
+    type Item = &'a [f32];
+    type IntoIter = std::slice::ChunksExact<'a, f32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -10,6 +10,7 @@ mod npy;
 mod npy_header;
 mod npz;
 mod numbers;
+mod open;
 mod output;
 mod parquet;
 mod select;

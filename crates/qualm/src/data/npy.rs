@@ -88,9 +88,10 @@ impl Table for NpyTable {
             return Ok(None);
         }
         self.n_given += n_rows;
-        let columns = match self.wanted {
-            true => vec![self.values.next_rows(n_rows)?],
-            false => Vec::new(),
+        let columns = if self.wanted {
+            vec![self.values.next_rows(n_rows)?]
+        } else {
+            Vec::new()
         };
         Ok(Some(Part {
             file: Arc::clone(&self.file),
@@ -121,8 +122,7 @@ impl Values {
     /// `length` is the length of the whole array file, header included.
     pub(super) fn open(at: Location, mut bytes: Box<dyn Read + Send>, length: u64) -> Result<Self> {
         let header = Header::read(&mut bytes, &at)?;
-        let too_wide = header.shape.get(1).is_some_and(|&n| n > i32::MAX as u64);
-        if header.shape.len() > 2 || header.shape.is_empty() || too_wide {
+        if header.shape.len() > 2 || header.shape.is_empty() {
             return Err(Error::NpyShape {
                 at,
                 shape: header.shape,
@@ -135,6 +135,13 @@ impl Values {
                 at,
                 expected,
                 found,
+            });
+        }
+        // Arrow counts the values of a row in 31 bits.
+        if header.shape.get(1).is_some_and(|&n| n > i32::MAX as u64) {
+            return Err(Error::NpyShape {
+                at,
+                shape: header.shape,
             });
         }
         let source = if header.fortran && header.shape.len() == 2 {

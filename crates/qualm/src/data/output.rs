@@ -11,8 +11,8 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::atomic::{AtomicFile, write_error};
 use super::text::{Class, has_text, printers};
+use super::{AtomicFile, write_error};
 use crate::error::{Error, Result};
 
 const KNOWN: &str = ".csv, .tsv, .parquet, .jsonl, .ndjson, .arrow, .feather";
@@ -52,6 +52,25 @@ pub fn format_for(path: &Path) -> Result<OutputFormat> {
 }
 
 /// A table being written, batch by batch.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+/// use qualm::data::ScoreWriter;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("scores.jsonl");
+/// let scores: ArrayRef = Arc::new(Float64Array::from(vec![0.5, 1e-9]));
+/// let batch = RecordBatch::try_from_iter([("score", scores)])?;
+///
+/// let mut writer = ScoreWriter::create(&path, batch.schema())?;
+/// writer.write(&batch)?;
+/// writer.finish()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "{\"score\":0.5}\n{\"score\":1e-9}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ScoreWriter {
     path: PathBuf,
     schema: SchemaRef,
@@ -68,7 +87,7 @@ impl std::fmt::Debug for ScoreWriter {
 }
 
 enum Encoder {
-    Csv(csv::Writer<Sink>),
+    Csv(Box<csv::Writer<Sink>>),
     Json(Sink),
     Parquet(Box<ArrowWriter<Sink>>),
     Arrow(Box<FileWriter<Sink>>),
@@ -132,7 +151,7 @@ impl ScoreWriter {
                 writer
                     .write_record(schema.fields().iter().map(|f| f.name()))
                     .map_err(|e| csv_error(path, e))?;
-                Encoder::Csv(writer)
+                Encoder::Csv(Box::new(writer))
             }
             OutputFormat::JsonLines => Encoder::Json(sink),
             OutputFormat::Parquet => {

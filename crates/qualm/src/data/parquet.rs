@@ -13,8 +13,8 @@ use parquet::basic::Type;
 
 use super::format::Format;
 use super::ipc::pick;
-use super::source::{open_file, sniff};
-use super::table::{Column, Part, Table, Wanted, distinct, part_rows};
+use super::open::{open_file, sniff};
+use super::table::{Column, Part, Table, Wanted, distinct, guarded, part_rows};
 use crate::error::{Error, Location, Names, Result};
 
 /// One table, in one or more files.
@@ -22,8 +22,8 @@ pub(super) struct ParquetTable {
     files: Vec<PartFile>,
     /// The wanted columns by name, each with whether it goes out as it stands.
     wanted: Vec<(Column, bool)>,
-    /// The files not yet finished, in reverse.
     current: Option<Current>,
+    /// Files opened so far.
     n_opened: usize,
 }
 
@@ -119,15 +119,12 @@ impl ParquetTable {
         sorted.dedup();
         let builder = builder(&file.path)?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), sorted.iter().copied());
-        let limit = part_rows(row_bytes(&builder, &sorted));
-        let reader = builder
-            .with_projection(mask)
-            .with_batch_size(limit)
-            .build()
-            .map_err(|source| Error::Parquet {
-                at: Location::file(&file.path),
-                source,
-            })?;
+        let at = Location::file(&file.path);
+        let reader = guarded(&at, || {
+            let limit = part_rows(row_bytes(&builder, &sorted));
+            builder.with_projection(mask).with_batch_size(limit).build()
+        })?;
+        let reader = reader.map_err(|source| Error::Parquet { at, source })?;
         let places = roots
             .iter()
             .map(|root| sorted.partition_point(|s| s < root))
@@ -146,7 +143,8 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let at = Location::file(path);
     let mut file = open_file(path)?;
     Format::Parquet.check(&sniff(&mut file, &at)?, &at)?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|source| Error::Parquet { at, source })
+    guarded(&at, || ParquetRecordBatchReaderBuilder::try_new(file))?
+        .map_err(|source| Error::Parquet { at, source })
 }
 
 /// The wanted columns' places among those of a file.
@@ -169,9 +167,10 @@ fn places(file: &PartFile, wanted: &[(Column, bool)]) -> Result<Vec<usize>> {
             continue;
         };
         // Numbers of any type mix; ids go into one output column and cannot.
-        let fits = match as_it_stands {
-            true => found.data_type == column.data_type,
-            false => found.kind == column.kind,
+        let fits = if *as_it_stands {
+            found.data_type == column.data_type
+        } else {
+            found.kind == column.kind
         };
         if !fits {
             return Err(Error::PartType {
@@ -228,12 +227,10 @@ impl Table for ParquetTable {
     fn next_part(&mut self) -> Result<Option<Part>> {
         loop {
             if let Some(current) = &mut self.current
-                && let Some(batch) = current.reader.next()
+                && let at = Location::file(&current.path)
+                && let Some(batch) = guarded(&at, || current.reader.next())?
             {
-                let batch = batch.map_err(|source| Error::Arrow {
-                    at: Location::file(&current.path),
-                    source,
-                })?;
+                let batch = batch.map_err(|source| Error::Arrow { at, source })?;
                 let first_row = current.n_given;
                 current.n_given += batch.num_rows();
                 return Ok(Some(Part {

@@ -1,21 +1,14 @@
 //! One input, opened: its features are known, its rows come in batches.
 
-use std::fs::File;
-use std::io::{Read, Seek};
 use std::path::Path;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
-use super::csv::CsvTable;
-use super::format::{Format, SNIFF};
-use super::ipc::IpcTable;
 use super::labels::labels;
 use super::matrix::Matrix;
-use super::npy::NpyTable;
-use super::npz::NpzTable;
 use super::numbers::{self, NotVectors};
-use super::parquet::ParquetTable;
+use super::open::open_table;
 use super::select::{Features, Inputs, Plan, Selection, plan};
 use super::table::{Part, Table, Wanted};
 use crate::error::{Error, Location, Result};
@@ -59,6 +52,23 @@ impl Source {
     /// All that can be known before the rows are read: a file that is missing, empty,
     /// truncated or of another format than its name says, columns that are missing,
     /// ambiguous, in two roles or of the wrong type, vectors of the wrong width.
+    ///
+    /// # Examples
+    /// ```
+    /// use qualm::data::{Selection, Source};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("embeddings.csv");
+    /// std::fs::write(&path, "name,x,y\nfirst,0.5,1\nsecond,0.25,2\n")?;
+    ///
+    /// let selection = Selection { ids: vec!["name".into()], ..Selection::default() };
+    /// let mut source = Source::open(&path, &selection, None)?;
+    /// assert_eq!(source.features().name(1), "y");
+    /// while let Some(batch) = source.next_batch()? {
+    ///     assert_eq!(batch.rows.rows().as_slice(), [0.5, 1.0, 0.25, 2.0]);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
         let at = Location::file(path);
         let mut table = open_table(path)?;
@@ -381,58 +391,6 @@ fn next_filled(table: &mut dyn Table) -> Result<Option<Part>> {
         }
     }
     Ok(None)
-}
-
-/// Opens whatever the path names.
-pub(super) fn open_table(path: &Path) -> Result<Box<dyn Table>> {
-    if path.as_os_str() == "-" {
-        let stdin = Box::new(std::io::stdin());
-        return Ok(Box::new(CsvTable::open(path, Format::Csv, stdin)?));
-    }
-    if path.is_dir() {
-        return Ok(Box::new(ParquetTable::open_folder(path)?));
-    }
-    let at = Location::file(path);
-    // A path that is not there is the commoner mistake: say that before its extension.
-    let mut file = open_file(path)?;
-    let format = Format::of(path)?;
-    Ok(match format {
-        Format::Csv | Format::Tsv => Box::new(CsvTable::open(path, format, Box::new(file))?),
-        Format::Parquet => Box::new(ParquetTable::open(path)?),
-        Format::Ipc => Box::new(IpcTable::open(path)?),
-        Format::Npy | Format::Npz => {
-            format.check(&sniff(&mut file, &at)?, &at)?;
-            match format {
-                Format::Npy => Box::new(NpyTable::open(path, file)?),
-                _ => Box::new(NpzTable::open(path, file)?),
-            }
-        }
-    })
-}
-
-/// Opens a file for reading.
-pub(super) fn open_file(path: &Path) -> Result<File> {
-    File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound {
-            path: path.to_owned(),
-        },
-        _ => Error::Read {
-            at: Location::file(path),
-            source,
-        },
-    })
-}
-
-/// The first bytes of a file, which is then back at its start.
-pub(super) fn sniff(file: &mut File, at: &Location) -> Result<Vec<u8>> {
-    let mut head = Vec::new();
-    let read = Read::by_ref(file).take(SNIFF as u64).read_to_end(&mut head);
-    read.and_then(|_| file.rewind())
-        .map_err(|source| Error::Read {
-            at: at.clone(),
-            source,
-        })?;
-    Ok(head)
 }
 
 /// Reads a scored, labelled file: the scores as float64 and the labels, `(n,)` each.

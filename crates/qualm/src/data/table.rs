@@ -97,6 +97,16 @@ pub(super) fn distinct(columns: &[Column], at: &Location) -> Result<()> {
     }
 }
 
+/// Runs a reader that panics on some damaged files, and makes an error of it.
+///
+/// The Arrow family checks offsets with assertions: flip a byte in an Arrow file and one
+/// time in ten a buffer is sliced beyond its end.
+pub(super) fn guarded<T>(at: &Location, read: impl FnOnce() -> T) -> Result<T> {
+    // A reader that panicked is not used again: the error ends the reading.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .map_err(|_| Error::Damaged { at: at.clone() })
+}
+
 /// A column that the caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
