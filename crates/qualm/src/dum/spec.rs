@@ -140,7 +140,7 @@ impl DumSpec {
     ///
     /// `default`, for tables: the kernel sphere. `sphere`, for tables whose scores should
     /// explain themselves: one variance for each column. `embedding`, for vectors whose geometry
-    /// already has a meaning: the centred unit sphere with bags from k-means cells.
+    /// already has a meaning: the centred unit sphere.
     /// `paper`: the recipe of the paper to the letter.
     ///
     /// # Errors
@@ -156,7 +156,6 @@ impl DumSpec {
             "embedding" => Ok(Self {
                 space: SpaceKind::Unit,
                 centre: true,
-                bags: Bags::Local,
                 ..Self::default()
             }),
             "paper" => Ok(Self {
