@@ -62,6 +62,7 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
 
     let selection = Selection {
         label: Some("label".to_owned()),
+        read_label: true,
         ..Selection::default()
     };
     let source = Source::open(&data, &selection, None)?;

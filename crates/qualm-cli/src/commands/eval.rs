@@ -13,6 +13,7 @@ pub(crate) fn run(args: &args::Eval, output: &Output) -> Result<()> {
         let fitted = Fitted::load(&args.scores)?;
         let selection = Selection {
             label: Some(args.label.clone()),
+            read_label: true,
             vector: args.vector.clone(),
             ..Selection::default()
         };

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
         ids: args.id.clone(),
         ids_if_present,
         label: args.label.clone(),
+        read_label: true,
         vector: args.vector.clone(),
         ..Selection::default()
     };

@@ -19,6 +19,9 @@ pub struct Selection {
     pub exclude: Vec<String>,
     /// The column that says which rows are outliers: never a feature.
     pub label: Option<String>,
+    /// Whether the label is to be read, into [`super::Batch::labels`]. Otherwise it is only
+    /// kept out of the features, and may hold anything.
+    pub read_label: bool,
     /// Columns to carry through to the output: never features.
     pub ids: Vec<String>,
     /// Columns to carry through where the input has them: the ids that a model was fitted

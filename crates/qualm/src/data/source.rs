@@ -72,7 +72,10 @@ impl Source {
     pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
         let at = Location::file(path);
         let mut table = open_table(path)?;
-        let plan = plan(table.as_ref(), selection, expected, &at)?;
+        let mut plan = plan(table.as_ref(), selection, expected, &at)?;
+        if !selection.read_label {
+            plan.label = None;
+        }
         table.project(&plan.wanted())?;
         let first = next_filled(table.as_mut())?;
         let Some(part) = &first else {

@@ -276,7 +276,7 @@ mod tests {
         };
         for (i, grad) in grads.iter().enumerate() {
             let at = mlp.params()[i];
-            let h = 1e-2;
+            let h = 1e-3;
             mlp.params_mut()[i] = at + h;
             let up = loss(&mlp);
             mlp.params_mut()[i] = at - h;

@@ -134,6 +134,7 @@ fn archives_hold_x_and_y() {
     npz(&path, &arrays, false);
     let labelled = Selection {
         label: Some("y".into()),
+        read_label: true,
         ..Selection::default()
     };
     let source = Source::open(&path, &labelled, None).unwrap();
@@ -145,6 +146,7 @@ fn archives_hold_x_and_y() {
 
     let wrong = Selection {
         label: Some("other".into()),
+        read_label: true,
         ..Selection::default()
     };
     let error = Source::open(&path, &wrong, None).unwrap_err();

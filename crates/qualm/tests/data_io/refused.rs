@@ -108,6 +108,7 @@ fn selections_that_cannot_be_met_are_refused() {
         (
             Selection {
                 label: Some("z".into()),
+                read_label: true,
                 ..base.clone()
             },
             "t.csv, column 'z': no such column",
@@ -137,6 +138,7 @@ fn selections_that_cannot_be_met_are_refused() {
             Selection {
                 columns: names(&["a"]),
                 label: Some("a".into()),
+                read_label: true,
                 ..base.clone()
             },
             "column 'a' is asked for both",
@@ -159,6 +161,7 @@ fn selections_that_cannot_be_met_are_refused() {
         (
             Selection {
                 label: Some("y".into()),
+                read_label: true,
                 ..base.clone()
             },
             "t.csv, row 2, column 'y': found the label 'maybe', expected 0 or 1",

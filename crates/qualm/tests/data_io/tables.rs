@@ -173,6 +173,7 @@ fn at_score_time_columns_are_matched_by_name() {
     );
     let leak = Selection {
         label: Some("b".into()),
+        read_label: true,
         ..Selection::default()
     };
     let leak = Source::open(&path, &leak, Some(&columns(&["a", "b"]))).unwrap_err();
