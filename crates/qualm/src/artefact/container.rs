@@ -122,7 +122,10 @@ impl Reader {
             .try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX))
             .map_err(|_| read(ErrorKind::OutOfMemory.into()))?;
         bytes.extend(prefix);
-        source.take(len - 8).read_to_end(&mut bytes).map_err(read)?;
+        source
+            .take(len.saturating_sub(8))
+            .read_to_end(&mut bytes)
+            .map_err(read)?;
         let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_a_model)?;
         let json = metadata
             .metadata()

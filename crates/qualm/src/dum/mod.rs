@@ -14,6 +14,8 @@
 //! is the recipe to the letter.
 
 mod cells;
+#[cfg(test)]
+mod golden;
 mod objective;
 mod spec;
 mod statistic;

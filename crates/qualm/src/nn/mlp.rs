@@ -126,7 +126,9 @@ impl Mlp {
         let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
         for row in out.chunks_exact_mut(layer.n_out) {
             for (v, b) in row.iter_mut().zip(bias) {
-                *v = (*v + b).max(floor);
+                let sum = *v + b;
+                // Not `max`, which would turn NaN into the floor and hide an overflow.
+                *v = if sum < floor { floor } else { sum };
             }
         }
     }
@@ -293,6 +295,19 @@ mod tests {
         let mut scratch = Scratch::default();
         let trained = mlp.forward(&x, &mut work).to_vec();
         assert_eq!(trained, mlp.infer(&x, &mut scratch, Threads::One));
+    }
+
+    #[test]
+    fn an_overflow_is_not_hidden_by_the_relu() {
+        // Hidden units inf and inf; the output inf - inf.
+        let params = vec![3e38, 3e38, 0.0, 0.0, 1.0, -1.0, 0.0];
+        let mlp = Mlp::from_params(&[1, 2, 1], params).unwrap();
+        let mut scratch = Scratch::default();
+        assert!(mlp.infer(&[2.0], &mut scratch, Threads::One)[0].is_nan());
+        // NaN at a hidden unit: inf - inf before the ReLU.
+        let params = vec![3e38, -3e38, 0.0, 1.0, 0.0];
+        let mlp = Mlp::from_params(&[2, 1, 1], params).unwrap();
+        assert!(mlp.infer(&[2.0, 2.0], &mut scratch, Threads::One)[0].is_nan());
     }
 
     #[test]
