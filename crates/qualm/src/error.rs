@@ -39,6 +39,10 @@ pub enum Error {
         expected: usize,
     },
 
+    /// A slice for scores that is not as long as there are rows.
+    #[error("room for {found} scores, but there are {expected} rows")]
+    OutputLength { found: usize, expected: usize },
+
     // ---- specifications ---------------------------------------------------------
     /// A hyper-parameter outside its range.
     #[error("{key} = {value}: expected {expected}")]

@@ -66,7 +66,7 @@ impl Fitted {
         let block = (BLOCK / d).max(1);
         for (rows, scores) in rows.blocks(block).zip(scores.chunks(block)) {
             let mut occluded = Vec::with_capacity(rows.n_rows() * d * d);
-            for row in rows.iter() {
+            for row in &rows {
                 for (j, typical) in self.typical.iter().enumerate() {
                     let start = occluded.len();
                     occluded.extend_from_slice(row);

@@ -1,5 +1,6 @@
 //! A fitted model: the detector, what it was fitted on, and what its scores mean.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -200,13 +201,13 @@ impl Fitted {
     /// `rows`: `(n, d)`; `out`: `(n,)`.
     ///
     /// # Errors
-    /// As [`Fitted::score`]; [`Error::Shape`] when `out` has another length.
+    /// As [`Fitted::score`]; [`Error::OutputLength`] when `out` has another length.
     pub fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
         self.check_width(rows.n_cols())?;
         if out.len() != rows.n_rows() {
-            return Err(Error::Shape {
-                len: out.len(),
-                n_cols: rows.n_rows(),
+            return Err(Error::OutputLength {
+                found: out.len(),
+                expected: rows.n_rows(),
             });
         }
         self.detector.score_into(rows, out)
@@ -350,7 +351,11 @@ fn digest(rows: Rows<'_>) -> String {
         bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
         hash.update(&bytes);
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The median of each column, over at most [`MEDIAN_SAMPLE`] rows spread evenly.

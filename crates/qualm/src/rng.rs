@@ -1,4 +1,4 @@
-//! One generator for all randomness: ChaCha8, keyed by what the numbers are for.
+//! One generator for all randomness, the eight-round `ChaCha`, keyed by what the numbers are for.
 //!
 //! A stream is a pure function of (seed, purpose, two indices), never of a thread or
 //! of how many numbers some other part has drawn. That is what makes fits repeat bit

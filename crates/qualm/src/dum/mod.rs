@@ -182,7 +182,7 @@ impl Dum {
         let n = members.len() as f64;
         let location = members.iter().map(|m| m.location).sum::<f64>() / n;
         let spread = members.iter().map(|m| m.spread).sum::<f64>() / n;
-        self.for_blocks(rows, out, |scratch, rows, out, threads| {
+        for_blocks(rows, out, |scratch, rows, out, threads| {
             out.fill(0.0);
             for member in members {
                 let d = member.space.n_out();
@@ -205,26 +205,6 @@ impl Dum {
             }),
             None => Ok(()),
         }
-    }
-
-    /// Runs `work` over blocks of rows: many in parallel, or a single one with all threads.
-    fn for_blocks<T: Send>(
-        &self,
-        rows: Rows<'_>,
-        out: &mut [T],
-        work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) + Sync,
-    ) {
-        let per_row = out.len() / rows.n_rows();
-        if rows.n_rows() <= BLOCK {
-            return work(&mut Buffers::default(), rows, out, Threads::All);
-        }
-        let blocks: Vec<Rows<'_>> = rows.blocks(BLOCK).collect();
-        blocks
-            .par_iter()
-            .zip(out.par_chunks_mut(BLOCK * per_row))
-            .for_each_init(Buffers::default, |buffers, (rows, out)| {
-                work(buffers, *rows, out, Threads::One)
-            });
     }
 
     /// Width of a member's log-variances.
@@ -308,6 +288,25 @@ impl Dum {
     }
 }
 
+/// Runs `work` over blocks of rows: many in parallel, or a single one with all threads.
+fn for_blocks<T: Send>(
+    rows: Rows<'_>,
+    out: &mut [T],
+    work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) + Sync,
+) {
+    let per_row = out.len() / rows.n_rows();
+    if rows.n_rows() <= BLOCK {
+        return work(&mut Buffers::default(), rows, out, Threads::All);
+    }
+    let blocks: Vec<Rows<'_>> = rows.blocks(BLOCK).collect();
+    blocks
+        .par_iter()
+        .zip(out.par_chunks_mut(BLOCK * per_row))
+        .for_each_init(Buffers::default, |buffers, (rows, out)| {
+            work(buffers, *rows, out, Threads::One);
+        });
+}
+
 /// Buffers of one scoring thread, reused from block to block.
 #[derive(Debug, Default)]
 struct Buffers {
@@ -331,7 +330,7 @@ impl Detector for Dum {
         let width = self.width(first);
         let mut log = vec![0.0; rows.n_rows() * width];
         let n = self.members.len() as f32;
-        self.for_blocks(rows, &mut log, |buffers, rows, out, threads| {
+        for_blocks(rows, &mut log, |buffers, rows, out, threads| {
             for member in &self.members {
                 let s = self.log_variances_of(member, rows, buffers, threads);
                 for (out, s) in out.iter_mut().zip(s) {

@@ -182,111 +182,119 @@ impl DumSpec {
     /// # Errors
     /// [`Error::InvalidKey`] naming the key, its value and what it may be.
     pub fn validate(&self) -> Result<()> {
-        fn check(
-            holds: bool,
-            key: &'static str,
-            value: impl ToString,
-            expected: &'static str,
-        ) -> Result<()> {
-            if holds {
-                return Ok(());
-            }
+        let refused = self.ranges().into_iter().find(|(_, _, holds, _)| !holds);
+        refused.map_or(Ok(()), |(key, value, _, expected)| {
             Err(Error::InvalidKey {
                 key,
                 value: value.to_string(),
                 expected,
             })
-        }
+        })
+    }
+
+    /// Each key with a range: its value, whether that is inside, and what it may be.
+    fn ranges(&self) -> [(&'static str, f64, bool, &'static str); 16] {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        check(
-            positive(self.bandwidth),
-            "bandwidth",
-            self.bandwidth,
-            "a number above 0",
-        )?;
         let fourier = self.fourier_features;
-        check(
-            fourier.is_multiple_of(2) && (2..=65_536).contains(&fourier),
-            "fourier_features",
-            fourier,
-            "an even number from 2 to 65536",
-        )?;
-        if let BagSize::Rows(m) = self.bag_size {
-            check(
-                m >= 2,
+        let bag = match self.bag_size {
+            BagSize::Rows(m) => m,
+            BagSize::Half(_) => self.batch_size / 2,
+        };
+        [
+            (
+                "bandwidth",
+                self.bandwidth,
+                positive(self.bandwidth),
+                "a number above 0",
+            ),
+            (
+                "fourier_features",
+                fourier as f64,
+                fourier.is_multiple_of(2) && (2..=65_536).contains(&fourier),
+                "an even number from 2 to 65536",
+            ),
+            (
+                "batch_size",
+                self.batch_size as f64,
+                (4..=1 << 24).contains(&self.batch_size),
+                "4 to 16777216",
+            ),
+            (
                 "bag_size",
-                m,
+                bag as f64,
+                bag >= 2,
                 "at least 2 (with one row a bag the objective has no gradient) or \"half\"",
-            )?;
-            check(
-                m <= self.batch_size / 2,
+            ),
+            (
                 "bag_size",
-                m,
+                bag as f64,
+                bag <= self.batch_size / 2,
                 "at most half the batch_size, so that a batch holds a pair of bags",
-            )?;
-        }
-        check(
-            (1..=1_000_000).contains(&self.cells),
-            "cells",
-            self.cells,
-            "1 to 1000000",
-        )?;
-        check(
-            (1..=65_536).contains(&self.hidden),
-            "hidden",
-            self.hidden,
-            "1 to 65536",
-        )?;
-        check(
-            (1..=64).contains(&self.layers),
-            "layers",
-            self.layers,
-            "1 to 64",
-        )?;
-        check(self.epochs >= 1, "epochs", self.epochs, "at least 1")?;
-        check(
-            self.max_steps == 0 || self.max_steps >= self.min_steps,
-            "max_steps",
-            self.max_steps,
-            "0 (no limit) or at least min_steps",
-        )?;
-        check(
-            (4..=1 << 24).contains(&self.batch_size),
-            "batch_size",
-            self.batch_size,
-            "4 to 16777216",
-        )?;
-        check(
-            positive(self.learning_rate),
-            "learning_rate",
-            self.learning_rate,
-            "a number above 0",
-        )?;
-        check(
-            not_negative(self.weight_decay),
-            "weight_decay",
-            self.weight_decay,
-            "0 or above",
-        )?;
-        check(
-            not_negative(self.log_variance_bound),
-            "log_variance_bound",
-            self.log_variance_bound,
-            "0 (none) or above",
-        )?;
-        check(
-            not_negative(self.view_noise),
-            "view_noise",
-            self.view_noise,
-            "0 or above",
-        )?;
-        check(
-            (1..=1000).contains(&self.members),
-            "members",
-            self.members,
-            "1 to 1000",
-        )
+            ),
+            (
+                "cells",
+                self.cells as f64,
+                (1..=1_000_000).contains(&self.cells),
+                "1 to 1000000",
+            ),
+            (
+                "hidden",
+                self.hidden as f64,
+                (1..=65_536).contains(&self.hidden),
+                "1 to 65536",
+            ),
+            (
+                "layers",
+                self.layers as f64,
+                (1..=64).contains(&self.layers),
+                "1 to 64",
+            ),
+            ("epochs", self.epochs as f64, self.epochs >= 1, "at least 1"),
+            (
+                "max_steps",
+                self.max_steps as f64,
+                self.max_steps == 0 || self.max_steps >= self.min_steps,
+                "0 (no limit) or at least min_steps",
+            ),
+            (
+                "learning_rate",
+                self.learning_rate,
+                positive(self.learning_rate),
+                "a number above 0",
+            ),
+            (
+                "weight_decay",
+                self.weight_decay,
+                not_negative(self.weight_decay),
+                "0 or above",
+            ),
+            (
+                "log_variance_bound",
+                self.log_variance_bound,
+                not_negative(self.log_variance_bound),
+                "0 (none) or above",
+            ),
+            (
+                "view_noise",
+                self.view_noise,
+                not_negative(self.view_noise),
+                "0 or above",
+            ),
+            (
+                "members",
+                self.members as f64,
+                (1..=1000).contains(&self.members),
+                "1 to 1000",
+            ),
+            // Adam's numbers are float32.
+            (
+                "learning_rate",
+                self.learning_rate,
+                self.learning_rate as f32 > 0.0,
+                "a number that float32 can hold",
+            ),
+        ]
     }
 
     pub(crate) fn space_options(&self) -> SpaceOptions {

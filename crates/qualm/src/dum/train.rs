@@ -187,7 +187,9 @@ impl Trainer<'_> {
             batch.draw(self, step);
             let s = training.network.forward(&batch.vectors, &mut work);
             if bound > 0.0 {
-                s.iter_mut().for_each(|s| *s = soft_clamp(*s, bound));
+                for s in s.iter_mut() {
+                    *s = soft_clamp(*s, bound);
+                }
             }
             let value = objective.value_and_gradient(&batch.vectors, s, &mut d_s);
             if !value.loss.is_finite() {

@@ -44,9 +44,9 @@ impl<'a> Mat<'a> {
     /// (row stride, column stride).
     fn strides(&self) -> (isize, isize) {
         if self.transposed {
-            (1, self.rows as isize)
+            (1, self.rows.cast_signed())
         } else {
-            (self.cols as isize, 1)
+            (self.cols.cast_signed(), 1)
         }
     }
 }
@@ -85,7 +85,7 @@ pub(crate) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>, threads: Threads) 
             k,
             out.as_mut_ptr(),
             1,
-            n as isize,
+            n.cast_signed(),
             false,
             a.data.as_ptr(),
             a_col,

@@ -1,7 +1,7 @@
-//! A multilayer perceptron: linear layers with ReLU between, and its gradient.
+//! A multilayer perceptron: linear layers with rectifiers between, and its gradient.
 //!
 //! Layer l maps `(n, in)` to `(n, out)` by `a_l = relu(a_{l-1} W_l + b_l)`, the last one
-//! without the ReLU. `W_l` is stored `(in, out)`, row-major, followed by `b_l`, layer
+//! without the rectifier. `W_l` is stored `(in, out)`, row-major, followed by `b_l`, layer
 //! after layer in one buffer.
 
 use std::ops::Range;
@@ -117,7 +117,7 @@ impl Mlp {
             .collect()
     }
 
-    /// One layer: `out = x W + b`, then ReLU unless it is the last.
+    /// One layer: `out = x W + b`, then the rectifier unless it is the last.
     fn apply(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32], threads: Threads) {
         let n = out.len() / layer.n_out;
         let weight = Mat::new(&self.params[layer.weight.clone()], layer.n_in, layer.n_out);

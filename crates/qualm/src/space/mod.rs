@@ -85,16 +85,15 @@ impl Space {
         member: u64,
     ) -> Result<Self> {
         let columns = Columns::of(rows);
-        if columns.all_constant() {
+        if columns.constant().all(|constant| constant) {
             return Err(Error::NoVariance {
                 n_rows: rows.n_rows(),
             });
         }
         let d = rows.n_cols();
         let (shift, scale) = match options.kind {
-            SpaceKind::Identity => (vec![0.0; d], vec![1.0; d]),
             SpaceKind::Unit if options.centre => (columns.mean_f32(), vec![1.0; d]),
-            SpaceKind::Unit => (vec![0.0; d], vec![1.0; d]),
+            SpaceKind::Identity | SpaceKind::Unit => (vec![0.0; d], vec![1.0; d]),
             SpaceKind::Minmax => columns.minmax(),
             SpaceKind::Standardise | SpaceKind::Sphere | SpaceKind::Kernel => columns.standard(),
         };
@@ -224,7 +223,7 @@ impl Columns {
         let mut sum = vec![0.0; d];
         let mut min = vec![f32::INFINITY; d];
         let mut max = vec![f32::NEG_INFINITY; d];
-        for row in rows.iter() {
+        for row in &rows {
             for (j, &x) in row.iter().enumerate() {
                 sum[j] += f64::from(x);
                 min[j] = min[j].min(x);
@@ -233,7 +232,7 @@ impl Columns {
         }
         let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
         let mut squares = vec![0.0; d];
-        for row in rows.iter() {
+        for row in &rows {
             for ((square, &x), mean) in squares.iter_mut().zip(row).zip(&mean) {
                 *square += (f64::from(x) - mean).powi(2);
             }
@@ -246,8 +245,9 @@ impl Columns {
         }
     }
 
-    fn all_constant(&self) -> bool {
-        self.min.iter().zip(&self.max).all(|(min, max)| min == max)
+    /// Whether each column holds one value only.
+    fn constant(&self) -> impl Iterator<Item = bool> {
+        self.min.iter().zip(&self.max).map(|(min, max)| min >= max)
     }
 
     fn mean_f32(&self) -> Vec<f32> {
@@ -263,24 +263,13 @@ impl Columns {
     }
 
     fn standard(&self) -> (Vec<f32>, Vec<f32>) {
-        let ranges = self.min.iter().zip(&self.max);
-        let shift = self
-            .mean
-            .iter()
-            .zip(ranges.clone())
-            .map(|(mean, (min, max))| {
-                // The rounded mean of a constant column can miss the constant by an ulp.
-                if min == max { *min } else { *mean as f32 }
-            });
-        let scale = self
-            .deviation
-            .iter()
-            .zip(ranges)
-            .map(
-                |(deviation, (min, max))| {
-                    if min == max { 1.0 } else { inverse(*deviation) }
-                },
-            );
+        let columns = self.constant().zip(self.mean.iter().zip(&self.min));
+        // The rounded mean of a constant column can miss the constant by an ulp.
+        let shift =
+            columns.map(|(constant, (mean, min))| if constant { *min } else { *mean as f32 });
+        let columns = self.constant().zip(&self.deviation);
+        let scale =
+            columns.map(|(constant, deviation)| if constant { 1.0 } else { inverse(*deviation) });
         (shift.collect(), scale.collect())
     }
 }
