@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
   qualm info model.qualm                              what is in a model file
 
 Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
-CSV on standard input. Exit codes: 0 done, 2 error."
+CSV on standard input. Exit codes: 0 done, 2 error or interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -214,7 +214,7 @@ pub(crate) struct Info {
 Data: Breast Cancer Wisconsin (Diagnostic), 569 x 30, UCI, CC BY 4.0. The labels are used
 only to measure, never to fit.")]
 pub(crate) struct Demo {
-    /// Folder to leave wdbc.csv, wdbc.qualm and scores.csv in
+    /// Folder to leave wdbc.csv and wdbc.qualm in
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
 }

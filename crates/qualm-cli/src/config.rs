@@ -24,6 +24,9 @@ impl Config {
             let Some((key, value)) = pair.split_once('=') else {
                 bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
             };
+            if key.trim().is_empty() {
+                bail!("--set {pair}: no key before the '='; expected KEY=VALUE");
+            }
             keys.insert(key.trim().to_owned(), value_of(value.trim()));
         }
         let mut word = |name: &str, flag: Option<&String>| -> Result<Option<String>> {

@@ -1,23 +1,40 @@
-//! Ctrl-C: the first asks the work to stop where it can go on later, the second ends it.
+//! Ctrl-C: ends the command at once, or where a fit can go on later.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+
+use crate::FAILED;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether the work looks at [`asked`] often enough to be left to stop by itself.
+static PATIENT: AtomicBool = AtomicBool::new(false);
+/// Unfinished files and folders, which must not stay behind.
+static LITTER: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// What a shell expects of a process that SIGINT ended.
-const KILLED: i32 = 130;
-
-/// Listens from now on. Temporary files are removed on the way out after the first
-/// signal; after a second one they may stay, but no finished file is ever touched.
+/// Listens from now on. A signal ends the process, unless the work is [`patient`]; a
+/// second one always does. Finished files are never touched, unfinished ones removed.
 pub(crate) fn listen() -> Result<()> {
     ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::SeqCst) {
-            std::process::exit(KILLED);
+        let again = ASKED.swap(true, Ordering::SeqCst);
+        if again || !PATIENT.load(Ordering::SeqCst) {
+            sweep();
+            let _ = writeln!(
+                std::io::stderr(),
+                "error: interrupted; no output was written"
+            );
+            std::process::exit(i32::from(FAILED));
         }
     })
     .context("cannot listen for Ctrl-C")
+}
+
+/// Says whether the work will stop by itself once [`asked`].
+pub(crate) fn patient(patient: bool) {
+    PATIENT.store(patient, Ordering::SeqCst);
 }
 
 /// Whether someone asked to stop.
@@ -25,10 +42,20 @@ pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// Ends the command if someone asked to stop.
-pub(crate) fn check() -> Result<()> {
-    if asked() {
-        bail!("interrupted; nothing was written");
+/// Has an unfinished file or folder removed if the process is ended. Under its final name
+/// it is another file and safe.
+pub(crate) fn sweep_later(path: Option<&Path>) {
+    let mut litter = LITTER.lock().unwrap_or_else(PoisonError::into_inner);
+    litter.extend(path.map(Path::to_owned));
+}
+
+fn sweep() {
+    for path in &*LITTER.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Gone already, most of the time; there is nothing better to do about a failure.
+        let _ = if path.is_dir() {
+            std::fs::remove_dir_all(path)
+        } else {
+            std::fs::remove_file(path)
+        };
     }
-    Ok(())
 }

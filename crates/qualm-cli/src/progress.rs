@@ -45,8 +45,9 @@ impl<'a> FitProgress<'a> {
         }
     }
 
-    /// Clears the bar.
+    /// Clears the bar. The fit takes no more steps.
     pub(crate) fn finish(&self) {
+        interrupt::patient(false);
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -100,6 +101,8 @@ fn bar(length: u64) -> ProgressBar {
 
 impl Progress for FitProgress<'_> {
     fn step(&mut self, step: &Step) -> Signal {
+        // From here on a checkpoint can be had.
+        interrupt::patient(true);
         self.show(step);
         if interrupt::asked() {
             return Signal::Stop;
@@ -111,8 +114,14 @@ impl Progress for FitProgress<'_> {
     }
 
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        checkpoint.save(self.checkpoint)?;
         self.saved = Instant::now();
-        Ok(())
+        match checkpoint.save(self.checkpoint) {
+            // A long fit does not end because its insurance cannot be had.
+            Err(error) if !interrupt::asked() => {
+                self.output.warn(format!("no checkpoint was kept: {error}"));
+                Ok(())
+            }
+            saved => saved,
+        }
     }
 }

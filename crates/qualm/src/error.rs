@@ -51,6 +51,13 @@ pub enum Error {
         value: String,
         expected: &'static str,
     },
+    /// A hyper-parameter of the wrong type, or none of the words it may be.
+    #[error("{key} = {value}: {source}")]
+    InvalidValue {
+        key: String,
+        value: String,
+        source: serde_json::Error,
+    },
     /// Keys or values that do not make a Spec.
     #[error("the specification does not fit detector '{detector}': {source}")]
     InvalidSpec {
@@ -237,7 +244,7 @@ pub enum Error {
     NotUtf8 { at: Location },
     /// Text where a number belongs.
     #[error(
-        "{at}: found '{found}', expected a number; correct it, or leave the column out with --exclude"
+        "{at}: found '{found}', expected a number; correct it, or fit without the column (--exclude)"
     )]
     NotANumber { at: Location, found: String },
     /// A column name used twice.
@@ -301,14 +308,18 @@ pub enum Error {
         expected: u64,
     },
     /// A damaged or unsupported Parquet file.
-    #[error("{at}: cannot be read as Parquet; it may be truncated or damaged")]
+    #[error(
+        "{at}: cannot be read as Parquet; it may be truncated or damaged; copy or write it again"
+    )]
     Parquet {
         at: Location,
         #[source]
         source: parquet::errors::ParquetError,
     },
     /// A damaged or unsupported Arrow file, or damaged Parquet pages.
-    #[error("{at}: the table cannot be read; it may be truncated or damaged")]
+    #[error(
+        "{at}: the table cannot be read; it may be truncated or damaged; copy or write it again"
+    )]
     Arrow {
         at: Location,
         #[source]
@@ -323,14 +334,14 @@ pub enum Error {
 
     // ---- which columns mean what ----------------------------------------------
     /// A column that was asked for by name and is not there.
-    #[error("{at}: no such column (asked for as {role}); the file has {known}")]
+    #[error("{at}: no such column, asked for as {role}; the file has {known}")]
     NoSuchColumn {
         at: Location,
         role: &'static str,
         known: Names,
     },
     /// Columns that the model was fitted on, or that other parts of a folder have, and that are not there.
-    #[error("{at}: {} of the columns needed are missing: {missing}; the file has {known}", missing.0.len())]
+    #[error("{at}: {} of the columns needed are missing: {missing}; the file has {known}; add or rename them", missing.0.len())]
     MissingColumns {
         at: Location,
         missing: Names,
@@ -379,7 +390,7 @@ pub enum Error {
     // ---- values ---------------------------------------------------------------
     /// An empty field or a null.
     #[error(
-        "{at}: missing value, expected a number; remove or impute such rows first, or leave the column out with --exclude"
+        "{at}: missing value, expected a number; remove or impute such rows first, or fit without the column (--exclude)"
     )]
     Missing { at: Location },
     /// A finite number that float32 cannot hold.

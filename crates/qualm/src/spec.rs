@@ -73,7 +73,8 @@ impl Spec {
     /// The same Spec with some keys set to other values, all of it validated.
     ///
     /// # Errors
-    /// [`Error::InvalidSpec`] on an unknown key or a value of the wrong type,
+    /// [`Error::InvalidSpec`] on an unknown key, [`Error::InvalidValue`] on a value of the
+    /// wrong type,
     /// [`Error::InvalidKey`] on one out of range.
     pub fn with(&self, keys: Map<String, Value>) -> Result<Self> {
         let invalid = |source| Error::InvalidSpec {
@@ -84,6 +85,18 @@ impl Spec {
             Value::Object(all) => all,
             _ => Map::new(),
         };
+        // One at a time first: the parser does not say which key it disliked.
+        for (key, value) in keys.iter().filter(|(key, _)| all.contains_key(*key)) {
+            let mut one = all.clone();
+            one.insert(key.clone(), value.clone());
+            if let Err(source) = serde_json::from_value::<Self>(Value::Object(one)) {
+                return Err(Error::InvalidValue {
+                    key: key.clone(),
+                    value: value.to_string(),
+                    source,
+                });
+            }
+        }
         all.extend(keys);
         let spec: Self = serde_json::from_value(Value::Object(all)).map_err(invalid)?;
         spec.validate()?;

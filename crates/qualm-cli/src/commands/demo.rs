@@ -1,11 +1,12 @@
 //! `qualm demo`: the main job, end to end, on data inside the binary.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use qualm::data::{Batch, Features, Selection, Source};
+use qualm::data::{AtomicFile, Batch, Features, Selection, Source};
 use qualm::stats::Metrics;
 use qualm::{Contribution, Fitted, Spec};
 use serde::Serialize;
@@ -53,12 +54,17 @@ struct Row {
 }
 
 pub(crate) fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
+    interrupt::listen()?;
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    interrupt::sweep_later(Some(scratch.path()));
     let folder = args.keep.as_deref().unwrap_or(scratch.path());
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
     let data = folder.join("wdbc.csv");
-    std::fs::write(&data, WDBC).with_context(|| format!("{}: cannot write", data.display()))?;
+    let mut file = AtomicFile::create(&data)?;
+    file.write_all(WDBC.as_bytes())
+        .with_context(|| format!("{}: cannot be written", data.display()))?;
+    file.commit()?;
 
     let selection = Selection {
         label: Some("label".to_owned()),
@@ -75,7 +81,6 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
         rows.n_cols()
     ));
 
-    interrupt::listen()?;
     let checkpoint = scratch.path().join("demo.checkpoint");
     let started = Instant::now();
     let mut progress = FitProgress::new(output, &checkpoint);

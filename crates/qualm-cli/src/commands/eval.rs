@@ -1,6 +1,6 @@
 //! `qualm eval`.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use qualm::Fitted;
 use qualm::data::{Selection, Source, read_scores};
 use qualm::stats::Metrics;
@@ -9,9 +9,12 @@ use crate::args;
 use crate::output::{self, Output};
 
 pub(crate) fn run(args: &args::Eval, output: &Output) -> Result<()> {
+    let rows = args.input.as_ref().unwrap_or(&args.scores);
+    let named = || rows.display().to_string();
     let (scores, labels) = if let Some(input) = &args.input {
         let fitted = Fitted::load(&args.scores)?;
         let selection = Selection {
+            ids_if_present: fitted.roles().ids.clone(),
             label: Some(args.label.clone()),
             read_label: true,
             vector: args.vector.clone(),
@@ -20,7 +23,7 @@ pub(crate) fn run(args: &args::Eval, output: &Output) -> Result<()> {
         let mut source = Source::open(input, &selection, Some(fitted.features()))?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         while let Some(batch) = source.next_batch()? {
-            scores.extend(fitted.score(batch.rows.rows())?);
+            scores.extend(fitted.score(batch.rows.rows()).with_context(named)?);
             labels.extend(batch.labels.unwrap_or_default());
         }
         (scores, labels)
@@ -42,19 +45,19 @@ pub(crate) fn run(args: &args::Eval, output: &Output) -> Result<()> {
             &args.label,
         )?
     };
-    let metrics = Metrics::compute(&scores, &labels)?;
+    let metrics = Metrics::compute(&scores, &labels).with_context(named)?;
     output.result(&metrics, || table(&metrics))
 }
 
 /// The metrics as lines of text.
 pub(crate) fn table(m: &Metrics) -> String {
     format!(
-        "rows            {} ({} outliers)\n\
-         AUROC           {:.4}  (95% interval {:.4} to {:.4})\n\
-         AUPR            {:.4}\n\
-         FPR at 95% TPR  {:.4}\n\
-         precision at n  {:.4}\n\
-         AUROC unoriented {:.3}  (the better of both directions: needs labels)\n",
+        "rows              {} ({} outliers)\n\
+         AUROC             {:.4}  (95% interval {:.4} to {:.4})\n\
+         AUPR              {:.4}\n\
+         FPR at 95% TPR    {:.4}\n\
+         precision at n    {:.4}\n\
+         AUROC unoriented  {:.4}  (the better of both directions: needs labels)\n",
         output::count(m.n as usize),
         output::count(m.n_outliers as usize),
         m.auroc,

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use qualm::calibrate::Cut;
 use qualm::data::{AtomicFile, Batch, Features, Selection, Source};
-use qualm::{Checkpoint, Error, Fitted, Warning};
+use qualm::{Checkpoint, Error, Fitted, Location, Warning};
 use serde::Serialize;
 
 use super::refuse_same;
@@ -46,8 +46,13 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
     .map(PathBuf::as_path)
     .collect();
     refuse_same(&args.output, &inputs)?;
+    if inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        bail!("standard input can be read once; give INPUT or --calibrate as a file");
+    }
+    interrupt::listen()?;
     // Made first, so that a place that cannot be written is refused before any work.
     let file = AtomicFile::create(&args.output)?;
+    interrupt::sweep_later(file.temporary());
 
     let selection = Selection {
         columns: args.columns.columns.clone(),
@@ -80,12 +85,13 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
     let batch = source.read_all()?;
 
     let checkpoint = checkpoint_path(&args.output);
-    let resume = if args.resume {
-        load(&checkpoint, output)?
-    } else {
-        None
+    let resume = match (args.resume, checkpoint.exists()) {
+        (true, true) => Some(load(&checkpoint, output)?),
+        (asked, found) => {
+            note_fresh_start(asked, found, &checkpoint, output);
+            None
+        }
     };
-    interrupt::listen()?;
     let started = Instant::now();
     let mut progress = FitProgress::new(output, &checkpoint);
     let rows = batch.rows.rows();
@@ -94,9 +100,11 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
         None => spec.fit(rows, seed, &mut progress),
     };
     progress.finish();
-    let mut fitted = fitted.map_err(|error| explain_interrupt(error, &checkpoint))?;
-    if let Some(held_out) = held_out {
-        fitted.calibrate(held_out.rows.rows())?;
+    let mut fitted = fitted.map_err(|error| explain(error, &args.input, &checkpoint))?;
+    if let (Some(held_out), Some(path)) = (held_out, &args.calibrate) {
+        fitted
+            .calibrate(held_out.rows.rows())
+            .with_context(|| path.display().to_string())?;
     }
     fitted.set_cut(cut)?;
     let fitted = fitted
@@ -187,27 +195,39 @@ fn checkpoint_path(model: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn load(path: &Path, output: &Output) -> Result<Option<Checkpoint>> {
-    if !path.exists() {
-        output.note(format!(
-            "note: no checkpoint {}; fitting from the start",
-            path.display()
-        ));
-        return Ok(None);
-    }
-    let checkpoint = Checkpoint::load(path).with_context(|| "cannot resume")?;
+fn load(path: &Path, output: &Output) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::load(path).context("cannot resume")?;
     output.note(format!("note: going on from step {}", checkpoint.step()));
-    Ok(Some(checkpoint))
+    Ok(checkpoint)
 }
 
-fn explain_interrupt(error: Error, checkpoint: &Path) -> anyhow::Error {
-    let interrupted = matches!(error, Error::Interrupted { .. });
-    let error = anyhow::Error::new(error);
-    if !interrupted {
-        return error;
+/// Says so where the user may expect that an earlier fit goes on.
+fn note_fresh_start(asked: bool, found: bool, checkpoint: &Path, output: &Output) {
+    let path = checkpoint.display();
+    if asked {
+        output.note(format!(
+            "note: no checkpoint {path}; fitting from the start"
+        ));
+    } else if found {
+        output.warn(format!(
+            "fitting from the start, which replaces {path}; --resume would go on from there"
+        ));
     }
-    let kept = checkpoint.display();
-    error.context(format!(
-        "stopped; the state is kept in {kept}: repeat the command with --resume to go on"
-    ))
+}
+
+/// Adds what the library cannot know: which file the rows came from, and how to go on.
+fn explain(error: Error, input: &Path, checkpoint: &Path) -> anyhow::Error {
+    let context = match &error {
+        Error::Interrupted { .. } => format!(
+            "stopped; the state is kept in {}: repeat the command with --resume to go on",
+            checkpoint.display()
+        ),
+        // These name a file, or the keys to change, by themselves.
+        Error::CheckpointMismatch { .. } => checkpoint.display().to_string(),
+        Error::InvalidKey { .. } | Error::Write { .. } | Error::DiskFull { .. } => {
+            return error.into();
+        }
+        _ => Location::file(input).to_string(),
+    };
+    anyhow::Error::new(error).context(context)
 }

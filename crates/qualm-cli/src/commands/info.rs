@@ -68,7 +68,7 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{name:<17} {value}");
+        let _ = writeln!(out, "{name:<20} {value}");
     };
     let size = output::bytes(report.model_bytes);
     line("model", format!("{} ({size})", report.model.display()));

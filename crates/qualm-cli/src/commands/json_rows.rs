@@ -1,9 +1,13 @@
-//! One JSON document of scored rows, written as the rows come.
+//! One JSON document of scored rows.
+//!
+//! Half a document is no use to anyone, so the rows wait in a temporary file, which has no
+//! name and takes no memory, and are printed when all of them are there.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use qualm::data::{OutputFormat, ScoreWriter};
@@ -12,7 +16,7 @@ use serde::Serialize;
 /// `{"rows": [...], ...}` on stdout.
 #[derive(Debug)]
 pub(crate) struct JsonRows {
-    out: BufWriter<Stdout>,
+    kept: BufWriter<File>,
     /// Turns rows into JSON lines, which are the elements of our list.
     lines: ScoreWriter,
     buffer: Buffer,
@@ -24,10 +28,9 @@ impl JsonRows {
         let buffer = Buffer::default();
         let lines =
             ScoreWriter::to_writer(OutputFormat::JsonLines, Box::new(buffer.clone()), schema)?;
-        let mut out = BufWriter::new(io::stdout());
-        out.write_all(b"{\"rows\": [")?;
+        let file = tempfile::tempfile().context("cannot make a temporary file")?;
         Ok(Self {
-            out,
+            kept: BufWriter::new(file),
             lines,
             buffer,
             first: true,
@@ -44,18 +47,29 @@ impl JsonRows {
         {
             let before: &[u8] = if self.first { b"\n" } else { b",\n" };
             self.first = false;
-            self.out.write_all(before)?;
-            self.out.write_all(line)?;
+            let written = (self.kept.write_all(before)).and_then(|()| self.kept.write_all(line));
+            written.context("the temporary file: cannot be written")?;
         }
         Ok(())
     }
 
-    /// Closes the list and adds the fields of `report`, which serialises to an object.
-    pub(crate) fn finish(mut self, report: &impl Serialize) -> Result<()> {
+    /// Prints the list and the fields of `report`, which serialises to an object.
+    pub(crate) fn finish(self, report: &impl Serialize) -> Result<()> {
         self.lines.finish()?;
         let report = serde_json::to_string(report)?;
-        write!(self.out, "\n], {}\n", report.trim_start_matches('{'))?;
-        Ok(self.out.flush()?)
+        let mut kept = self
+            .kept
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        kept.rewind()?;
+        let mut print = || {
+            let mut out = io::stdout().lock();
+            out.write_all(b"{\"rows\": [")?;
+            io::copy(&mut kept, &mut out)?;
+            writeln!(out, "\n], {}", report.trim_start_matches('{'))?;
+            out.flush()
+        };
+        print().context("standard output: cannot be written")
     }
 }
 

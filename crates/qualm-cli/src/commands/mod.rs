@@ -31,15 +31,31 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> Result<()> {
     }
 }
 
-/// Refuses to write over one of the files that are read.
+/// Refuses to write over one of the files that are read, or beside the parts of a folder
+/// that is read, where the output would be one more part the next time.
 fn refuse_same(output: &Path, inputs: &[&Path]) -> Result<()> {
-    let Ok(target) = output.canonicalize() else {
-        return Ok(());
+    let target = output.canonicalize().ok();
+    let folder = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.canonicalize(),
+        _ => Path::new(".").canonicalize(),
     };
+    let is_part = output
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
     for input in inputs {
-        if input.canonicalize().is_ok_and(|input| input == target) {
+        let Ok(input) = input.canonicalize() else {
+            continue;
+        };
+        if target.as_ref() == Some(&input) {
             bail!(
                 "{}: is read and cannot be written by the same command; choose another --output",
+                output.display()
+            );
+        }
+        if is_part && input.is_dir() && folder.as_ref().is_ok_and(|folder| *folder == input) {
+            bail!(
+                "{}: lies in the folder that is read and would be one of its parts; \
+                 choose another --output",
                 output.display()
             );
         }

@@ -35,6 +35,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
+    interrupt::listen()?;
     let mut fitted = Fitted::load(&args.model)?;
     if let Some(cut) = fit::cut(&args.cut).or(args.threshold.map(Cut::Score)) {
         fitted.set_cut(cut)?;
@@ -59,12 +60,12 @@ pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
     let mut source = Source::open(&args.input, &selection, Some(fitted.features()))?;
     let table = Table::new(args, &fitted, &source)?;
     let mut sink = Sink::new(args.output.as_deref(), output.json(), table.schema.clone())?;
-    interrupt::listen()?;
     let bar = bar(output, source.n_rows_hint());
     let mut tally = Tally::start();
     while let Some(batch) = source.next_batch()? {
-        interrupt::check()?;
-        let scored = table.score(&fitted, &batch, &mut tally)?;
+        let scored = table
+            .score(&fitted, &batch, &mut tally)
+            .with_context(|| args.input.display().to_string())?;
         sink.write(&scored)?;
         bar.set_position(tally.n as u64);
     }
@@ -86,8 +87,8 @@ pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
             writer.finish()?;
             output.result(&report, || summary)
         }
-        Sink::Stdout(writer) => {
-            writer.finish()?;
+        Sink::Stdout { writer, .. } => {
+            writer.map_or(Ok(()), ScoreWriter::finish)?;
             output.note(summary.trim_end());
             Ok(())
         }
@@ -246,26 +247,42 @@ fn in_whole_input(error: qualm::Error, first_row: usize) -> qualm::Error {
 #[derive(Debug)]
 enum Sink {
     File(ScoreWriter),
-    Stdout(ScoreWriter),
+    /// Opened with the first rows, so that a refused input prints nothing, not even a header.
+    Stdout {
+        writer: Option<ScoreWriter>,
+        schema: SchemaRef,
+    },
     Json(JsonRows),
 }
 
 impl Sink {
     fn new(path: Option<&Path>, json: bool, schema: SchemaRef) -> Result<Self> {
         Ok(match path {
-            Some(path) => Self::File(ScoreWriter::create(path, schema)?),
+            Some(path) => {
+                let writer = ScoreWriter::create(path, schema)?;
+                interrupt::sweep_later(writer.temporary());
+                Self::File(writer)
+            }
             None if json => Self::Json(JsonRows::start(schema)?),
-            None => Self::Stdout(ScoreWriter::to_writer(
-                OutputFormat::Csv,
-                Box::new(io::BufWriter::new(io::stdout())),
+            None => Self::Stdout {
+                writer: None,
                 schema,
-            )?),
+            },
         })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
-            Self::File(writer) | Self::Stdout(writer) => Ok(writer.write(batch)?),
+            Self::File(writer)
+            | Self::Stdout {
+                writer: Some(writer),
+                ..
+            } => Ok(writer.write(batch)?),
+            Self::Stdout { writer, schema } => {
+                let out = Box::new(io::BufWriter::new(io::stdout()));
+                let opened = ScoreWriter::to_writer(OutputFormat::Csv, out, schema.clone())?;
+                Ok(writer.insert(opened).write(batch)?)
+            }
             Self::Json(rows) => rows.write(batch),
         }
     }

@@ -102,6 +102,16 @@ impl AtomicFile {
         })
     }
 
+    /// Where the bytes wait until they are complete; nothing for a device or a pipe. A
+    /// process that ends itself without dropping the file removes it there.
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        match self.writer.get_ref() {
+            Inner::Temporary(file) => Some(file.path()),
+            Inner::Direct(_) => None,
+        }
+    }
+
     /// The path given to [`AtomicFile::create`].
     #[must_use]
     pub fn path(&self) -> &Path {

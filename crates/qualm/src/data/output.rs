@@ -73,6 +73,7 @@ pub fn format_for(path: &Path) -> Result<OutputFormat> {
 /// ```
 pub struct ScoreWriter {
     path: PathBuf,
+    temporary: Option<PathBuf>,
     schema: SchemaRef,
     encoder: Encoder,
 }
@@ -136,12 +137,16 @@ impl ScoreWriter {
         writer: Box<dyn Write + Send>,
         schema: SchemaRef,
     ) -> Result<Self> {
-        let path = Path::new("-");
+        let path = Path::new("standard output");
         check_text(format, path, &schema)?;
         Self::open(format, path, Sink::Stream(writer), schema)
     }
 
     fn open(format: OutputFormat, path: &Path, sink: Sink, schema: SchemaRef) -> Result<Self> {
+        let temporary = match &sink {
+            Sink::File(file) => file.temporary().map(Path::to_owned),
+            Sink::Stream(_) => None,
+        };
         let encoder = match format {
             OutputFormat::Csv | OutputFormat::Tsv => {
                 let tabs = format == OutputFormat::Tsv;
@@ -168,9 +173,16 @@ impl ScoreWriter {
         };
         Ok(Self {
             path: path.to_owned(),
+            temporary,
             schema,
             encoder,
         })
+    }
+
+    /// See [`AtomicFile::temporary`].
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        self.temporary.as_deref()
     }
 
     /// Writes some rows, `(n,)` a column, in the order of the schema.

@@ -196,7 +196,9 @@ impl Chooser<'_> {
     }
 
     fn known(&self) -> Names {
-        Names(self.columns().iter().map(|c| c.name.clone()).collect())
+        // The one array of an .npy file has no name.
+        let names = self.columns().iter().map(|c| c.name.clone());
+        Names(names.filter(|name| !name.is_empty()).collect())
     }
 
     fn find(&self, name: &str, role: &'static str) -> Result<usize> {
@@ -220,6 +222,7 @@ impl Chooser<'_> {
             .filter(|(_, c)| {
                 selection.label.as_ref() != Some(&c.name)
                     && !selection.ids.contains(&c.name)
+                    && !selection.ids_if_present.contains(&c.name)
                     && !selection.exclude.contains(&c.name)
             })
             .map(|(place, _)| place)

@@ -408,7 +408,13 @@ pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, V
         ..Selection::default()
     };
     let mut table = open_table(path)?;
-    let plan = plan(table.as_ref(), &selection, None, &at)?;
+    let plan = plan(table.as_ref(), &selection, None, &at).map_err(|error| match error {
+        Error::NoSuchColumn { at, known, .. } if at.column.as_deref() == Some(score) => {
+            let role = "the scores (--score)";
+            Error::NoSuchColumn { at, role, known }
+        }
+        other => other,
+    })?;
     table.project(&plan.wanted())?;
     let (mut scores, mut truths) = (Vec::new(), Vec::new());
     while let Some(part) = next_filled(table.as_mut())? {
