@@ -180,7 +180,11 @@ fn rows_of_another_width_are_refused_with_both_widths() {
             assert!(right, "{}: {error}", case.name);
         }
         let short = fitted.score_into(rows.rows(), &mut [0.0; N - 1]);
-        assert!(matches!(short, Err(Error::Shape { .. })), "{}", case.name);
+        assert!(
+            matches!(short, Err(Error::OutputLength { .. })),
+            "{}",
+            case.name
+        );
     }
 }
 
