@@ -3,7 +3,11 @@
 //! Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 2 any error; a
 //! pipe that the reader closed is no error.
 
+// Tests may expect: a failure there is the test's own report.
+#![cfg_attr(test, allow(clippy::expect_used, reason = "tests"))]
+
 mod args;
+mod bug;
 mod commands;
 mod config;
 mod interrupt;
@@ -23,7 +27,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.common.json, cli.common.quiet);
-    match commands::run(&cli, &output) {
+    match bug::report(|| commands::run(&cli, &output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,49 @@
+//! Panics: none should happen, and none may look like a result.
+//!
+//! The Arrow crates panic on some damaged files. The library catches that and returns an
+//! error, but the standard hook would already have printed its own lines: so ours only
+//! remembers them, for the case that a panic comes all the way up and is a bug of ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+
+static LAST: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs the command; a panic in it becomes an error that asks for a report.
+pub(crate) fn report(run: impl FnOnce() -> Result<()>) -> Result<()> {
+    set_hook(Box::new(|panic| {
+        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
+    }));
+    // Nothing of the command is looked at after a panic.
+    if let Ok(result) = catch_unwind(AssertUnwindSafe(run)) {
+        return result;
+    }
+    let what = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    bail!(
+        "a bug in qualm {}; please report it with the command you ran ({})",
+        env!("CARGO_PKG_VERSION"),
+        what.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_says_where() {
+        let error = report(|| {
+            let none: Option<u8> = None;
+            none.map(|_| ()).ok_or(()).expect("planted");
+            Ok(())
+        });
+        let message = error.expect_err("a panic is no success").to_string();
+        assert!(
+            message.contains("planted") && message.contains("bug.rs"),
+            "{message}"
+        );
+        assert!(report(|| Ok(())).is_ok());
+    }
+}
