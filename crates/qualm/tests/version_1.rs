@@ -1,0 +1,62 @@
+//! The format's promise: a model file of version 1 stays readable for ever.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{blob_matrix, small};
+use qualm::Fitted;
+use qualm::data::{Features, Matrix};
+use serde_json::{Value, json};
+
+/// Columns of the committed model.
+const D: usize = 4;
+
+/// The committed version 1 file, the rows beside it and the scores they had.
+///
+/// `QUALM_BLESS=1 cargo test -p qualm --test version_1` writes all of it anew. After
+/// the first release that must never be needed: a change that makes this test fail breaks
+/// the models of users, and needs a new format version instead.
+#[test]
+fn version_1_stays_readable_for_ever() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let (model, scores) = (folder.join("v1.qualm"), folder.join("v1.json"));
+    let rows = blob_matrix(77, 8, D);
+    if std::env::var_os("QUALM_BLESS").is_some() {
+        let spec = small(json!({"hidden": 16, "fourier_features": 32, "members": 2}));
+        let fitted = spec.fit(blob_matrix(1, 60, D).rows(), 0, &mut ()).unwrap();
+        let names = ["temperature", "pressure", "flow", "power"].map(str::to_owned);
+        let fitted = fitted.with_features(Features::Columns(names.to_vec()));
+        let fitted = fitted.unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        fitted.save(&model).unwrap();
+        let json = json!({
+            "rows": rows.rows().as_slice(),
+            "scores": fitted.score(rows.rows()).unwrap(),
+            "threshold": fitted.threshold().unwrap(),
+        });
+        std::fs::write(&scores, format!("{json:#}\n")).unwrap();
+    }
+    let expected: Value = serde_json::from_slice(&std::fs::read(&scores).unwrap()).unwrap();
+    let numbers =
+        |key: &str| -> Vec<f64> { serde_json::from_value(expected[key].clone()).unwrap() };
+    let rows = numbers("rows").iter().map(|x| *x as f32).collect();
+    let rows = Matrix::new(rows, D).unwrap();
+    let fitted = Fitted::load(&model).unwrap();
+    let scores = numbers("scores");
+    assert_eq!(scores.len(), 8);
+    for (found, expected) in fitted.score(rows.rows()).unwrap().iter().zip(scores) {
+        // Another processor or another libm rounds otherwise.
+        assert!(
+            (found - expected).abs() < 1e-5,
+            "{found}, expected {expected}"
+        );
+    }
+    let threshold = expected["threshold"].as_f64().unwrap();
+    assert!((fitted.threshold().unwrap() - threshold).abs() < 1e-12);
+    assert_eq!(fitted.provenance().n_rows, 60);
+    assert_eq!(fitted.provenance().losses.len(), 2);
+    let right = matches!(fitted.features(), Features::Columns(c) if c[3] == "power");
+    assert!(right, "{:?}", fitted.features());
+}
