@@ -1,10 +1,6 @@
 //! `docs/cli.md` says what `--help` says.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
 use std::fmt::Write;
 use std::path::Path;
