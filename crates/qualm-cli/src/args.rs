@@ -32,16 +32,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Print one JSON document on stdout and nothing else there
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Common options")]
     pub(crate) json: bool,
     /// No progress, notes or warnings on stderr; errors still appear
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Common options")]
     pub(crate) quiet: bool,
     /// Seed of all randomness: the same seed gives the same bits at any thread count
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, help_heading = "Common options", default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
     /// Threads to use [default: all]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 }
 
