@@ -1,4 +1,43 @@
 //! How much to trust each embedding.
+//!
+//! **Fit** once, without labels: a [`Spec`] names a detector and all its hyper-parameters, and
+//! [`Spec::fit`] turns rows into a [`Fitted`] model. **Score** anything later: one forward pass
+//! a row, higher = stranger. **Decide**: a conformal p-value for each score, and a threshold that
+//! can be moved without fitting again.
+//!
+//! ```
+//! use qualm::calibrate::Cut;
+//! use qualm::{Fitted, Spec, data::Matrix};
+//!
+//! // Vectors, row after row: two hundred near a curve, and one far from it.
+//! let mut vectors: Vec<f32> = (0..200).flat_map(|i| {
+//!     let t = i as f32 / 30.0;
+//!     [t.cos(), t.sin(), (3.0 * t).cos()]
+//! }).collect();
+//! vectors.extend([4.0, -4.0, 4.0]);
+//! let rows = Matrix::new(vectors, 3)?;
+//!
+//! // Fit.
+//! let mut fitted = Spec::preset("dum", "default")?.fit(rows.rows(), 0, &mut ())?;
+//!
+//! // Score: the far row is the strangest.
+//! let scores = fitted.score(rows.rows())?;
+//! assert!(scores[..200].iter().all(|s| *s < scores[200]));
+//!
+//! // Decide.
+//! assert!(fitted.p_value(scores[200]) < 0.01);
+//! fitted.set_cut(Cut::Fpr(0.02))?;
+//! assert!(scores[200] > fitted.threshold()?);
+//!
+//! // Keep: the same scores, to the bit, from the file.
+//! let again = Fitted::from_bytes(&fitted.to_bytes()?)?;
+//! assert_eq!(again.score(rows.rows())?, scores);
+//! # Ok::<(), qualm::Error>(())
+//! ```
+//!
+//! Files become rows through [`data::Source`]; [`stats`] measures scores against labels, where
+//! there are any. The library prints nothing and never panics on input; every refusal is an
+//! [`Error`] with the values that say why.
 
 // Tests may unwrap: a failure there is the test's own report. And they may compare floats:
 // many results are exact.

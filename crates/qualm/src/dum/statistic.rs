@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The statistic that ranks rows; see the [module documentation](self).
+/// The number of a row's covariance that ranks it, kept in the log domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

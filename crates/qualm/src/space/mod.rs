@@ -30,7 +30,8 @@ pub(crate) use fourier::Fourier;
 /// The largest scaled value: its square, summed over a layer, is still a finite float32.
 const LIMIT: f64 = 1e15;
 
-/// The named spaces; see the [module documentation](self).
+/// How rows become the vectors that a model sees. On the last three the vectors have unit
+/// norm, so that their dot product is a similarity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
