@@ -272,8 +272,8 @@ impl DumSpec {
             (
                 "log_variance_bound",
                 self.log_variance_bound,
-                not_negative(self.log_variance_bound),
-                "0 (none) or above",
+                (0.0..=1e30).contains(&self.log_variance_bound),
+                "0 (none) to 1e30",
             ),
             (
                 "view_noise",
@@ -291,7 +291,7 @@ impl DumSpec {
             (
                 "learning_rate",
                 self.learning_rate,
-                self.learning_rate as f32 > 0.0,
+                self.learning_rate as f32 > 0.0 && (self.learning_rate as f32).is_finite(),
                 "a number that float32 can hold",
             ),
         ]
