@@ -38,7 +38,13 @@ pub(crate) struct Common {
     #[arg(long, short, global = true, help_heading = "Common options")]
     pub(crate) quiet: bool,
     /// Seed of all randomness: the same seed gives the same bits at any thread count
-    #[arg(long, global = true, help_heading = "Common options", default_value_t = 0, value_name = "N")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        default_value_t = 0,
+        value_name = "N"
+    )]
     pub(crate) seed: u64,
     /// Threads to use [default: all]
     #[arg(long, global = true, help_heading = "Common options", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

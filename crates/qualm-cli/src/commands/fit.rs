@@ -58,6 +58,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
         columns: args.columns.columns.clone(),
         exclude: args.columns.exclude.clone(),
         label: args.columns.label.clone(),
+        label_unread: true,
         ids: args.columns.id.clone(),
         vector: args.columns.vector.clone(),
         ..Selection::default()

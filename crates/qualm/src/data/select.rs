@@ -19,6 +19,8 @@ pub struct Selection {
     pub exclude: Vec<String>,
     /// The column that says which rows are outliers: never a feature.
     pub label: Option<String>,
+    /// Whether the label is only kept out of the features and not read, whatever it holds.
+    pub label_unread: bool,
     /// Columns to carry through to the output: never features.
     pub ids: Vec<String>,
     /// Columns to carry through where the input has them: the ids that a model was fitted
@@ -106,7 +108,7 @@ pub(super) fn plan(
         chooser.find(name, EXCLUDED)?;
     }
     let label = match &selection.label {
-        Some(name) => Some(chooser.find(name, LABEL)?),
+        Some(name) => Some(chooser.find(name, LABEL)?).filter(|_| !selection.label_unread),
         None => None,
     };
     let ids = selection.ids.iter().map(|name| chooser.find(name, ID));
