@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod csv_rows;
 mod demo;
 mod eval;
 mod fit;

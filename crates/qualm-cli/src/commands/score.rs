@@ -1,6 +1,5 @@
 //! `qualm score`: rows in, scores out, batch by batch in constant memory.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +10,10 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use qualm::Fitted;
 use qualm::calibrate::Cut;
-use qualm::data::{Batch, OutputFormat, ScoreWriter, Selection, Source, format_for};
+use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
 use serde::Serialize;
 
+use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
 use super::{fit, refuse_same};
 use crate::args;
@@ -87,8 +87,8 @@ pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
             writer.finish()?;
             output.result(&report, || summary)
         }
-        Sink::Stdout { writer, .. } => {
-            writer.map_or(Ok(()), ScoreWriter::finish)?;
+        Sink::Stdout(rows) => {
+            rows.finish()?;
             output.note(summary.trim_end());
             Ok(())
         }
@@ -247,11 +247,7 @@ fn in_whole_input(error: qualm::Error, first_row: usize) -> qualm::Error {
 #[derive(Debug)]
 enum Sink {
     File(ScoreWriter),
-    /// Opened with the first rows, so that a refused input prints nothing, not even a header.
-    Stdout {
-        writer: Option<ScoreWriter>,
-        schema: SchemaRef,
-    },
+    Stdout(CsvRows),
     Json(JsonRows),
 }
 
@@ -264,25 +260,14 @@ impl Sink {
                 Self::File(writer)
             }
             None if json => Self::Json(JsonRows::start(schema)?),
-            None => Self::Stdout {
-                writer: None,
-                schema,
-            },
+            None => Self::Stdout(CsvRows::start(schema)?),
         })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
-            Self::File(writer)
-            | Self::Stdout {
-                writer: Some(writer),
-                ..
-            } => Ok(writer.write(batch)?),
-            Self::Stdout { writer, schema } => {
-                let out = Box::new(io::BufWriter::new(io::stdout()));
-                let opened = ScoreWriter::to_writer(OutputFormat::Csv, out, schema.clone())?;
-                Ok(writer.insert(opened).write(batch)?)
-            }
+            Self::File(writer) => Ok(writer.write(batch)?),
+            Self::Stdout(rows) => rows.write(batch),
             Self::Json(rows) => rows.write(batch),
         }
     }

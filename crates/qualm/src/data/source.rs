@@ -24,6 +24,8 @@ pub struct Source {
     at: Location,
     plan: Plan,
     features: Features,
+    /// What they are called in this input, which messages name.
+    found: Features,
     /// The first part, read ahead to learn the width of its vectors.
     first: Option<Part>,
     n_given: usize,
@@ -110,7 +112,8 @@ impl Source {
             table,
             at,
             plan,
-            features: expected.cloned().unwrap_or(found),
+            features: expected.cloned().unwrap_or_else(|| found.clone()),
+            found,
             first,
             n_given: 0,
         })
@@ -310,7 +313,7 @@ impl Source {
 
     fn missing(&self, part: &Part, row: usize, j: usize) -> Error {
         Error::Missing {
-            at: part.at(row).column(self.features.name(j)),
+            at: part.at(row).column(self.found.name(j)),
         }
     }
 
@@ -328,7 +331,7 @@ impl Source {
             return Matrix::new(values, n_cols);
         };
         let (row, j) = (i / n_cols, i % n_cols);
-        let at = part.at(row).column(self.features.name(j));
+        let at = part.at(row).column(self.found.name(j));
         let value = original(row, j).unwrap_or(f64::NAN);
         Err(if value.is_finite() {
             Error::TooLarge { at, value }
