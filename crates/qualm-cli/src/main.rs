@@ -23,11 +23,11 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.common.json, cli.common.quiet);
-    match commands::run(&cli, &output) {
+    match commands::run(&cli, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output.error(&error);
+            output::report(&error);
             ExitCode::from(FAILED)
         }
     }
