@@ -67,6 +67,10 @@ pub(crate) enum Command {
 
 /// Which columns mean what.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "fields are called as their flags"
+)]
 pub(crate) struct Columns {
     /// Feature columns [default: every numeric column, or the only vector column]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]

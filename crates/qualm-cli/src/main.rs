@@ -27,11 +27,11 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.common.json, cli.common.quiet);
-    match bug::report(|| commands::run(&cli, &output)) {
+    match bug::report(|| commands::run(&cli, output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output.error(&error);
+            output::report(&error);
             ExitCode::from(FAILED)
         }
     }

@@ -20,7 +20,7 @@ impl Output {
 
     /// Prints a result: as JSON if asked for, else as text.
     pub(crate) fn result(
-        &self,
+        self,
         value: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> Result<()> {
@@ -36,40 +36,40 @@ impl Output {
     }
 
     /// Whether stdout takes one JSON document.
-    pub(crate) fn json(&self) -> bool {
+    pub(crate) fn json(self) -> bool {
         self.json
     }
 
     /// Whether a progress bar can be drawn.
-    pub(crate) fn bars(&self) -> bool {
+    pub(crate) fn bars(self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    pub(crate) fn quiet(&self) -> bool {
+    pub(crate) fn quiet(self) -> bool {
         self.quiet
     }
 
     /// A line for the reader, unless told to be quiet. A closed stderr is no reason to stop.
-    pub(crate) fn note(&self, message: impl AsRef<str>) {
+    pub(crate) fn note(self, message: impl AsRef<str>) {
         if !self.quiet {
             let _ = writeln!(io::stderr(), "{}", message.as_ref());
         }
     }
 
-    pub(crate) fn warn(&self, message: impl AsRef<str>) {
+    pub(crate) fn warn(self, message: impl AsRef<str>) {
         self.note(format!("warning: {}", message.as_ref()));
     }
+}
 
-    /// Why the command failed: the error and what lies under it, each said once.
-    pub(crate) fn error(&self, error: &anyhow::Error) {
-        let mut message = error.to_string();
-        for cause in error.chain().skip(1).map(ToString::to_string) {
-            if !message.contains(&cause) {
-                message = format!("{message}: {cause}");
-            }
+/// Says why the command failed: the error and what lies under it, each once.
+pub(crate) fn report(error: &anyhow::Error) {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
         }
-        let _ = writeln!(io::stderr(), "error: {message}");
     }
+    let _ = writeln!(io::stderr(), "error: {message}");
 }
 
 /// Whether an error only says that the reader of our output went away.

@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::output::{self, Output};
 
 /// Between two checkpoints.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+const SAVE_EVERY: Duration = Duration::from_mins(1);
 /// Between two lines where no bar can be drawn.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two redraws of the bar.
@@ -19,7 +19,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// Shows each step, saves now and then, stops when asked to.
 #[derive(Debug)]
 pub(crate) struct FitProgress<'a> {
-    output: &'a Output,
+    output: Output,
     checkpoint: &'a Path,
     bar: Option<ProgressBar>,
     started: Instant,
@@ -31,7 +31,7 @@ pub(crate) struct FitProgress<'a> {
 }
 
 impl<'a> FitProgress<'a> {
-    pub(crate) fn new(output: &'a Output, checkpoint: &'a Path) -> Self {
+    pub(crate) fn new(output: Output, checkpoint: &'a Path) -> Self {
         let now = Instant::now();
         Self {
             output,

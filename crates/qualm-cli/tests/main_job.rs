@@ -74,16 +74,13 @@ fn a_row_has_its_score_whatever_stands_around_it() {
 fn columns_are_matched_by_name_and_others_ignored() {
     let folder = Folder::with_model();
     let expected = folder.scores("m.qualm", "t.csv", &[]);
-    let shuffled: String = folder
-        .text("t.csv")
-        .lines()
-        .enumerate()
-        .map(|(i, line)| {
-            let f: Vec<&str> = line.split(',').collect();
-            let extra = if i == 0 { "more" } else { "text" };
-            format!("{},{extra},{},{},{}\n", f[2], f[0], f[3], f[1])
-        })
-        .collect();
+    let text = folder.text("t.csv");
+    let shuffled = text.lines().enumerate().map(|(i, line)| {
+        let f: Vec<&str> = line.split(',').collect();
+        let extra = if i == 0 { "more" } else { "text" };
+        [f[2], extra, f[0], f[3], f[1]].join(",") + "\n"
+    });
+    let shuffled: String = shuffled.collect();
     folder.write("shuffled.csv", shuffled);
     assert_eq!(folder.scores("m.qualm", "shuffled.csv", &[]), expected);
 }
@@ -93,7 +90,9 @@ fn labels_are_kept_out_of_the_fit_and_reach_eval() {
     let folder = Folder::new();
     let mut data = rows(150, 4, 1);
     for row in data.iter_mut().take(10) {
-        row.iter_mut().for_each(|v| *v += 6.0);
+        for value in row {
+            *value += 6.0;
+        }
     }
     let plain = csv(&data);
     folder.write("plain.csv", &plain);

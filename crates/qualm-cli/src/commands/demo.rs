@@ -44,6 +44,10 @@ struct Report {
 }
 
 /// A scored row.
+#[expect(
+    clippy::struct_field_names,
+    reason = "`row` is the row's number in the JSON"
+)]
 #[derive(Debug, Serialize)]
 struct Row {
     row: usize,
@@ -53,7 +57,7 @@ struct Row {
     because_of: Vec<String>,
 }
 
-pub(crate) fn run(args: &args::Demo, seed: u64, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     interrupt::listen()?;
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     interrupt::sweep_later(Some(scratch.path()));

@@ -8,7 +8,7 @@ use qualm::stats::Metrics;
 use crate::args;
 use crate::output::{self, Output};
 
-pub(crate) fn run(args: &args::Eval, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
     let rows = args.input.as_ref().unwrap_or(&args.scores);
     let named = || rows.display().to_string();
     let (scores, labels) = if let Some(input) = &args.input {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use qualm::calibrate::Cut;
-use qualm::data::{AtomicFile, Batch, Features, Selection, Source};
-use qualm::{Checkpoint, Error, Fitted, Location, Warning};
+use qualm::data::{AtomicFile, Batch, Features, Rows, Selection, Source};
+use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning};
 use serde::Serialize;
 
 use super::refuse_same;
@@ -29,31 +29,14 @@ struct Report<'a> {
     fit_seconds: f64,
     model_bytes: u64,
     warnings: &'a [Warning],
-    spec: &'a qualm::Spec,
+    spec: &'a Spec,
 }
 
-pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let config = Config::new(args)?;
     let cut = cut(&args.cut).unwrap_or_default();
     cut.validate()?;
-    let inputs: Vec<&Path> = [
-        Some(&args.input),
-        args.calibrate.as_ref(),
-        args.config.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .map(PathBuf::as_path)
-    .collect();
-    refuse_same(&args.output, &inputs)?;
-    if inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        bail!("standard input can be read once; give INPUT or --calibrate as a file");
-    }
-    interrupt::listen()?;
-    // Made first, so that a place that cannot be written is refused before any work.
-    let file = AtomicFile::create(&args.output)?;
-    interrupt::sweep_later(file.temporary());
-
+    let file = reserve(args)?;
     let selection = Selection {
         columns: args.columns.columns.clone(),
         exclude: args.columns.exclude.clone(),
@@ -85,22 +68,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
     let batch = source.read_all()?;
 
     let checkpoint = checkpoint_path(&args.output);
-    let resume = match (args.resume, checkpoint.exists()) {
-        (true, true) => Some(load(&checkpoint, output)?),
-        (asked, found) => {
-            note_fresh_start(asked, found, &checkpoint, output);
-            None
-        }
-    };
     let started = Instant::now();
-    let mut progress = FitProgress::new(output, &checkpoint);
     let rows = batch.rows.rows();
-    let fitted = match resume {
-        Some(checkpoint) => spec.resume(rows, seed, checkpoint, &mut progress),
-        None => spec.fit(rows, seed, &mut progress),
-    };
-    progress.finish();
-    let mut fitted = fitted.map_err(|error| explain(error, &args.input, &checkpoint))?;
+    let mut fitted = train(args, &spec, rows, seed, &checkpoint, output)?;
     if let (Some(held_out), Some(path)) = (held_out, &args.calibrate) {
         fitted
             .calibrate(held_out.rows.rows())
@@ -152,6 +122,52 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: &Output) -> Result<()> {
     })
 }
 
+/// Takes the place of the output, before any work.
+fn reserve(args: &args::Fit) -> Result<AtomicFile> {
+    let inputs: Vec<&Path> = [
+        Some(&args.input),
+        args.calibrate.as_ref(),
+        args.config.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(PathBuf::as_path)
+    .collect();
+    refuse_same(&args.output, &inputs)?;
+    if inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        bail!("standard input can be read once; give INPUT or --calibrate as a file");
+    }
+    interrupt::listen()?;
+    let file = AtomicFile::create(&args.output)?;
+    interrupt::sweep_later(file.temporary());
+    Ok(file)
+}
+
+/// Fits, from the start or from the checkpoint.
+fn train(
+    args: &args::Fit,
+    spec: &Spec,
+    rows: Rows<'_>,
+    seed: u64,
+    checkpoint: &Path,
+    output: Output,
+) -> Result<Fitted> {
+    let resume = match (args.resume, checkpoint.exists()) {
+        (true, true) => Some(load(checkpoint, output)?),
+        (asked, found) => {
+            note_fresh_start(asked, found, checkpoint, output);
+            None
+        }
+    };
+    let mut progress = FitProgress::new(output, checkpoint);
+    let fitted = match resume {
+        Some(checkpoint) => spec.resume(rows, seed, checkpoint, &mut progress),
+        None => spec.fit(rows, seed, &mut progress),
+    };
+    progress.finish();
+    fitted.map_err(|error| explain(error, &args.input, checkpoint))
+}
+
 /// The rule that the flags set, if any.
 pub(crate) fn cut(args: &args::Cut) -> Option<Cut> {
     args.fpr
@@ -195,14 +211,14 @@ fn checkpoint_path(model: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn load(path: &Path, output: &Output) -> Result<Checkpoint> {
+fn load(path: &Path, output: Output) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::load(path).context("cannot resume")?;
     output.note(format!("note: going on from step {}", checkpoint.step()));
     Ok(checkpoint)
 }
 
 /// Says so where the user may expect that an earlier fit goes on.
-fn note_fresh_start(asked: bool, found: bool, checkpoint: &Path, output: &Output) {
+fn note_fresh_start(asked: bool, found: bool, checkpoint: &Path, output: Output) {
     let path = checkpoint.display();
     if asked {
         output.note(format!(

@@ -38,7 +38,7 @@ struct Scores {
     max: f64,
 }
 
-pub(crate) fn run(args: &args::Info, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
     let fitted = Fitted::load(&args.model)?;
     let reference = fitted.calibration();
     let report = Report {

@@ -16,7 +16,7 @@ use crate::args::{Cli, Command};
 use crate::output::Output;
 
 /// Runs the command that was asked for.
-pub(crate) fn run(cli: &Cli, output: &Output) -> Result<()> {
+pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
     if let Some(threads) = cli.common.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(usize::from(threads))

@@ -34,7 +34,7 @@ struct Report<'a> {
     rows_per_second: f64,
 }
 
-pub(crate) fn run(args: &args::Score, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     interrupt::listen()?;
     let mut fitted = Fitted::load(&args.model)?;
     if let Some(cut) = fit::cut(&args.cut).or(args.threshold.map(Cut::Score)) {
@@ -110,7 +110,7 @@ fn summary(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) ->
     )
 }
 
-fn bar(output: &Output, length: Option<u64>) -> ProgressBar {
+fn bar(output: Output, length: Option<u64>) -> ProgressBar {
     if !output.bars() {
         return ProgressBar::hidden();
     }
@@ -202,7 +202,7 @@ impl Table {
             .map(|s| u8::from(*s > self.threshold))
             .collect();
         tally.n += scores.len();
-        tally.n_outliers += outliers.iter().filter(|o| **o == 1).count();
+        tally.n_outliers += outliers.iter().copied().map(usize::from).sum::<usize>();
         let mut columns = batch.ids.clone();
         if let Some(labels) = &batch.labels {
             columns.push(Arc::new(

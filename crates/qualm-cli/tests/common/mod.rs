@@ -177,3 +177,31 @@ pub fn column(text: &str, name: &str) -> Vec<f64> {
     let j = header.iter().position(|h| h == name).expect(name);
     rows.iter().map(|row| row[j].parse().unwrap()).collect()
 }
+
+/// What stood at the output before: it must be there afterwards, byte for byte.
+pub const OLD: &str = "an older file\n";
+
+/// Runs a command that must be refused, with `out` among its arguments.
+#[track_caller]
+pub fn refused(folder: &Folder, args: &[&str], words: &[&str]) -> Ran {
+    for out in ["out.qualm", "out.csv"] {
+        folder.write(out, OLD);
+    }
+    let before = folder.names();
+    let ran = folder.run(args);
+    assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
+    assert_eq!(ran.stdout, "", "{args:?}");
+    for word in words {
+        assert!(
+            ran.stderr.contains(word),
+            "{args:?}: no {word:?} in {}",
+            ran.stderr
+        );
+    }
+    assert!(!ran.stderr.contains("panicked"), "{args:?}: {}", ran.stderr);
+    for out in ["out.qualm", "out.csv"] {
+        assert_eq!(folder.text(out), OLD, "{args:?}");
+    }
+    assert_eq!(folder.names(), before, "{args:?}: litter");
+    ran
+}
