@@ -169,6 +169,15 @@ fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result
         }) => features.push((name, MODEL)),
         _ => {}
     }
+    // Each would stand twice in the output.
+    for (i, id) in selection.ids.iter().enumerate() {
+        if selection.ids.iter().take(i).any(|other| other == id) {
+            return conflict(id, ID, "an id once more");
+        }
+        if selection.label.as_ref() == Some(id) {
+            return conflict(id, LABEL, ID);
+        }
+    }
     let others = (selection.exclude.iter().map(|name| (name, EXCLUDED)))
         .chain(selection.label.iter().map(|name| (name, LABEL)))
         .chain(selection.ids.iter().map(|name| (name, ID)));
