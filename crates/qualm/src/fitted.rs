@@ -1,16 +1,15 @@
 //! A fitted model: the detector, what it was fitted on, and what its scores mean.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::artefact;
 use crate::calibrate::{Calibration, Cut};
 use crate::checkpoint::Checkpoint;
 use crate::data::{AtomicFile, Features, Rows};
 use crate::detector::{Detector, Variances};
+use crate::digest::sha256_of_values;
 use crate::error::{Error, Location, Result};
 use crate::progress::{Progress, Warning};
 use crate::spec::Spec;
@@ -87,7 +86,7 @@ impl Fitted {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         spec.validate()?;
-        let digest = digest(rows);
+        let digest = sha256_of_values(rows.as_slice());
         let blank = Checkpoint {
             spec: spec.clone(),
             seed,
@@ -340,22 +339,6 @@ impl Fitted {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         artefact::from_bytes(bytes)
     }
-}
-
-/// SHA-256 of the values as little-endian float32.
-fn digest(rows: Rows<'_>) -> String {
-    let mut hash = Sha256::new();
-    let mut bytes = Vec::with_capacity(1 << 16);
-    for values in rows.as_slice().chunks(1 << 14) {
-        bytes.clear();
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        hash.update(&bytes);
-    }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// The median of each column, over at most [`MEDIAN_SAMPLE`] rows spread evenly.

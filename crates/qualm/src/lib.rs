@@ -57,6 +57,7 @@ pub mod calibrate;
 mod checkpoint;
 pub mod data;
 mod detector;
+mod digest;
 mod dum;
 mod error;
 mod explain;

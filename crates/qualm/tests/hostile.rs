@@ -19,6 +19,7 @@ use common::{blob_matrix, keys, small};
 use proptest::prelude::*;
 use qualm::{Error, Fitted};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const D: usize = 4;
 
@@ -99,11 +100,26 @@ fn parts() -> (Value, Vec<u8>) {
     (header, MODEL[8 + len..].to_vec())
 }
 
+/// A file from a header and a body, its digest made to fit: a forger can do that too.
+fn sealed(mut header: Value, body: &[u8]) -> Vec<u8> {
+    let text = header["__metadata__"]["qualm"].as_str().unwrap_or_default();
+    if let Ok(Value::Object(mut json)) = serde_json::from_str(text) {
+        json.remove("sha256");
+        let mut hash = Sha256::new();
+        hash.update(Value::Object(json.clone()).to_string());
+        hash.update(body);
+        let hex: Vec<String> = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        json.insert("sha256".to_owned(), hex.concat().into());
+        header["__metadata__"]["qualm"] = Value::Object(json).to_string().into();
+    }
+    file(&header.to_string(), body)
+}
+
 /// The model with its safetensors header changed.
 fn with_header(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let (mut header, body) = parts();
     change(&mut header);
-    file(&header.to_string(), &body)
+    sealed(header, &body)
 }
 
 /// The model with its own JSON document changed.
@@ -126,7 +142,7 @@ fn extent(header: &Value, name: &str) -> Range<usize> {
 fn with_tensor(name: &str, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let (header, mut body) = parts();
     change(&mut body[extent(&header, name)]);
-    file(&header.to_string(), &body)
+    sealed(header, &body)
 }
 
 fn fill<const N: usize>(pattern: [u8; N]) -> impl Fn(&mut [u8]) {
@@ -461,6 +477,15 @@ proptest! {
             bytes[at] ^= 1 << bit;
         }
         read_and_score(&bytes);
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_tensor_is_refused(share in 0.0..1.0, bit in 0u32..8) {
+        let (header, mut body) = parts();
+        let at = (share * body.len() as f64) as usize;
+        body[at] ^= 1 << bit;
+        let error = read(&file(&header.to_string(), &body)).unwrap_err();
+        prop_assert!(matches!(error, Error::CorruptModel { .. }), "{error}");
     }
 
     #[test]

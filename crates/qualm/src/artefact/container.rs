@@ -3,7 +3,8 @@
 //!
 //! Reading trusts no byte: the header's length is checked before the rest is read, no more
 //! is ever allocated than the file is long, and safetensors checks that the tensors' shapes
-//! and extents cover the file without gap or overlap.
+//! and extents cover the file without gap or overlap. A digest over the document and the
+//! tensors tells damage from a model.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -14,12 +15,18 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::digest::sha256;
 
 use crate::error::{Error, Result};
 
 /// The metadata entry that holds our JSON. A single entry keeps the bytes reproducible:
 /// safetensors writes its metadata in hash order.
 const KEY: &str = "qualm";
+
+/// The document's entry with the digest of everything else.
+const SEAL: &str = "sha256";
 
 /// Header bytes, at the most. A model's header is a few kilobytes plus column names.
 const MAX_HEADER: u64 = 64 << 20;
@@ -55,10 +62,19 @@ impl Writer {
             .insert(name.into(), (Dtype::F64, vec![data.len()], bytes));
     }
 
-    /// The finished file.
+    /// The finished file, sealed with the digest of its document and its tensors.
     pub(crate) fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
-        let json =
-            serde_json::to_string(json).map_err(|source| Error::SerialiseMetadata { source })?;
+        let json_error = |source| Error::SerialiseMetadata { source };
+        let mut json = serde_json::to_value(json).map_err(json_error)?;
+        let body = self.serialise(None)?;
+        let seal = seal(&json, body_of(&body));
+        if let Some(document) = json.as_object_mut() {
+            document.insert(SEAL.to_owned(), seal.into());
+        }
+        self.serialise(Some(json.to_string()))
+    }
+
+    fn serialise(&self, json: Option<String>) -> Result<Vec<u8>> {
         let views = self
             .tensors
             .iter()
@@ -67,10 +83,29 @@ impl Writer {
             })
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|source| Error::SerialiseModel { source })?;
-        let metadata = HashMap::from([(KEY.to_owned(), json)]);
-        safetensors::serialize(views, Some(metadata))
-            .map_err(|source| Error::SerialiseModel { source })
+        let metadata = json.map(|json| HashMap::from([(KEY.to_owned(), json)]));
+        safetensors::serialize(views, metadata).map_err(|source| Error::SerialiseModel { source })
     }
+}
+
+/// The tensors' bytes of a file in memory, after its header.
+fn body_of(file: &[u8]) -> &[u8] {
+    let header = file
+        .first_chunk()
+        .map_or(0, |prefix| u64::from_le_bytes(*prefix));
+    usize::try_from(header)
+        .ok()
+        .and_then(|header| file.get(8usize.checked_add(header)?..))
+        .unwrap_or_default()
+}
+
+/// SHA-256 of a document, but for its seal and with its keys in order, and of the tensors.
+fn seal(json: &Value, body: &[u8]) -> String {
+    let mut json = json.clone();
+    if let Some(document) = json.as_object_mut() {
+        document.remove(SEAL);
+    }
+    sha256([json.to_string().as_bytes(), body])
 }
 
 impl Reader {
@@ -210,6 +245,21 @@ impl Reader {
                 expected,
             )),
         }
+    }
+
+    /// Refuses a file whose document or tensors are not those that were written.
+    pub(crate) fn check_seal(&self) -> Result<()> {
+        let json: Value = self.json()?;
+        let expected = seal(&json, body_of(&self.bytes));
+        let found = json.get(SEAL).and_then(Value::as_str).unwrap_or("missing");
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.corrupt(
+            SEAL,
+            found,
+            format!("{expected}, the digest of the content"),
+        ))
     }
 
     /// An error about one part of this file.

@@ -3,7 +3,7 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | metadata `qualm` | format, version, Spec, feature names, threshold rule, provenance |
+//! | metadata `qualm` | format, version, Spec, feature names, threshold rule, provenance, digest |
 //! | `calibration.scores` | `(n_reference,)` float64, ascending |
 //! | `typical` | `(d,)` float32, median of each feature |
 //! | `member.I.shift`, `.scaling`, `.frequencies` | the space of network I |
@@ -49,7 +49,7 @@ struct Kind {
 }
 
 impl Reader {
-    /// Checks the kind and version of a file.
+    /// Checks the kind and version of a file, then that it is undamaged.
     pub(crate) fn check_format(&self, format: &str, version: u64) -> Result<()> {
         let kind: Kind = self.json()?;
         if kind.format != format {
@@ -69,7 +69,7 @@ impl Reader {
         if kind.format_version == 0 {
             return Err(self.corrupt("format_version", "0", format!("1 to {version}")));
         }
-        Ok(())
+        self.check_seal()
     }
 }
 

@@ -174,7 +174,7 @@ fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result
         if selection.ids.iter().take(i).any(|other| other == id) {
             return conflict(id, ID, "an id once more");
         }
-        if selection.label.as_ref() == Some(id) {
+        if selection.read_label && selection.label.as_ref() == Some(id) {
             return conflict(id, LABEL, ID);
         }
     }

@@ -66,7 +66,7 @@ pub struct DumSpec {
 
 /// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number of rows or \"half\"")]
 pub enum BagSize {
     /// This many rows.
     Rows(usize),

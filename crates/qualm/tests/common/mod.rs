@@ -83,6 +83,9 @@ pub fn contents(bytes: &[u8]) -> Contents {
     if let Some(provenance) = json["provenance"].as_object_mut() {
         provenance.remove("created").expect("a time of fitting");
     }
+    // The digest covers the time.
+    let seal = json.as_object_mut().and_then(|json| json.remove("sha256"));
+    seal.expect("a digest");
     let tensors = SafeTensors::deserialize(bytes).unwrap();
     let tensors = tensors.iter().map(|(name, tensor)| {
         let kind = format!("{:?}", tensor.dtype());
