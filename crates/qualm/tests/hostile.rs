@@ -323,7 +323,7 @@ fn a_score_that_overflows_is_an_error() {
     for name in ["member.0.network.0.bias", "member.0.network.1.weight"] {
         fill(3e38f32.to_le_bytes())(&mut body[extent(&header, name)]);
     }
-    let bytes = file(&header.to_string(), &body);
+    let bytes = sealed(header, &body);
     let fitted = read(&bytes).unwrap();
     let error = fitted.score(blob_matrix(1, 60, D).rows()).unwrap_err();
     assert!(matches!(error, Error::ScoreNotFinite { .. }), "{error}");
