@@ -142,7 +142,8 @@ impl Fitted {
             return Err(Error::ConstantScores { n_rows, score });
         }
         // Duplicate rows share their score by right: compare with the rows that differ.
-        if distinct * 2 < distinct_rows(rows) {
+        // Sorting the rows is only worth it when there are few scores at all.
+        if distinct * 2 < n_rows && distinct * 2 < distinct_rows(rows) {
             self.provenance
                 .warnings
                 .push(Warning::FewDistinctScores { distinct, n_rows });

@@ -47,33 +47,31 @@ impl Float for f64 {
 /// Nulls give any value: the caller has refused them. Returns `false` for a type that
 /// holds no numbers.
 pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -> bool {
-    macro_rules! exact {
-        ($ty:ty) => {{
+    macro_rules! each {
+        ($ty:ty, $number:expr) => {{
+            let number = $number;
             for (v, out) in array
                 .as_primitive::<$ty>()
                 .values()
                 .iter()
                 .zip(out.iter_mut().step_by(stride))
             {
-                *out = F::of_f64(*v as f64);
+                *out = F::of_f64(number(*v as f64));
             }
             true
         }};
+    }
+    macro_rules! exact {
+        ($ty:ty) => {
+            each!($ty, |v: f64| v)
+        };
     }
     // The scale of a decimal is a power of ten; dividing by it rounds once, as parsing
     // the printed number would.
     macro_rules! decimal {
         ($ty:ty, $scale:expr) => {{
             let unit = 10f64.powi(i32::from($scale));
-            for (v, out) in array
-                .as_primitive::<$ty>()
-                .values()
-                .iter()
-                .zip(out.iter_mut().step_by(stride))
-            {
-                *out = F::of_f64(*v as f64 / unit);
-            }
-            true
+            each!($ty, |v: f64| v / unit)
         }};
     }
     match array.data_type() {
