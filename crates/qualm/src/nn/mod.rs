@@ -15,6 +15,7 @@ mod matmul;
 mod mlp;
 mod share;
 mod simd;
+mod transpose;
 
 pub(crate) use adam::{Adam, AdamState};
 pub(crate) use learn::Workspace;
