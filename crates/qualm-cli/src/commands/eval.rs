@@ -7,6 +7,7 @@ use qualm::stats::Metrics;
 
 use crate::args;
 use crate::output::{self, Output};
+use crate::pipeline;
 
 pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
     let rows = args.input.as_ref().unwrap_or(&args.scores);
@@ -22,10 +23,18 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
         };
         let mut source = Source::open(input, &selection, Some(fitted.features()))?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
-        while let Some(batch) = source.next_batch()? {
-            scores.extend(fitted.score(batch.rows.rows()).with_context(named)?);
-            labels.extend(batch.labels.unwrap_or_default());
-        }
+        pipeline::run(
+            move || Ok(source.next_batch()?),
+            |batch| {
+                let new = fitted.score(batch.rows.rows()).with_context(named)?;
+                Ok((new, batch.labels.unwrap_or_default()))
+            },
+            |(new, truths)| {
+                scores.extend(new);
+                labels.extend(truths);
+                Ok(())
+            },
+        )?;
         (scores, labels)
     } else {
         if args

@@ -19,6 +19,7 @@ use super::{fit, refuse_same};
 use crate::args;
 use crate::interrupt;
 use crate::output::{self, Output};
+use crate::pipeline;
 
 /// What `score -o OUT --json` prints, and the head of the document without `-o`.
 #[derive(Debug, Serialize)]
@@ -62,13 +63,19 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     let mut sink = Sink::new(args.output.as_deref(), output.json(), table.schema.clone())?;
     let bar = bar(output, source.n_rows_hint());
     let mut tally = Tally::start();
-    while let Some(batch) = source.next_batch()? {
-        let scored = table
-            .score(&fitted, &batch, &mut tally)
-            .with_context(|| args.input.display().to_string())?;
-        sink.write(&scored)?;
-        bar.set_position(tally.n as u64);
-    }
+    pipeline::run(
+        move || Ok(source.next_batch()?),
+        |batch| {
+            table
+                .score(&fitted, &batch, &mut tally)
+                .with_context(|| args.input.display().to_string())
+        },
+        |scored| {
+            sink.write(&scored)?;
+            bar.inc(scored.num_rows() as u64);
+            Ok(())
+        },
+    )?;
     bar.finish_and_clear();
     let elapsed = tally.started.elapsed();
     let report = Report {
