@@ -7,8 +7,8 @@
 //! after all that stands before it has been written.
 
 use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread::{self, Builder};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,59 +22,112 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 const NO_THREAD: &str = "cannot start a thread";
 
-/// Reads batches until there are none, works on each and writes what comes of it.
+/// The batches of an input, read ahead by a thread of their own.
 ///
-/// `work` stays on the calling thread. `read` goes to a thread that nobody waits for once
-/// an error has decided the outcome: it may sit in a read from a pipe that gives nothing.
-/// An input of one batch, or a pool of one thread, is done by the calling thread alone.
+/// Nobody waits for that thread once an error has decided the outcome: it may sit in a read
+/// from a pipe that gives nothing.
+#[derive(Debug)]
+pub(crate) struct Batches<R> {
+    queue: Receiver<Result<R>>,
+    reader: JoinHandle<()>,
+}
+
+/// Opens an input and begins to read it, both on one new thread: what opening allocates is
+/// freed and used again where it is read. `open` also gives what the caller wants to know of
+/// the input, `next` the next batch or nothing at the end.
+///
+/// # Errors
+/// Those of `open`; when no thread can be started.
+pub(crate) fn read<I, H, R>(
+    open: impl FnOnce() -> Result<(H, I)> + Send + 'static,
+    next: impl FnMut(&mut I) -> Result<Option<R>> + Send + 'static,
+) -> Result<(H, Batches<R>)>
+where
+    H: Send + 'static,
+    R: Send + 'static,
+{
+    let (to_caller, head) = sync_channel(1);
+    let (to_work, queue) = sync_channel(QUEUE);
+    let reader = Builder::new().name("read".into());
+    let reader = reader.spawn(move || {
+        let (head, input) = match open() {
+            Ok((head, input)) => (Ok(head), Some(input)),
+            Err(error) => (Err(error), None),
+        };
+        // A caller that is gone has panicked, and wants nothing more.
+        if let (Ok(()), Some(input)) = (to_caller.send(head), input) {
+            send_all(input, next, &to_work);
+        }
+    });
+    let reader = reader.context(NO_THREAD)?;
+    match head.recv() {
+        Ok(head) => Ok((head?, Batches { queue, reader })),
+        Err(_) => match reader.join() {
+            Ok(()) => unreachable!("the thread sends the head before it ends"),
+            Err(panic) => resume_unwind(panic),
+        },
+    }
+}
+
+/// Reads until the end, an error, or the moment that nobody wants any more.
+fn send_all<I, R>(
+    mut input: I,
+    mut next: impl FnMut(&mut I) -> Result<Option<R>>,
+    to_work: &SyncSender<Result<R>>,
+) {
+    while let Some(batch) = next(&mut input).transpose() {
+        let failed = batch.is_err();
+        if to_work.send(batch).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// Works on each batch and writes what comes of it.
+///
+/// `work` stays on the calling thread; so does `write` for an input of one batch, and where
+/// the pool has one thread only.
 ///
 /// # Errors
 /// The error that a single thread would have met first. A panic in a stage goes on in the
 /// caller.
-pub(crate) fn run<R: Send + 'static, W: Send>(
-    mut read: impl FnMut() -> Result<Option<R>> + Send + 'static,
+pub(crate) fn run<R, W: Send>(
+    batches: Batches<R>,
     mut work: impl FnMut(R) -> Result<W>,
     mut write: impl FnMut(W) -> Result<()> + Send,
 ) -> Result<()> {
+    let Batches { queue, reader } = batches;
     let mut n_done = 0;
-    while let Some(batch) = read()? {
+    for batch in &queue {
+        let result = work(batch?)?;
         if n_done > 0 && rayon::current_num_threads() > 1 {
-            return overlapped(batch, read, work, write);
+            overlapped(result, &queue, work, write)?;
+            break;
         }
-        write(work(batch)?)?;
+        write(result)?;
         n_done += 1;
     }
+    // The queue is empty and without a sender: the thread is at its end.
+    reader.join().unwrap_or_else(|panic| resume_unwind(panic));
     Ok(())
 }
 
-/// The same from the second batch on, each stage on its own thread.
-fn overlapped<R: Send + 'static, W: Send>(
-    next: R,
-    mut read: impl FnMut() -> Result<Option<R>> + Send + 'static,
+/// The same from one result on, with a thread that writes.
+fn overlapped<R, W: Send>(
+    first: W,
+    queue: &Receiver<Result<R>>,
     mut work: impl FnMut(R) -> Result<W>,
     mut write: impl FnMut(W) -> Result<()> + Send,
 ) -> Result<()> {
-    let (to_work, batches) = sync_channel(QUEUE);
-    let reader = Builder::new().name("read".into()).spawn(move || {
-        let rest = std::iter::from_fn(|| read().transpose());
-        for batch in std::iter::once(Ok(next)).chain(rest) {
-            let failed = batch.is_err();
-            if to_work.send(batch).is_err() || failed {
-                return;
-            }
-        }
-    });
-    let reader = reader.context(NO_THREAD)?;
     thread::scope(|scope| {
-        let (to_write, results) = sync_channel(QUEUE);
+        let (to_write, results) = sync_channel::<Result<W>>(QUEUE);
         let writer = Builder::new().name("write".into());
         let writer = writer.spawn_scoped(scope, move || {
-            results
-                .iter()
-                .try_for_each(|result: Result<W>| write(result?))
+            write(first)?;
+            results.iter().try_for_each(|result| write(result?))
         });
         let writer = writer.context(NO_THREAD)?;
-        while let Some(batch) = receive(&batches, || writer.is_finished()) {
+        while let Some(batch) = receive(queue, || writer.is_finished()) {
             let result = batch.and_then(&mut work);
             let failed = result.is_err();
             if to_write.send(result).is_err() || failed {
@@ -83,16 +136,13 @@ fn overlapped<R: Send + 'static, W: Send>(
         }
         drop(to_write);
         writer.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })?;
-    // Without an error the input has ended, or the reader has.
-    reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-    Ok(())
+    })
 }
 
 /// The next batch, or nothing after the last one and when nobody wants it any more.
-fn receive<R>(batches: &Receiver<R>, unwanted: impl Fn() -> bool) -> Option<R> {
+fn receive<R>(queue: &Receiver<R>, unwanted: impl Fn() -> bool) -> Option<R> {
     loop {
-        match batches.recv_timeout(PATIENCE) {
+        match queue.recv_timeout(PATIENCE) {
             Ok(batch) => return Some(batch),
             Err(RecvTimeoutError::Timeout) if !unwanted() => {}
             Err(_) => return None,
@@ -117,8 +167,9 @@ mod tests {
     ) -> (Result<()>, Vec<usize>) {
         let mut written = Vec::new();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let ((), batches) = super::read(|| Ok(((), read)), |read| read()).expect("no error");
         let result = pool.expect("a pool").install(|| {
-            run(read, work, |result| {
+            run(batches, work, |result| {
                 write(result)?;
                 written.push(result);
                 Ok(())
@@ -187,6 +238,27 @@ mod tests {
                 assert_eq!((error.as_str(), written.len()), (expected, n_written));
             }
         }
+    }
+
+    #[test]
+    fn what_opening_finds_comes_before_the_batches() {
+        let next = |n: &mut usize| Ok((*n > 0).then(|| std::mem::replace(n, 0)));
+        let (head, batches) = read(|| Ok(("head", 7)), next).expect("no error");
+        let mut written = Vec::new();
+        let write = |batch| {
+            written.push(batch);
+            Ok(())
+        };
+        run(batches, Ok, write).expect("no error");
+        assert_eq!((head, written), ("head", vec![7]));
+
+        let error = read(|| bail!("no such file"), next).map(|((), _)| ());
+        assert_eq!(error.expect_err("planted").to_string(), "no such file");
+        let caught = std::panic::catch_unwind(|| {
+            let open = || -> Result<((), usize)> { panic!("planted") };
+            read(open, next).is_ok()
+        });
+        assert!(caught.is_err());
     }
 
     #[test]

@@ -21,10 +21,12 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             vector: args.vector.clone(),
             ..Selection::default()
         };
-        let mut source = Source::open(input, &selection, Some(fitted.features()))?;
+        let (path, features) = (input.clone(), fitted.features().clone());
+        let open = move || Ok(((), Source::open(&path, &selection, Some(&features))?));
+        let ((), batches) = pipeline::read(open, |source| Ok(source.next_batch()?))?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         pipeline::run(
-            move || Ok(source.next_batch()?),
+            batches,
             |batch| {
                 let new = fitted.score(batch.rows.rows()).with_context(named)?;
                 Ok((new, batch.labels.unwrap_or_default()))

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
 
 use super::labels::labels;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, first_not_finite};
 use super::numbers::{self, NotVectors};
 use super::open::open_table;
 use super::select::{Features, Inputs, Plan, Selection, plan};
@@ -250,7 +251,6 @@ impl Source {
     /// The features of a part as a checked matrix.
     fn rows(&self, part: &Part) -> Result<Matrix> {
         let n_cols = self.features.width();
-        let mut values = vec![0f32; part.n_rows * n_cols];
         match &self.plan.inputs {
             Inputs::Columns(_) => {
                 let columns = part.columns.get(..n_cols).unwrap_or_default();
@@ -258,17 +258,18 @@ impl Source {
                 if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
                     return Err(self.missing(part, row, j));
                 }
-                for (j, array) in columns.iter().enumerate() {
-                    numbers::write(array, values.get_mut(j..).unwrap_or_default(), n_cols);
-                }
+                let numbers: Vec<_> = columns.iter().map(|c| numbers::float32(c)).collect();
+                let values = match &numbers[..] {
+                    [only] => only.clone(),
+                    several => numbers::interleave(several, part.n_rows).into(),
+                };
                 self.finish(part, values, |row, j| {
                     numbers::value_at(columns.get(j)?, row)
                 })
             }
             Inputs::Vector(_) => {
                 let array = self.vector(part)?;
-                numbers::write(&array, &mut values, 1);
-                self.finish(part, values, |row, j| {
+                self.finish(part, numbers::float32(&array), |row, j| {
                     numbers::value_at(&array, row * n_cols + j)
                 })
             }
@@ -321,14 +322,14 @@ impl Source {
     fn finish(
         &self,
         part: &Part,
-        values: Vec<f32>,
+        values: ScalarBuffer<f32>,
         original: impl Fn(usize, usize) -> Option<f64>,
     ) -> Result<Matrix> {
         let n_cols = self.features.width();
         // The matrix would count rows from the start of the batch and knows no names, so
         // the first bad value is looked for here.
-        let Some(i) = values.iter().position(|v| !v.is_finite()) else {
-            return Matrix::new(values, n_cols);
+        let Some(i) = first_not_finite(&values) else {
+            return Ok(Matrix::checked(values, n_cols));
         };
         let (row, j) = (i / n_cols, i % n_cols);
         let at = part.at(row).column(self.found.name(j));
@@ -432,7 +433,7 @@ pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, V
         let start = scores.len();
         scores.resize(start + part.n_rows, 0.0);
         let new = scores.get_mut(start..).unwrap_or_default();
-        if !numbers::write(values, new, 1) {
+        if !numbers::write(values, new) {
             return Err(Error::ColumnType {
                 at: at.column(score),
                 found: values.data_type().to_string(),
