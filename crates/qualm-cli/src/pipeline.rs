@@ -1,7 +1,7 @@
 //! Reading, working and writing at the same time, in constant memory.
 //!
-//! Three stages, joined by queues that hold a batch or two: while one batch is worked on, the
-//! next is read and the one before is written. To the user it is as if one thread did all
+//! Three stages, joined by queues that hold one batch: while a batch is worked on, the next is
+//! read and the one before is written. To the user it is as if one thread did all
 //! of it: results are written in the order of the input, and an error travels down the
 //! queues in the place of its batch, so that the one which comes first ends the command,
 //! after all that stands before it has been written.
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Batches that may wait between two stages: enough to even out a slow page of a file,
-/// few enough that wide rows take little memory.
-const QUEUE: usize = 2;
+/// Batches that may wait between two stages. A second one made nothing faster, and the
+/// batches of wide rows take 32 MiB each.
+const QUEUE: usize = 1;
 
 /// How often work that waits for input looks whether its results are still wanted.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -281,7 +281,7 @@ mod tests {
         let (result, written) = run_on(2, read, Ok, write);
         assert_eq!(result.expect_err("planted").to_string(), "full");
         assert_eq!(written.len(), 60);
-        // A queue twice, and one in each of three hands.
+        // Both queues, and one batch in each of three hands.
         assert!(most.load(Ordering::SeqCst) <= 2 * QUEUE + 3);
         assert!(n_read.load(Ordering::SeqCst) <= 61 + 2 * QUEUE + 3);
     }

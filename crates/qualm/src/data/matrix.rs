@@ -195,7 +195,8 @@ mod tests {
         let clone = matrix.clone();
         assert_eq!(clone.rows().as_slice().as_ptr(), start);
         drop(clone);
-        assert_eq!(matrix.into_vec().as_ptr(), start);
+        let data = matrix.into_vec();
+        assert_eq!(data.as_ptr(), start);
     }
 
     #[test]
