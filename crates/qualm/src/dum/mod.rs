@@ -14,6 +14,7 @@
 //! is the recipe to the letter.
 
 mod cells;
+pub(crate) mod engine;
 #[cfg(test)]
 mod golden;
 mod objective;
@@ -29,13 +30,13 @@ use crate::data::Rows;
 use crate::detector::{Detector, Variances};
 use crate::error::{Error, Result};
 use crate::nn::{Mlp, Scratch, Threads};
-use crate::progress::{Progress, Signal, Warning};
+use crate::progress::{Progress, Warning};
 use crate::space::Space;
+use engine::{Cpu, clamp};
 pub use objective::{Covariance, Similarity};
 pub use spec::{BagSize, Bags, Device, DumSpec, Half};
 pub use statistic::Statistic;
-pub(crate) use train::{Curve, Training};
-use train::{Plan, Trainer, soft_clamp};
+pub(crate) use train::{Curve, Plan, Trainer, Training};
 
 /// Rows scored at a time by one thread: enough to keep the matrix units busy, little
 /// enough that the buffers of a 4096-wide network stay near 30 MiB a thread.
@@ -70,6 +71,21 @@ pub(crate) struct Trained {
 }
 
 impl Dum {
+    /// A single network as it stands.
+    #[cfg(feature = "internals")]
+    pub(crate) fn of(spec: &DumSpec, space: Space, network: Mlp) -> Self {
+        let members = vec![Member {
+            space,
+            network,
+            location: 0.0,
+            spread: 1.0,
+        }];
+        Self {
+            spec: spec.clone(),
+            members,
+        }
+    }
+
     /// Trains every member.
     pub(crate) fn fit(
         spec: &DumSpec,
@@ -106,22 +122,18 @@ impl Dum {
                     seed,
                     member,
                 };
-                trainer.run(&mut training, &mut |training, step| {
-                    let signal = progress.step(step);
-                    if signal == Signal::Continue {
-                        return Ok(());
-                    }
-                    state.current = Some(training.clone());
-                    progress.save(&state)?;
-                    state.current = None;
-                    match signal {
-                        Signal::Stop => Err(Error::Interrupted {
-                            step: step.step,
-                            steps: step.steps,
-                        }),
-                        Signal::Continue | Signal::Save => Ok(()),
-                    }
-                })?;
+                let mut engine = Cpu::new(spec, plan, training.network.sizes());
+                trainer.run(
+                    &mut training,
+                    &mut engine,
+                    progress,
+                    &mut |training, progress| {
+                        state.current = Some(training.clone());
+                        progress.save(&state)?;
+                        state.current = None;
+                        Ok(())
+                    },
+                )?;
                 if spec.members > 1 {
                     state.finished.push(training.clone());
                 }
@@ -251,13 +263,8 @@ impl Dum {
         };
         let s = member.network.infer(vectors, scratch, threads);
         clamped.clear();
-        let bound = self.spec.log_variance_bound as f32;
-        let s = s.iter().take(rows.n_rows() * self.width(member));
-        if bound > 0.0 {
-            clamped.extend(s.map(|s| soft_clamp(*s, bound)));
-        } else {
-            clamped.extend(s);
-        }
+        clamped.extend_from_slice(&s[..rows.n_rows() * self.width(member)]);
+        clamp(clamped, self.spec.log_variance_bound as f32);
         clamped
     }
 
