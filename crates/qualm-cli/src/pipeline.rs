@@ -62,10 +62,11 @@ where
     let reader = reader.context(NO_THREAD)?;
     match head.recv() {
         Ok(head) => Ok((head?, Batches { queue, reader })),
-        Err(_) => match reader.join() {
-            Ok(()) => unreachable!("the thread sends the head before it ends"),
-            Err(panic) => resume_unwind(panic),
-        },
+        Err(ended) => {
+            // Without a word: it has panicked.
+            reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Err(ended).context("the input was not opened")
+        }
     }
 }
 
@@ -97,15 +98,13 @@ pub(crate) fn run<R, W: Send>(
     mut write: impl FnMut(W) -> Result<()> + Send,
 ) -> Result<()> {
     let Batches { queue, reader } = batches;
-    let mut n_done = 0;
-    for batch in &queue {
+    for (n_done, batch) in queue.iter().enumerate() {
         let result = work(batch?)?;
         if n_done > 0 && rayon::current_num_threads() > 1 {
             overlapped(result, &queue, work, write)?;
             break;
         }
         write(result)?;
-        n_done += 1;
     }
     // The queue is empty and without a sender: the thread is at its end.
     reader.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -255,7 +254,7 @@ mod tests {
         let error = read(|| bail!("no such file"), next).map(|((), _)| ());
         assert_eq!(error.expect_err("planted").to_string(), "no such file");
         let caught = std::panic::catch_unwind(|| {
-            let open = || -> Result<((), usize)> { panic!("planted") };
+            let open = || Ok(((), "".parse().expect("planted")));
             read(open, next).is_ok()
         });
         assert!(caught.is_err());
@@ -276,7 +275,10 @@ mod tests {
         let write = |batch| {
             thread::sleep(Duration::from_millis(1));
             alive.fetch_sub(1, Ordering::SeqCst);
-            if batch == 60 { bail!("full") } else { Ok(()) }
+            if batch == 60 {
+                bail!("full");
+            }
+            Ok(())
         };
         let (result, written) = run_on(2, read, Ok, write);
         assert_eq!(result.expect_err("planted").to_string(), "full");
