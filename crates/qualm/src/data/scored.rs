@@ -12,7 +12,7 @@ use crate::error::{Error, Location, Result};
 /// Reads a scored, labelled file: the scores as float64 and the labels, `(n,)` each.
 ///
 /// # Errors
-/// Those of [`Source::open`] and [`Source::next_batch`].
+/// Those of [`super::Source::open`] and [`super::Source::next_batch`].
 pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, Vec<bool>)> {
     let at = Location::file(path);
     let selection = Selection {
