@@ -352,3 +352,15 @@ fn labels_that_are_none() {
     // A label of any kind can be kept out of a fit.
     folder.fit("word.csv", "x.qualm", &["--label", "y"]).ok();
 }
+
+#[test]
+fn a_network_that_no_memory_holds_is_refused_before_work() {
+    let folder = Folder::with_model();
+    let fit = ["fit", "t.csv", "-o", "out.qualm"];
+    let huge = ["--set", "hidden=65536", "--set", "layers=60"];
+    refused(
+        &folder,
+        &[&fit[..], &huge[..]].concat(),
+        &["fitting needs", "GiB", "hidden"],
+    );
+}

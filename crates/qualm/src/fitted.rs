@@ -11,6 +11,7 @@ use crate::data::{AtomicFile, Features, Rows};
 use crate::detector::{Detector, Variances};
 use crate::digest::sha256_of_values;
 use crate::error::{Error, Location, Result};
+use crate::memory;
 use crate::progress::{Progress, Warning};
 use crate::spec::Spec;
 
@@ -86,6 +87,7 @@ impl Fitted {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         spec.validate()?;
+        memory::check(spec.memory(rows.n_rows(), rows.n_cols()))?;
         let digest = sha256_of_values(rows.as_slice());
         let blank = Checkpoint {
             spec: spec.clone(),
