@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod interrupt;
 mod output;
+mod pipeline;
 mod progress;
 
 use std::process::ExitCode;

@@ -175,6 +175,44 @@ fn an_interrupted_reader_leaves_everything_as_it_was() {
     }
 }
 
+/// The writer fails while the reader waits for rows that never come.
+#[test]
+fn a_closed_pipe_ends_a_command_that_waits_for_input() {
+    let folder = Folder::with_model();
+    let mut child = folder
+        .command(&["score", "m.qualm", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let block = csv(&rows(10_000, 4, 1));
+    let (header, lines) = block.split_once('\n').unwrap();
+    stdin.write_all(header.as_bytes()).unwrap();
+    let mut feed = || {
+        let _ = stdin.write_all(b"\n");
+        let _ = stdin.write_all(lines.trim_end().as_bytes());
+    };
+    // More than the command holds back before it begins to print.
+    (0..12).for_each(|_| feed());
+    let mut first = [0; 5];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    (0..4).for_each(|_| feed());
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed().as_secs() < 60, "still waiting");
+        sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("error"), "{stderr}");
+    drop(stdin);
+}
+
 #[test]
 fn a_closed_pipe_is_success() {
     let folder = Folder::with_model();

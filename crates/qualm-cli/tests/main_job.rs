@@ -33,6 +33,33 @@ fn the_columns_are_ids_score_p_value_outlier() {
 }
 
 #[test]
+fn many_batches_come_out_in_the_order_of_the_input_on_any_number_of_threads() {
+    let folder = Folder::with_model();
+    let data = with_column(&csv(&rows(30_000, 4, 2)), "row", |i| i.to_string());
+    folder.write("many.csv", data);
+    let score = |threads| {
+        let more = ["--id", "row", "--threads", threads];
+        folder.scores("m.qualm", "many.csv", &more)
+    };
+    let text = score("1");
+    let ids = column(&text, "row");
+    assert_eq!(ids, (0..30_000).map(f64::from).collect::<Vec<_>>());
+    for threads in ["2", "5"] {
+        assert!(score(threads) == text, "{threads} threads");
+    }
+    // Nor does it matter how the rows are cut into batches.
+    let labelled = with_column(&text, "truth", |i| (i % 2).to_string());
+    folder.write("scores.csv", labelled);
+    let data = with_column(&csv(&rows(30_000, 4, 2)), "truth", |i| (i % 2).to_string());
+    folder.write("labelled.csv", data);
+    let eval = |args: &[&str]| {
+        let args = [&["eval", "--label", "truth", "--json"], args].concat();
+        folder.run(&args).ok().json()
+    };
+    assert_eq!(eval(&["scores.csv"]), eval(&["m.qualm", "labelled.csv"]));
+}
+
+#[test]
 fn p_values_and_decisions_follow_from_the_scores() {
     let folder = Folder::with_model();
     let text = folder.scores("m.qualm", "t.csv", &[]);

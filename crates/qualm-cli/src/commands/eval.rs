@@ -7,6 +7,7 @@ use qualm::stats::Metrics;
 
 use crate::args;
 use crate::output::{self, Output};
+use crate::pipeline;
 
 pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
     let rows = args.input.as_ref().unwrap_or(&args.scores);
@@ -20,12 +21,22 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             vector: args.vector.clone(),
             ..Selection::default()
         };
-        let mut source = Source::open(input, &selection, Some(fitted.features()))?;
+        let (path, features) = (input.clone(), fitted.features().clone());
+        let open = move || Ok(((), Source::open(&path, &selection, Some(&features))?));
+        let ((), batches) = pipeline::read(open, |source| Ok(source.next_batch()?))?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
-        while let Some(batch) = source.next_batch()? {
-            scores.extend(fitted.score(batch.rows.rows()).with_context(named)?);
-            labels.extend(batch.labels.unwrap_or_default());
-        }
+        pipeline::run(
+            batches,
+            |batch| {
+                let new = fitted.score(batch.rows.rows()).with_context(named)?;
+                Ok((new, batch.labels.unwrap_or_default()))
+            },
+            |(new, truths)| {
+                scores.extend(new);
+                labels.extend(truths);
+                Ok(())
+            },
+        )?;
         (scores, labels)
     } else {
         if args

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use qualm::Fitted;
 use qualm::calibrate::Cut;
 use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::csv_rows::CsvRows;
@@ -19,6 +20,10 @@ use super::{fit, refuse_same};
 use crate::args;
 use crate::interrupt;
 use crate::output::{self, Output};
+use crate::pipeline;
+
+/// The fewest p-values that are worth a task of their own: some ten microseconds.
+const P_VALUES: usize = 1024;
 
 /// What `score -o OUT --json` prints, and the head of the document without `-o`.
 #[derive(Debug, Serialize)]
@@ -57,18 +62,29 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
         refuse_same(target, &[&args.model, &args.input])?;
         format_for(target)?;
     }
-    let mut source = Source::open(&args.input, &selection, Some(fitted.features()))?;
-    let table = Table::new(args, &fitted, &source)?;
+    let (input, features) = (args.input.clone(), fitted.features().clone());
+    let open = move || {
+        let source = Source::open(&input, &selection, Some(&features))?;
+        Ok(((source.id_fields(), source.n_rows_hint()), source))
+    };
+    let ((ids, n_rows), batches) = pipeline::read(open, |source| Ok(source.next_batch()?))?;
+    let table = Table::new(args, &fitted, ids)?;
     let mut sink = Sink::new(args.output.as_deref(), output.json(), table.schema.clone())?;
-    let bar = bar(output, source.n_rows_hint());
+    let bar = bar(output, n_rows);
     let mut tally = Tally::start();
-    while let Some(batch) = source.next_batch()? {
-        let scored = table
-            .score(&fitted, &batch, &mut tally)
-            .with_context(|| args.input.display().to_string())?;
-        sink.write(&scored)?;
-        bar.set_position(tally.n as u64);
-    }
+    pipeline::run(
+        batches,
+        |batch| {
+            table
+                .score(&fitted, &batch, &mut tally)
+                .with_context(|| args.input.display().to_string())
+        },
+        |scored| {
+            sink.write(&scored)?;
+            bar.inc(scored.num_rows() as u64);
+            Ok(())
+        },
+    )?;
     bar.finish_and_clear();
     let elapsed = tally.started.elapsed();
     let report = Report {
@@ -152,8 +168,8 @@ struct Table {
 }
 
 impl Table {
-    fn new(args: &args::Score, fitted: &Fitted, source: &Source) -> Result<Self> {
-        let mut fields = source.id_fields();
+    fn new(args: &args::Score, fitted: &Fitted, ids: Vec<Field>) -> Result<Self> {
+        let mut fields = ids;
         if let Some(label) = &args.label {
             fields.push(Field::new(label, DataType::UInt8, false));
         }
@@ -212,11 +228,10 @@ impl Table {
                     .collect::<UInt8Array>(),
             ));
         }
-        let p_values = scores.iter().map(|s| fitted.p_value(*s));
-        columns.push(Arc::new(Float64Array::from_iter_values(
-            scores.iter().copied(),
-        )));
-        columns.push(Arc::new(Float64Array::from_iter_values(p_values)));
+        let p_values = scores.par_iter().with_min_len(P_VALUES);
+        let p_values: Vec<f64> = p_values.map(|s| fitted.p_value(*s)).collect();
+        columns.push(Arc::new(Float64Array::from(scores)));
+        columns.push(Arc::new(Float64Array::from(p_values)));
         columns.push(Arc::new(UInt8Array::from(outliers)));
         if self.explain > 0 {
             let explained = fitted.explain(rows, self.explain)?;

@@ -22,8 +22,8 @@ pub(super) struct IpcTable {
     columns: Vec<Column>,
     reader: Reader,
     places: Vec<usize>,
-    /// What is left of a batch that was larger than a part.
-    rest: Option<RecordBatch>,
+    /// What is left of a batch that was larger than a part, and the rows of a part.
+    rest: Option<(RecordBatch, usize)>,
     n_given: usize,
 }
 
@@ -103,29 +103,32 @@ impl Table for IpcTable {
     }
 
     fn next_part(&mut self) -> Result<Option<Part>> {
-        let batch = if let Some(rest) = self.rest.take() {
+        let (batch, limit) = if let Some(rest) = self.rest.take() {
             rest
         } else {
             let at = Location::file(&self.file).at_row(self.n_given + 1);
-            match guarded(&at, || self.reader.next())? {
-                Some(batch) => batch.map_err(|source| Error::Arrow { at, source })?,
-                None => return Ok(None),
-            }
+            let Some(batch) = guarded(&at, || self.reader.next())? else {
+                return Ok(None);
+            };
+            let batch = batch.map_err(|source| Error::Arrow { at, source })?;
+            // Of the whole batch: a slice counts all the memory that it is a slice of.
+            let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
+            (batch, part_rows(row_bytes))
         };
         let n_all = batch.num_rows();
-        let limit = part_rows(batch.get_array_memory_size() / n_all.max(1)).min(n_all);
-        let part = if limit < n_all {
-            self.rest = Some(batch.slice(limit, n_all - limit));
-            batch.slice(0, limit)
+        let n_rows = limit.min(n_all);
+        let part = if n_rows < n_all {
+            self.rest = Some((batch.slice(n_rows, n_all - n_rows), limit));
+            batch.slice(0, n_rows)
         } else {
             batch
         };
         let first_row = self.n_given;
-        self.n_given += limit;
+        self.n_given += n_rows;
         Ok(Some(Part {
             file: Arc::clone(&self.file),
             first_row,
-            n_rows: limit,
+            n_rows,
             columns: pick(&part, &self.places),
         }))
     }

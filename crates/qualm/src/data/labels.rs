@@ -25,7 +25,7 @@ pub(super) fn labels(array: &ArrayRef, part: &Part, name: &str) -> Result<Vec<bo
         return labels(&column.values, part, name);
     }
     let mut values = vec![0.0; array.len()];
-    if numbers::write(array, &mut values, 1) {
+    if numbers::write(array, &mut values) {
         return (values.iter().enumerate())
             .map(|(row, &value)| truth(value).ok_or_else(|| bad(row, value.to_string())))
             .collect();

@@ -4,12 +4,17 @@
 //! The checks run once, when a [`Matrix`] or a [`Rows`] is made: at least one row
 //! and one column, and every value finite. Nothing downstream checks again.
 
+use arrow_buffer::ScalarBuffer;
+
 use crate::error::{Error, Location, Result};
 
-/// An owned `(n_rows, n_cols)` matrix of finite float32 values, row after row.
+/// An `(n_rows, n_cols)` matrix of finite float32 values, row after row.
+///
+/// It owns its values, or shares them with the Arrow array that was read: a clone copies
+/// nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
-    data: Vec<f32>,
+    data: ScalarBuffer<f32>,
     n_cols: usize,
 }
 
@@ -32,7 +37,12 @@ impl Matrix {
     /// See [`Rows::new`].
     pub fn new(data: Vec<f32>, n_cols: usize) -> Result<Self> {
         Rows::new(&data, n_cols)?;
-        Ok(Self { data, n_cols })
+        Ok(Self::checked(data.into(), n_cols))
+    }
+
+    /// Takes values that were checked: at least one row and one column, all finite.
+    pub(super) fn checked(data: ScalarBuffer<f32>, n_cols: usize) -> Self {
+        Self { data, n_cols }
     }
 
     /// The whole matrix as a view.
@@ -44,10 +54,11 @@ impl Matrix {
         }
     }
 
-    /// The values, row after row, given back without a copy.
+    /// The values, row after row: the vector given to [`Matrix::new`] itself, a copy of values
+    /// that are shared.
     #[must_use]
     pub fn into_vec(self) -> Vec<f32> {
-        self.data
+        self.data.into()
     }
 }
 
@@ -73,12 +84,7 @@ impl<'a> Rows<'a> {
                 n_cols,
             });
         }
-        // A sum of zeros stays zero unless one factor is NaN or infinite: one
-        // branch-free pass that vectorises, then a search only when it fails.
-        let poison: f32 = data.iter().map(|v| v * 0.0).sum();
-        if (poison != 0.0 || poison.is_nan())
-            && let Some(i) = data.iter().position(|v| !v.is_finite())
-        {
+        if let Some(i) = first_not_finite(data) {
             return Err(Error::NotFinite {
                 at: Location::row(i / n_cols + 1).column(format!("{}", i % n_cols + 1)),
                 value: f64::from(data[i]),
@@ -127,6 +133,22 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Where the first NaN or infinity is.
+pub(super) fn first_not_finite(data: &[f32]) -> Option<usize> {
+    // All bits of the exponent are set. Without a branch, so that it vectorises: a block is
+    // searched only when it holds such a value.
+    const EXPONENT: u32 = 0x7F80_0000;
+    const BLOCK: usize = 1024;
+    let holds_one = |block: &[f32]| {
+        let bad = block.iter().map(|v| v.to_bits() & EXPONENT == EXPONENT);
+        bad.fold(false, |any, bad| any | bad)
+    };
+    let block = data.chunks(BLOCK).position(holds_one)?;
+    let start = block * BLOCK;
+    let found = data.get(start..)?.iter().position(|v| !v.is_finite())?;
+    Some(start + found)
+}
+
 impl<'a> IntoIterator for &Rows<'a> {
     type Item = &'a [f32];
     type IntoIter = std::slice::ChunksExact<'a, f32>;
@@ -148,6 +170,33 @@ mod tests {
             &error,
             Error::NotFinite { at, value } if at.row == Some(2) && at.column.as_deref() == Some("2") && value.is_nan()
         ));
+    }
+
+    #[test]
+    fn every_bad_value_is_found_wherever_it_is() {
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for i in [0, 1, 1023, 1024, 2047, 2500] {
+                let mut data = vec![f32::MAX; 2501];
+                assert_eq!(first_not_finite(&data), None);
+                data[i] = bad;
+                assert_eq!(first_not_finite(&data), Some(i));
+                data[2500] = f32::NAN;
+                assert_eq!(first_not_finite(&data), Some(i));
+            }
+        }
+    }
+
+    #[test]
+    fn a_vector_goes_in_and_comes_out_without_a_copy() {
+        let data = vec![1.0, 2.0, 3.0, 4.0];
+        let start = data.as_ptr();
+        let matrix = Matrix::new(data, 2).unwrap();
+        assert_eq!(matrix.rows().as_slice().as_ptr(), start);
+        let clone = matrix.clone();
+        assert_eq!(clone.rows().as_slice().as_ptr(), start);
+        drop(clone);
+        let data = matrix.into_vec();
+        assert_eq!(data.as_ptr(), start);
     }
 
     #[test]

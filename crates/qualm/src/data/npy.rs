@@ -180,22 +180,28 @@ impl Values {
         let item = self.header.item;
         let n_rows = self.n_rows();
         let width = self.width();
-        let mut rows = vec![0; n * width * item.bytes];
-        match &mut self.source {
-            ValueSource::Stream(bytes) => read_exact(bytes, &mut rows, &self.at)?,
-            ValueSource::Columns { bytes, done } => {
-                let columns = bytes.chunks_exact((n_rows * item.bytes).max(1));
-                for (j, column) in columns.enumerate() {
-                    let values = column.chunks_exact(item.bytes).skip(*done);
-                    let cells = rows.chunks_exact_mut(item.bytes).skip(j).step_by(width);
-                    for (cell, value) in cells.zip(values) {
-                        cell.copy_from_slice(value);
+        let values = if let ValueSource::Stream(bytes) = &mut self.source
+            && item.as_in_memory()
+        {
+            read_in_place(bytes, item, n * width, &self.at)?
+        } else {
+            let mut rows = vec![0; n * width * item.bytes];
+            match &mut self.source {
+                ValueSource::Stream(bytes) => read_exact(bytes, &mut rows, &self.at)?,
+                ValueSource::Columns { bytes, done } => {
+                    let columns = bytes.chunks_exact((n_rows * item.bytes).max(1));
+                    for (j, column) in columns.enumerate() {
+                        let values = column.chunks_exact(item.bytes).skip(*done);
+                        let cells = rows.chunks_exact_mut(item.bytes).skip(j).step_by(width);
+                        for (cell, value) in cells.zip(values) {
+                            cell.copy_from_slice(value);
+                        }
                     }
+                    *done += n;
                 }
-                *done += n;
             }
-        }
-        let values = decode(item, &rows);
+            decode(item, &rows)
+        };
         Ok(match data_type(&self.header) {
             DataType::FixedSizeList(field, size) => {
                 Arc::new(FixedSizeListArray::new(field, size, values, None))
@@ -221,6 +227,19 @@ fn read_exact(bytes: &mut dyn Read, out: &mut [u8], at: &Location) -> Result<()>
     bytes.read_exact(out).map_err(|source| Error::Read {
         at: at.clone(),
         source,
+    })
+}
+
+/// Reads floats that stand in the file as they do in memory to where they stay.
+fn read_in_place(bytes: &mut dyn Read, item: Item, n: usize, at: &Location) -> Result<ArrayRef> {
+    Ok(if item.bytes == 4 {
+        let mut values = vec![0f32; n];
+        read_exact(bytes, bytemuck::cast_slice_mut(&mut values), at)?;
+        Arc::new(Float32Array::from(values))
+    } else {
+        let mut values = vec![0f64; n];
+        read_exact(bytes, bytemuck::cast_slice_mut(&mut values), at)?;
+        Arc::new(Float64Array::from(values))
     })
 }
 

@@ -44,6 +44,11 @@ impl Item {
         }
     }
 
+    /// Whether the bytes in the file are those of the float that Arrow holds.
+    pub(super) fn as_in_memory(self) -> bool {
+        self.kind == b'f' && self.bytes >= 4 && self.big_endian == cfg!(target_endian = "big")
+    }
+
     fn parse(descr: &str) -> Option<Self> {
         let mut bytes = descr.bytes();
         let big_endian = match bytes.next()? {

@@ -8,15 +8,18 @@ use arrow_array::types::{
     Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
     Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray, types::Decimal256Type};
+use arrow_array::{Array, ArrayRef, types::Decimal256Type};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
+
+/// Rows that are interleaved at a time: with 64 columns they fill half of a first-level
+/// cache.
+const BLOCK_ROWS: usize = 64;
 
 /// A float that numbers are converted to.
 pub(super) trait Float: Copy {
     fn of_f64(value: f64) -> Self;
     fn of_f32(value: f32) -> Self;
-    /// A whole slice at once, for the types that need no conversion.
-    fn same(values: &PrimitiveArray<Float32Type>) -> Option<&[Self]>;
 }
 
 impl Float for f32 {
@@ -25,9 +28,6 @@ impl Float for f32 {
     }
     fn of_f32(value: f32) -> Self {
         value
-    }
-    fn same(values: &PrimitiveArray<Float32Type>) -> Option<&[Self]> {
-        Some(values.values())
     }
 }
 
@@ -38,15 +38,43 @@ impl Float for f64 {
     fn of_f32(value: f32) -> Self {
         Self::from(value)
     }
-    fn same(_: &PrimitiveArray<Float32Type>) -> Option<&[Self]> {
-        None
-    }
 }
 
-/// Writes the numbers of `array` to `out[0]`, `out[stride]`, `out[2 * stride]` and so on.
-/// Nulls give any value: the caller has refused them. Returns `false` for a type that
-/// holds no numbers.
-pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -> bool {
+/// The numbers of `array` as float32; those that are float32 already are shared, not
+/// copied. Nulls give any value: the caller has refused them.
+pub(super) fn float32(array: &dyn Array) -> ScalarBuffer<f32> {
+    if let Some(same) = array.as_primitive_opt::<Float32Type>() {
+        return same.values().clone();
+    }
+    let mut values = vec![0f32; array.len()];
+    write(array, &mut values);
+    values.into()
+}
+
+/// Columns of `n` numbers each to `n` rows.
+pub(super) fn interleave(columns: &[ScalarBuffer<f32>], n: usize) -> Vec<f32> {
+    let width = columns.len().max(1);
+    let mut rows = vec![0f32; n * width];
+    // Block by block: a column at a time would go through all of the rows, and through the
+    // caches, once for each column.
+    for (start, block) in (0..n)
+        .step_by(BLOCK_ROWS)
+        .zip(rows.chunks_mut(BLOCK_ROWS * width))
+    {
+        for (j, column) in columns.iter().enumerate() {
+            let values = column.get(start..).unwrap_or_default();
+            let cells = block.get_mut(j..).unwrap_or_default();
+            for (cell, value) in cells.iter_mut().step_by(width).zip(values) {
+                *cell = *value;
+            }
+        }
+    }
+    rows
+}
+
+/// Writes the numbers of `array` to `out`. Nulls give any value: the caller has refused
+/// them. Returns `false` for a type that holds no numbers.
+pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F]) -> bool {
     macro_rules! each {
         ($ty:ty, $number:expr) => {{
             let number = $number;
@@ -54,7 +82,7 @@ pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -
                 .as_primitive::<$ty>()
                 .values()
                 .iter()
-                .zip(out.iter_mut().step_by(stride))
+                .zip(out.iter_mut())
             {
                 *out = F::of_f64(number(*v as f64));
             }
@@ -75,11 +103,17 @@ pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -
         }};
     }
     match array.data_type() {
-        DataType::Float32 => write_f32(array.as_primitive(), out, stride),
+        DataType::Float32 => {
+            let values = array.as_primitive::<Float32Type>().values();
+            for (v, out) in values.iter().zip(out) {
+                *out = F::of_f32(*v);
+            }
+            true
+        }
         DataType::Float64 => exact!(Float64Type),
         DataType::Float16 => {
             let values = array.as_primitive::<Float16Type>().values();
-            for (v, out) in values.iter().zip(out.iter_mut().step_by(stride)) {
+            for (v, out) in values.iter().zip(out.iter_mut()) {
                 *out = F::of_f32(v.to_f32());
             }
             true
@@ -94,7 +128,7 @@ pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -
         DataType::UInt64 => exact!(UInt64Type),
         DataType::Boolean => {
             let values = array.as_boolean().values();
-            for (v, out) in values.iter().zip(out.iter_mut().step_by(stride)) {
+            for (v, out) in values.iter().zip(out.iter_mut()) {
                 *out = F::of_f32(f32::from(u8::from(v)));
             }
             true
@@ -104,7 +138,7 @@ pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -
         DataType::Decimal128(_, scale) => decimal!(Decimal128Type, *scale),
         DataType::Decimal256(..) => {
             let values = array.as_primitive::<Decimal256Type>();
-            for (i, out) in out.iter_mut().step_by(stride).enumerate().take(array.len()) {
+            for (i, out) in out.iter_mut().enumerate().take(array.len()) {
                 *out = F::of_f64(values.value_as_string(i).parse().unwrap_or(f64::NAN));
             }
             true
@@ -112,30 +146,16 @@ pub(super) fn write<F: Float>(array: &dyn Array, out: &mut [F], stride: usize) -
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
             arrow_select::take::take(dictionary.values(), dictionary.keys(), None)
-                .is_ok_and(|plain| write(&plain, out, stride))
+                .is_ok_and(|plain| write(&plain, out))
         }
         _ => false,
     }
 }
 
-fn write_f32<F: Float>(array: &PrimitiveArray<Float32Type>, out: &mut [F], stride: usize) -> bool {
-    if stride == 1
-        && let Some(values) = F::same(array)
-        && values.len() == out.len()
-    {
-        out.copy_from_slice(values);
-        return true;
-    }
-    for (v, out) in array.values().iter().zip(out.iter_mut().step_by(stride)) {
-        *out = F::of_f32(*v);
-    }
-    true
-}
-
 /// One value as float64, however it is stored.
 pub(super) fn value_at(array: &dyn Array, row: usize) -> Option<f64> {
     let mut out = [f64::NAN];
-    (row < array.len() && write(&array.slice(row, 1), &mut out, 1)).then_some(out[0])
+    (row < array.len() && write(&array.slice(row, 1), &mut out)).then_some(out[0])
 }
 
 /// The first null, counting a dictionary key that points at a null value.
@@ -238,14 +258,14 @@ mod tests {
 
     use arrow_array::{
         BooleanArray, Decimal128Array, Decimal256Array, DictionaryArray, FixedSizeListArray,
-        Float32Array, Int64Array, ListArray, UInt64Array, types::Int8Type as Key,
+        Float32Array, Int64Array, ListArray, PrimitiveArray, UInt64Array, types::Int8Type as Key,
     };
     use arrow_schema::Field;
     use half::f16;
 
     fn f64s(array: &dyn Array) -> Vec<f64> {
         let mut out = vec![0.0; array.len()];
-        assert!(write(array, &mut out, 1));
+        assert!(write(array, &mut out));
         out
     }
 
@@ -277,11 +297,27 @@ mod tests {
     }
 
     #[test]
-    fn columns_interleave_by_stride() {
-        let mut out = [0f32; 4];
-        assert!(write(&Int64Array::from(vec![1, 2]), &mut out, 2));
-        assert!(write(&Float32Array::from(vec![0.1, 0.2]), &mut out[1..], 2));
-        assert_eq!(out, [1.0, 0.1, 2.0, 0.2]);
+    fn columns_interleave_to_rows() {
+        for (n, width) in [(1, 1), (1, 5), (63, 3), (64, 2), (200, 7)] {
+            let column = |j: usize| (0..n).map(|i| (10 * i + j) as f32).collect();
+            let columns: Vec<ScalarBuffer<f32>> = (0..width).map(column).collect();
+            let rows = interleave(&columns, n);
+            assert_eq!(rows.len(), n * width);
+            for (k, value) in rows.iter().enumerate() {
+                assert_eq!(*value, (10 * (k / width) + k % width) as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn float32_is_shared_and_the_rest_converted() {
+        let array = Float32Array::from(vec![1.0, 2.0, 3.0]);
+        let tail = array.slice(1, 2);
+        assert_eq!(float32(&tail).as_ptr(), array.values()[1..].as_ptr());
+        assert_eq!(
+            float32(&Int64Array::from(vec![4, -5])).as_ref(),
+            [4.0, -5.0]
+        );
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
 
 use super::labels::labels;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, first_not_finite};
 use super::numbers::{self, NotVectors};
 use super::open::open_table;
 use super::select::{Features, Inputs, Plan, Selection, plan};
@@ -250,7 +251,6 @@ impl Source {
     /// The features of a part as a checked matrix.
     fn rows(&self, part: &Part) -> Result<Matrix> {
         let n_cols = self.features.width();
-        let mut values = vec![0f32; part.n_rows * n_cols];
         match &self.plan.inputs {
             Inputs::Columns(_) => {
                 let columns = part.columns.get(..n_cols).unwrap_or_default();
@@ -258,17 +258,18 @@ impl Source {
                 if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
                     return Err(self.missing(part, row, j));
                 }
-                for (j, array) in columns.iter().enumerate() {
-                    numbers::write(array, values.get_mut(j..).unwrap_or_default(), n_cols);
-                }
+                let numbers: Vec<_> = columns.iter().map(|c| numbers::float32(c)).collect();
+                let values = match &numbers[..] {
+                    [only] => only.clone(),
+                    several => numbers::interleave(several, part.n_rows).into(),
+                };
                 self.finish(part, values, |row, j| {
                     numbers::value_at(columns.get(j)?, row)
                 })
             }
             Inputs::Vector(_) => {
                 let array = self.vector(part)?;
-                numbers::write(&array, &mut values, 1);
-                self.finish(part, values, |row, j| {
+                self.finish(part, numbers::float32(&array), |row, j| {
                     numbers::value_at(&array, row * n_cols + j)
                 })
             }
@@ -321,14 +322,14 @@ impl Source {
     fn finish(
         &self,
         part: &Part,
-        values: Vec<f32>,
+        values: ScalarBuffer<f32>,
         original: impl Fn(usize, usize) -> Option<f64>,
     ) -> Result<Matrix> {
         let n_cols = self.features.width();
         // The matrix would count rows from the start of the batch and knows no names, so
         // the first bad value is looked for here.
-        let Some(i) = values.iter().position(|v| !v.is_finite()) else {
-            return Matrix::new(values, n_cols);
+        let Some(i) = first_not_finite(&values) else {
+            return Ok(Matrix::checked(values, n_cols));
         };
         let (row, j) = (i / n_cols, i % n_cols);
         let at = part.at(row).column(self.found.name(j));
@@ -343,7 +344,7 @@ impl Source {
 
 impl Plan {
     /// The columns to read: features, then label, then ids.
-    fn wanted(&self) -> Vec<Wanted> {
+    pub(super) fn wanted(&self) -> Vec<Wanted> {
         let feature = |&index: &usize| Wanted {
             index,
             as_it_stands: false,
@@ -390,7 +391,7 @@ fn first_width(part: &Part, name: &str) -> Result<usize> {
 }
 
 /// The next part that holds a row.
-fn next_filled(table: &mut dyn Table) -> Result<Option<Part>> {
+pub(super) fn next_filled(table: &mut dyn Table) -> Result<Option<Part>> {
     while let Some(part) = table.next_part()? {
         if part.n_rows > 0 {
             return Ok(Some(part));
@@ -399,56 +400,79 @@ fn next_filled(table: &mut dyn Table) -> Result<Option<Part>> {
     Ok(None)
 }
 
-/// Reads a scored, labelled file: the scores as float64 and the labels, `(n,)` each.
-///
-/// # Errors
-/// Those of [`Source::open`] and [`Source::next_batch`].
-pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, Vec<bool>)> {
-    let at = Location::file(path);
-    let selection = Selection {
-        columns: vec![score.to_owned()],
-        label: Some(label.to_owned()),
-        ..Selection::default()
-    };
-    let mut table = open_table(path)?;
-    let plan = plan(table.as_ref(), &selection, None, &at).map_err(|error| match error {
-        Error::NoSuchColumn { at, known, .. } if at.column.as_deref() == Some(score) => {
-            let role = "the scores (--score)";
-            Error::NoSuchColumn { at, role, known }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::data::table::Column;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float32Type;
+    use arrow_array::{FixedSizeListArray, Float32Array, ListArray};
+
+    /// A table that has given out all of its rows.
+    #[derive(Debug)]
+    struct Finished;
+
+    impl Table for Finished {
+        fn columns(&self) -> &[Column] {
+            &[]
         }
-        other => other,
-    })?;
-    table.project(&plan.wanted())?;
-    let (mut scores, mut truths) = (Vec::new(), Vec::new());
-    while let Some(part) = next_filled(table.as_mut())? {
-        let [values, label_values] = &part.columns[..] else {
-            continue;
+        fn project(&mut self, _: &[Wanted]) -> Result<()> {
+            Ok(())
+        }
+        fn next_part(&mut self) -> Result<Option<Part>> {
+            Ok(None)
+        }
+    }
+
+    /// Where the values lie of a batch that is made of some columns.
+    fn place(inputs: Inputs, columns: Vec<ArrayRef>, width: usize) -> *const f32 {
+        let features = Features::Vector { name: None, width };
+        let mut source = Source {
+            table: Box::new(Finished),
+            at: Location::default(),
+            plan: Plan {
+                inputs,
+                label: None,
+                ids: Vec::new(),
+                skipped: Vec::new(),
+            },
+            features: features.clone(),
+            found: features,
+            first: Some(Part {
+                file: Arc::from(Path::new("t.arrow")),
+                first_row: 0,
+                n_rows: columns[0].len(),
+                columns,
+            }),
+            n_given: 0,
         };
-        if let Some(row) = numbers::first_null(values) {
-            return Err(Error::Missing {
-                at: part.at(row).column(score),
-            });
-        }
-        let start = scores.len();
-        scores.resize(start + part.n_rows, 0.0);
-        let new = scores.get_mut(start..).unwrap_or_default();
-        if !numbers::write(values, new, 1) {
-            return Err(Error::ColumnType {
-                at: at.column(score),
-                found: values.data_type().to_string(),
-                expected: "numbers, one a row",
-            });
-        }
-        if let Some((row, &value)) = new.iter().enumerate().find(|(_, v)| !f64::is_finite(**v)) {
-            return Err(Error::NotFinite {
-                at: part.at(row).column(score),
-                value,
-            });
-        }
-        truths.extend(labels(label_values, &part, label)?);
+        let batch = source.next_batch().unwrap().unwrap();
+        batch.rows.rows().as_slice().as_ptr()
     }
-    if scores.is_empty() {
-        return Err(Error::Empty { at });
+
+    #[test]
+    fn float32_vectors_are_scored_where_arrow_holds_them() {
+        let values = Float32Array::from_iter_values((0..12u8).map(f32::from));
+        let item = Arc::new(Field::new("item", DataType::Float32, false));
+        let fixed = FixedSizeListArray::new(item, 3, Arc::new(values.clone()), None);
+        // From the second row on, as the later parts of a large batch are.
+        let rest = Arc::new(fixed.slice(1, 3));
+        let expected = values.values()[3..].as_ptr();
+        assert_eq!(place(Inputs::Vector(0), vec![rest], 3), expected);
+
+        let rows = (0..4).map(|i| Some(vec![Some(i as f32), Some(0.5)]));
+        let list = ListArray::from_iter_primitive::<Float32Type, _, _>(rows);
+        let expected = list
+            .values()
+            .as_primitive::<Float32Type>()
+            .values()
+            .as_ptr();
+        assert_eq!(place(Inputs::Vector(0), vec![Arc::new(list)], 2), expected);
+
+        let expected = values.values().as_ptr();
+        let only = Arc::new(values);
+        assert_eq!(place(Inputs::Columns(vec![0]), vec![only], 1), expected);
     }
-    Ok((scores, truths))
 }

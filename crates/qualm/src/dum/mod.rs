@@ -243,16 +243,25 @@ impl Dum {
             scratch,
             clamped,
         } = buffers;
-        scaled.clear();
-        scaled.resize(n * member.space.n_in(), 0.0);
-        for (row, out) in rows
-            .iter()
-            .zip(scaled.chunks_exact_mut(member.space.n_in()))
-        {
-            member.space.scale_into(row, out);
-        }
-        vectors.resize(n * member.space.n_out(), 0.0);
-        member.space.project_into(scaled, vectors, threads);
+        let space = &member.space;
+        // Rows that are vectors already go into the network from where they lie.
+        let scaled: &[f32] = if n == rows.n_rows() && space.keeps(rows) {
+            rows.as_slice()
+        } else {
+            scaled.clear();
+            scaled.resize(n * space.n_in(), 0.0);
+            for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(space.n_in())) {
+                space.scale_into(row, out);
+            }
+            scaled
+        };
+        let vectors: &[f32] = if space.only_scales() {
+            scaled
+        } else {
+            vectors.resize(n * space.n_out(), 0.0);
+            space.project_into(scaled, vectors, threads);
+            vectors
+        };
         let s = member.network.infer(vectors, scratch, threads);
         clamped.clear();
         clamped.extend_from_slice(&s[..rows.n_rows() * self.width(member)]);

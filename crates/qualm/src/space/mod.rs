@@ -174,7 +174,25 @@ impl Space {
         }
     }
 
-    /// Projects rows that are scaled, in place or through `out`.
+    /// Whether scaling leaves these rows, to the bit, as they are: whoever scales them may
+    /// then use them in place.
+    pub(crate) fn keeps(&self, rows: Rows<'_>) -> bool {
+        let is = |values: &[f32], one: f32| values.iter().all(|v| v.to_bits() == one.to_bits());
+        let far = |x: f32| x.abs() > LIMIT as f32;
+        let held = self.kind != SpaceKind::Unit;
+        is(&self.shift, 0.0)
+            && is(&self.scale, 1.0)
+            // Without leaving early, so that it vectorises.
+            && !(held && rows.as_slice().iter().fold(false, |any, x| any | far(*x)))
+    }
+
+    /// Whether scaled rows are the vectors already, and need no [`Space::project_into`].
+    pub(crate) fn only_scales(&self) -> bool {
+        let on_sphere = matches!(self.kind, SpaceKind::Unit | SpaceKind::Sphere);
+        self.fourier.is_none() && !on_sphere
+    }
+
+    /// Projects rows that are scaled.
     ///
     /// # Shapes
     /// `scaled`: `(n, n_in)`; `out`: `(n, n_out)`, overwritten.
@@ -352,6 +370,33 @@ mod tests {
             assert_eq!(out[0], 0.0);
             space.scale_into(&[2.1, 1.0], &mut out);
             assert!((out[0] - 2.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn rows_are_kept_where_scaling_would_not_change_a_bit() {
+        let far = DATA.map(|v| v * 1e15);
+        for (kind, centre, data, expected) in [
+            (SpaceKind::Identity, false, DATA, true),
+            (SpaceKind::Identity, false, far, false),
+            (SpaceKind::Unit, false, DATA, true),
+            (SpaceKind::Unit, false, far, true),
+            (SpaceKind::Unit, true, DATA, false),
+            (SpaceKind::Minmax, false, DATA, false),
+            (SpaceKind::Sphere, false, DATA, false),
+        ] {
+            let rows = Rows::new(&data, 2).unwrap();
+            let options = SpaceOptions {
+                centre,
+                ..options(kind)
+            };
+            let space = Space::fit(options, rows, 0, 0).unwrap();
+            assert_eq!(space.keeps(rows), expected, "{kind:?}");
+            let mut scaled = data;
+            for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(2)) {
+                space.scale_into(row, out);
+            }
+            assert_eq!(scaled == data, expected, "{kind:?}");
         }
     }
 
