@@ -112,8 +112,8 @@ def compare(python, binary, shape, arguments):
     d, h, covariance, batch = shape
     out = d if covariance == "diagonal" else 1
     step_products, score_products = products(d, h, out, batch)
-    # About half a second a stretch at the 300 GFLOP/s of two cores.
-    stretch = 0.15 if arguments.quick else 0.5
+    # About a third of a second a stretch at the 300 GFLOP/s of two cores.
+    stretch = 0.1 if arguments.quick else 0.3
     n_steps = min(max(round(stretch * 300 / gflop(step_products)), 3), 400)
     n_scored = 8192 if h < 4096 else 2048
     n_scorings = max(round(stretch * 300 / (gflop(score_products) * n_scored / batch)), 1)

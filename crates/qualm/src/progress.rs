@@ -71,7 +71,10 @@ pub enum Warning {
 
 /// Receives the progress of a fit. Every method has a default that does nothing, and
 /// `()` is a receiver that listens to nothing.
-pub trait Progress {
+///
+/// It is called from one thread at a time, but not from the one that called fit: training
+/// runs inside the thread pool.
+pub trait Progress: Send {
     /// Called after each training step.
     fn step(&mut self, step: &Step) -> Signal {
         let _ = step;

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::nn::{Adam, Workspace, tanh, vectorised};
 
 /// Takes training steps on one network.
-pub(crate) trait Engine {
+pub(crate) trait Engine: Send {
     /// One step: forward, objective, backward, Adam. A loss that is not finite leaves the
     /// parameters as they were.
     ///
@@ -58,20 +58,16 @@ impl Cpu {
 impl Engine for Cpu {
     fn step(&mut self, training: &mut Training, vectors: &[f32]) -> Result<Value> {
         let Training { network, adam, .. } = training;
-        // The whole step runs on a thread of the pool, so that its parts need not each wait
-        // for one to wake up.
-        Ok(rayon::scope(|_| {
-            network.forward(vectors, &mut self.work);
-            let output = self.work.output();
-            let (s, d_s) = (output.activations, output.deltas);
-            clamp(s, self.bound);
-            let value = self.objective.value_and_gradient(vectors, s, d_s);
-            if value.loss.is_finite() {
-                back_through_clamp(d_s, s, self.bound);
-                network.learn(vectors, &mut self.work, adam, self.adam);
-            }
-            value
-        }))
+        network.forward(vectors, &mut self.work);
+        let output = self.work.output();
+        let (s, d_s) = (output.activations, output.deltas);
+        clamp(s, self.bound);
+        let value = self.objective.value_and_gradient(vectors, s, d_s);
+        if value.loss.is_finite() {
+            back_through_clamp(d_s, s, self.bound);
+            network.learn(vectors, &mut self.work, adam, self.adam);
+        }
+        Ok(value)
     }
 
     fn sync(&mut self, _: &mut Training) -> Result<()> {

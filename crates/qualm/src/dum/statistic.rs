@@ -52,9 +52,13 @@ impl Statistic {
     /// `s` and `shares`: `(d,)`.
     pub(crate) fn shares(self, s: &[f32], shares: &mut [f64]) {
         let factor = if self == Self::Norm { 2.0 } else { 1.0 };
-        let total = log_sum_exp(s, factor);
+        let top = s.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
         for (share, s) in shares.iter_mut().zip(s) {
-            *share = (factor * f64::from(*s) - total).exp();
+            *share = (factor * (f64::from(*s) - f64::from(top))).exp();
+        }
+        let total: f64 = shares.iter().sum();
+        for share in shares {
+            *share /= total;
         }
     }
 }

@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::spec::{BagSize, Bags, DumSpec};
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::nn::{AdamState, Mlp, Threads};
+use crate::nn::{AdamState, Mlp, Threads, attended};
 use crate::progress::{Progress, Signal, Step, Warning};
 use crate::rng::{Purpose, stream};
 use crate::space::Space;
@@ -170,6 +170,18 @@ impl Trainer<'_> {
     /// [`Error::Diverged`] on a loss that is not finite; [`Error::Interrupted`]; whatever
     /// `keep` returns.
     pub(crate) fn run(
+        &self,
+        training: &mut Training,
+        engine: &mut dyn Engine,
+        progress: &mut dyn Progress,
+        keep: &mut (dyn FnMut(&Training, &mut dyn Progress) -> Result<()> + Send),
+    ) -> Result<()> {
+        // On a thread of the pool from start to end: otherwise each part of each step would
+        // have to be handed over to one.
+        attended(|| self.steps(training, engine, progress, keep))
+    }
+
+    fn steps(
         &self,
         training: &mut Training,
         engine: &mut dyn Engine,

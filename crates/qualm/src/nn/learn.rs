@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use super::adam::{Adam, AdamState, AdamStep};
 use super::matmul::{Mat, Threads, matmul};
 use super::mlp::{Layer, Mlp};
-use super::share::{n_shares, share};
+use super::share::{VALUE, n_shares, share, take_mut};
 use super::simd::{sum, vectorised};
 use super::transpose::{mask, transpose};
 
@@ -132,7 +132,11 @@ impl Mlp {
                 ),
                 None => (x, None),
             };
-            let n_shares = n_shares(layer.n_in, n, layer.n_out);
+            let mut row_cost = layer.n_out * (n + 2 * VALUE);
+            if below.is_some() {
+                row_cost += n * (layer.n_out + 2 * VALUE);
+            }
+            let n_shares = n_shares(layer.n_in, row_cost);
             let sweep = Sweep {
                 step,
                 n,
@@ -213,8 +217,8 @@ impl<'a> Block<'a> {
                 Self {
                     weights: weights.take(rows.len() * layer.n_out),
                     below: below.as_mut().map(|below| Below {
-                        columns: take(&mut below.columns, rows.len() * n),
-                        bias: take(&mut below.bias, rows.len()),
+                        columns: take_mut(&mut below.columns, rows.len() * n),
+                        bias: take_mut(&mut below.bias, rows.len()),
                     }),
                     rows,
                 }
@@ -265,22 +269,15 @@ impl<'a> Parameters<'a> {
     /// Cuts off the first `n`.
     fn take(&mut self, n: usize) -> Self {
         Self {
-            params: take(&mut self.params, n),
-            m: take(&mut self.m, n),
-            v: take(&mut self.v, n),
+            params: take_mut(&mut self.params, n),
+            m: take_mut(&mut self.m, n),
+            v: take_mut(&mut self.v, n),
         }
     }
 
     fn update(&mut self, step: AdamStep, grads: &[f32]) {
         step.update(self.params, grads, self.m, self.v);
     }
-}
-
-/// Cuts the first `n` values off a slice.
-fn take<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
-    let (first, rest) = std::mem::take(slice).split_at_mut(n);
-    *slice = rest;
-    first
 }
 
 /// The sum of each row of `n` values.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::learn::Workspace;
 use super::matmul::{Mat, Threads, matmul};
-use super::share::{n_shares, share};
+use super::share::{VALUE, n_shares, share, take, take_mut};
 use super::simd::vectorised;
 
 /// Weights of a layer that every core can keep in its own cache.
@@ -32,6 +32,13 @@ pub(super) struct Layer {
     pub(super) n_out: usize,
     pub(super) weight: Range<usize>,
     pub(super) bias: Range<usize>,
+}
+
+impl Layer {
+    /// What a row of the batch costs, in multiplications.
+    fn cost(&self) -> usize {
+        self.n_out * (self.n_in + VALUE)
+    }
 }
 
 /// Two buffers for inference, grown on demand and reused.
@@ -106,43 +113,46 @@ impl Mlp {
             .collect()
     }
 
-    /// One layer: `out = x W + b`, then the rectifier unless it is the last.
-    fn apply(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32], threads: Threads) {
+    /// One layer by one thread: `out = x W + b`, then the rectifier unless it is the last.
+    fn apply(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32]) {
+        matmul(out, self.input(layer, x), self.weight(layer), Threads::One);
+        finish(out, &self.params[layer.bias.clone()], relu);
+    }
+
+    /// One layer by all threads.
+    fn apply_shared(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32]) {
         let n = out.len() / layer.n_out;
-        let weight = &self.params[layer.weight.clone()];
-        let weight = Mat::new(weight, layer.n_in, layer.n_out);
-        let bias = &self.params[layer.bias.clone()];
-        let rows = |x: &[f32], out: &mut [f32]| {
-            let x = Mat::new(x, out.len() / layer.n_out, layer.n_in);
-            matmul(out, x, weight, Threads::One);
-            finish(out, bias, relu);
-        };
-        let n_shares = match threads {
-            Threads::One => 1,
-            Threads::All => n_shares(n, layer.n_in, layer.n_out),
-        };
+        let n_shares = n_shares(n, layer.cost());
         if n_shares == 1 {
-            rows(x, out);
+            self.apply(layer, relu, x, out);
         } else if layer.weight.len() <= CACHED_WEIGHTS {
             // Each thread takes some rows through its own copy of the weights in the cache.
             let mut rest = (x, out);
-            (0..n_shares)
-                .map(|i| {
-                    let n = share(n, n_shares, i).len();
-                    let (x, x_rest) = rest.0.split_at(n * layer.n_in);
-                    let (out, out_rest) = std::mem::take(&mut rest.1).split_at_mut(n * layer.n_out);
-                    rest = (x_rest, out_rest);
-                    (x, out)
-                })
-                .collect::<Vec<_>>()
+            let shares = (0..n_shares).map(|i| {
+                let n = share(n, n_shares, i).len();
+                let x = take(&mut rest.0, n * layer.n_in);
+                (x, take_mut(&mut rest.1, n * layer.n_out))
+            });
+            let shares: Vec<_> = shares.collect();
+            shares
                 .into_par_iter()
-                .for_each(|(x, out)| rows(x, out));
+                .for_each(|(x, out)| self.apply(layer, relu, x, out));
         } else {
             // The weights come from memory, so that one thread only should read each.
-            matmul(out, Mat::new(x, n, layer.n_in), weight, Threads::All);
+            matmul(out, self.input(layer, x), self.weight(layer), Threads::All);
+            let bias = &self.params[layer.bias.clone()];
             out.par_chunks_mut(n.div_ceil(n_shares) * layer.n_out)
                 .for_each(|out| finish(out, bias, relu));
         }
+    }
+
+    fn input<'x>(&self, layer: &Layer, x: &'x [f32]) -> Mat<'x> {
+        Mat::new(x, x.len() / layer.n_in, layer.n_in)
+    }
+
+    fn weight(&self, layer: &Layer) -> Mat<'_> {
+        let weight = &self.params[layer.weight.clone()];
+        Mat::new(weight, layer.n_in, layer.n_out)
     }
 
     /// The network's output for a training batch, kept with all activations in `work`.
@@ -152,11 +162,36 @@ impl Mlp {
     /// is then in [`Workspace::output`].
     pub(crate) fn forward(&self, x: &[f32], work: &mut Workspace) {
         let layers = self.layers();
+        let n = x.len() / self.sizes[0];
+        if layers.iter().all(|l| l.weight.len() <= CACHED_WEIGHTS) {
+            // A small network: each thread takes its rows through all layers at once.
+            let n_shares = n_shares(n, layers.iter().map(Layer::cost).sum());
+            let mut rest = x;
+            let mut outs: Vec<&mut [f32]> = work
+                .layers
+                .iter_mut()
+                .map(|l| &mut l.activations[..])
+                .collect();
+            let shares = (0..n_shares).map(|i| {
+                let n = share(n, n_shares, i).len();
+                let outs = outs.iter_mut().zip(&layers);
+                let outs: Vec<_> = outs.map(|(out, l)| take_mut(out, n * l.n_out)).collect();
+                (take(&mut rest, n * self.sizes[0]), outs)
+            });
+            let shares: Vec<_> = shares.collect();
+            return shares.into_par_iter().for_each(|(x, mut outs)| {
+                for (l, layer) in layers.iter().enumerate() {
+                    let (before, here) = outs.split_at_mut(l);
+                    let input = before.last().map_or(x, |out| &**out);
+                    self.apply(layer, l + 1 < layers.len(), input, here[0]);
+                }
+            });
+        }
         for (l, layer) in layers.iter().enumerate() {
             let (before, here) = work.layers.split_at_mut(l);
             let input = before.last().map_or(x, |layer| &layer.activations);
             let out = &mut here[0].activations;
-            self.apply(layer, l + 1 < layers.len(), input, out, Threads::All);
+            self.apply_shared(layer, l + 1 < layers.len(), input, out);
         }
     }
 
@@ -178,7 +213,10 @@ impl Mlp {
             std::mem::swap(front, back);
             front.resize(n * layer.n_out, 0.0);
             let input = if l == 0 { x } else { back.as_slice() };
-            self.apply(layer, l < last, input, front, threads);
+            match threads {
+                Threads::One => self.apply(layer, l < last, input, front),
+                Threads::All => self.apply_shared(layer, l < last, input, front),
+            }
         }
         front
     }

@@ -10,6 +10,7 @@
 //! order.
 
 mod adam;
+mod attend;
 mod learn;
 mod matmul;
 mod mlp;
@@ -18,6 +19,7 @@ mod simd;
 mod transpose;
 
 pub(crate) use adam::{Adam, AdamState};
+pub(crate) use attend::attended;
 pub(crate) use learn::Workspace;
 pub(crate) use matmul::{Mat, Threads, matmul};
 pub(crate) use mlp::{Mlp, Scratch};

@@ -18,13 +18,13 @@ const LEAST: usize = 80;
 const HAND_OFF: usize = 1 << 20;
 
 /// What it costs to read, finish and write one value, in multiplications.
-const VALUE: usize = 16;
+pub(super) const VALUE: usize = 16;
 
-/// In how many shares the current threads do `n_rows` rows of a layer, each of which makes
-/// `n_out` values by `n_in` multiplications.
-pub(super) fn n_shares(n_rows: usize, n_in: usize, n_out: usize) -> usize {
+/// In how many shares the current threads do `n_rows` rows of work, each of which costs as
+/// much as so many multiplications.
+pub(super) fn n_shares(n_rows: usize, row_cost: usize) -> usize {
     let threads = rayon::current_num_threads();
-    if threads == 1 || n_rows * n_out * (n_in + VALUE) < HAND_OFF {
+    if threads == 1 || n_rows.saturating_mul(row_cost) < HAND_OFF {
         return 1;
     }
     let rounds = n_rows.div_ceil(threads * MOST).max(1);
@@ -44,6 +44,20 @@ pub(super) fn share(n_rows: usize, n_shares: usize, i: usize) -> Range<usize> {
     start(i)..start(i + 1)
 }
 
+/// Cuts the first `n` values off a slice.
+pub(super) fn take<'a>(slice: &mut &'a [f32], n: usize) -> &'a [f32] {
+    let (first, rest) = slice.split_at(n);
+    *slice = rest;
+    first
+}
+
+/// Cuts the first `n` values off a slice.
+pub(super) fn take_mut<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+    let (first, rest) = std::mem::take(slice).split_at_mut(n);
+    *slice = rest;
+    first
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,7 +67,7 @@ mod tests {
         for n_rows in [1, 159, 160, 256, 617, 4096] {
             for threads in [1, 2, 3, 16] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                let n_shares = pool.unwrap().install(|| n_shares(n_rows, 4096, 4096));
+                let n_shares = pool.unwrap().install(|| n_shares(n_rows, 1 << 24));
                 let mut next = 0;
                 for i in 0..n_shares {
                     let share = share(n_rows, n_shares, i);
