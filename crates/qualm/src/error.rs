@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod device;
 mod location;
 
+pub use device::DeviceError;
 pub use location::{Location, Names};
 
 /// The library's result type.
@@ -38,7 +40,6 @@ pub enum Error {
         found: usize,
         expected: usize,
     },
-
     /// A slice for scores that is not as long as there are rows.
     #[error("room for {found} scores, but there are {expected} rows")]
     OutputLength { found: usize, expected: usize },
@@ -77,6 +78,9 @@ pub enum Error {
         detector: &'static str,
         known: &'static [&'static str],
     },
+    /// A device that cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 
     // ---- fitting ------------------------------------------------------------------
     /// Not enough rows for what was asked.

@@ -14,6 +14,7 @@
 //! is the recipe to the letter.
 
 mod cells;
+mod device;
 #[cfg(test)]
 mod golden;
 mod objective;

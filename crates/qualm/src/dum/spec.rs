@@ -101,6 +101,10 @@ pub enum Bags {
 pub enum Device {
     /// The processor.
     Cpu,
+    /// An NVIDIA card, through CUDA; needs the feature `cuda`.
+    Cuda,
+    /// A graphics card, through Vulkan or Metal; needs the feature `wgpu`.
+    Wgpu,
 }
 
 impl Default for DumSpec {

@@ -44,9 +44,9 @@ impl AdamState {
 }
 
 impl Adam {
-    const BETA1: f32 = 0.9;
-    const BETA2: f32 = 0.999;
-    const EPSILON: f32 = 1e-8;
+    pub(crate) const BETA1: f32 = 0.9;
+    pub(crate) const BETA2: f32 = 0.999;
+    pub(crate) const EPSILON: f32 = 1e-8;
 
     /// Moves the parameters against the gradient, in place.
     ///
