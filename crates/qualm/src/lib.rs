@@ -62,6 +62,9 @@ mod dum;
 mod error;
 mod explain;
 mod fitted;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod nn;
 mod progress;
 mod rng;

@@ -7,7 +7,7 @@ use crate::artefact::Reader;
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::Detector;
-use crate::dum::{Dum, DumSpec, Trained};
+use crate::dum::{Device, Dum, DumSpec, Trained};
 use crate::error::{Error, Result};
 use crate::fitted::Fitted;
 use crate::progress::Progress;
@@ -67,6 +67,14 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
+        }
+    }
+
+    /// Where it is fitted.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Dum(spec) => spec.device,
         }
     }
 

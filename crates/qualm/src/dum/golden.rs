@@ -3,9 +3,12 @@
 
 use safetensors::{Dtype, SafeTensors};
 
+use super::engine::{Cpu, Engine};
 use super::objective::{Covariance, Objective, Similarity};
+use super::spec::{BagSize, DumSpec};
 use super::statistic::Statistic;
-use crate::nn::{Adam, AdamState, Mlp, Workspace};
+use super::train::{Curve, Plan, Training};
+use crate::nn::{AdamState, Mlp};
 
 const COVARIANCES: [(&str, Covariance); 2] = [
     ("diagonal", Covariance::Diagonal),
@@ -84,8 +87,7 @@ fn loss_and_gradient_agree_with_autograd() {
     }
 }
 
-/// The network, its backward pass, the objective and Adam together, as `Trainer::run`
-/// chains them.
+/// The network, its backward pass, the objective and Adam together.
 #[test]
 fn three_adam_steps_agree_with_pytorch() {
     const LAYERS: [usize; 3] = [0, 2, 4];
@@ -105,29 +107,33 @@ fn three_adam_steps_agree_with_pytorch() {
             params.extend(transposed(&golden.f32(&format!("{name}.weight")), &shape));
             params.extend(golden.f32(&format!("{name}.bias")));
         }
-        let mut network = Mlp::from_params(&sizes, params).unwrap();
-        let mut state = AdamState::new(network.params().len());
-        let mut work = Workspace::new(&sizes, n);
-        let mut objective = Objective::new(Similarity::Dot, covariance, BAG, n, d);
-        let mut d_s = vec![0.0; n * sizes[3]];
-        let adam = Adam {
-            learning_rate: 1e-3,
-            weight_decay: 0.0,
+        let network = Mlp::from_params(&sizes, params).unwrap();
+        let mut training = Training {
+            adam: AdamState::new(network.params().len()),
+            curve: Curve::default(),
+            network,
         };
+        let spec = DumSpec {
+            objective: Similarity::Dot,
+            covariance,
+            bag_size: BagSize::Rows(BAG),
+            batch_size: n,
+            log_variance_bound: 0.0,
+            learning_rate: 1e-3,
+            ..DumSpec::default()
+        };
+        let mut engine = Cpu::new(&spec, Plan::new(&spec, n).unwrap(), &sizes);
 
         let batches = golden.f32(&format!("{key}.z"));
         let losses = golden.f64(&format!("{key}.losses"));
         assert_eq!(losses.len(), steps);
         for (z, loss) in batches.chunks_exact(n * d).zip(losses) {
-            let s = network.forward(z, &mut work);
-            let value = objective.value_and_gradient(z, s, &mut d_s);
+            let value = engine.step(&mut training, z).unwrap();
             let error = (value.loss - loss).abs();
             assert!(error < 1e-4, "{key}: loss {}, expected {loss}", value.loss);
-            let grads = network.backward(z, &d_s, &mut work);
-            adam.step(network.params_mut(), grads, &mut state);
         }
 
-        let mut found = network.params();
+        let mut found = training.network.params();
         for layer in LAYERS {
             let name = format!("{key}.final.net.{layer}");
             let shape = golden.shape(&format!("{name}.weight"));

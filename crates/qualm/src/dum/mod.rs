@@ -15,6 +15,7 @@
 
 mod cells;
 mod device;
+pub(crate) mod engine;
 #[cfg(test)]
 mod golden;
 mod objective;
@@ -30,17 +31,22 @@ use crate::data::Rows;
 use crate::detector::{Detector, Variances};
 use crate::error::{Error, Result};
 use crate::nn::{Mlp, Scratch, Threads};
-use crate::progress::{Progress, Signal, Warning};
+use crate::progress::{Progress, Warning};
 use crate::space::Space;
+use device::Remote;
+use engine::clamp;
 pub use objective::{Covariance, Similarity};
 pub use spec::{BagSize, Bags, Device, DumSpec, Half};
 pub use statistic::Statistic;
-pub(crate) use train::{Curve, Training};
-use train::{Plan, Trainer, soft_clamp};
+pub(crate) use train::{Curve, Plan, Trainer, Training};
 
 /// Rows scored at a time by one thread: enough to keep the matrix units busy, little
 /// enough that the buffers of a 4096-wide network stay near 30 MiB a thread.
 const BLOCK: usize = 1024;
+
+/// Rows scored at a time on a device: enough to fill it, little enough that a layer's
+/// output of a 4096-wide network takes 128 MiB.
+const DEVICE_BLOCK: usize = 8192;
 
 /// Fewer rows than this are padded with zeros: above 64 the matrix products give a row
 /// the same bits whatever stands beside it (see [`crate::nn`]).
@@ -50,6 +56,8 @@ const PADDED: usize = 96;
 #[derive(Debug)]
 pub(crate) struct Dum {
     spec: DumSpec,
+    /// Where it scores: where it was fitted, or the processor when read from a file.
+    device: Device,
     members: Vec<Member>,
 }
 
@@ -58,6 +66,8 @@ pub(crate) struct Dum {
 struct Member {
     space: Space,
     network: Mlp,
+    /// A copy of the network on the device that scores.
+    remote: Option<Box<dyn Remote>>,
     location: f64,
     spread: f64,
 }
@@ -71,6 +81,23 @@ pub(crate) struct Trained {
 }
 
 impl Dum {
+    /// A single network as it stands.
+    #[cfg(feature = "internals")]
+    pub(crate) fn of(spec: &DumSpec, space: Space, network: Mlp) -> Self {
+        let members = vec![Member {
+            space,
+            network,
+            remote: None,
+            location: 0.0,
+            spread: 1.0,
+        }];
+        Self {
+            spec: spec.clone(),
+            device: Device::Cpu,
+            members,
+        }
+    }
+
     /// Trains every member.
     pub(crate) fn fit(
         spec: &DumSpec,
@@ -107,22 +134,18 @@ impl Dum {
                     seed,
                     member,
                 };
-                trainer.run(&mut training, &mut |training, step| {
-                    let signal = progress.step(step);
-                    if signal == Signal::Continue {
-                        return Ok(());
-                    }
-                    state.current = Some(training.clone());
-                    progress.save(&state)?;
-                    state.current = None;
-                    match signal {
-                        Signal::Stop => Err(Error::Interrupted {
-                            step: step.step,
-                            steps: step.steps,
-                        }),
-                        Signal::Continue | Signal::Save => Ok(()),
-                    }
-                })?;
+                let mut engine = device::engine(spec, plan, &training)?;
+                trainer.run(
+                    &mut training,
+                    engine.as_mut(),
+                    progress,
+                    &mut |training, progress| {
+                        state.current = Some(training.clone());
+                        progress.save(&state)?;
+                        state.current = None;
+                        Ok(())
+                    },
+                )?;
                 if spec.members > 1 {
                     state.finished.push(training.clone());
                 }
@@ -140,14 +163,17 @@ impl Dum {
             members.push(Member {
                 space,
                 network: training.network,
+                remote: None,
                 location: 0.0,
                 spread: 1.0,
             });
         }
         let mut dum = Self {
             spec: spec.clone(),
+            device: Device::Cpu,
             members,
         };
+        dum.move_to(spec.device)?;
         dum.align(rows)?;
         Ok((dum, trained))
     }
@@ -183,11 +209,11 @@ impl Dum {
         let n = members.len() as f64;
         let location = members.iter().map(|m| m.location).sum::<f64>() / n;
         let spread = members.iter().map(|m| m.spread).sum::<f64>() / n;
-        for_blocks(rows, out, |scratch, rows, out, threads| {
+        for_blocks(rows, out, self.device, |buffers, rows, out, threads| {
             out.fill(0.0);
             for member in members {
                 let d = member.space.n_out();
-                let s = self.log_variances_of(member, rows, scratch, threads);
+                let s = self.log_variances_of(member, rows, buffers, threads)?;
                 for (out, s) in out.iter_mut().zip(s.chunks_exact(self.width(member))) {
                     let score = self.spec.statistic.of(s, d);
                     // In units of the members' own spread, put back on their mean scale.
@@ -198,7 +224,8 @@ impl Dum {
                     };
                 }
             }
-        });
+            Ok(())
+        })?;
         match out.iter().position(|s| !s.is_finite()) {
             Some(i) => Err(Error::ScoreNotFinite {
                 row: i + 1,
@@ -223,7 +250,7 @@ impl Dum {
         rows: Rows<'_>,
         buffers: &'b mut Buffers,
         threads: Threads,
-    ) -> &'b [f32] {
+    ) -> Result<&'b [f32]> {
         let n = rows.n_rows().max(PADDED);
         let Buffers {
             scaled,
@@ -241,16 +268,15 @@ impl Dum {
         }
         vectors.resize(n * member.space.n_out(), 0.0);
         member.space.project_into(scaled, vectors, threads);
-        let s = member.network.infer(vectors, scratch, threads);
         clamped.clear();
-        let bound = self.spec.log_variance_bound as f32;
-        let s = s.iter().take(rows.n_rows() * self.width(member));
-        if bound > 0.0 {
-            clamped.extend(s.map(|s| soft_clamp(*s, bound)));
+        if let Some(remote) = &member.remote {
+            clamped.extend(remote.infer(vectors)?);
         } else {
-            clamped.extend(s);
+            clamped.extend_from_slice(member.network.infer(vectors, scratch, threads));
         }
-        clamped
+        clamped.truncate(rows.n_rows() * self.width(member));
+        clamp(clamped, self.spec.log_variance_bound as f32);
+        Ok(clamped)
     }
 
     /// Reads the networks and spaces of a model file.
@@ -277,6 +303,7 @@ impl Dum {
                 Ok(Member {
                     space,
                     network,
+                    remote: None,
                     location,
                     spread,
                 })
@@ -284,28 +311,40 @@ impl Dum {
             .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             spec: spec.clone(),
+            device: Device::Cpu,
             members,
         })
     }
 }
 
-/// Runs `work` over blocks of rows: many in parallel, or a single one with all threads.
+/// Runs `work` over blocks of rows: on the processor many in parallel or a single one with
+/// all threads, on a device one after the other.
 fn for_blocks<T: Send>(
     rows: Rows<'_>,
     out: &mut [T],
-    work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) + Sync,
-) {
+    device: Device,
+    work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) -> Result<()> + Sync,
+) -> Result<()> {
     let per_row = out.len() / rows.n_rows();
-    if rows.n_rows() <= BLOCK {
-        return work(&mut Buffers::default(), rows, out, Threads::All);
+    let on_processor = device == Device::Cpu;
+    let block = if on_processor { BLOCK } else { DEVICE_BLOCK };
+    let mut buffers = Buffers::default();
+    if rows.n_rows() <= block {
+        return work(&mut buffers, rows, out, Threads::All);
     }
-    let blocks: Vec<Rows<'_>> = rows.blocks(BLOCK).collect();
+    let blocks: Vec<Rows<'_>> = rows.blocks(block).collect();
+    if on_processor {
+        return blocks
+            .par_iter()
+            .zip(out.par_chunks_mut(block * per_row))
+            .try_for_each_init(Buffers::default, |buffers, (rows, out)| {
+                work(buffers, *rows, out, Threads::One)
+            });
+    }
     blocks
-        .par_iter()
-        .zip(out.par_chunks_mut(BLOCK * per_row))
-        .for_each_init(Buffers::default, |buffers, (rows, out)| {
-            work(buffers, *rows, out, Threads::One);
-        });
+        .into_iter()
+        .zip(out.chunks_mut(block * per_row))
+        .try_for_each(|(rows, out)| work(&mut buffers, rows, out, Threads::All))
 }
 
 /// Buffers of one scoring thread, reused from block to block.
@@ -326,27 +365,47 @@ impl Detector for Dum {
         self.score_members(rows, out, |members| members)
     }
 
-    fn log_variances(&self, rows: Rows<'_>) -> Option<Variances> {
-        let first = self.members.first()?;
+    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+        let Some(first) = self.members.first() else {
+            return Ok(None);
+        };
         let width = self.width(first);
         let mut log = vec![0.0; rows.n_rows() * width];
         let n = self.members.len() as f32;
-        for_blocks(rows, &mut log, |buffers, rows, out, threads| {
-            for member in &self.members {
-                let s = self.log_variances_of(member, rows, buffers, threads);
-                for (out, s) in out.iter_mut().zip(s) {
-                    *out += s / n;
+        for_blocks(
+            rows,
+            &mut log,
+            self.device,
+            |buffers, rows, out, threads| {
+                for member in &self.members {
+                    let s = self.log_variances_of(member, rows, buffers, threads)?;
+                    for (out, s) in out.iter_mut().zip(s) {
+                        *out += s / n;
+                    }
                 }
-            }
-        });
+                Ok(())
+            },
+        )?;
         let by_feature =
             self.spec.covariance == Covariance::Diagonal && first.space.fourier.is_none();
-        Some(Variances {
+        Ok(Some(Variances {
             log,
             width,
             by_feature,
             statistic: self.spec.statistic,
-        })
+        }))
+    }
+
+    fn move_to(&mut self, device: Device) -> Result<()> {
+        let networks = self.members.iter().map(|m| &m.network);
+        let remotes: Vec<_> = networks
+            .map(|network| device::remote(device, network))
+            .collect::<Result<_>>()?;
+        for (member, remote) in self.members.iter_mut().zip(remotes) {
+            member.remote = remote;
+        }
+        self.device = device;
+        Ok(())
     }
 
     fn save(&self, writer: &mut Writer) {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 use crate::error::{Error, Result};
+use crate::nn::Adam;
 use crate::space::{SpaceKind, SpaceOptions};
 
 /// Every choice of the Deep Uncertainty Model.
@@ -307,6 +308,13 @@ impl DumSpec {
             centre: self.centre,
             bandwidth: self.bandwidth,
             fourier_features: self.fourier_features,
+        }
+    }
+
+    pub(crate) fn adam(&self) -> Adam {
+        Adam {
+            learning_rate: self.learning_rate as f32,
+            weight_decay: self.weight_decay as f32,
         }
     }
 

@@ -8,12 +8,12 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::cells::{self, Cells};
-use super::objective::Objective;
+use super::engine::Engine;
 use super::spec::{BagSize, Bags, DumSpec};
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::nn::{Adam, AdamState, Mlp, Threads, Workspace};
-use crate::progress::{Step, Warning};
+use crate::nn::{AdamState, Mlp, Threads};
+use crate::progress::{Progress, Signal, Step, Warning};
 use crate::rng::{Purpose, stream};
 use crate::space::Space;
 
@@ -29,7 +29,7 @@ const CURVE_POINTS: u64 = 100;
 pub(crate) struct Plan {
     pub(crate) bag_size: usize,
     pub(crate) batch_rows: usize,
-    steps_per_epoch: u64,
+    pub(crate) steps_per_epoch: u64,
     pub(crate) steps: u64,
 }
 
@@ -160,66 +160,53 @@ pub(crate) struct Trainer<'a> {
 }
 
 impl Trainer<'_> {
-    /// Takes the steps that are left; `report` hears of each and may stop the run.
+    /// Takes the steps that are left. `keep` gets the state, up to date, whenever the
+    /// progress asks for a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Diverged`] on a loss that is not finite; whatever `report` returns.
+    /// [`Error::Diverged`] on a loss that is not finite; [`Error::Interrupted`]; whatever
+    /// `keep` returns.
     pub(crate) fn run(
         &self,
         training: &mut Training,
-        report: &mut dyn FnMut(&Training, &Step) -> Result<()>,
+        engine: &mut dyn Engine,
+        progress: &mut dyn Progress,
+        keep: &mut dyn FnMut(&Training, &mut dyn Progress) -> Result<()>,
     ) -> Result<()> {
-        let (spec, plan, n) = (self.spec, self.plan, self.plan.batch_rows);
-        let adam = Adam {
-            learning_rate: spec.learning_rate as f32,
-            weight_decay: spec.weight_decay as f32,
-        };
-        let d = self.space.n_out();
-        let sizes = training.network.sizes().to_vec();
-        let k = sizes[sizes.len() - 1];
-        let mut work = Workspace::new(&sizes, n);
-        let mut objective = Objective::new(spec.objective, spec.covariance, plan.bag_size, n, d);
+        let plan = self.plan;
         let mut batch = Batch::new(self);
-        let mut d_s = vec![0.0; n * k];
-        let bound = spec.log_variance_bound as f32;
-        while training.adam.t < plan.steps {
-            let step = training.adam.t;
-            batch.draw(self, step);
-            let s = training.network.forward(&batch.vectors, &mut work);
-            if bound > 0.0 {
-                for s in s.iter_mut() {
-                    *s = soft_clamp(*s, bound);
-                }
-            }
-            let value = objective.value_and_gradient(&batch.vectors, s, &mut d_s);
+        for step in training.adam.t + 1..=plan.steps {
+            batch.draw(self, step - 1);
+            let value = engine.step(training, &batch.vectors)?;
             if !value.loss.is_finite() {
                 return Err(Error::Diverged {
-                    step: step + 1,
+                    step,
                     loss: value.loss,
                 });
             }
-            if bound > 0.0 {
-                for (d, s) in d_s.iter_mut().zip(&*s) {
-                    *d *= 1.0 - (s / bound).powi(2);
-                }
-            }
-            let grads = training.network.backward(&batch.vectors, &d_s, &mut work);
-            adam.step(training.network.params_mut(), grads, &mut training.adam);
             training
                 .curve
-                .push(value.loss, value.effective_rows, step + 1, &plan);
-            report(
-                training,
-                &Step {
-                    member: self.member,
-                    members: spec.members,
-                    step: step + 1,
+                .push(value.loss, value.effective_rows, step, &plan);
+            let signal = progress.step(&Step {
+                member: self.member,
+                members: self.spec.members,
+                step,
+                steps: plan.steps,
+                batch_rows: plan.batch_rows,
+                loss: value.loss,
+            });
+            if signal != Signal::Continue {
+                engine.sync(training)?;
+                keep(training, progress)?;
+            }
+            if signal == Signal::Stop {
+                return Err(Error::Interrupted {
+                    step,
                     steps: plan.steps,
-                    batch_rows: n,
-                    loss: value.loss,
-                },
-            )?;
+                });
+            }
         }
+        engine.sync(training)?;
         if training.network.params().iter().any(|p| !p.is_finite()) {
             return Err(Error::Diverged {
                 step: plan.steps,
@@ -228,11 +215,6 @@ impl Trainer<'_> {
         }
         Ok(())
     }
-}
-
-/// `bound * tanh(s / bound)`: the identity near zero, never beyond the bound.
-pub(crate) fn soft_clamp(s: f32, bound: f32) -> f32 {
-    bound * (s / bound).tanh()
 }
 
 /// The rows of a step and their vectors.
@@ -316,6 +298,16 @@ impl Batch {
         trainer
             .space
             .project_into(&self.scaled, &mut self.vectors, Threads::All);
+    }
+}
+
+#[cfg(feature = "internals")]
+impl Trainer<'_> {
+    /// Row numbers of a step's batch.
+    pub(crate) fn picked(&self, step: u64) -> Vec<usize> {
+        let mut batch = Batch::new(self);
+        batch.draw(self, step);
+        batch.picked
     }
 }
 
@@ -404,11 +396,5 @@ mod tests {
         spec.max_steps = 600;
         assert_eq!(Plan::new(&spec, 256).unwrap().steps, 500);
         assert_eq!(Plan::new(&spec, 1_000_000).unwrap().steps, 600);
-    }
-
-    #[test]
-    fn the_soft_clamp_is_the_identity_near_zero_and_bounded_far_out() {
-        assert!((soft_clamp(0.01, 10.0) - 0.01).abs() < 1e-5);
-        assert!(soft_clamp(1e30, 10.0) <= 10.0);
     }
 }

@@ -35,14 +35,14 @@ pub enum DeviceError {
     NoHardware { device: Device, reason: String },
     /// More memory than the device has free, or than it gives to one array.
     #[error(
-        "device = {device}: {what} needs {needed} bytes, but {name} has {available}; use a smaller \
-         {remedy}, or device = cpu"
+        "device = {device}: {what} needs {needed} bytes, but {name} {has} {available}; {remedy}"
     )]
     Memory {
         device: Device,
         name: String,
         what: &'static str,
         needed: u64,
+        has: &'static str,
         available: u64,
         remedy: &'static str,
     },

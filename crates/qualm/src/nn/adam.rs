@@ -1,9 +1,6 @@
 //! Adam (Kingma & Ba, 2014, Algorithm 1), fused into one pass over memory.
 
-use rayon::prelude::*;
-
-/// Values per parallel task: large enough to hide the hand-off, small enough to share.
-const CHUNK: usize = 1 << 16;
+use super::simd::vectorised;
 
 /// Below these, the running means and a gradient that is squared count as zero. Against
 /// epsilon (1e-8) they move nothing, and arithmetic near the smallest float32 (1e-38) is a
@@ -43,40 +40,55 @@ impl AdamState {
     }
 }
 
+/// One step of Adam: its factors, the same for every parameter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdamStep {
+    /// Learning rate over the first bias correction.
+    pub(crate) rate: f32,
+    /// One over the root of the second bias correction.
+    pub(crate) root: f32,
+    /// What weight decay leaves of a parameter.
+    pub(crate) keep: f32,
+}
+
 impl Adam {
     pub(crate) const BETA1: f32 = 0.9;
     pub(crate) const BETA2: f32 = 0.999;
     pub(crate) const EPSILON: f32 = 1e-8;
 
-    /// Moves the parameters against the gradient, in place.
-    ///
-    /// # Shapes
-    /// `params`, `grads` and the state's buffers: `(n,)`.
-    pub(crate) fn step(self, params: &mut [f32], grads: &[f32], state: &mut AdamState) {
-        state.t += 1;
-        let t = state.t.min(i32::MAX as u64) as i32;
+    /// The factors of step `t`, counted from 1.
+    pub(crate) fn at(self, t: u64) -> AdamStep {
+        let t = t.min(i32::MAX as u64) as i32;
         let correction1 = 1.0 - f64::from(Self::BETA1).powi(t);
         let correction2 = 1.0 - f64::from(Self::BETA2).powi(t);
-        let rate = (f64::from(self.learning_rate) / correction1) as f32;
-        let root = (1.0 / correction2.sqrt()) as f32;
-        let keep = 1.0 - self.learning_rate * self.weight_decay;
-        params
-            .par_chunks_mut(CHUNK)
-            .zip(grads.par_chunks(CHUNK))
-            .zip(state.m.par_chunks_mut(CHUNK))
-            .zip(state.v.par_chunks_mut(CHUNK))
-            .for_each(|(((params, grads), m), v)| {
-                for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
-                    *m = flush(Self::BETA1 * *m + (1.0 - Self::BETA1) * g, MEAN_FLOOR);
-                    let g = flush(g, GRADIENT_FLOOR);
-                    *v = flush(Self::BETA2 * *v + (1.0 - Self::BETA2) * g * g, SQUARE_FLOOR);
-                    *p = keep * *p - rate * *m / (v.sqrt() * root + Self::EPSILON);
-                }
-            });
+        AdamStep {
+            rate: (f64::from(self.learning_rate) / correction1) as f32,
+            root: (1.0 / correction2.sqrt()) as f32,
+            keep: 1.0 - self.learning_rate * self.weight_decay,
+        }
+    }
+}
+
+impl AdamStep {
+    /// Moves parameters against their gradient, in place.
+    ///
+    /// # Shapes
+    /// All: `(n,)`.
+    pub(crate) fn update(self, params: &mut [f32], grads: &[f32], m: &mut [f32], v: &mut [f32]) {
+        vectorised(|| {
+            for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
+                *m = flush(Adam::BETA1 * *m + (1.0 - Adam::BETA1) * g, MEAN_FLOOR);
+                let g = flush(g, GRADIENT_FLOOR);
+                *v = flush(Adam::BETA2 * *v + (1.0 - Adam::BETA2) * g * g, SQUARE_FLOOR);
+                *p = self.keep * *p - self.rate * *m / (v.sqrt() * self.root + Adam::EPSILON);
+            }
+        });
     }
 }
 
 /// Zero for what is smaller than the floor.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
 fn flush(x: f32, floor: f32) -> f32 {
     if x.abs() < floor { 0.0 } else { x }
 }
@@ -93,8 +105,9 @@ mod tests {
             weight_decay: 0.0,
         };
         let mut params = [1.0, 1.0, 1.0];
-        let mut state = AdamState::new(3);
-        adam.step(&mut params, &[5.0, -0.3, 0.0], &mut state);
+        let (mut m, mut v) = ([0.0; 3], [0.0; 3]);
+        adam.at(1)
+            .update(&mut params, &[5.0, -0.3, 0.0], &mut m, &mut v);
         for (found, expected) in params.iter().zip([0.99, 1.01, 1.0]) {
             assert!((found - expected).abs() < 1e-6);
         }
@@ -107,7 +120,8 @@ mod tests {
             weight_decay: 0.5,
         };
         let mut params = [2.0];
-        adam.step(&mut params, &[0.0], &mut AdamState::new(1));
+        adam.at(1)
+            .update(&mut params, &[0.0], &mut [0.0], &mut [0.0]);
         assert!((params[0] - 1.9).abs() < 1e-6);
     }
 }

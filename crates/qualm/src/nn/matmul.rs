@@ -1,6 +1,18 @@
 //! Matrix products, the one place with `unsafe`: a safe, shape-checked front to the
 //! `gemm` crate, whose kernels are chosen at run time (AVX-512, AVX2, NEON).
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::simd::vectorised;
+
+/// Running sums of a reduction, and the edge of a tile: one AVX-512 register of float32.
+const LANES: usize = 16;
+
+/// Fewer values than this are moved by one thread: less work than handing it to another.
+const SERIAL: usize = 1 << 14;
+
 /// How many threads a product may use. The result has the same bits either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threads {
@@ -10,12 +22,14 @@ pub(crate) enum Threads {
     All,
 }
 
-/// A borrowed `(rows, cols)` matrix, row-major or its transpose.
+/// A borrowed `(rows, cols)` matrix: row-major, or columns of one, or the transpose of either.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mat<'a> {
     data: &'a [f32],
     rows: usize,
     cols: usize,
+    /// Values from one stored row to the next.
+    stride: usize,
     transposed: bool,
 }
 
@@ -27,8 +41,25 @@ impl<'a> Mat<'a> {
             data,
             rows,
             cols,
+            stride: cols,
             transposed: false,
         }
+    }
+
+    /// Some columns of a matrix that is not transposed.
+    pub(crate) fn columns(self, range: Range<usize>) -> Self {
+        assert!(!self.transposed && self.rows > 0, "columns of stored rows");
+        let end = (self.rows - 1) * self.stride + range.end;
+        Self {
+            data: &self.data[range.start..end],
+            cols: range.len(),
+            ..self
+        }
+    }
+
+    /// Number of columns.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
     }
 
     /// The transpose, without moving a value.
@@ -43,10 +74,11 @@ impl<'a> Mat<'a> {
 
     /// (row stride, column stride).
     fn strides(&self) -> (isize, isize) {
+        let stride = self.stride.cast_signed();
         if self.transposed {
-            (1, self.rows.cast_signed())
+            (1, stride)
         } else {
-            (self.cols.cast_signed(), 1)
+            (stride, 1)
         }
     }
 }
@@ -59,6 +91,9 @@ impl<'a> Mat<'a> {
 /// The order in which a value's `k` terms are added depends on `k` alone once `m` or
 /// `n` exceeds 64, and never on the number of threads. A single output column is
 /// computed by [`matvec`] instead, because the library picks among kernels by `m` there.
+///
+/// Fast when `b` is not transposed; with `a` or `b` transposed the library reorders it
+/// first, which for a large `b` costs as much again as half of the product.
 #[expect(
     unsafe_code,
     reason = "the kernel takes raw pointers; shapes are checked above it"
@@ -67,8 +102,8 @@ pub(crate) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>, threads: Threads) 
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "inner dimensions of a product agree");
     assert_eq!(out.len(), m * n, "the output of a product has its shape");
-    if n == 1 && !a.transposed {
-        return matvec(out, a.data, b.data);
+    if n == 1 && (b.stride == 1 || b.transposed) {
+        return matvec(out, a, b.data);
     }
     let (a_row, a_col) = a.strides();
     let (b_row, b_col) = b.strides();
@@ -76,8 +111,9 @@ pub(crate) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>, threads: Threads) 
         Threads::One => gemm::Parallelism::None,
         Threads::All => gemm::Parallelism::Rayon(0),
     };
-    // SAFETY: the assertions above and in `Mat::new` make every index that the strides
-    // reach for (m, k, n) lie inside the three slices, and `out` is borrowed uniquely.
+    // SAFETY: the assertions above, in `Mat::new` and in `Mat::columns` make every index
+    // that the strides reach for (m, k, n) lie inside the three slices, and `out` is
+    // borrowed uniquely.
     unsafe {
         gemm::gemm(
             m,
@@ -103,16 +139,28 @@ pub(crate) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>, threads: Threads) 
     }
 }
 
-/// `out_i = sum_j a_ij b_j` for row-major `a`, each row on its own and in one order.
-fn matvec(out: &mut [f32], a: &[f32], b: &[f32]) {
-    for (out, row) in out.iter_mut().zip(a.chunks_exact(b.len())) {
-        *out = dot(row, b);
-    }
+/// `out_i = sum_j a_ij b_j`, each value on its own and in one order.
+fn matvec(out: &mut [f32], a: Mat<'_>, b: &[f32]) {
+    vectorised(|| {
+        if a.transposed {
+            out.fill(0.0);
+            for (row, b) in a.data.chunks(a.stride).zip(b) {
+                for (out, v) in out.iter_mut().zip(row) {
+                    *out += v * b;
+                }
+            }
+        } else {
+            for (out, row) in out.iter_mut().zip(a.data.chunks(a.stride)) {
+                *out = dot(&row[..b.len()], b);
+            }
+        }
+    });
 }
 
 /// A dot product over sixteen running sums, so that it vectorises in a fixed order.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
     let (a_body, a_tail) = a.as_chunks::<LANES>();
     let (b_body, b_tail) = b.as_chunks::<LANES>();
@@ -123,6 +171,57 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     let tail: f32 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
     sums.iter().sum::<f32>() + tail
+}
+
+/// A sum over sixteen running sums, in a fixed order.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn sum(a: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (body, tail) = a.as_chunks::<LANES>();
+    for x in body {
+        for lane in 0..LANES {
+            sums[lane] += x[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + tail.iter().sum::<f32>()
+}
+
+/// `out = a^T`, in tiles that fit the innermost cache.
+///
+/// # Shapes
+/// `a`: `(rows, cols)`, row-major; `out`: `(cols, rows)`, row-major.
+pub(crate) fn transpose(out: &mut [f32], a: &[f32], cols: usize) {
+    let rows = a.len() / cols;
+    if out.len() < SERIAL {
+        return transpose_columns(out, a, cols, 0..cols);
+    }
+    let share = cols
+        .div_ceil(rayon::current_num_threads())
+        .next_multiple_of(LANES);
+    out.par_chunks_mut(share * rows)
+        .enumerate()
+        .for_each(|(i, out)| {
+            let first = i * share;
+            transpose_columns(out, a, cols, first..first + out.len() / rows);
+        });
+}
+
+/// Some columns of `a`, `(rows, cols)`, as rows of `out`.
+fn transpose_columns(out: &mut [f32], a: &[f32], cols: usize, range: Range<usize>) {
+    let rows = a.len() / cols;
+    let first = range.start;
+    for i in (0..rows).step_by(LANES) {
+        let i_end = rows.min(i + LANES);
+        for j in range.clone().step_by(LANES) {
+            for j in j..range.end.min(j + LANES) {
+                let out = &mut out[(j - first) * rows + i..(j - first) * rows + i_end];
+                for (i, out) in (i..i_end).zip(out) {
+                    *out = a[i * cols + j];
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +246,37 @@ mod tests {
                 (0..a.cols).map(|k| at(a, row, k) * at(b, k, col)).sum()
             })
             .collect()
+    }
+
+    #[test]
+    fn columns_of_a_matrix_multiply_as_if_they_stood_alone() {
+        let (n, d, out) = (40, 100, 70);
+        for width in [1, out] {
+            let a = normal(n * d, 4);
+            let b = normal(n * width, 5);
+            let columns: Vec<f32> = a.chunks(d).flat_map(|row| &row[13..90]).copied().collect();
+            let product = |a: Mat<'_>| {
+                let mut out = vec![f32::NAN; 77 * width];
+                matmul(&mut out, a.t(), Mat::new(&b, n, width), Threads::One);
+                out
+            };
+            let expected = product(Mat::new(&columns, n, 77));
+            assert_eq!(product(Mat::new(&a, n, d).columns(13..90)), expected);
+        }
+    }
+
+    #[test]
+    fn a_transpose_swaps_rows_and_columns() {
+        for (rows, cols) in [(1, 5), (17, 33), (200, 130)] {
+            let a = normal(rows * cols, 6);
+            let mut out = vec![f32::NAN; a.len()];
+            transpose(&mut out, &a, cols);
+            for i in 0..rows {
+                for j in 0..cols {
+                    assert_eq!(out[j * rows + i], a[i * cols + j]);
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A multilayer perceptron: linear layers with rectifiers between, and its gradient.
+//! A multilayer perceptron: linear layers with rectifiers between.
 //!
 //! Layer l maps `(n, in)` to `(n, out)` by `a_l = relu(a_{l-1} W_l + b_l)`, the last one
 //! without the rectifier. `W_l` is stored `(in, out)`, row-major, followed by `b_l`, layer
@@ -8,36 +8,30 @@ use std::ops::Range;
 
 use rand::Rng;
 use rand::RngExt;
+use rayon::prelude::*;
 
+use super::learn::Workspace;
 use super::matmul::{Mat, Threads, matmul};
+use super::share::{n_shares, share};
+use super::simd::vectorised;
+
+/// Weights of a layer that every core can keep in its own cache.
+const CACHED_WEIGHTS: usize = 1 << 20;
 
 /// Layer sizes and all parameters of one network.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mlp {
-    sizes: Vec<usize>,
-    params: Vec<f32>,
+    pub(super) sizes: Vec<usize>,
+    pub(super) params: Vec<f32>,
 }
 
 /// Where one layer lives in the flat buffer.
 #[derive(Debug, Clone)]
-struct Layer {
-    n_in: usize,
-    n_out: usize,
-    weight: Range<usize>,
-    bias: Range<usize>,
-}
-
-/// Everything a training step writes besides the parameters, allocated once for a
-/// fixed number of rows.
-#[derive(Debug)]
-pub(crate) struct Workspace {
-    n_rows: usize,
-    /// Output of each layer, `(n, out)`.
-    activations: Vec<Vec<f32>>,
-    /// Gradient of the loss by each layer's output, `(n, out)`.
-    deltas: Vec<Vec<f32>>,
-    /// Gradient of the loss by the parameters, laid out as they are.
-    grads: Vec<f32>,
+pub(super) struct Layer {
+    pub(super) n_in: usize,
+    pub(super) n_out: usize,
+    pub(super) weight: Range<usize>,
+    pub(super) bias: Range<usize>,
 }
 
 /// Two buffers for inference, grown on demand and reused.
@@ -93,12 +87,7 @@ impl Mlp {
         &self.params
     }
 
-    /// All parameters, for the optimiser.
-    pub(crate) fn params_mut(&mut self) -> &mut [f32] {
-        &mut self.params
-    }
-
-    fn layers(&self) -> Vec<Layer> {
+    pub(super) fn layers(&self) -> Vec<Layer> {
         let mut start = 0;
         self.sizes
             .windows(2)
@@ -120,72 +109,55 @@ impl Mlp {
     /// One layer: `out = x W + b`, then the rectifier unless it is the last.
     fn apply(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32], threads: Threads) {
         let n = out.len() / layer.n_out;
-        let weight = Mat::new(&self.params[layer.weight.clone()], layer.n_in, layer.n_out);
-        matmul(out, Mat::new(x, n, layer.n_in), weight, threads);
+        let weight = &self.params[layer.weight.clone()];
+        let weight = Mat::new(weight, layer.n_in, layer.n_out);
         let bias = &self.params[layer.bias.clone()];
-        let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-        for row in out.chunks_exact_mut(layer.n_out) {
-            for (v, b) in row.iter_mut().zip(bias) {
-                let sum = *v + b;
-                // Not `max`, which would turn NaN into the floor and hide an overflow.
-                *v = if sum < floor { floor } else { sum };
-            }
+        let rows = |x: &[f32], out: &mut [f32]| {
+            let x = Mat::new(x, out.len() / layer.n_out, layer.n_in);
+            matmul(out, x, weight, Threads::One);
+            finish(out, bias, relu);
+        };
+        let n_shares = match threads {
+            Threads::One => 1,
+            Threads::All => n_shares(n, layer.n_in, layer.n_out),
+        };
+        if n_shares == 1 {
+            rows(x, out);
+        } else if layer.weight.len() <= CACHED_WEIGHTS {
+            // Each thread takes some rows through its own copy of the weights in the cache.
+            let mut rest = (x, out);
+            (0..n_shares)
+                .map(|i| {
+                    let n = share(n, n_shares, i).len();
+                    let (x, x_rest) = rest.0.split_at(n * layer.n_in);
+                    let (out, out_rest) = std::mem::take(&mut rest.1).split_at_mut(n * layer.n_out);
+                    rest = (x_rest, out_rest);
+                    (x, out)
+                })
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .for_each(|(x, out)| rows(x, out));
+        } else {
+            // The weights come from memory, so that one thread only should read each.
+            matmul(out, Mat::new(x, n, layer.n_in), weight, Threads::All);
+            out.par_chunks_mut(n.div_ceil(n_shares) * layer.n_out)
+                .for_each(|out| finish(out, bias, relu));
         }
     }
 
     /// The network's output for a training batch, kept with all activations in `work`.
     ///
     /// # Shapes
-    /// `x`: `(n, sizes[0])` with `n` the workspace's rows; returns `(n, sizes[last])`.
-    pub(crate) fn forward<'w>(&self, x: &[f32], work: &'w mut Workspace) -> &'w mut [f32] {
+    /// `x`: `(n, sizes[0])` with `n` the workspace's rows. The output, `(n, sizes[last])`,
+    /// is then in [`Workspace::output`].
+    pub(crate) fn forward(&self, x: &[f32], work: &mut Workspace) {
         let layers = self.layers();
-        let last = layers.len() - 1;
         for (l, layer) in layers.iter().enumerate() {
-            let (before, here) = work.activations.split_at_mut(l);
-            let input = before.last().map_or(x, Vec::as_slice);
-            self.apply(layer, l < last, input, &mut here[0], Threads::All);
+            let (before, here) = work.layers.split_at_mut(l);
+            let input = before.last().map_or(x, |layer| &layer.activations);
+            let out = &mut here[0].activations;
+            self.apply(layer, l + 1 < layers.len(), input, out, Threads::All);
         }
-        &mut work.activations[last]
-    }
-
-    /// Parameter gradients of a loss, from its gradient by the output.
-    ///
-    /// # Shapes
-    /// `x`: the batch given to [`Mlp::forward`]; `d_out`: `(n, sizes[last])`; returns
-    /// `(n_params,)` in the order of [`Mlp::params`]. The gradient by `x` is not computed.
-    pub(crate) fn backward<'w>(
-        &self,
-        x: &[f32],
-        d_out: &[f32],
-        work: &'w mut Workspace,
-    ) -> &'w [f32] {
-        let layers = self.layers();
-        let n = work.n_rows;
-        for (l, layer) in layers.iter().enumerate().rev() {
-            let input = if l == 0 { x } else { &work.activations[l - 1] };
-            let (before, here) = work.deltas.split_at_mut(l);
-            let delta = here.first().filter(|_| l + 1 < layers.len());
-            let delta = delta.map_or(d_out, Vec::as_slice);
-            let d_rows = Mat::new(delta, n, layer.n_out);
-            matmul(
-                &mut work.grads[layer.weight.clone()],
-                Mat::new(input, n, layer.n_in).t(),
-                d_rows,
-                Threads::All,
-            );
-            sum_rows(delta, &mut work.grads[layer.bias.clone()]);
-            if let Some(d_input) = before.last_mut() {
-                let weight = &self.params[layer.weight.clone()];
-                let weight = Mat::new(weight, layer.n_in, layer.n_out).t();
-                matmul(d_input, d_rows, weight, Threads::All);
-                for (d, a) in d_input.iter_mut().zip(input) {
-                    if *a <= 0.0 {
-                        *d = 0.0;
-                    }
-                }
-            }
-        }
-        &work.grads
     }
 
     /// The network's output for any number of rows, keeping nothing.
@@ -212,44 +184,24 @@ impl Mlp {
     }
 }
 
-impl Workspace {
-    /// Buffers for `n_rows` rows through a network of these sizes.
-    pub(crate) fn new(sizes: &[usize], n_rows: usize) -> Self {
-        let buffers = |sizes: &[usize]| -> Vec<Vec<f32>> {
-            sizes.iter().map(|s| vec![0.0; n_rows * s]).collect()
-        };
-        Self {
-            n_rows,
-            activations: buffers(&sizes[1..]),
-            deltas: buffers(&sizes[1..sizes.len() - 1]),
-            grads: vec![0.0; Mlp::n_params(sizes).unwrap_or(0)],
+/// Adds the bias and applies the rectifier: `(n, out)`, in place.
+fn finish(out: &mut [f32], bias: &[f32], relu: bool) {
+    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    vectorised(|| {
+        for row in out.chunks_exact_mut(bias.len()) {
+            for (v, b) in row.iter_mut().zip(bias) {
+                let sum = *v + b;
+                // Not `max`, which would turn NaN into the floor and hide an overflow.
+                *v = if sum < floor { floor } else { sum };
+            }
         }
-    }
-}
-
-/// Adds up the rows of `x`, in order, into `out`.
-fn sum_rows(x: &[f32], out: &mut [f32]) {
-    out.fill(0.0);
-    for row in x.chunks_exact(out.len()) {
-        for (sum, v) in out.iter_mut().zip(row) {
-            *sum += v;
-        }
-    }
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-
-    fn network(sizes: &[usize]) -> (Mlp, Vec<f32>) {
-        let mut rng = stream(3, Purpose::Init, [0, 0]);
-        let mlp = Mlp::new(sizes, &mut rng);
-        let x = (0..5 * sizes[0])
-            .map(|_| rng.random_range(-1.0..1.0))
-            .collect();
-        (mlp, x)
-    }
 
     #[test]
     fn two_layers_by_hand() {
@@ -261,40 +213,21 @@ mod tests {
     }
 
     #[test]
-    fn gradients_agree_with_finite_differences() {
-        let sizes = [3, 4, 4, 2];
-        let (mut mlp, x) = network(&sizes);
-        let mut work = Workspace::new(&sizes, 5);
-        // The loss is a weighted sum of outputs, so its gradient by the output is known.
-        let weights: Vec<f32> = (0..10).map(|i| (i as f32 - 4.0) / 5.0).collect();
-        mlp.forward(&x, &mut work);
-        let grads = mlp.backward(&x, &weights, &mut work).to_vec();
-        let mut loss = |mlp: &Mlp| -> f64 {
-            let out = mlp.forward(&x, &mut work);
-            let terms = out.iter().zip(&weights);
-            terms.map(|(o, w)| f64::from(*o) * f64::from(*w)).sum()
-        };
-        for (i, grad) in grads.iter().enumerate() {
-            let at = mlp.params()[i];
-            let h = 1e-3;
-            mlp.params_mut()[i] = at + h;
-            let up = loss(&mlp);
-            mlp.params_mut()[i] = at - h;
-            let down = loss(&mlp);
-            mlp.params_mut()[i] = at;
-            let numeric = (up - down) / f64::from(2.0 * h);
-            assert!((numeric - f64::from(*grad)).abs() < 2e-3, "parameter {i}");
-        }
-    }
-
-    #[test]
     fn inference_and_training_see_the_same_network() {
-        let sizes = [3, 70, 1];
-        let (mlp, x) = network(&sizes);
-        let mut work = Workspace::new(&sizes, 5);
-        let mut scratch = Scratch::default();
-        let trained = mlp.forward(&x, &mut work).to_vec();
-        assert_eq!(trained, mlp.infer(&x, &mut scratch, Threads::One));
+        for (sizes, n) in [([3, 70, 1], 5), ([100, 2000, 90], 300)] {
+            let mut rng = stream(3, Purpose::Init, [0, 0]);
+            let mlp = Mlp::new(&sizes, &mut rng);
+            let x: Vec<f32> = (0..n * sizes[0])
+                .map(|_| rng.random_range(-1.0..1.0))
+                .collect();
+            let mut work = Workspace::new(&sizes, n);
+            let mut scratch = Scratch::default();
+            mlp.forward(&x, &mut work);
+            for threads in [Threads::One, Threads::All] {
+                let inferred = mlp.infer(&x, &mut scratch, threads);
+                assert_eq!(work.output().activations, inferred);
+            }
+        }
     }
 
     #[test]

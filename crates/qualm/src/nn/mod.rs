@@ -1,17 +1,25 @@
 //! The training engine: dense networks, their gradients and Adam, in float32.
 //!
 //! One [`Mlp`] type serves every neural detector. Parameters live in one flat buffer
-//! (so that the optimiser is one pass and a checkpoint one copy); activations and
-//! gradients live in a [`Workspace`] that is allocated once per fit.
+//! (so that a checkpoint is one copy); what a step writes lives in a [`Workspace`] that is
+//! allocated once per fit. [`learn`] says how a step is ordered and why; docs/engine.md
+//! where its time goes.
 //!
 //! Every function here gives the same bits at any thread count: work is split into
 //! pieces whose results do not depend on who computes them, and sums run in a fixed
 //! order.
 
 mod adam;
+mod learn;
 mod matmul;
 mod mlp;
+mod share;
+mod simd;
 
+#[cfg(feature = "device")]
+pub(crate) use adam::AdamStep;
 pub(crate) use adam::{Adam, AdamState};
+pub(crate) use learn::Workspace;
 pub(crate) use matmul::{Mat, Threads, matmul};
-pub(crate) use mlp::{Mlp, Scratch, Workspace};
+pub(crate) use mlp::{Mlp, Scratch};
+pub(crate) use simd::{exp_of_negative, sin_cos, tanh, vectorised};

@@ -5,23 +5,15 @@
 //! headers, and a card.
 
 use burn_cubecl::cubecl::cuda::install::cuda_path;
-use burn_cuda::CudaDevice;
+use burn_cuda::{Cuda, CudaDevice};
 use cudarc::driver::CudaContext;
 
 use super::Device;
+use super::card::{Card, Memory};
 use crate::error::DeviceError;
 
-/// An opened card.
-#[derive(Debug, Clone)]
-pub(super) struct Opened {
-    pub(super) device: CudaDevice,
-    pub(super) name: String,
-    /// Bytes that nothing else holds at present.
-    pub(super) free: u64,
-}
-
 /// The first card; `CUDA_VISIBLE_DEVICES` says which that is.
-pub(super) fn open() -> Result<Opened, DeviceError> {
+pub(super) fn open() -> Result<Card<Cuda>, DeviceError> {
     let missing = |library, remedy| DeviceError::NoDriver {
         device: Device::Cuda,
         library,
@@ -42,16 +34,22 @@ pub(super) fn open() -> Result<Opened, DeviceError> {
     let card = || {
         let context = CudaContext::new(0)?;
         let (free, _) = context.mem_get_info()?;
-        Ok(Opened {
+        Ok(Card {
+            kind: Device::Cuda,
             device: CudaDevice::new(0),
             name: context.name()?,
-            free: free as u64,
+            memory: Memory {
+                free: free as u64,
+                array: free as u64,
+            },
         })
     };
-    card().map_err(|error: cudarc::driver::DriverError| DeviceError::NoHardware {
-        device: Device::Cuda,
-        reason: format!("{error:?}"),
-    })
+    card().map_err(
+        |error: cudarc::driver::DriverError| DeviceError::NoHardware {
+            device: Device::Cuda,
+            reason: format!("{error:?}"),
+        },
+    )
 }
 
 #[expect(

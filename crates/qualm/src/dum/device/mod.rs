@@ -7,6 +7,8 @@
 //! in float32, gradient included: no automatic differentiation. What differs is the order in
 //! which sums are added up, so results agree to rounding, not to the bit.
 
+#[cfg(feature = "device")]
+mod card;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(feature = "device")]
@@ -23,8 +25,55 @@ mod webgpu;
 use std::fmt;
 use std::str::FromStr;
 
-use super::spec::Device;
+use super::engine::{Cpu, Engine};
+use super::spec::{Device, DumSpec};
+use super::train::{Plan, Training};
 use crate::error::{DeviceError, Error, Result};
+use crate::nn::Mlp;
+
+/// A network on a device, ready to score.
+pub(crate) trait Remote: fmt::Debug + Send + Sync {
+    /// Log-variances before the clamp.
+    ///
+    /// # Shapes
+    /// `vectors`: `(n, d)`; returns `(n, k)`.
+    ///
+    /// # Errors
+    /// [`DeviceError::Failed`].
+    fn infer(&self, vectors: &[f32]) -> Result<Vec<f32>>;
+}
+
+/// The engine that goes on from `training` on the device of the Spec.
+///
+/// # Errors
+/// [`Error::Device`]: no such device here, or too little memory on it.
+pub(crate) fn engine(spec: &DumSpec, plan: Plan, training: &Training) -> Result<Box<dyn Engine>> {
+    match spec.device {
+        Device::Cpu => Ok(Box::new(Cpu::new(spec, plan, training.network.sizes()))),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => cuda::open()?.engine(spec, plan, training),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => webgpu::open()?.engine(spec, plan, training),
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    }
+}
+
+/// The network on a device, or `None` for the processor, which needs no copy.
+///
+/// # Errors
+/// As [`engine`].
+pub(crate) fn remote(device: Device, network: &Mlp) -> Result<Option<Box<dyn Remote>>> {
+    match device {
+        Device::Cpu => Ok(None),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => cuda::open()?.remote(network).map(Some),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => webgpu::open()?.remote(network).map(Some),
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    }
+}
 
 impl Device {
     /// Names of all devices, whether or not they are in this build.

@@ -1,6 +1,8 @@
 //! Burn's tensors as this crate uses them: float32, in from slices and out to vectors, and
 //! their matrix product.
 
+use std::fmt;
+
 use burn_backend::{Backend, DType};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::matmul::init_matmul_output;
@@ -8,9 +10,22 @@ use burn_cubecl::tensor::CubeTensor;
 use burn_tensor::{Tensor, TensorData, TensorPrimitive};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::matmul::launch::{Strategy, launch_ref};
+use cubek::matmul::routines::BlueprintStrategy;
 use cubek::std::InputBinding;
 
-use super::network::Failure;
+/// What a device says when it fails.
+#[derive(Debug)]
+pub(super) struct Failure(String);
+
+impl Failure {
+    fn of(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+
+    pub(super) fn reason(self) -> String {
+        self.0
+    }
+}
 
 /// A Burn backend whose kernels are compiled for a device at run time.
 pub(super) trait Accelerator:
@@ -68,7 +83,7 @@ pub(super) fn product<B: Accelerator>(
         out: float,
     });
     launch_ref(
-        &Strategy::SimpleUnit(Default::default()),
+        &Strategy::SimpleUnit(BlueprintStrategy::default()),
         &out.client.clone(),
         InputBinding::new(a.binding(), float),
         InputBinding::new(b.binding(), float),

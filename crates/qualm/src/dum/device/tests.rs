@@ -2,7 +2,7 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::network::{DeviceNetwork, Recipe};
+use super::network::{Layers, Learner, Recipe};
 use super::objective::value_and_gradient;
 use super::tensors::{Accelerator, download, upload};
 use crate::dum::objective::{Covariance, Objective, Similarity};
@@ -45,13 +45,20 @@ fn the_objective_is_the_processors<B: Accelerator>(device: &B::Device) {
     for similarity in [Similarity::Dot, Similarity::Cosine] {
         for covariance in [Covariance::Diagonal, Covariance::Circular] {
             for extreme in [0.5, -1e4, 1e4, -3e38, 3e38] {
-                let k = if covariance == Covariance::Diagonal { d } else { 1 };
+                let k = if covariance == Covariance::Diagonal {
+                    d
+                } else {
+                    1
+                };
                 let z = normal(n * d, 1.0, 0);
                 let mut s = normal(n * k, 2.0, 1);
                 s[..k].fill(extreme);
                 let mut expected = vec![0.0; n * k];
-                let value = Objective::new(similarity, covariance, m, n, d)
-                    .value_and_gradient(&z, &s, &mut expected);
+                let value = Objective::new(similarity, covariance, m, n, d).value_and_gradient(
+                    &z,
+                    &s,
+                    &mut expected,
+                );
                 let (found, gradient) = value_and_gradient::<B>(
                     similarity,
                     m,
@@ -77,13 +84,16 @@ fn the_network_is_the_processors<B: Accelerator>(device: &B::Device) {
     let sizes = [7, 33, 19, 1];
     let mut rng = stream(3, Purpose::Init, [0, 0]);
     let network = Mlp::new(&sizes, &mut rng);
-    let state = AdamState::new(network.params().len());
-    let on_device = DeviceNetwork::<B>::new(&sizes, network.params(), &state, device);
+    let on_device = Layers::<B>::new(&sizes, network.params(), device);
     for n in [1, 2, 65, 300] {
         let x = normal(n * sizes[0], 1.0, n as u64);
         let mut scratch = Scratch::default();
         let expected = network.infer(&x, &mut scratch, Threads::One);
-        close(&on_device.infer(&x).unwrap(), expected, &format!("{n} rows"));
+        close(
+            &on_device.infer(&x).unwrap(),
+            expected,
+            &format!("{n} rows"),
+        );
     }
 }
 
@@ -95,8 +105,7 @@ fn outputs_agree() {
 fn an_overflow_is_a_nan<B: Accelerator>(device: &B::Device) {
     // As on the processor: inf - inf at a hidden unit, which a maximum would turn into 0.
     let params = [3e38, -3e38, 0.0, 1.0, 0.0];
-    let state = AdamState::new(params.len());
-    let network = DeviceNetwork::<B>::new(&[2, 1, 1], &params, &state, device);
+    let network = Layers::<B>::new(&[2, 1, 1], &params, device);
     assert!(network.infer(&[2.0, 2.0]).unwrap()[0].is_nan());
 }
 
@@ -114,10 +123,8 @@ fn what_goes_up_comes_down<B: Accelerator>(device: &B::Device) {
         v: normal(n, 1.0, 2),
         t: 9,
     };
-    let network = DeviceNetwork::<B>::new(&sizes, &params, &state, device);
-    let (mut found, mut found_state) = (vec![0.0; n], AdamState::new(n));
-    network.download(&mut found, &mut found_state).unwrap();
-    assert_eq!((found, found_state), (params, state));
+    let learner = Learner::<B>::new(&sizes, &params, &state, device);
+    assert_eq!(learner.download().unwrap(), (params, state));
 }
 
 #[test]
@@ -129,8 +136,8 @@ fn a_first_step_has_the_size_of_the_learning_rate<B: Accelerator>(device: &B::De
     let sizes = [4, 8, 1];
     let mut rng = stream(3, Purpose::Init, [0, 0]);
     let before = Mlp::new(&sizes, &mut rng).params().to_vec();
-    let mut state = AdamState::new(before.len());
-    let mut network = DeviceNetwork::<B>::new(&sizes, &before, &state, device);
+    let state = AdamState::new(before.len());
+    let mut learner = Learner::<B>::new(&sizes, &before, &state, device);
     let recipe = Recipe {
         similarity: Similarity::Dot,
         bag_size: 2,
@@ -140,10 +147,9 @@ fn a_first_step_has_the_size_of_the_learning_rate<B: Accelerator>(device: &B::De
             weight_decay: 0.0,
         },
     };
-    let value = network.step(&recipe, &normal(8 * 4, 1.0, 0)).unwrap();
+    let value = learner.step(&recipe, &normal(8 * 4, 1.0, 0)).unwrap();
     assert!(value.loss.is_finite() && value.effective_rows > 1.0);
-    let mut after = before.clone();
-    network.download(&mut after, &mut state).unwrap();
+    let (after, state) = learner.download().unwrap();
     assert_eq!(state.t, 1);
     let moved = before.iter().zip(&after).map(|(a, b)| (a - b).abs());
     let largest = moved.fold(0.0, f32::max);
@@ -153,4 +159,15 @@ fn a_first_step_has_the_size_of_the_learning_rate<B: Accelerator>(device: &B::De
 #[test]
 fn first_steps_have_the_size_of_the_learning_rate() {
     on_devices!(a_first_step_has_the_size_of_the_learning_rate);
+}
+
+#[test]
+fn what_a_network_needs_is_counted() {
+    use super::card::Needs;
+    // The paper's network over 617 columns: 16.8 million weights in its middle layer.
+    let needs = Needs::of_training(&[617, 4096, 4096, 617], 256);
+    assert_eq!(needs.array, 4 * 4097 * 4096);
+    assert!((300 << 20..1 << 30).contains(&needs.whole), "{needs:?}");
+    let huge = Needs::of_training(&[usize::MAX - 1, usize::MAX, 1], 256);
+    assert_eq!(huge.array, u64::MAX);
 }

@@ -6,28 +6,41 @@
 use std::sync::OnceLock;
 
 use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
-use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuSetup, init_device};
+use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
 use wgpu::{Adapter, DeviceDescriptor, Features, Instance, InstanceDescriptor, MemoryHints};
 use wgpu::{PowerPreference, Queue, RequestAdapterOptions};
 
 use super::Device;
+use super::card::{Card, Memory};
 use crate::error::DeviceError;
 
-/// An opened card.
+/// What one process keeps of the card it opened.
 #[derive(Debug, Clone)]
-pub(super) struct Opened {
-    pub(super) device: WgpuDevice,
-    pub(super) name: String,
+struct Opened {
+    device: WgpuDevice,
+    name: String,
     /// Bytes that one array may have.
-    pub(super) largest: u64,
+    largest: u64,
 }
 
 /// The card that wgpu prefers, opened once a process.
-pub(super) fn open() -> Result<Opened, DeviceError> {
+pub(super) fn open() -> Result<Card<Wgpu>, DeviceError> {
     static OPENED: OnceLock<Result<Opened, DeviceError>> = OnceLock::new();
-    OPENED
-        .get_or_init(|| burn_tensor::read_sync(request()))
-        .clone()
+    let opened = OPENED.get_or_init(|| burn_tensor::read_sync(request()));
+    let Opened {
+        device,
+        name,
+        largest,
+    } = opened.clone()?;
+    Ok(Card {
+        kind: Device::Wgpu,
+        device,
+        name,
+        memory: Memory {
+            free: u64::MAX,
+            array: largest,
+        },
+    })
 }
 
 async fn request() -> Result<Opened, DeviceError> {

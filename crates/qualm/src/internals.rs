@@ -1,0 +1,112 @@
+//! The engine one stretch of steps at a time, for `bench/engine`. Behind the feature
+//! `internals`, and no part of the library's promises.
+
+use crate::data::{Matrix, Rows};
+use crate::detector::Detector;
+use crate::dum::{Dum, DumSpec, Plan, Trainer, Training, engine};
+use crate::error::Result;
+use crate::nn::{Mat, Threads, matmul};
+use crate::progress::{Progress, Signal, Step};
+use crate::space::Space;
+
+/// A training run that stops and goes on as it is told.
+#[derive(Debug)]
+pub struct Run {
+    spec: DumSpec,
+    rows: Matrix,
+    space: Space,
+    plan: Plan,
+    training: Training,
+    engine: engine::Cpu,
+}
+
+impl Run {
+    /// Before the first step.
+    ///
+    /// # Errors
+    /// As [`crate::Spec::fit`].
+    pub fn new(spec: DumSpec, rows: Matrix) -> Result<Self> {
+        spec.validate()?;
+        let space = Space::fit(spec.space_options(), rows.rows(), 0, 0)?;
+        let plan = Plan::new(&spec, rows.rows().n_rows())?;
+        let training = Training::start(&spec, &space, 0, 0);
+        Ok(Self {
+            engine: engine::Cpu::new(&spec, plan, training.network.sizes()),
+            spec,
+            rows,
+            space,
+            plan,
+            training,
+        })
+    }
+
+    /// All parameters: each layer's weight, `(in, out)`, and bias.
+    #[must_use]
+    pub fn params(&self) -> &[f32] {
+        self.training.network.params()
+    }
+
+    /// Row numbers of the batch of a step, counted from 0, in bag order.
+    #[must_use]
+    pub fn batch(&self, step: u64) -> Vec<usize> {
+        trainer(&self.spec, &self.space, &self.rows, self.plan).picked(step)
+    }
+
+    /// Takes `n` steps and returns their losses.
+    ///
+    /// # Errors
+    /// As [`crate::Spec::fit`].
+    pub fn train(&mut self, n: u64) -> Result<Vec<f64>> {
+        struct Losses(Vec<f64>);
+        impl Progress for Losses {
+            fn step(&mut self, step: &Step) -> Signal {
+                self.0.push(step.loss);
+                Signal::Continue
+            }
+        }
+        let mut losses = Losses(Vec::new());
+        let plan = Plan {
+            steps: self.training.adam.t + n,
+            ..self.plan
+        };
+        let trainer = trainer(&self.spec, &self.space, &self.rows, plan);
+        trainer.run(
+            &mut self.training,
+            &mut self.engine,
+            &mut losses,
+            &mut |_, _| Ok(()),
+        )?;
+        Ok(losses.0)
+    }
+
+    /// Scores rows with the network as it stands.
+    ///
+    /// # Errors
+    /// As [`crate::Fitted::score`].
+    pub fn score(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
+        let dum = Dum::of(
+            &self.spec,
+            self.space.clone(),
+            self.training.network.clone(),
+        );
+        let mut out = vec![0.0; rows.n_rows()];
+        dum.score_into(rows, &mut out)?;
+        Ok(out)
+    }
+}
+
+fn trainer<'a>(spec: &'a DumSpec, space: &'a Space, rows: &'a Matrix, plan: Plan) -> Trainer<'a> {
+    Trainer {
+        spec,
+        space,
+        rows: rows.rows(),
+        plan,
+        seed: 0,
+        member: 0,
+    }
+}
+
+/// A matrix product of the engine on all threads: `(m, k)` times `(k, n)`, row-major.
+pub fn product(out: &mut [f32], a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) {
+    matmul(out, Mat::new(a, m, k), Mat::new(b, k, n), Threads::All);
+}
