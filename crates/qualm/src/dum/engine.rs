@@ -58,16 +58,20 @@ impl Cpu {
 impl Engine for Cpu {
     fn step(&mut self, training: &mut Training, vectors: &[f32]) -> Result<Value> {
         let Training { network, adam, .. } = training;
-        network.forward(vectors, &mut self.work);
-        let output = self.work.output();
-        let (s, d_s) = (output.activations, output.deltas);
-        clamp(s, self.bound);
-        let value = self.objective.value_and_gradient(vectors, s, d_s);
-        if value.loss.is_finite() {
-            back_through_clamp(d_s, s, self.bound);
-            network.learn(vectors, &mut self.work, adam, self.adam);
-        }
-        Ok(value)
+        // The whole step runs on a thread of the pool, so that its parts need not each wait
+        // for one to wake up.
+        Ok(rayon::scope(|_| {
+            network.forward(vectors, &mut self.work);
+            let output = self.work.output();
+            let (s, d_s) = (output.activations, output.deltas);
+            clamp(s, self.bound);
+            let value = self.objective.value_and_gradient(vectors, s, d_s);
+            if value.loss.is_finite() {
+                back_through_clamp(d_s, s, self.bound);
+                network.learn(vectors, &mut self.work, adam, self.adam);
+            }
+            value
+        }))
     }
 
     fn sync(&mut self, _: &mut Training) -> Result<()> {
@@ -79,23 +83,29 @@ impl Engine for Cpu {
 /// bound; a bound of 0 is none.
 pub(crate) fn clamp(s: &mut [f32], bound: f32) {
     if bound > 0.0 {
-        vectorised(|| {
-            for s in s {
-                *s = bound * tanh(*s / bound);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for s in s {
+                    *s = bound * tanh(*s / bound);
+                }
+            },
+        );
     }
 }
 
 /// The gradient by what went into [`clamp`], from that by what came out, `s`.
 fn back_through_clamp(d_s: &mut [f32], s: &[f32], bound: f32) {
     if bound > 0.0 {
-        vectorised(|| {
-            for (d, s) in d_s.iter_mut().zip(s) {
-                let tanh = s / bound;
-                *d *= 1.0 - tanh * tanh;
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (d, s) in d_s.iter_mut().zip(s) {
+                    let tanh = s / bound;
+                    *d *= 1.0 - tanh * tanh;
+                }
+            },
+        );
     }
 }
 

@@ -21,9 +21,15 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::nn::{exp_of_negative, vectorised};
+
 /// Weights and gradients below this are zero: they move nothing, and products with numbers
 /// near the smallest float32 are a hundred times slower than others on most processors.
 const NEGLIGIBLE: f32 = 1e-25;
+const SQUARE_NEGLIGIBLE: f32 = 1e-18;
+
+/// Values of a batch that one thread handles before another is asked to help.
+const SERIAL: usize = 1 << 14;
 
 /// The form of a row's covariance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,18 +62,32 @@ pub(crate) struct Objective {
     d: usize,
     /// Width of a log-variance: `d`, or 1 in the circular form.
     k: usize,
-    /// Softmax weights, `(n, k)`.
+    /// Softmax weights before their division by the sum, `(n, k)`.
     weights: Vec<f32>,
-    /// Bag means, `(n_bags, d)`.
-    means: Vec<f32>,
     pairs: Vec<Pair>,
 }
 
-/// What one pair of bags contributes.
-#[derive(Debug, Clone, Copy, Default)]
+/// A pair of bags and what it contributes.
+#[derive(Debug, Clone)]
 struct Pair {
+    bags: [Bag; 2],
     similarity: f64,
-    /// Sum over its two bags of the mean over dimensions of `1 / sum_i p_i^2`.
+}
+
+/// One bag's sums.
+#[derive(Debug, Clone)]
+struct Bag {
+    /// Least log-variance, `(k,)`.
+    lowest: Vec<f32>,
+    /// Sum of the weights, then one over it, `(k,)`.
+    scale: Vec<f32>,
+    /// Sum of the squared weights, `(k,)`.
+    squares: Vec<f32>,
+    /// `(d,)`
+    mean: Vec<f32>,
+    /// Gradient of the loss by the mean, `(d,)`.
+    by_mean: Vec<f32>,
+    /// Mean over dimensions of `1 / sum_i p_i^2`.
     effective: f64,
 }
 
@@ -100,8 +120,13 @@ impl Objective {
             d,
             k,
             weights: vec![0.0; n_rows * k],
-            means: vec![0.0; n_rows / bag_size * d],
-            pairs: vec![Pair::default(); n_rows / (2 * bag_size)],
+            pairs: vec![
+                Pair {
+                    bags: [Bag::new(d, k), Bag::new(d, k)],
+                    similarity: 0.0,
+                };
+                n_rows / (2 * bag_size)
+            ],
         }
     }
 
@@ -113,42 +138,33 @@ impl Objective {
         let (m, d, k) = (self.bag_size, self.d, self.k);
         let n_pairs = self.pairs.len() as f64;
         let similarity = self.similarity;
+        let at_least = (SERIAL / (2 * m * d)).max(1);
         z.par_chunks_exact(2 * m * d)
             .zip(s.par_chunks_exact(2 * m * k))
             .zip(d_s.par_chunks_exact_mut(2 * m * k))
             .zip(self.weights.par_chunks_exact_mut(2 * m * k))
-            .zip(self.means.par_chunks_exact_mut(2 * d))
             .zip(self.pairs.par_iter_mut())
-            .for_each(|(((((z, s), d_s), weights), means), pair)| {
-                let (mean_a, mean_b) = means.split_at_mut(d);
-                let mut effective = 0.0;
-                for (bag, mean) in [&mut *mean_a, &mut *mean_b].into_iter().enumerate() {
-                    let (rows, vars) = (bag * m * d, bag * m * k);
-                    let weights = &mut weights[vars..vars + m * k];
-                    effective += softmax_of_negative(&s[vars..vars + m * k], weights, k);
-                    weighted_mean(&z[rows..rows + m * d], weights, mean);
-                }
-                let (value, by_a, by_b) = gradient_by_means(similarity, mean_a, mean_b, n_pairs);
-                for (bag, (mean, by_mean)) in
-                    [(&*mean_a, by_a), (&*mean_b, by_b)].into_iter().enumerate()
-                {
-                    let (rows, vars) = (bag * m * d, bag * m * k);
-                    gradient_by_log_variance(
-                        &z[rows..rows + m * d],
-                        &weights[vars..vars + m * k],
-                        mean,
-                        &by_mean,
-                        &mut d_s[vars..vars + m * k],
-                    );
-                }
-                *pair = Pair {
-                    similarity: value,
-                    effective,
-                };
+            .with_min_len(at_least)
+            .for_each(|((((z, s), d_s), weights), pair)| {
+                let (z, s) = (z.split_at(m * d), s.split_at(m * k));
+                let (d_s, weights) = (d_s.split_at_mut(m * k), weights.split_at_mut(m * k));
+                let [a, b] = &mut pair.bags;
+                join(
+                    m * d,
+                    || a.multiply(z.0, s.0, weights.0),
+                    || b.multiply(z.1, s.1, weights.1),
+                );
+                pair.similarity = similarity.of(a, b, n_pairs);
+                join(
+                    m * d,
+                    || a.gradient(z.0, weights.0, d_s.0),
+                    || b.gradient(z.1, weights.1, d_s.1),
+                );
             });
         // In pair order, so that the sums do not depend on the threads.
         let sum: f64 = self.pairs.iter().map(|p| p.similarity).sum();
-        let effective: f64 = self.pairs.iter().map(|p| p.effective).sum();
+        let bags = self.pairs.iter().flat_map(|p| &p.bags);
+        let effective: f64 = bags.map(|bag| bag.effective).sum();
         Value {
             loss: -sum / n_pairs,
             effective_rows: effective / (2.0 * n_pairs),
@@ -156,121 +172,151 @@ impl Objective {
     }
 }
 
-/// Softmax of `-s` over the rows of a bag, for each of `k` columns; returns the mean over
-/// columns of the effective number of rows, `1 / sum p^2`.
-fn softmax_of_negative(s: &[f32], weights: &mut [f32], k: usize) -> f64 {
-    let mut lowest = s[..k].to_vec();
-    for row in s.chunks_exact(k) {
-        for (low, s) in lowest.iter_mut().zip(row) {
-            *low = low.min(*s);
+impl Bag {
+    fn new(d: usize, k: usize) -> Self {
+        Self {
+            lowest: vec![0.0; k],
+            scale: vec![0.0; k],
+            squares: vec![0.0; k],
+            mean: vec![0.0; d],
+            by_mean: vec![0.0; d],
+            effective: 0.0,
         }
     }
-    let mut sums = vec![0.0f32; k];
-    for (row, weights) in s.chunks_exact(k).zip(weights.chunks_exact_mut(k)) {
-        for (((w, s), low), sum) in weights.iter_mut().zip(row).zip(&lowest).zip(&mut sums) {
-            *w = flush((low - s).exp());
-            *sum += *w;
+
+    /// The product of the bag's Gaussians: weights `exp(lowest - s)`, their sums, the mean.
+    /// Two passes over the rows, in row order.
+    fn multiply(&mut self, z: &[f32], s: &[f32], weights: &mut [f32]) {
+        let (d, k) = (self.mean.len(), self.scale.len());
+        self.lowest.copy_from_slice(&s[..k]);
+        self.scale.fill(0.0);
+        self.squares.fill(0.0);
+        self.mean.fill(0.0);
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in s.chunks_exact(k) {
+                    for (low, s) in self.lowest.iter_mut().zip(row) {
+                        *low = if *s < *low { *s } else { *low };
+                    }
+                }
+                let rows = z.chunks_exact(d).zip(s.chunks_exact(k));
+                for ((z, s), weights) in rows.zip(weights.chunks_exact_mut(k)) {
+                    let sums = self.scale.iter_mut().zip(&mut self.squares);
+                    let terms = weights.iter_mut().zip(s).zip(&self.lowest).zip(sums);
+                    for (((w, s), low), (sum, square)) in terms {
+                        *w = flush(exp_of_negative(low - s), NEGLIGIBLE);
+                        *sum += *w;
+                        let w = flush(*w, SQUARE_NEGLIGIBLE);
+                        *square += w * w;
+                    }
+                    if k == 1 {
+                        for (mean, z) in self.mean.iter_mut().zip(z) {
+                            *mean += weights[0] * z;
+                        }
+                    } else {
+                        for ((mean, z), w) in self.mean.iter_mut().zip(z).zip(weights) {
+                            *mean += *w * z;
+                        }
+                    }
+                }
+            },
+        );
+        let effective = self.scale.iter().zip(&self.squares);
+        let effective = effective.map(|(sum, q)| f64::from(*sum).powi(2) / f64::from(*q));
+        self.effective = effective.sum::<f64>() / k as f64;
+        for sum in &mut self.scale {
+            *sum = 1.0 / *sum;
+        }
+        let copies = d / k;
+        for (mean, scale) in self.mean.chunks_exact_mut(copies).zip(&self.scale) {
+            for mean in mean {
+                *mean *= scale;
+            }
         }
     }
-    let mut squares = vec![0.0f32; k];
-    for weights in weights.chunks_exact_mut(k) {
-        for ((w, sum), square) in weights.iter_mut().zip(&sums).zip(&mut squares) {
-            *w = flush(*w / sum);
-            *square += *w * *w;
-        }
+
+    /// `d loss / d s_i = -p_i (z_i - mu) * d loss / d mu`.
+    fn gradient(&self, z: &[f32], weights: &[f32], d_s: &mut [f32]) {
+        let (d, k) = (self.mean.len(), self.scale.len());
+        let rows = z.chunks_exact(d).zip(weights.chunks_exact(k));
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((z, weights), d_s) in rows.zip(d_s.chunks_exact_mut(k)) {
+                    let terms = z.iter().zip(&self.mean).zip(&self.by_mean);
+                    if k == 1 {
+                        let sum: f64 = terms
+                            .map(|((z, mu), g)| f64::from(z - mu) * f64::from(*g))
+                            .sum();
+                        let p = f64::from(weights[0]) * f64::from(self.scale[0]);
+                        d_s[0] = flush((-p * sum) as f32, NEGLIGIBLE);
+                    } else {
+                        let terms = weights.iter().zip(&self.scale).zip(terms);
+                        for (d_s, ((w, scale), ((z, mu), g))) in d_s.iter_mut().zip(terms) {
+                            let p = flush(w * scale, NEGLIGIBLE);
+                            *d_s = flush(-p * (z - mu) * g, NEGLIGIBLE);
+                        }
+                    }
+                }
+            },
+        );
     }
-    squares.iter().map(|q| 1.0 / f64::from(*q)).sum::<f64>() / k as f64
 }
 
-/// `mean = sum_i p_i z_i`, with one weight a row or one for each dimension.
-fn weighted_mean(z: &[f32], weights: &[f32], mean: &mut [f32]) {
-    let d = mean.len();
-    mean.fill(0.0);
-    let k = weights.len() / (z.len() / d);
-    for (row, weights) in z.chunks_exact(d).zip(weights.chunks_exact(k)) {
-        if k == 1 {
-            for (mean, z) in mean.iter_mut().zip(row) {
-                *mean += weights[0] * z;
+impl Similarity {
+    /// Similarity of two bags' means, whose gradients it leaves in the bags.
+    fn of(self, a: &mut Bag, b: &mut Bag, n_pairs: f64) -> f64 {
+        let dot = |a: &[f32], b: &[f32]| -> f64 {
+            let terms = a.iter().zip(b);
+            terms.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+        };
+        let scale = -1.0 / n_pairs;
+        match self {
+            Self::Dot => {
+                let by = |g: &mut [f32], other: &[f32]| {
+                    for (g, v) in g.iter_mut().zip(other) {
+                        *g = (scale * f64::from(*v)) as f32;
+                    }
+                };
+                by(&mut a.by_mean, &b.mean);
+                by(&mut b.by_mean, &a.mean);
+                dot(&a.mean, &b.mean)
             }
-        } else {
-            for ((mean, z), w) in mean.iter_mut().zip(row).zip(weights) {
-                *mean += w * z;
-            }
-        }
-    }
-}
-
-/// Similarity of two bag means and the gradient of the loss by each.
-fn gradient_by_means(
-    similarity: Similarity,
-    a: &[f32],
-    b: &[f32],
-    n_pairs: f64,
-) -> (f64, Vec<f32>, Vec<f32>) {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter()
-            .zip(b)
-            .map(|(x, y)| f64::from(*x) * f64::from(*y))
-            .sum()
-    };
-    let scale = -1.0 / n_pairs;
-    match similarity {
-        Similarity::Dot => {
-            let by = |other: &[f32]| {
-                other
-                    .iter()
-                    .map(|v| (scale * f64::from(*v)) as f32)
-                    .collect()
-            };
-            (dot(a, b), by(b), by(a))
-        }
-        Similarity::Cosine => {
-            // A mean of norm zero has no direction: the floor makes its gradient zero.
-            let (norm_a, norm_b) = (dot(a, a).sqrt().max(1e-30), dot(b, b).sqrt().max(1e-30));
-            let cosine = dot(a, b) / (norm_a * norm_b);
-            let by = |own: &[f32], norm: f64, other: &[f32], other_norm: f64| {
-                let terms = own.iter().zip(other);
-                terms
-                    .map(|(x, y)| {
+            Self::Cosine => {
+                // A mean of norm zero has no direction: the floor makes its gradient zero.
+                let norm_a = dot(&a.mean, &a.mean).sqrt().max(1e-30);
+                let norm_b = dot(&b.mean, &b.mean).sqrt().max(1e-30);
+                let cosine = dot(&a.mean, &b.mean) / (norm_a * norm_b);
+                let by = |g: &mut [f32], own: &[f32], norm: f64, other: &[f32], other_norm: f64| {
+                    for ((g, x), y) in g.iter_mut().zip(own).zip(other) {
                         let along = f64::from(*y) / other_norm - cosine * f64::from(*x) / norm;
-                        (scale * along / norm) as f32
-                    })
-                    .collect()
-            };
-            (cosine, by(a, norm_a, b, norm_b), by(b, norm_b, a, norm_a))
-        }
-    }
-}
-
-/// `d loss / d s_i = -p_i (z_i - mu) * d loss / d mu`.
-fn gradient_by_log_variance(
-    z: &[f32],
-    weights: &[f32],
-    mean: &[f32],
-    by_mean: &[f32],
-    d_s: &mut [f32],
-) {
-    let d = mean.len();
-    let k = weights.len() / (z.len() / d);
-    let rows = z.chunks_exact(d).zip(weights.chunks_exact(k));
-    for ((row, weights), d_s) in rows.zip(d_s.chunks_exact_mut(k)) {
-        let terms = row.iter().zip(mean).zip(by_mean);
-        if k == 1 {
-            let sum: f64 = terms
-                .map(|((z, mu), g)| f64::from(z - mu) * f64::from(*g))
-                .sum();
-            d_s[0] = flush((-f64::from(weights[0]) * sum) as f32);
-        } else {
-            for ((d_s, w), ((z, mu), g)) in d_s.iter_mut().zip(weights).zip(terms) {
-                *d_s = flush(-w * (z - mu) * g);
+                        *g = (scale * along / norm) as f32;
+                    }
+                };
+                by(&mut a.by_mean, &a.mean, norm_a, &b.mean, norm_b);
+                by(&mut b.by_mean, &b.mean, norm_b, &a.mean, norm_a);
+                cosine
             }
         }
     }
 }
 
-/// Zero for what is [`NEGLIGIBLE`].
-fn flush(x: f32) -> f32 {
-    if x.abs() < NEGLIGIBLE { 0.0 } else { x }
+/// Does both, by two threads if each handles enough values.
+fn join(values: usize, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+    if values < SERIAL {
+        a();
+        b();
+    } else {
+        rayon::join(a, b);
+    }
+}
+
+/// Zero for what is smaller than the floor.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn flush(x: f32, floor: f32) -> f32 {
+    if x.abs() < floor { 0.0 } else { x }
 }
 
 #[cfg(test)]
@@ -370,11 +416,9 @@ mod tests {
                 square += x * x * log.exp();
             }
             let (mean, variance) = (moment / mass, square / mass - (moment / mass).powi(2));
-            let mut weights = vec![0.0; m];
-            softmax_of_negative(&s, &mut weights, 1);
-            let mut found = [0.0];
-            weighted_mean(&z, &weights, &mut found);
-            prop_assert!((f64::from(found[0]) - mean).abs() < 1e-4);
+            let mut bag = Bag::new(1, 1);
+            bag.multiply(&z, &s, &mut vec![0.0; m]);
+            prop_assert!((f64::from(bag.mean[0]) - mean).abs() < 1e-4);
             let precision: f64 = s.iter().map(|s| f64::from(-s).exp()).sum();
             prop_assert!((1.0 / precision - variance).abs() < 1e-4);
         }

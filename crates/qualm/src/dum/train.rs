@@ -21,6 +21,9 @@ use crate::space::Space;
 /// values (256 MiB); otherwise each batch makes its own.
 const CACHED: usize = 64 << 20;
 
+/// Values that one thread copies before another is asked to help.
+const COPIED: usize = 1 << 16;
+
 /// Points on the stored loss curve, at most.
 const CURVE_POINTS: u64 = 100;
 
@@ -282,9 +285,11 @@ impl Batch {
         }
         if let Some(all) = &self.all {
             let d = trainer.space.n_out();
-            for (out, &i) in self.vectors.chunks_exact_mut(d).zip(&self.picked) {
-                out.copy_from_slice(&all[i * d..(i + 1) * d]);
-            }
+            self.vectors
+                .par_chunks_exact_mut(d)
+                .zip(&self.picked)
+                .with_min_len((COPIED / d).max(1))
+                .for_each(|(out, &i)| out.copy_from_slice(&all[i * d..(i + 1) * d]));
             return;
         }
         trainer.scale(&self.picked, &mut self.scaled);

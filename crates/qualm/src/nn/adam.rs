@@ -75,14 +75,17 @@ impl AdamStep {
     /// # Shapes
     /// All: `(n,)`.
     pub(crate) fn update(self, params: &mut [f32], grads: &[f32], m: &mut [f32], v: &mut [f32]) {
-        vectorised(|| {
-            for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
-                *m = flush(Adam::BETA1 * *m + (1.0 - Adam::BETA1) * g, MEAN_FLOOR);
-                let g = flush(g, GRADIENT_FLOOR);
-                *v = flush(Adam::BETA2 * *v + (1.0 - Adam::BETA2) * g * g, SQUARE_FLOOR);
-                *p = self.keep * *p - self.rate * *m / (v.sqrt() * self.root + Adam::EPSILON);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
+                    *m = flush(Adam::BETA1 * *m + (1.0 - Adam::BETA1) * g, MEAN_FLOOR);
+                    let g = flush(g, GRADIENT_FLOOR);
+                    *v = flush(Adam::BETA2 * *v + (1.0 - Adam::BETA2) * g * g, SQUARE_FLOOR);
+                    *p = self.keep * *p - self.rate * *m / (v.sqrt() * self.root + Adam::EPSILON);
+                }
+            },
+        );
     }
 }
 

@@ -24,10 +24,11 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::adam::{Adam, AdamState, AdamStep};
-use super::matmul::{Mat, Threads, matmul, sum, transpose};
+use super::matmul::{Mat, Threads, matmul};
 use super::mlp::{Layer, Mlp};
 use super::share::{n_shares, share};
-use super::simd::vectorised;
+use super::simd::{sum, vectorised};
+use super::transpose::{mask, transpose};
 
 /// Everything a training step writes besides the parameters and Adam's memory, allocated
 /// once for a fixed number of rows.
@@ -225,7 +226,12 @@ impl Sweep<'_> {
         if let Some(below) = &mut block.below {
             let weights = Mat::new(block.weights.params, n_rows, n_out);
             matmul(below.columns, weights, self.columns, self.threads);
-            self.mask(below.columns, block.rows.start);
+            mask(
+                below.columns,
+                self.activations,
+                self.input.cols(),
+                block.rows.start,
+            );
             add_up(below.columns, self.n, below.bias);
         }
         let thread = rayon::current_thread_index().unwrap_or(0);
@@ -239,28 +245,6 @@ impl Sweep<'_> {
         let input = self.input.columns(block.rows.clone());
         matmul(&mut tile[..len], input.t(), self.deltas, self.threads);
         block.weights.update(self.step, &tile[..len]);
-    }
-
-    /// Zeroes the gradient where the rectifier was closed: features from `first` on,
-    /// `(features, n)`.
-    fn mask(&self, columns: &mut [f32], first: usize) {
-        const TILE: usize = 16;
-        let width = self.activations.len() / self.n;
-        vectorised(|| {
-            for (f, features) in columns.chunks_mut(TILE * self.n).enumerate() {
-                for row in (0..self.n).step_by(TILE) {
-                    let rows = row..self.n.min(row + TILE);
-                    for (i, column) in features.chunks_exact_mut(self.n).enumerate() {
-                        let feature = first + f * TILE + i;
-                        for (row, delta) in rows.clone().zip(&mut column[rows.clone()]) {
-                            if self.activations[row * width + feature] <= 0.0 {
-                                *delta = 0.0;
-                            }
-                        }
-                    }
-                }
-            }
-        });
     }
 }
 
@@ -296,11 +280,14 @@ fn take<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
 
 /// The sum of each row of `n` values.
 fn add_up(columns: &[f32], n: usize, sums: &mut [f32]) {
-    vectorised(|| {
-        for (total, column) in sums.iter_mut().zip(columns.chunks_exact(n)) {
-            *total = sum(column);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for (total, column) in sums.iter_mut().zip(columns.chunks_exact(n)) {
+                *total = sum(column);
+            }
+        },
+    );
 }
 
 #[cfg(test)]

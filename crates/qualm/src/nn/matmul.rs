@@ -3,15 +3,7 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::simd::vectorised;
-
-/// Running sums of a reduction, and the edge of a tile: one AVX-512 register of float32.
-const LANES: usize = 16;
-
-/// Fewer values than this are moved by one thread: less work than handing it to another.
-const SERIAL: usize = 1 << 14;
+use super::simd::{dot, vectorised};
 
 /// How many threads a product may use. The result has the same bits either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,87 +133,23 @@ pub(crate) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>, threads: Threads) 
 
 /// `out_i = sum_j a_ij b_j`, each value on its own and in one order.
 fn matvec(out: &mut [f32], a: Mat<'_>, b: &[f32]) {
-    vectorised(|| {
-        if a.transposed {
-            out.fill(0.0);
-            for (row, b) in a.data.chunks(a.stride).zip(b) {
-                for (out, v) in out.iter_mut().zip(row) {
-                    *out += v * b;
+    vectorised(
+        #[inline(always)]
+        || {
+            if a.transposed {
+                out.fill(0.0);
+                for (row, b) in a.data.chunks(a.stride).zip(b) {
+                    for (out, v) in out.iter_mut().zip(row) {
+                        *out += v * b;
+                    }
+                }
+            } else {
+                for (out, row) in out.iter_mut().zip(a.data.chunks(a.stride)) {
+                    *out = dot(&row[..b.len()], b);
                 }
             }
-        } else {
-            for (out, row) in out.iter_mut().zip(a.data.chunks(a.stride)) {
-                *out = dot(&row[..b.len()], b);
-            }
-        }
-    });
-}
-
-/// A dot product over sixteen running sums, so that it vectorises in a fixed order.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (a_body, a_tail) = a.as_chunks::<LANES>();
-    let (b_body, b_tail) = b.as_chunks::<LANES>();
-    for (x, y) in a_body.iter().zip(b_body) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    let tail: f32 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + tail
-}
-
-/// A sum over sixteen running sums, in a fixed order.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-pub(super) fn sum(a: &[f32]) -> f32 {
-    let mut sums = [0.0f32; LANES];
-    let (body, tail) = a.as_chunks::<LANES>();
-    for x in body {
-        for lane in 0..LANES {
-            sums[lane] += x[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + tail.iter().sum::<f32>()
-}
-
-/// `out = a^T`, in tiles that fit the innermost cache.
-///
-/// # Shapes
-/// `a`: `(rows, cols)`, row-major; `out`: `(cols, rows)`, row-major.
-pub(crate) fn transpose(out: &mut [f32], a: &[f32], cols: usize) {
-    let rows = a.len() / cols;
-    if out.len() < SERIAL {
-        return transpose_columns(out, a, cols, 0..cols);
-    }
-    let share = cols
-        .div_ceil(rayon::current_num_threads())
-        .next_multiple_of(LANES);
-    out.par_chunks_mut(share * rows)
-        .enumerate()
-        .for_each(|(i, out)| {
-            let first = i * share;
-            transpose_columns(out, a, cols, first..first + out.len() / rows);
-        });
-}
-
-/// Some columns of `a`, `(rows, cols)`, as rows of `out`.
-fn transpose_columns(out: &mut [f32], a: &[f32], cols: usize, range: Range<usize>) {
-    let rows = a.len() / cols;
-    let first = range.start;
-    for i in (0..rows).step_by(LANES) {
-        let i_end = rows.min(i + LANES);
-        for j in range.clone().step_by(LANES) {
-            for j in j..range.end.min(j + LANES) {
-                let out = &mut out[(j - first) * rows + i..(j - first) * rows + i_end];
-                for (i, out) in (i..i_end).zip(out) {
-                    *out = a[i * cols + j];
-                }
-            }
-        }
-    }
+        },
+    );
 }
 
 #[cfg(test)]
@@ -262,20 +190,6 @@ mod tests {
             };
             let expected = product(Mat::new(&columns, n, 77));
             assert_eq!(product(Mat::new(&a, n, d).columns(13..90)), expected);
-        }
-    }
-
-    #[test]
-    fn a_transpose_swaps_rows_and_columns() {
-        for (rows, cols) in [(1, 5), (17, 33), (200, 130)] {
-            let a = normal(rows * cols, 6);
-            let mut out = vec![f32::NAN; a.len()];
-            transpose(&mut out, &a, cols);
-            for i in 0..rows {
-                for j in 0..cols {
-                    assert_eq!(out[j * rows + i], a[i * cols + j]);
-                }
-            }
         }
     }
 

@@ -187,15 +187,18 @@ impl Mlp {
 /// Adds the bias and applies the rectifier: `(n, out)`, in place.
 fn finish(out: &mut [f32], bias: &[f32], relu: bool) {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    vectorised(|| {
-        for row in out.chunks_exact_mut(bias.len()) {
-            for (v, b) in row.iter_mut().zip(bias) {
-                let sum = *v + b;
-                // Not `max`, which would turn NaN into the floor and hide an overflow.
-                *v = if sum < floor { floor } else { sum };
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in out.chunks_exact_mut(bias.len()) {
+                for (v, b) in row.iter_mut().zip(bias) {
+                    let sum = *v + b;
+                    // Not `max`, which would turn NaN into the floor and hide an overflow.
+                    *v = if sum < floor { floor } else { sum };
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 #[cfg(test)]

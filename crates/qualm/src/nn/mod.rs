@@ -15,6 +15,7 @@ mod matmul;
 mod mlp;
 mod share;
 mod simd;
+mod transpose;
 
 #[cfg(feature = "device")]
 pub(crate) use adam::AdamStep;

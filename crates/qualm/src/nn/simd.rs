@@ -5,9 +5,13 @@
 //! them into vector instructions. No operation is contracted or reordered: the bits are
 //! the same whichever instruction set runs.
 
+/// Running sums of a reduction, and the edge of a tile: one AVX-512 register of float32.
+pub(super) const LANES: usize = 16;
+
 /// Runs a loop with the widest vectors of this processor.
 ///
-/// What `f` calls must be inlined into it, or it is compiled for the oldest processor.
+/// `f` and what it calls must be marked `#[inline(always)]`: what is not inlined is
+/// compiled for the oldest processor.
 pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
@@ -79,6 +83,36 @@ pub(crate) fn sin_cos(x: f32) -> (f32, f32) {
         sign(quadrant & 2 != 0, s),
         sign((quadrant.wrapping_add(1)) & 2 != 0, c),
     )
+}
+
+/// A dot product over sixteen running sums, so that it vectorises in a fixed order.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (a_body, a_tail) = a.as_chunks::<LANES>();
+    let (b_body, b_tail) = b.as_chunks::<LANES>();
+    for (x, y) in a_body.iter().zip(b_body) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    let tail: f32 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + tail
+}
+
+/// A sum over sixteen running sums, in a fixed order.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn sum(a: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (body, tail) = a.as_chunks::<LANES>();
+    for x in body {
+        for lane in 0..LANES {
+            sums[lane] += x[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + tail.iter().sum::<f32>()
 }
 
 #[cfg(test)]
