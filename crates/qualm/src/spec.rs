@@ -78,6 +78,16 @@ impl Spec {
         }
     }
 
+    /// The same Spec, fitted elsewhere.
+    pub(crate) fn on(&self, device: Device) -> Self {
+        match self {
+            Self::Dum(spec) => Self::Dum(DumSpec {
+                device,
+                ..spec.clone()
+            }),
+        }
+    }
+
     /// The same Spec with some keys set to other values, all of it validated.
     ///
     /// # Errors

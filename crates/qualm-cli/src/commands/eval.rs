@@ -1,9 +1,9 @@
 //! `qualm eval`.
 
 use anyhow::{Context, Result, bail};
-use qualm::{Device, Fitted};
 use qualm::data::{Selection, Source, read_scores};
 use qualm::stats::Metrics;
+use qualm::{Device, Fitted};
 
 use crate::args;
 use crate::output::{self, Output};

@@ -133,7 +133,9 @@ impl Needs {
 /// Parameters, values in one pass of `rows` rows, and values of the largest array.
 fn count(sizes: &[usize], rows: usize) -> (u64, u64, u64) {
     let product = |a: usize, b: usize| (a as u64).saturating_mul(b as u64);
-    let weights = sizes.windows(2).map(|pair| product(pair[0].saturating_add(1), pair[1]));
+    let weights = sizes
+        .windows(2)
+        .map(|pair| product(pair[0].saturating_add(1), pair[1]));
     let widths = sizes.iter().map(|width| product(rows, *width));
     let largest = weights.clone().chain(widths.clone()).max().unwrap_or(0);
     (

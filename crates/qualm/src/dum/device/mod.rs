@@ -128,3 +128,43 @@ impl FromStr for Device {
         })
     }
 }
+
+#[cfg(test)]
+mod unbuilt {
+    use super::*;
+    use crate::data::Matrix;
+    use crate::spec::Spec;
+
+    #[test]
+    fn names_come_back() {
+        for name in Device::NAMES {
+            assert_eq!(name.parse::<Device>().unwrap().to_string(), *name);
+            let in_json = serde_json::from_str::<Device>(&format!("\"{name}\""));
+            assert_eq!(in_json.unwrap().name(), *name);
+        }
+        let unknown = "tpu".parse::<Device>().unwrap_err().to_string();
+        assert!(unknown.contains("'tpu'") && unknown.contains("cpu, cuda, wgpu"));
+        assert!(Device::Cpu.check().is_ok());
+    }
+
+    #[test]
+    fn a_device_that_was_not_built_names_the_flag_to_build_it_with() {
+        let absent = [
+            (Device::Cuda, cfg!(feature = "cuda")),
+            (Device::Wgpu, cfg!(feature = "wgpu")),
+        ];
+        for (device, _) in absent.into_iter().filter(|(_, built)| !built) {
+            let rows = Matrix::new((0..60).map(|i| (i * i) as f32).collect(), 3).unwrap();
+            let spec = Spec::default().on(device);
+            let refused = [
+                device.check().unwrap_err(),
+                spec.fit(rows.rows(), 0, &mut ()).unwrap_err(),
+            ];
+            for error in refused {
+                let flag = format!("--features {device}");
+                assert!(error.to_string().contains(&flag), "{error}");
+                assert!(matches!(error, Error::Device(DeviceError::NotBuilt { .. })));
+            }
+        }
+    }
+}
