@@ -72,10 +72,11 @@ fn answer(words: &[&str], state: &mut Option<State>) -> Result<Value> {
             let d = state.rows.rows().n_cols();
             let values = state.rows.rows().as_slice();
             let rows = Rows::new(&values[..rows.parse::<usize>()? * d], d)?;
-            let mut scores = Vec::new();
+            let model = state.run.model();
+            let mut scores = vec![0.0; rows.n_rows()];
             let started = Instant::now();
             for _ in 0..n.parse::<usize>()? {
-                scores = state.run.score(rows)?;
+                model.score_into(rows, &mut scores)?;
             }
             let seconds = started.elapsed().as_secs_f64();
             Ok(json!({ "seconds": seconds, "scores": scores[..3] }))

@@ -79,19 +79,25 @@ impl Run {
         Ok(losses.0)
     }
 
-    /// Scores rows with the network as it stands.
+    /// A model of the network as it stands.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        let network = self.training.network.clone();
+        Model(Dum::of(&self.spec, self.space.clone(), network))
+    }
+}
+
+/// A model that scores.
+#[derive(Debug)]
+pub struct Model(Dum);
+
+impl Model {
+    /// Scores rows, `(n, d)`, into `(n,)`.
     ///
     /// # Errors
-    /// As [`crate::Fitted::score`].
-    pub fn score(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
-        let dum = Dum::of(
-            &self.spec,
-            self.space.clone(),
-            self.training.network.clone(),
-        );
-        let mut out = vec![0.0; rows.n_rows()];
-        dum.score_into(rows, &mut out)?;
-        Ok(out)
+    /// As [`crate::Fitted::score_into`].
+    pub fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        self.0.score_into(rows, out)
     }
 }
 

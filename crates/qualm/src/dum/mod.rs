@@ -40,8 +40,9 @@ pub use spec::{BagSize, Bags, Device, DumSpec, Half};
 pub use statistic::Statistic;
 pub(crate) use train::{Curve, Plan, Trainer, Training};
 
-/// Rows scored at a time by one thread: enough to keep the matrix units busy, little
-/// enough that the buffers of a 4096-wide network stay near 30 MiB a thread.
+/// Rows scored at a time by one thread: enough to read the weights of a 4096-wide network
+/// seldom, little enough that its buffers stay near 32 MiB a thread. 256 or 512 rows gave
+/// the same speed on narrow networks and less on wide ones.
 const BLOCK: usize = 1024;
 
 /// Rows scored at a time on a device: enough to fill it, little enough that a layer's

@@ -12,6 +12,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::nn::{exp_of_negative, vectorised};
+
+/// Running sums of a reduction.
+const LANES: usize = 8;
+
 /// The number of a row's covariance that ranks it, kept in the log domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,9 +62,25 @@ impl Statistic {
 /// `log sum_j exp(factor s_j)` without overflow.
 fn log_sum_exp(s: &[f32], factor: f64) -> f64 {
     let top = s.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
-    let top = factor * f64::from(top);
-    let sum: f64 = s.iter().map(|s| (factor * f64::from(*s) - top).exp()).sum();
-    top + sum.ln()
+    // Each term is a float32, which is as exact as the log-variances are; eight running
+    // sums in float64, so that it vectorises in a fixed order.
+    let factor = factor as f32;
+    let mut sums = [0.0; LANES];
+    vectorised(
+        #[inline(always)]
+        || {
+            let (body, tail) = s.as_chunks::<LANES>();
+            for chunk in body {
+                for (sum, s) in sums.iter_mut().zip(chunk) {
+                    *sum += f64::from(exp_of_negative(factor * (s - top)));
+                }
+            }
+            for (sum, s) in sums.iter_mut().zip(tail) {
+                *sum += f64::from(exp_of_negative(factor * (s - top)));
+            }
+        },
+    );
+    f64::from(factor) * f64::from(top) + sums.iter().sum::<f64>().ln()
 }
 
 #[cfg(test)]

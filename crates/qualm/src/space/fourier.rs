@@ -12,11 +12,14 @@ use rayon::prelude::*;
 
 use super::{Space, SpaceOptions};
 use crate::data::Rows;
-use crate::nn::{Mat, Threads, matmul};
+use crate::nn::{Mat, Threads, matmul, sin_cos, vectorised};
 use crate::rng::{Purpose, stream};
 
 /// Rows whose pairwise distances give the median that the bandwidth is counted in.
 const MEDIAN_SAMPLE: usize = 1000;
+
+/// Angles that the vectorised sine and cosine take.
+const MODERATE: f32 = 1e9;
 
 /// Rows per parallel task.
 const ROWS: usize = 64;
@@ -78,11 +81,7 @@ impl Fourier {
                 .zip(angles.chunks_exact(half))
             {
                 let (cosines, sines) = out.split_at_mut(half);
-                for ((c, s), angle) in cosines.iter_mut().zip(sines).zip(angles) {
-                    let (sine, cosine) = angle.sin_cos();
-                    *c = cosine * norm;
-                    *s = sine * norm;
-                }
+                waves(angles, norm, cosines, sines);
             }
         };
         match threads {
@@ -94,6 +93,29 @@ impl Fourier {
                 .par_chunks_mut(ROWS * 2 * half)
                 .zip(angles.par_chunks(ROWS * half))
                 .for_each(wave),
+        }
+    }
+}
+
+/// `norm cos(angle)` and `norm sin(angle)` of a row.
+fn waves(angles: &[f32], norm: f32, cosines: &mut [f32], sines: &mut [f32]) {
+    let waves = angles.iter().zip(cosines.iter_mut().zip(sines));
+    if angles.iter().all(|angle| angle.abs() < MODERATE) {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (angle, (cosine, sine)) in waves {
+                    let (s, c) = sin_cos(*angle);
+                    *cosine = norm * c;
+                    *sine = norm * s;
+                }
+            },
+        );
+    } else {
+        for (angle, (cosine, sine)) in waves {
+            let (s, c) = angle.sin_cos();
+            *cosine = norm * c;
+            *sine = norm * s;
         }
     }
 }
