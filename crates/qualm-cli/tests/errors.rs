@@ -421,3 +421,15 @@ fn a_device_flag_wins_over_the_file() {
     let scored = folder.scores("x.qualm", "t.csv", &["--device", "cpu"]);
     assert_eq!(scored, folder.scores("m.qualm", "t.csv", &[]));
 }
+
+#[test]
+fn a_network_that_no_memory_holds_is_refused_before_work() {
+    let folder = Folder::with_model();
+    let fit = ["fit", "t.csv", "-o", "out.qualm"];
+    let huge = ["--set", "hidden=65536", "--set", "layers=60"];
+    refused(
+        &folder,
+        &[&fit[..], &huge[..]].concat(),
+        &["fitting needs", "GiB", "hidden"],
+    );
+}

@@ -1,14 +1,15 @@
 //! Everything that can go wrong, with the values that say why.
 
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 mod device;
 mod location;
+mod parts;
 
 pub use device::DeviceError;
 pub use location::{Location, Names};
+use parts::{Extension, Gibibytes, Named};
 
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -93,6 +94,14 @@ pub enum Error {
     /// Every column is constant.
     #[error("all {n_rows} rows are equal: there is nothing to tell apart; give rows that vary")]
     NoVariance { n_rows: usize },
+    /// More memory than there is.
+    #[error(
+        "fitting needs about {}, but {} of memory are free; choose a smaller hidden, layers, \
+         members or batch_size, or fit fewer rows",
+        Gibibytes(*needed),
+        Gibibytes(*available)
+    )]
+    Memory { needed: u64, available: u64 },
     /// Training left the finite numbers.
     #[error(
         "training diverged: loss {loss} at step {step}; try a smaller learning_rate, \
@@ -466,30 +475,6 @@ pub enum Error {
         column: String,
         found: String,
     },
-}
-
-/// An extension, or the lack of one, as a message says it.
-struct Extension<'a>(&'a Path);
-
-impl fmt::Display for Extension<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.extension() {
-            Some(extension) => write!(f, "the extension .{}", extension.display()),
-            None => f.write_str("a name without extension"),
-        }
-    }
-}
-
-/// A name in quotes after a space, or nothing.
-struct Named<'a>(Option<&'a str>);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(name) => write!(f, " '{name}'"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Error {

@@ -12,6 +12,7 @@ use crate::detector::{Detector, Variances};
 use crate::digest::sha256_of_values;
 use crate::dum::Device;
 use crate::error::{Error, Location, Result};
+use crate::memory;
 use crate::progress::{Progress, Warning};
 use crate::spec::Spec;
 
@@ -88,6 +89,8 @@ impl Fitted {
     ) -> Result<Self> {
         spec.validate()?;
         spec.device().check()?;
+        memory::check(spec.memory(rows.n_rows(), rows.n_cols()))?;
+        spec.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
         let blank = Checkpoint {
             spec: spec.clone(),

@@ -65,6 +65,7 @@ mod fitted;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod memory;
 mod nn;
 mod progress;
 mod rng;

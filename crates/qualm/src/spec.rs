@@ -10,6 +10,7 @@ use crate::detector::Detector;
 use crate::dum::{Device, Dum, DumSpec, Trained};
 use crate::error::{Error, Result};
 use crate::fitted::Fitted;
+use crate::memory;
 use crate::progress::Progress;
 
 /// Which detector to fit, with all its hyper-parameters.
@@ -159,6 +160,32 @@ impl Spec {
         progress: &mut dyn Progress,
     ) -> Result<Fitted> {
         Fitted::fit(self, rows, seed, Some(checkpoint), progress)
+    }
+
+    /// Checks that fitting so many rows fits into the memory that is free now, so that the
+    /// refusal comes before any work. [`Spec::fit`] does so by itself, for rows that are
+    /// in memory already; call it to learn of it before they are read.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], [`Error::Device`].
+    pub fn check_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
+        let rows = (n_rows as u64).saturating_mul(4 * n_features as u64);
+        memory::check(rows.saturating_add(self.memory(n_rows, n_features)))?;
+        self.check_device_memory(n_rows, n_features)
+    }
+
+    /// Whether the device's own memory holds the fit.
+    pub(crate) fn check_device_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
+        match self {
+            Self::Dum(spec) => spec.check_device_memory(n_rows, n_features),
+        }
+    }
+
+    /// Bytes that fitting takes besides the rows, at the least.
+    pub(crate) fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        match self {
+            Self::Dum(spec) => spec.memory(n_rows, n_features),
+        }
     }
 
     /// Fits the detector of this arm.

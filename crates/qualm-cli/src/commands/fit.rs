@@ -60,6 +60,8 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             "note: preset {preset}, for {kind}; --preset chooses another"
         ));
     }
+    let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
+    spec.check_memory(n_rows, features.width())?;
     let held_out = args
         .calibrate
         .as_deref()

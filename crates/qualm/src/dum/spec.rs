@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::device;
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
+use super::train::CACHED;
 use crate::error::{Error, Result};
-use crate::nn::Adam;
+use crate::nn::{Adam, Mlp, Workspace};
 use crate::space::{SpaceKind, SpaceOptions};
 
 /// Every choice of the Deep Uncertainty Model.
@@ -318,6 +320,38 @@ impl DumSpec {
         }
     }
 
+    /// Bytes that fitting takes besides the rows, at the least: the parameters with Adam's
+    /// memory of every member, the buffers of a step, and the vectors of the rows.
+    pub(crate) fn memory(&self, n_rows: usize, d: usize) -> u64 {
+        let width = self.vector_width(d);
+        let sizes = self.layer_sizes(width);
+        let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
+        // A finished member stays whole, so that a checkpoint can hold it.
+        let copies = if self.members == 1 { 3 } else { 4 };
+        let params = n_params.saturating_mul(copies * self.members as u64);
+        let batch = self.batch_size.min(n_rows.max(4)) as u64;
+        let step = Workspace::values(&sizes).saturating_mul(batch);
+        let vectors = (n_rows as u64).saturating_mul(width as u64);
+        let values = params.saturating_add(step);
+        values
+            .saturating_add(vectors.min(CACHED as u64))
+            .saturating_mul(4)
+    }
+
+    /// Refuses a fit that the device's own memory does not hold.
+    pub(crate) fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
+        let sizes = self.layer_sizes(self.vector_width(d));
+        device::check_memory(self.device, &sizes, self.batch_size.min(n_rows.max(4)))
+    }
+
+    /// Width of the vectors that rows of width `d` become.
+    fn vector_width(&self, d: usize) -> usize {
+        match self.space {
+            SpaceKind::Kernel => self.fourier_features,
+            _ => d,
+        }
+    }
+
     /// Layer sizes of the network f1 over vectors of width `d`.
     pub(crate) fn layer_sizes(&self, d: usize) -> Vec<usize> {
         let out = match self.covariance {
@@ -347,6 +381,22 @@ mod tests {
             DumSpec::preset("best"),
             Err(Error::UnknownPreset { .. })
         ));
+    }
+
+    #[test]
+    fn memory_is_counted_and_never_overflows() {
+        let paper = DumSpec::preset("paper").unwrap();
+        // 32 -> 4096 -> 4096 -> 32 has 17.05 million parameters, three float32 each.
+        let bytes = paper.memory(1000, 32);
+        assert!((204_000_000..260_000_000).contains(&bytes), "{bytes}");
+        let huge = DumSpec {
+            hidden: 65_536,
+            layers: 64,
+            members: 1000,
+            ..paper
+        };
+        assert!(huge.memory(1 << 40, 1 << 40) > 1 << 52);
+        huge.validate().unwrap();
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::space::Space;
 
 /// Vectors of all rows are kept through the training when they take at most this many
 /// values (256 MiB); otherwise each batch makes its own.
-const CACHED: usize = 64 << 20;
+pub(super) const CACHED: usize = 64 << 20;
 
 /// Values that one thread copies before another is asked to help.
 const COPIED: usize = 1 << 16;

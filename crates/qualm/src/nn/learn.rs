@@ -80,6 +80,11 @@ impl Workspace {
         }
     }
 
+    /// Values that the buffers of these layers hold for each row.
+    pub(crate) fn values(sizes: &[usize]) -> u64 {
+        3 * sizes.iter().skip(1).map(|&out| out as u64).sum::<u64>()
+    }
+
     /// The output of [`Mlp::forward`], and the gradient that [`Mlp::learn`] starts from.
     pub(crate) fn output(&mut self) -> Output<'_> {
         let (activations, deltas) = self.layers.last_mut().map_or_else(Default::default, |l| {

@@ -31,18 +31,9 @@ pub(super) struct Memory {
 
 impl<B: Accelerator> Card<B> {
     /// An engine that goes on from `training`.
-    ///
-    /// # Errors
-    /// [`DeviceError::Memory`].
-    pub(super) fn engine(
-        self,
-        spec: &DumSpec,
-        plan: Plan,
-        training: &Training,
-    ) -> Result<Box<dyn Engine>> {
+    pub(super) fn engine(self, spec: &DumSpec, plan: Plan, training: &Training) -> Box<dyn Engine> {
         let (sizes, params) = (training.network.sizes(), training.network.params());
-        self.check(&Needs::of_training(sizes, plan.batch_rows))?;
-        Ok(Box::new(Trained::<B> {
+        Box::new(Trained::<B> {
             kind: self.kind,
             learner: Learner::new(sizes, params, &training.adam, &self.device),
             recipe: Recipe {
@@ -51,7 +42,7 @@ impl<B: Accelerator> Card<B> {
                 bound: spec.log_variance_bound as f32,
                 adam: spec.adam(),
             },
-        }))
+        })
     }
 
     /// A copy of the network that scores.
@@ -66,7 +57,11 @@ impl<B: Accelerator> Card<B> {
         }))
     }
 
-    fn check(&self, needs: &Needs) -> Result<(), DeviceError> {
+    /// Refuses what does not fit.
+    ///
+    /// # Errors
+    /// [`DeviceError::Memory`].
+    pub(super) fn check(&self, needs: &Needs) -> Result<(), DeviceError> {
         let Memory { free, array } = self.memory;
         for (what, needed, has, available) in [
             (needs.what, needs.whole, "has free", free),

@@ -43,17 +43,39 @@ pub(crate) trait Remote: fmt::Debug + Send + Sync {
     fn infer(&self, vectors: &[f32]) -> Result<Vec<f32>>;
 }
 
-/// The engine that goes on from `training` on the device of the Spec.
+/// Whether a device's own memory holds the training of such a network.
+///
+/// # Shapes
+/// `sizes`: input, hidden ..., output; `rows`: of a batch.
 ///
 /// # Errors
 /// [`Error::Device`]: no such device here, or too little memory on it.
+pub(crate) fn check_memory(device: Device, sizes: &[usize], rows: usize) -> Result<()> {
+    match device {
+        Device::Cpu => Ok(()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => Ok(cuda::open()?.check(&card::Needs::of_training(sizes, rows))?),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => Ok(webgpu::open()?.check(&card::Needs::of_training(sizes, rows))?),
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        device => {
+            let _ = (sizes, rows);
+            Err(DeviceError::NotBuilt { device }.into())
+        }
+    }
+}
+
+/// The engine that goes on from `training` on the device of the Spec.
+///
+/// # Errors
+/// [`Error::Device`]: no such device here.
 pub(crate) fn engine(spec: &DumSpec, plan: Plan, training: &Training) -> Result<Box<dyn Engine>> {
     match spec.device {
         Device::Cpu => Ok(Box::new(Cpu::new(spec, plan, training.network.sizes()))),
         #[cfg(feature = "cuda")]
-        Device::Cuda => cuda::open()?.engine(spec, plan, training),
+        Device::Cuda => Ok(cuda::open()?.engine(spec, plan, training)),
         #[cfg(feature = "wgpu")]
-        Device::Wgpu => webgpu::open()?.engine(spec, plan, training),
+        Device::Wgpu => Ok(webgpu::open()?.engine(spec, plan, training)),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
         device => Err(DeviceError::NotBuilt { device }.into()),
     }
@@ -62,7 +84,7 @@ pub(crate) fn engine(spec: &DumSpec, plan: Plan, training: &Training) -> Result<
 /// The network on a device, or `None` for the processor, which needs no copy.
 ///
 /// # Errors
-/// As [`engine`].
+/// As [`check_memory`].
 pub(crate) fn remote(device: Device, network: &Mlp) -> Result<Option<Box<dyn Remote>>> {
     match device {
         Device::Cpu => Ok(None),
