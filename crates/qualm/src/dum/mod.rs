@@ -14,7 +14,7 @@
 //! is the recipe to the letter.
 
 mod cells;
-mod device;
+pub(crate) mod device;
 pub(crate) mod engine;
 #[cfg(test)]
 mod golden;
