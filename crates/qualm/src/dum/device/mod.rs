@@ -93,7 +93,10 @@ pub(crate) fn remote(device: Device, network: &Mlp) -> Result<Option<Box<dyn Rem
         #[cfg(feature = "wgpu")]
         Device::Wgpu => webgpu::open()?.remote(network).map(Some),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-        device => Err(DeviceError::NotBuilt { device }.into()),
+        device => {
+            let _ = network;
+            Err(DeviceError::NotBuilt { device }.into())
+        }
     }
 }
 
