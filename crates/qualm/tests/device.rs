@@ -172,7 +172,8 @@ fn other_spaces_bags_and_ensembles_agree() {
             json!({"bags": "local", "cells": 3, "layers": 1}),
             json!({"view_noise": 0.1, "layers": 5}),
         ] {
-            let on = |device| spec(json!({}), device).with(keys(form.clone())).unwrap();
+            let slow = json!({"learning_rate": 1e-4});
+            let on = |device| spec(slow.clone(), device).with(keys(form.clone())).unwrap();
             let (found, _) = fit(&on(device));
             let (expected, _) = fit(&on(Device::Cpu));
             close(
