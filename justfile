@@ -15,6 +15,15 @@ demo:
 test *ARGS:
     cargo test --workspace --locked {{ARGS}}
 
+# The device tests on this machine's graphics card; a software Vulkan driver will do
+test-gpu FEATURES="wgpu":
+    cargo test --locked -p qualm --features {{FEATURES}} --lib -- device
+    cargo test --locked -p qualm --features {{FEATURES}} --test device -- --nocapture
+
+# Our engine beside PyTorch on an NVIDIA card; writes bench/gpu/RESULTS.md
+bench-gpu:
+    ./bench/gpu/run.sh
+
 # Format all code
 fmt:
     cargo fmt --all

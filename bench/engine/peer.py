@@ -1,6 +1,6 @@
 """The same network, objective and data in PyTorch, driven line by line as the Rust side is.
 
-    setup DIR d h diagonal|circular batch eager|fused|compile
+    setup DIR d h diagonal|circular batch eager|fused|compile [cuda]
     train N | score ROWS N | product m k n N
 """
 
@@ -14,7 +14,7 @@ import torch
 
 
 class Peer:
-    def __init__(self, folder, d, h, covariance, batch, mode):
+    def __init__(self, folder, d, h, covariance, batch, mode, device="cpu"):
         folder = Path(folder)
         out = d if covariance == "diagonal" else 1
         sizes = [d, h, h, out]
@@ -30,10 +30,11 @@ class Peer:
                 layer.weight.copy_(torch.from_numpy(weight.T.copy()))
                 layer.bias.copy_(torch.from_numpy(bias.copy()))
             layers += [layer, torch.nn.ReLU()]
-        self.net = torch.nn.Sequential(*layers[:-1])
+        self.net = torch.nn.Sequential(*layers[:-1]).to(device)
         options = {"fused": True} if mode == "fused" else {}
         self.adam = torch.optim.Adam(self.net.parameters(), lr=1e-3, **options)
         self.rows = torch.from_numpy(np.fromfile(folder / "rows.f32", np.float32)).view(-1, d)
+        self.rows = self.rows.to(device)
         self.batch = batch
         self.batches = json.loads((folder / "batches.json").read_text())
         self.loss_of = torch.compile(self.loss) if mode == "compile" else self.loss
@@ -86,8 +87,8 @@ def main():
         word, *rest = line.split()
         started = time.perf_counter()
         if word == "setup":
-            folder, d, h, covariance, batch, mode = rest
-            peer = Peer(folder, int(d), int(h), covariance, int(batch), mode)
+            folder, d, h, covariance, batch, mode, *device = rest
+            peer = Peer(folder, int(d), int(h), covariance, int(batch), mode, *device)
             answer = {"torch": torch.__version__}
         elif word == "train":
             answer = peer.train(int(rest[0]))

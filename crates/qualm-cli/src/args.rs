@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use qualm::Device;
 
 /// How much to trust each embedding: fit once without labels, then one forward pass
 /// gives every new item an uncertainty.
@@ -109,6 +110,7 @@ pub(crate) struct Cut {
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit big.parquet --resume -o model.qualm       go on after Ctrl-C
+  qualm fit big.npy --preset paper --device cuda -o model.qualm
 
 Presets: default (tables: kernel sphere), sphere (tables: one variance a column, explains
 itself), embedding (vectors), paper (the published recipe to the letter). Without --preset:
@@ -131,6 +133,9 @@ pub(crate) struct Fit {
     /// One hyper-parameter, wins over --config; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Where to train: cpu, cuda or wgpu; the same as --set device=NAME [default: cpu]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<Device>,
     #[command(flatten)]
     pub(crate) columns: Columns,
     #[command(flatten)]
@@ -180,6 +185,9 @@ pub(crate) struct Score {
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
+    /// Where to run the network: cpu, cuda or wgpu
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +213,9 @@ pub(crate) struct Eval {
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN", requires = "input")]
     pub(crate) vector: Option<String>,
+    /// Where to run the network: cpu, cuda or wgpu [default: cpu]
+    #[arg(long, value_name = "NAME", requires = "input")]
+    pub(crate) device: Option<Device>,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,9 @@ impl Config {
             }
             keys.insert(key.trim().to_owned(), value_of(value.trim()));
         }
+        if let Some(device) = args.device {
+            keys.insert("device".to_owned(), Value::from(device.name()));
+        }
         let mut word = |name: &str, flag: Option<&String>| -> Result<Option<String>> {
             let in_file = keys.remove(name);
             match (flag, in_file) {
@@ -45,8 +48,9 @@ impl Config {
             preset,
             keys,
         };
-        // Refuse unknown names, keys and values now, before the input is read.
-        config.spec(false)?;
+        // Refuse unknown names, keys and values now, and a device that is not there, before
+        // the input is read.
+        config.spec(false)?.device().check()?;
         Ok(config)
     }
 

@@ -354,6 +354,75 @@ fn labels_that_are_none() {
 }
 
 #[test]
+fn devices_that_are_not_there() {
+    let folder = Folder::with_model();
+    folder.write("c.toml", "device = \"tpu\"\n");
+    let known = ["tpu", "cpu", "cuda", "wgpu"];
+    for args in [
+        &["fit", "t.csv", "-o", "out.qualm", "--device", "tpu"][..],
+        &["fit", "t.csv", "-o", "out.qualm", "--set", "device=tpu"],
+        &["fit", "t.csv", "-o", "out.qualm", "--config", "c.toml"],
+        &["score", "m.qualm", "t.csv", "--device", "tpu"],
+        &[
+            "score", "m.qualm", "t.csv", "--device", "tpu", "-o", "out.csv",
+        ],
+        &[
+            "eval", "m.qualm", "t.csv", "--label", "a", "--device", "tpu",
+        ],
+    ] {
+        refused(&folder, args, &known);
+    }
+    let absent = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("wgpu", cfg!(feature = "wgpu")),
+    ];
+    for (device, _) in absent.into_iter().filter(|(_, built)| !built) {
+        let set = format!("device={device}");
+        let words = [
+            &format!("device = {device}"),
+            "built without it",
+            &format!("--features {device}"),
+        ];
+        // The input is not even opened.
+        for args in [
+            &["fit", "missing.csv", "-o", "out.qualm", "--device", device][..],
+            &["fit", "missing.csv", "-o", "out.qualm", "--set", &set],
+            &["score", "m.qualm", "missing.csv", "--device", device],
+            &[
+                "score",
+                "m.qualm",
+                "missing.csv",
+                "-o",
+                "out.csv",
+                "--device",
+                device,
+            ],
+            &[
+                "eval",
+                "m.qualm",
+                "missing.csv",
+                "--label",
+                "a",
+                "--device",
+                device,
+            ],
+        ] {
+            refused(&folder, args, &words);
+        }
+    }
+}
+
+#[test]
+fn a_device_flag_wins_over_the_file() {
+    let folder = Folder::with_model();
+    folder.write("c.toml", "device = \"cuda\"\n");
+    let cpu = ["--config", "c.toml", "--device", "cpu"];
+    folder.fit("t.csv", "x.qualm", &cpu).ok();
+    let scored = folder.scores("x.qualm", "t.csv", &["--device", "cpu"]);
+    assert_eq!(scored, folder.scores("m.qualm", "t.csv", &[]));
+}
+
+#[test]
 fn a_network_that_no_memory_holds_is_refused_before_work() {
     let folder = Folder::with_model();
     let fit = ["fit", "t.csv", "-o", "out.qualm"];

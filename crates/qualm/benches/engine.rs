@@ -2,10 +2,10 @@
 //! each with one line of JSON, so that the driver can alternate it with PyTorch.
 //!
 //! ```text
-//! setup DIR d h diagonal|circular batch   random rows and a network; both go to DIR
-//! train N                                 N steps
-//! score ROWS N                            ROWS rows, N times
-//! product m k n N                         the raw matrix product, N times
+//! setup DIR d h diagonal|circular batch [DEVICE]   random rows and a network; both go to DIR
+//! train N                                          N steps
+//! score ROWS N                                     ROWS rows, N times
+//! product m k n N                                  the raw matrix product, N times
 //! ```
 
 #![allow(
@@ -48,9 +48,12 @@ fn main() -> Result<()> {
 
 fn answer(words: &[&str], state: &mut Option<State>) -> Result<Value> {
     match (words, state) {
-        (["setup", dir, d, h, covariance, batch], state) => {
+        (["setup", dir, d, h, covariance, batch, device @ ..], state) => {
             let dir = Path::new(dir);
-            let spec = spec(h.parse()?, covariance, batch.parse()?)?;
+            let mut spec = spec(h.parse()?, covariance, batch.parse()?)?;
+            if let [device] = device {
+                spec.device = device.parse()?;
+            }
             let rows = rows(dir, d.parse()?)?;
             let run = Run::new(
                 spec,
@@ -72,7 +75,7 @@ fn answer(words: &[&str], state: &mut Option<State>) -> Result<Value> {
             let d = state.rows.rows().n_cols();
             let values = state.rows.rows().as_slice();
             let rows = Rows::new(&values[..rows.parse::<usize>()? * d], d)?;
-            let model = state.run.model();
+            let model = state.run.model()?;
             let mut scores = vec![0.0; rows.n_rows()];
             let started = Instant::now();
             for _ in 0..n.parse::<usize>()? {

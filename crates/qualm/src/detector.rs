@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::artefact::Writer;
 use crate::data::Rows;
-use crate::dum::Statistic;
+use crate::dum::{Device, Statistic};
 use crate::error::Result;
 
 /// A fitted detector. **Higher score = stranger**, everywhere.
@@ -22,14 +22,23 @@ pub(crate) trait Detector: Debug + Send + Sync {
     /// `rows`: `(n, n_features)`; `out`: `(n,)`.
     ///
     /// # Errors
-    /// [`crate::Error::ScoreNotFinite`].
+    /// [`crate::Error::ScoreNotFinite`], [`crate::Error::Device`].
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()>;
 
     /// The log-variance of each row and dimension, for detectors that have them.
-    fn log_variances(&self, rows: Rows<'_>) -> Option<Variances> {
+    ///
+    /// # Errors
+    /// Whatever goes wrong on a device.
+    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
         let _ = rows;
-        None
+        Ok(None)
     }
+
+    /// Scores on this device from now on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when it cannot; nothing has changed then.
+    fn move_to(&mut self, device: Device) -> Result<()>;
 
     /// Writes all that was learned, as tensors.
     fn save(&self, writer: &mut Writer);

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+mod device;
 mod location;
 mod parts;
 
+pub use device::DeviceError;
 pub use location::{Location, Names};
 use parts::{Extension, Gibibytes, Named};
 
@@ -39,7 +41,6 @@ pub enum Error {
         found: usize,
         expected: usize,
     },
-
     /// A slice for scores that is not as long as there are rows.
     #[error("room for {found} scores, but there are {expected} rows")]
     OutputLength { found: usize, expected: usize },
@@ -78,6 +79,9 @@ pub enum Error {
         detector: &'static str,
         known: &'static [&'static str],
     },
+    /// A device that cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 
     // ---- fitting ------------------------------------------------------------------
     /// Not enough rows for what was asked.

@@ -10,6 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{AtomicFile, Features, Rows};
 use crate::detector::{Detector, Variances};
 use crate::digest::sha256_of_values;
+use crate::dum::Device;
 use crate::error::{Error, Location, Result};
 use crate::memory;
 use crate::progress::{Progress, Warning};
@@ -87,7 +88,9 @@ impl Fitted {
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         spec.validate()?;
+        spec.device().check()?;
         memory::check(spec.memory(rows.n_rows(), rows.n_cols()))?;
+        spec.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
         let blank = Checkpoint {
             spec: spec.clone(),
@@ -170,6 +173,20 @@ impl Fitted {
         self
     }
 
+    /// Moves the networks: from now on they score on this device. A model is on the
+    /// processor when it was read from a file, wherever it was fitted; fresh from a fit it
+    /// is on the device of its Spec.
+    ///
+    /// Scores agree with the processor's to rounding, not to the bit.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device is not in this build, not on this machine or too
+    /// small.
+    pub fn to_device(mut self, device: Device) -> Result<Self> {
+        self.detector.move_to(device)?;
+        Ok(self)
+    }
+
     /// Calibrates on rows kept apart from fitting: p-values and thresholds then refer to
     /// their scores.
     ///
@@ -190,7 +207,7 @@ impl Fitted {
     /// `rows`: `(n, d)`; returns `(n,)`.
     ///
     /// # Errors
-    /// [`Error::Width`], [`Error::ScoreNotFinite`].
+    /// [`Error::Width`], [`Error::ScoreNotFinite`], [`Error::Device`] when a device fails.
     pub fn score(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
         let mut out = vec![0.0; rows.n_rows()];
         self.score_into(rows, &mut out)?;
@@ -230,10 +247,10 @@ impl Fitted {
     /// The log-variance of each row and dimension, or `None` for detectors without any.
     ///
     /// # Errors
-    /// [`Error::Width`].
+    /// [`Error::Width`], [`Error::Device`].
     pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
         self.check_width(rows.n_cols())?;
-        Ok(self.detector.log_variances(rows))
+        self.detector.log_variances(rows)
     }
 
     /// The conformal p-value of a score, in (0, 1].

@@ -3,7 +3,8 @@
 
 use crate::data::{Matrix, Rows};
 use crate::detector::Detector;
-use crate::dum::{Dum, DumSpec, Plan, Trainer, Training, engine};
+use crate::dum::engine::Engine;
+use crate::dum::{Dum, DumSpec, Plan, Trainer, Training, device};
 use crate::error::Result;
 use crate::nn::{Mat, Threads, matmul};
 use crate::progress::{Progress, Signal, Step};
@@ -17,7 +18,7 @@ pub struct Run {
     space: Space,
     plan: Plan,
     training: Training,
-    engine: engine::Cpu,
+    engine: Box<dyn Engine>,
 }
 
 impl Run {
@@ -31,7 +32,7 @@ impl Run {
         let plan = Plan::new(&spec, rows.rows().n_rows())?;
         let training = Training::start(&spec, &space, 0, 0);
         Ok(Self {
-            engine: engine::Cpu::new(&spec, plan, training.network.sizes()),
+            engine: device::engine(&spec, plan, &training)?,
             spec,
             rows,
             space,
@@ -72,18 +73,22 @@ impl Run {
         let trainer = trainer(&self.spec, &self.space, &self.rows, plan);
         trainer.run(
             &mut self.training,
-            &mut self.engine,
+            self.engine.as_mut(),
             &mut losses,
             &mut |_, _| Ok(()),
         )?;
         Ok(losses.0)
     }
 
-    /// A model of the network as it stands.
-    #[must_use]
-    pub fn model(&self) -> Model {
+    /// A model of the network as it stands, on the device of the Spec.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`].
+    pub fn model(&self) -> Result<Model> {
         let network = self.training.network.clone();
-        Model(Dum::of(&self.spec, self.space.clone(), network))
+        let mut dum = Dum::of(&self.spec, self.space.clone(), network);
+        dum.move_to(self.spec.device)?;
+        Ok(Model(dum))
     }
 }
 

@@ -76,7 +76,7 @@ pub mod stats;
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};
-pub use error::{Error, Location, Names, Result};
+pub use error::{DeviceError, Error, Location, Names, Result};
 pub use explain::Contribution;
 pub use fitted::{Fitted, Provenance, Reference, Roles};
 pub use progress::{Progress, Signal, Step, Warning};

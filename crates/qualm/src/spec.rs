@@ -7,7 +7,7 @@ use crate::artefact::Reader;
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::Detector;
-use crate::dum::{Dum, DumSpec, Trained};
+use crate::dum::{Device, Dum, DumSpec, Trained};
 use crate::error::{Error, Result};
 use crate::fitted::Fitted;
 use crate::memory;
@@ -68,6 +68,24 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
+        }
+    }
+
+    /// Where it is fitted.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Dum(spec) => spec.device,
+        }
+    }
+
+    /// The same Spec, fitted elsewhere.
+    pub(crate) fn on(&self, device: Device) -> Self {
+        match self {
+            Self::Dum(spec) => Self::Dum(DumSpec {
+                device,
+                ..spec.clone()
+            }),
         }
     }
 
@@ -149,10 +167,18 @@ impl Spec {
     /// in memory already; call it to learn of it before they are read.
     ///
     /// # Errors
-    /// [`Error::Memory`].
+    /// [`Error::Memory`], [`Error::Device`].
     pub fn check_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
         let rows = (n_rows as u64).saturating_mul(4 * n_features as u64);
-        memory::check(rows.saturating_add(self.memory(n_rows, n_features)))
+        memory::check(rows.saturating_add(self.memory(n_rows, n_features)))?;
+        self.check_device_memory(n_rows, n_features)
+    }
+
+    /// Whether the device's own memory holds the fit.
+    pub(crate) fn check_device_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
+        match self {
+            Self::Dum(spec) => spec.check_device_memory(n_rows, n_features),
+        }
     }
 
     /// Bytes that fitting takes besides the rows, at the least.

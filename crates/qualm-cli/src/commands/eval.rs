@@ -1,9 +1,9 @@
 //! `qualm eval`.
 
 use anyhow::{Context, Result, bail};
-use qualm::Fitted;
 use qualm::data::{Selection, Source, read_scores};
 use qualm::stats::Metrics;
+use qualm::{Device, Fitted};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -13,7 +13,8 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
     let rows = args.input.as_ref().unwrap_or(&args.scores);
     let named = || rows.display().to_string();
     let (scores, labels) = if let Some(input) = &args.input {
-        let fitted = Fitted::load(&args.scores)?;
+        let device = args.device.unwrap_or(Device::Cpu);
+        let fitted = Fitted::load(&args.scores)?.to_device(device)?;
         let selection = Selection {
             ids_if_present: fitted.roles().ids.clone(),
             label: Some(args.label.clone()),

@@ -240,9 +240,12 @@ fn explain(error: Error, input: &Path, checkpoint: &Path) -> anyhow::Error {
             "stopped; the state is kept in {}: repeat the command with --resume to go on",
             checkpoint.display()
         ),
-        // These name a file, or the keys to change, by themselves.
+        // These name a file, or what to change, by themselves.
         Error::CheckpointMismatch { .. } => checkpoint.display().to_string(),
-        Error::InvalidKey { .. } | Error::Write { .. } | Error::DiskFull { .. } => {
+        Error::InvalidKey { .. }
+        | Error::Device(_)
+        | Error::Write { .. }
+        | Error::DiskFull { .. } => {
             return error.into();
         }
         _ => Location::file(input).to_string(),

@@ -41,7 +41,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     interrupt::listen()?;
-    let mut fitted = Fitted::load(&args.model)?;
+    let mut fitted = Fitted::load(&args.model)?.to_device(args.device)?;
     if let Some(cut) = fit::cut(&args.cut).or(args.threshold.map(Cut::Score)) {
         fitted.set_cut(cut)?;
     }

@@ -1,5 +1,7 @@
 //! What takes a training step, wherever the network lives.
 
+use std::fmt::Debug;
+
 use super::objective::{Objective, Value};
 use super::spec::DumSpec;
 use super::train::{Plan, Training};
@@ -7,7 +9,7 @@ use crate::error::Result;
 use crate::nn::{Adam, Workspace, tanh, vectorised};
 
 /// Takes training steps on one network.
-pub(crate) trait Engine: Send {
+pub(crate) trait Engine: Debug + Send {
     /// One step: forward, objective, backward, Adam. A loss that is not finite leaves the
     /// parameters as they were.
     ///

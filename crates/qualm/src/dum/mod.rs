@@ -14,6 +14,7 @@
 //! is the recipe to the letter.
 
 mod cells;
+pub(crate) mod device;
 pub(crate) mod engine;
 #[cfg(test)]
 mod golden;
@@ -32,7 +33,8 @@ use crate::error::{Error, Result};
 use crate::nn::{Mlp, Scratch, Threads};
 use crate::progress::{Progress, Warning};
 use crate::space::Space;
-use engine::{Cpu, clamp};
+use device::Remote;
+use engine::clamp;
 pub use objective::{Covariance, Similarity};
 pub use spec::{BagSize, Bags, Device, DumSpec, Half};
 pub use statistic::Statistic;
@@ -43,6 +45,10 @@ pub(crate) use train::{Curve, Plan, Trainer, Training};
 /// the same speed on narrow networks and less on wide ones.
 const BLOCK: usize = 1024;
 
+/// Rows scored at a time on a device: enough to fill it, little enough that a layer's
+/// output of a 4096-wide network takes 128 MiB.
+const DEVICE_BLOCK: usize = 8192;
+
 /// Fewer rows than this are padded with zeros: above 64 the matrix products give a row
 /// the same bits whatever stands beside it (see [`crate::nn`]).
 const PADDED: usize = 96;
@@ -51,6 +57,8 @@ const PADDED: usize = 96;
 #[derive(Debug)]
 pub(crate) struct Dum {
     spec: DumSpec,
+    /// Where it scores: where it was fitted, or the processor when read from a file.
+    device: Device,
     members: Vec<Member>,
 }
 
@@ -59,6 +67,8 @@ pub(crate) struct Dum {
 struct Member {
     space: Space,
     network: Mlp,
+    /// A copy of the network on the device that scores.
+    remote: Option<Box<dyn Remote>>,
     location: f64,
     spread: f64,
 }
@@ -78,11 +88,13 @@ impl Dum {
         let members = vec![Member {
             space,
             network,
+            remote: None,
             location: 0.0,
             spread: 1.0,
         }];
         Self {
             spec: spec.clone(),
+            device: Device::Cpu,
             members,
         }
     }
@@ -123,10 +135,10 @@ impl Dum {
                     seed,
                     member,
                 };
-                let mut engine = Cpu::new(spec, plan, training.network.sizes());
+                let mut engine = device::engine(spec, plan, &training)?;
                 trainer.run(
                     &mut training,
-                    &mut engine,
+                    engine.as_mut(),
                     progress,
                     &mut |training, progress| {
                         state.current = Some(training.clone());
@@ -152,14 +164,17 @@ impl Dum {
             members.push(Member {
                 space,
                 network: training.network,
+                remote: None,
                 location: 0.0,
                 spread: 1.0,
             });
         }
         let mut dum = Self {
             spec: spec.clone(),
+            device: Device::Cpu,
             members,
         };
+        dum.move_to(spec.device)?;
         dum.align(rows)?;
         Ok((dum, trained))
     }
@@ -195,11 +210,11 @@ impl Dum {
         let n = members.len() as f64;
         let location = members.iter().map(|m| m.location).sum::<f64>() / n;
         let spread = members.iter().map(|m| m.spread).sum::<f64>() / n;
-        for_blocks(rows, out, |scratch, rows, out, threads| {
+        for_blocks(rows, out, self.device, |buffers, rows, out, threads| {
             out.fill(0.0);
             for member in members {
                 let d = member.space.n_out();
-                let s = self.log_variances_of(member, rows, scratch, threads);
+                let s = self.log_variances_of(member, rows, buffers, threads)?;
                 for (out, s) in out.iter_mut().zip(s.chunks_exact(self.width(member))) {
                     let score = self.spec.statistic.of(s, d);
                     // In units of the members' own spread, put back on their mean scale.
@@ -210,7 +225,8 @@ impl Dum {
                     };
                 }
             }
-        });
+            Ok(())
+        })?;
         match out.iter().position(|s| !s.is_finite()) {
             Some(i) => Err(Error::ScoreNotFinite {
                 row: i + 1,
@@ -235,7 +251,7 @@ impl Dum {
         rows: Rows<'_>,
         buffers: &'b mut Buffers,
         threads: Threads,
-    ) -> &'b [f32] {
+    ) -> Result<&'b [f32]> {
         let n = rows.n_rows().max(PADDED);
         let Buffers {
             scaled,
@@ -262,11 +278,15 @@ impl Dum {
             space.project_into(scaled, vectors, threads);
             vectors
         };
-        let s = member.network.infer(vectors, scratch, threads);
         clamped.clear();
-        clamped.extend_from_slice(&s[..rows.n_rows() * self.width(member)]);
+        if let Some(remote) = &member.remote {
+            clamped.extend(remote.infer(vectors)?);
+        } else {
+            clamped.extend_from_slice(member.network.infer(vectors, scratch, threads));
+        }
+        clamped.truncate(rows.n_rows() * self.width(member));
         clamp(clamped, self.spec.log_variance_bound as f32);
-        clamped
+        Ok(clamped)
     }
 
     /// Reads the networks and spaces of a model file.
@@ -293,6 +313,7 @@ impl Dum {
                 Ok(Member {
                     space,
                     network,
+                    remote: None,
                     location,
                     spread,
                 })
@@ -300,28 +321,40 @@ impl Dum {
             .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             spec: spec.clone(),
+            device: Device::Cpu,
             members,
         })
     }
 }
 
-/// Runs `work` over blocks of rows: many in parallel, or a single one with all threads.
+/// Runs `work` over blocks of rows: on the processor many in parallel or a single one with
+/// all threads, on a device one after the other.
 fn for_blocks<T: Send>(
     rows: Rows<'_>,
     out: &mut [T],
-    work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) + Sync,
-) {
+    device: Device,
+    work: impl Fn(&mut Buffers, Rows<'_>, &mut [T], Threads) -> Result<()> + Sync,
+) -> Result<()> {
     let per_row = out.len() / rows.n_rows();
-    if rows.n_rows() <= BLOCK {
-        return work(&mut Buffers::default(), rows, out, Threads::All);
+    let on_processor = device == Device::Cpu;
+    let block = if on_processor { BLOCK } else { DEVICE_BLOCK };
+    let mut buffers = Buffers::default();
+    if rows.n_rows() <= block {
+        return work(&mut buffers, rows, out, Threads::All);
     }
-    let blocks: Vec<Rows<'_>> = rows.blocks(BLOCK).collect();
+    let blocks: Vec<Rows<'_>> = rows.blocks(block).collect();
+    if on_processor {
+        return blocks
+            .par_iter()
+            .zip(out.par_chunks_mut(block * per_row))
+            .try_for_each_init(Buffers::default, |buffers, (rows, out)| {
+                work(buffers, *rows, out, Threads::One)
+            });
+    }
     blocks
-        .par_iter()
-        .zip(out.par_chunks_mut(BLOCK * per_row))
-        .for_each_init(Buffers::default, |buffers, (rows, out)| {
-            work(buffers, *rows, out, Threads::One);
-        });
+        .into_iter()
+        .zip(out.chunks_mut(block * per_row))
+        .try_for_each(|(rows, out)| work(&mut buffers, rows, out, Threads::All))
 }
 
 /// Buffers of one scoring thread, reused from block to block.
@@ -342,27 +375,47 @@ impl Detector for Dum {
         self.score_members(rows, out, |members| members)
     }
 
-    fn log_variances(&self, rows: Rows<'_>) -> Option<Variances> {
-        let first = self.members.first()?;
+    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+        let Some(first) = self.members.first() else {
+            return Ok(None);
+        };
         let width = self.width(first);
         let mut log = vec![0.0; rows.n_rows() * width];
         let n = self.members.len() as f32;
-        for_blocks(rows, &mut log, |buffers, rows, out, threads| {
-            for member in &self.members {
-                let s = self.log_variances_of(member, rows, buffers, threads);
-                for (out, s) in out.iter_mut().zip(s) {
-                    *out += s / n;
+        for_blocks(
+            rows,
+            &mut log,
+            self.device,
+            |buffers, rows, out, threads| {
+                for member in &self.members {
+                    let s = self.log_variances_of(member, rows, buffers, threads)?;
+                    for (out, s) in out.iter_mut().zip(s) {
+                        *out += s / n;
+                    }
                 }
-            }
-        });
+                Ok(())
+            },
+        )?;
         let by_feature =
             self.spec.covariance == Covariance::Diagonal && first.space.fourier.is_none();
-        Some(Variances {
+        Ok(Some(Variances {
             log,
             width,
             by_feature,
             statistic: self.spec.statistic,
-        })
+        }))
+    }
+
+    fn move_to(&mut self, device: Device) -> Result<()> {
+        let networks = self.members.iter().map(|m| &m.network);
+        let remotes: Vec<_> = networks
+            .map(|network| device::remote(device, network))
+            .collect::<Result<_>>()?;
+        for (member, remote) in self.members.iter_mut().zip(remotes) {
+            member.remote = remote;
+        }
+        self.device = device;
+        Ok(())
     }
 
     fn save(&self, writer: &mut Writer) {

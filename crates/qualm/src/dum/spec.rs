@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::device;
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 use super::train::CACHED;
@@ -103,6 +104,10 @@ pub enum Bags {
 pub enum Device {
     /// The processor.
     Cpu,
+    /// An NVIDIA card, through CUDA; needs the feature `cuda`.
+    Cuda,
+    /// A graphics card, through Vulkan or Metal; needs the feature `wgpu`.
+    Wgpu,
 }
 
 impl Default for DumSpec {
@@ -318,10 +323,7 @@ impl DumSpec {
     /// Bytes that fitting takes besides the rows, at the least: the parameters with Adam's
     /// memory of every member, the buffers of a step, and the vectors of the rows.
     pub(crate) fn memory(&self, n_rows: usize, d: usize) -> u64 {
-        let width = match self.space {
-            SpaceKind::Kernel => self.fourier_features,
-            _ => d,
-        };
+        let width = self.vector_width(d);
         let sizes = self.layer_sizes(width);
         let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
         // A finished member stays whole, so that a checkpoint can hold it.
@@ -334,6 +336,20 @@ impl DumSpec {
         values
             .saturating_add(vectors.min(CACHED as u64))
             .saturating_mul(4)
+    }
+
+    /// Refuses a fit that the device's own memory does not hold.
+    pub(crate) fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
+        let sizes = self.layer_sizes(self.vector_width(d));
+        device::check_memory(self.device, &sizes, self.batch_size.min(n_rows.max(4)))
+    }
+
+    /// Width of the vectors that rows of width `d` become.
+    fn vector_width(&self, d: usize) -> usize {
+        match self.space {
+            SpaceKind::Kernel => self.fourier_features,
+            _ => d,
+        }
     }
 
     /// Layer sizes of the network f1 over vectors of width `d`.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::cells::{self, Cells};
 use super::engine::Engine;
-use super::spec::{BagSize, Bags, DumSpec};
+use super::spec::{BagSize, Bags, Device, DumSpec};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::nn::{AdamState, Mlp, Threads, attended};
@@ -176,6 +176,9 @@ impl Trainer<'_> {
         progress: &mut dyn Progress,
         keep: &mut (dyn FnMut(&Training, &mut dyn Progress) -> Result<()> + Send),
     ) -> Result<()> {
+        if self.spec.device != Device::Cpu {
+            return self.steps(training, engine, progress, keep);
+        }
         // On a thread of the pool from start to end: otherwise each part of each step would
         // have to be handed over to one.
         attended(|| self.steps(training, engine, progress, keep))

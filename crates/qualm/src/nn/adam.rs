@@ -44,11 +44,11 @@ impl AdamState {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AdamStep {
     /// Learning rate over the first bias correction.
-    rate: f32,
+    pub(crate) rate: f32,
     /// One over the root of the second bias correction.
-    root: f32,
+    pub(crate) root: f32,
     /// What weight decay leaves of a parameter.
-    keep: f32,
+    pub(crate) keep: f32,
 }
 
 impl Adam {

@@ -18,6 +18,8 @@ mod share;
 mod simd;
 mod transpose;
 
+#[cfg(feature = "device")]
+pub(crate) use adam::AdamStep;
 pub(crate) use adam::{Adam, AdamState};
 pub(crate) use attend::attended;
 pub(crate) use learn::Workspace;
