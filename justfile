@@ -32,6 +32,10 @@ fmt:
 table2:
     cargo bench --locked -p qualm --bench table2
 
+# The training engine beside PyTorch; installs PyTorch into bench/engine/.venv
+bench-engine *ARGS:
+    python3 bench/engine/bench.py {{ARGS}}
+
 # Rewrite the generated part of the command-line reference
 docs-cli:
     QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference
