@@ -214,8 +214,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--only", default="", help="such as d=32,h=4096")
-    parser.add_argument("--quick", action="store_true", help="short stretches, nothing written")
+    parser.add_argument("--only", default="", help="such as d=32,h=4096; other shapes keep their results")
+    parser.add_argument("--quick", action="store_true", help="short turns, nothing written")
     arguments = parser.parse_args()
     wanted = dict(part.split("=") for part in arguments.only.split(",") if part)
     python, binary = prepare()
@@ -229,12 +229,18 @@ def main():
         found = compare(python, binary, shape, arguments)
         print(report.line(found), flush=True)
         rows += found
-    if arguments.quick or wanted:
+    if arguments.quick:
         return
-    with open(HERE / "results.csv", "w", newline="") as file:
+    results = HERE / "results.csv"
+    if wanted and results.exists():
+        with open(results, newline="") as file:
+            rows = report.merged(list(csv.DictReader(file)), rows)
+    with open(results, "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
+    with open(results, newline="") as file:
+        rows = report.typed(csv.DictReader(file))
     report.write(rows, machine() | {"torch": torch, "threads": arguments.threads})
 
 

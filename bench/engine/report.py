@@ -6,6 +6,40 @@ HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
 
 
+KEY = ["d", "h", "covariance", "batch"]
+
+
+def key(row):
+    return tuple(str(row[k]) for k in KEY)
+
+
+def merged(old, new):
+    """The old rows, those of the shapes in `new` replaced."""
+    fresh = {}
+    for row in new:
+        fresh.setdefault(key(row), []).append(row)
+    rows = []
+    for row in old:
+        if key(row) not in fresh:
+            rows.append(row)
+        elif fresh[key(row)]:
+            rows += fresh[key(row)]
+            fresh[key(row)] = []
+    return rows + [row for group in fresh.values() for row in group]
+
+
+def typed(rows):
+    """Rows of text with their numbers as numbers."""
+
+    def number(text):
+        try:
+            return float(text) if "." in text or "e" in text else int(text)
+        except ValueError:
+            return text
+
+    return [{k: number(v) for k, v in row.items()} for row in rows]
+
+
 def pick(rows, task, contender, key="seconds"):
     return next(r[key] for r in rows if r["task"] == task and r["contender"] == contender)
 
@@ -36,8 +70,7 @@ def line(rows):
 def grouped(rows):
     groups = {}
     for row in rows:
-        key = tuple(row[k] for k in ["d", "h", "covariance", "batch"])
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(key(row), []).append(row)
     return groups
 
 
@@ -47,21 +80,21 @@ def table(header, lines):
 
 
 def tables(rows):
-    header = ["d", "h", "covariance", "batch"]
+    header = KEY
     train = header + ["steps/s", "eager", "fused", "x eager", "x fused", "of ceiling"]
     train += ["CPU ms", "eager", "peak MiB", "eager"]
     score = header + ["rows/s", "PyTorch", "x PyTorch", "of ceiling"]
     trained, scored = [], []
-    for key, group in grouped(rows).items():
+    for shape, group in grouped(rows).items():
         speeds = [f"{1 / pick(group, 'train', c):,.1f}" for c in ["qualm", "eager", "fused"]]
         eager, fused, ceiling = ratios(group, "train")
         cpu = [f"{1e3 * pick(group, 'train', c, 'cpu_seconds'):.2f}" for c in ["qualm", "eager"]]
         peaks = [f"{pick(group, 'train', c, 'peak_mib'):.0f}" for c in ["qualm", "eager"]]
         comparison = [f"{eager:.2f}", f"{fused:.2f}", f"{ceiling:.0%}"]
-        trained.append([*key, *speeds, *comparison, *cpu, *peaks])
+        trained.append([*shape, *speeds, *comparison, *cpu, *peaks])
         eager, _, ceiling = ratios(group, "score")
         speeds = [f"{1 / pick(group, 'score', c):,.0f}" for c in ["qualm", "eager"]]
-        scored.append([*key, *speeds, f"{eager:.2f}", f"{ceiling:.0%}"])
+        scored.append([*shape, *speeds, f"{eager:.2f}", f"{ceiling:.0%}"])
     return f"## Training\n\n{table(train, trained)}\n## Scoring\n\n{table(score, scored)}"
 
 

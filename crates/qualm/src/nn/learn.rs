@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use super::adam::{Adam, AdamState, AdamStep};
 use super::matmul::{Mat, Threads, matmul};
 use super::mlp::{Layer, Mlp};
-use super::share::{VALUE, n_shares, share, take_mut};
+use super::share::{VALUE, n_shares, share};
 use super::simd::{sum, vectorised};
 use super::transpose::{mask, transpose};
 
@@ -217,8 +217,11 @@ impl<'a> Block<'a> {
                 Self {
                     weights: weights.take(rows.len() * layer.n_out),
                     below: below.as_mut().map(|below| Below {
-                        columns: take_mut(&mut below.columns, rows.len() * n),
-                        bias: take_mut(&mut below.bias, rows.len()),
+                        columns: below
+                            .columns
+                            .split_off_mut(..rows.len() * n)
+                            .unwrap_or_default(),
+                        bias: below.bias.split_off_mut(..rows.len()).unwrap_or_default(),
                     }),
                     rows,
                 }
@@ -269,9 +272,9 @@ impl<'a> Parameters<'a> {
     /// Cuts off the first `n`.
     fn take(&mut self, n: usize) -> Self {
         Self {
-            params: take_mut(&mut self.params, n),
-            m: take_mut(&mut self.m, n),
-            v: take_mut(&mut self.v, n),
+            params: self.params.split_off_mut(..n).unwrap_or_default(),
+            m: self.m.split_off_mut(..n).unwrap_or_default(),
+            v: self.v.split_off_mut(..n).unwrap_or_default(),
         }
     }
 

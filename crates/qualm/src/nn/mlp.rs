@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::learn::Workspace;
 use super::matmul::{Mat, Threads, matmul};
-use super::share::{VALUE, n_shares, share, take, take_mut};
+use super::share::{VALUE, n_column_shares, n_shares, share};
 use super::simd::vectorised;
 
 /// Weights of a layer that every core can keep in its own cache.
@@ -35,6 +35,11 @@ pub(super) struct Layer {
 }
 
 impl Layer {
+    /// What the layer is given, `(n, in)`.
+    fn input<'x>(&self, x: &'x [f32]) -> Mat<'x> {
+        Mat::new(x, x.len() / self.n_in, self.n_in)
+    }
+
     /// What a row of the batch costs, in multiplications.
     fn cost(&self) -> usize {
         self.n_out * (self.n_in + VALUE)
@@ -115,7 +120,7 @@ impl Mlp {
 
     /// One layer by one thread: `out = x W + b`, then the rectifier unless it is the last.
     fn apply(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32]) {
-        matmul(out, self.input(layer, x), self.weight(layer), Threads::One);
+        matmul(out, layer.input(x), self.weight(layer), Threads::One);
         finish(out, &self.params[layer.bias.clone()], relu);
     }
 
@@ -130,24 +135,46 @@ impl Mlp {
             let mut rest = (x, out);
             let shares = (0..n_shares).map(|i| {
                 let n = share(n, n_shares, i).len();
-                let x = take(&mut rest.0, n * layer.n_in);
-                (x, take_mut(&mut rest.1, n * layer.n_out))
+                let x = rest.0.split_off(..n * layer.n_in).unwrap_or_default();
+                (
+                    x,
+                    rest.1.split_off_mut(..n * layer.n_out).unwrap_or_default(),
+                )
             });
             let shares: Vec<_> = shares.collect();
             shares
                 .into_par_iter()
                 .for_each(|(x, out)| self.apply(layer, relu, x, out));
         } else {
-            // The weights come from memory, so that one thread only should read each.
-            matmul(out, self.input(layer, x), self.weight(layer), Threads::All);
-            let bias = &self.params[layer.bias.clone()];
-            out.par_chunks_mut(n.div_ceil(n_shares) * layer.n_out)
-                .for_each(|out| finish(out, bias, relu));
+            self.apply_by_columns(layer, relu, x, out);
         }
     }
 
-    fn input<'x>(&self, layer: &Layer, x: &'x [f32]) -> Mat<'x> {
-        Mat::new(x, x.len() / layer.n_in, layer.n_in)
+    /// One large layer by all threads: its weights come from memory, so each thread takes
+    /// columns of them, and each weight is read once.
+    fn apply_by_columns(&self, layer: &Layer, relu: bool, x: &[f32], out: &mut [f32]) {
+        let (input, weight) = (layer.input(x), self.weight(layer));
+        let bias = &self.params[layer.bias.clone()];
+        let n_shares = n_column_shares(layer.n_out);
+        let mut shares: Vec<(Range<usize>, Vec<&mut [f32]>)> = (0..n_shares)
+            .map(|i| (share(layer.n_out, n_shares, i), Vec::new()))
+            .collect();
+        for mut row in out.chunks_exact_mut(layer.n_out) {
+            for (columns, segments) in &mut shares {
+                segments.push(row.split_off_mut(..columns.len()).unwrap_or_default());
+            }
+        }
+        shares
+            .into_par_iter()
+            .for_each_init(Vec::new, |tile, (columns, segments)| {
+                tile.resize(segments.len() * columns.len(), 0.0);
+                let weight = weight.columns(columns.clone());
+                matmul(tile, input, weight, Threads::One);
+                finish(tile, &bias[columns.clone()], relu);
+                for (segment, row) in segments.into_iter().zip(tile.chunks(columns.len())) {
+                    segment.copy_from_slice(row);
+                }
+            });
     }
 
     fn weight(&self, layer: &Layer) -> Mat<'_> {
@@ -175,8 +202,13 @@ impl Mlp {
             let shares = (0..n_shares).map(|i| {
                 let n = share(n, n_shares, i).len();
                 let outs = outs.iter_mut().zip(&layers);
-                let outs: Vec<_> = outs.map(|(out, l)| take_mut(out, n * l.n_out)).collect();
-                (take(&mut rest, n * self.sizes[0]), outs)
+                let outs: Vec<_> = outs
+                    .map(|(out, l)| out.split_off_mut(..n * l.n_out).unwrap_or_default())
+                    .collect();
+                (
+                    rest.split_off(..n * self.sizes[0]).unwrap_or_default(),
+                    outs,
+                )
             });
             let shares: Vec<_> = shares.collect();
             return shares.into_par_iter().for_each(|(x, mut outs)| {
@@ -255,7 +287,11 @@ mod tests {
 
     #[test]
     fn inference_and_training_see_the_same_network() {
-        for (sizes, n) in [([3, 70, 1], 5), ([100, 2000, 90], 300)] {
+        for (sizes, n) in [
+            ([3, 70, 1], 5),
+            ([100, 11_000, 3], 300),
+            ([90, 2000, 90], 300),
+        ] {
             let mut rng = stream(3, Purpose::Init, [0, 0]);
             let mlp = Mlp::new(&sizes, &mut rng);
             let x: Vec<f32> = (0..n * sizes[0])

@@ -2,13 +2,17 @@
 //!
 //! Shares may depend on the number of threads because no bit of the result depends on
 //! them: every value is computed by one thread, and in an order that is the same in every
-//! share of at least [`LEAST`] rows (see [`super::matmul`]).
+//! share of at least [`LEAST`] rows (see [`super::matmul()`]).
 
 use std::ops::Range;
 
 /// Rows of a share at the most: what one product writes then still lies in the cache when
 /// the next step reads it.
 const MOST: usize = 256;
+
+/// Columns of a share at the most: with fewer, the rows that all shares multiply would be
+/// reordered more often.
+const MOST_COLUMNS: usize = 1024;
 
 /// Rows of a share at the least, where there are several. Above 64, and by a multiple of
 /// the vector width.
@@ -31,6 +35,13 @@ pub(super) fn n_shares(n_rows: usize, row_cost: usize) -> usize {
     (rounds * threads).min(n_rows / LEAST).max(1)
 }
 
+/// In how many shares the current threads do the columns of a large layer.
+pub(super) fn n_column_shares(n_columns: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let rounds = n_columns.div_ceil(threads * MOST_COLUMNS);
+    (rounds * threads).min(n_columns / LEAST).max(1)
+}
+
 /// The rows of share `i`: equal but for a vector's width.
 pub(super) fn share(n_rows: usize, n_shares: usize, i: usize) -> Range<usize> {
     const WIDTH: usize = 8;
@@ -42,20 +53,6 @@ pub(super) fn share(n_rows: usize, n_shares: usize, i: usize) -> Range<usize> {
         }
     };
     start(i)..start(i + 1)
-}
-
-/// Cuts the first `n` values off a slice.
-pub(super) fn take<'a>(slice: &mut &'a [f32], n: usize) -> &'a [f32] {
-    let (first, rest) = slice.split_at(n);
-    *slice = rest;
-    first
-}
-
-/// Cuts the first `n` values off a slice.
-pub(super) fn take_mut<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
-    let (first, rest) = std::mem::take(slice).split_at_mut(n);
-    *slice = rest;
-    first
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// `2^k` and `e^r - 1` with `x = k ln 2 + r`, `|r| <= ln 2 / 2`; for x from -87 to 0.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 fn split(x: f32) -> (f32, f32) {
     // Adding this rounds to an integer, which then stands in the lowest bits.
@@ -58,7 +57,6 @@ pub(crate) fn tanh(x: f32) -> f32 {
 }
 
 /// Sine and cosine of an angle below 1e9 in size, to 1e-7.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 pub(crate) fn sin_cos(x: f32) -> (f32, f32) {
     const ROUND: f64 = 6_755_399_441_055_744.0;

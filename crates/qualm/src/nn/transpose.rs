@@ -117,7 +117,8 @@ mod tests {
         mask(&mut out, &a, cols, first);
         for i in 0..rows {
             for j in 0..n {
-                let expected = f32::from(!(a[i * cols + first + j] <= 0.0));
+                let closed = a[i * cols + first + j] <= 0.0;
+                let expected = f32::from(!closed);
                 assert_eq!(out[j * rows + i], expected);
             }
         }
