@@ -143,6 +143,10 @@ pub(crate) struct Fit {
     /// Rows kept apart from fitting, to calibrate p-values and threshold on
     #[arg(long, value_name = "FILE")]
     pub(crate) calibrate: Option<PathBuf>,
+    /// Also write the fitted rows' own scores, as `score` would write those of new rows; with
+    /// knn, lof and abod a fitted row is not its own neighbour here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scores: Option<PathBuf>,
     /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit
     #[arg(long)]
     pub(crate) resume: bool,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use qualm::Spec;
+use qualm::{Device, DeviceError, Error, Spec};
 use serde_json::{Map, Value};
 
 use crate::args::Fit;
@@ -29,9 +29,6 @@ impl Config {
             }
             keys.insert(key.trim().to_owned(), value_of(value.trim()));
         }
-        if let Some(device) = args.device {
-            keys.insert("device".to_owned(), Value::from(device.name()));
-        }
         let mut word = |name: &str, flag: Option<&String>| -> Result<Option<String>> {
             let in_file = keys.remove(name);
             match (flag, in_file) {
@@ -43,15 +40,29 @@ impl Config {
         };
         let detector = word("detector", args.detector.as_ref())?;
         let preset = word("preset", args.preset.as_ref())?;
-        let config = Self {
+        let mut config = Self {
             detector: detector.unwrap_or_else(|| "dum".to_owned()),
             preset,
             keys,
         };
+        if let Some(device) = args.device {
+            config.run_on(device)?;
+        }
         // Refuse unknown names, keys and values now, and a device that is not there, before
         // the input is read.
         config.spec(false)?.device().check()?;
         Ok(config)
+    }
+
+    /// Sets the device of a detector that has one; the others know the processor alone.
+    fn run_on(&mut self, device: Device) -> Result<()> {
+        if self.detector == "dum" {
+            self.keys
+                .insert("device".to_owned(), Value::from(device.name()));
+        } else if device != Device::Cpu {
+            return Err(Error::from(DeviceError::OnlyCpu { device }).into());
+        }
+        Ok(())
     }
 
     /// The preset that an input of this kind gets.

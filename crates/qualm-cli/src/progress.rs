@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use qualm::{Checkpoint, Progress, Result, Signal, Step};
+use qualm::{Checkpoint, Progress, Result, Signal, Step, Work};
 
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -82,13 +82,38 @@ impl<'a> FitProgress<'a> {
             output::seconds(left)
         );
         if self.output.bars() {
-            let bar = self.bar.get_or_insert_with(|| bar(all));
-            bar.set_position(done);
-            bar.set_message(message);
+            self.draw(done, all, message);
         } else if done < all {
             self.output
                 .note(format!("fit: step {done} of {all}, {message}"));
         }
+    }
+
+    /// Shows how far a stretch of work without training steps has come.
+    fn show_work(&mut self, work: &Work) {
+        let every = if self.output.bars() {
+            DRAW_EVERY
+        } else {
+            LINE_EVERY
+        };
+        if self.output.quiet() || self.drawn.elapsed() < every || work.done >= work.total {
+            return;
+        }
+        self.drawn = Instant::now();
+        if self.output.bars() {
+            self.draw(work.done, work.total, work.what.to_owned());
+        } else {
+            let percent = 100.0 * work.done as f64 / work.total.max(1) as f64;
+            self.output
+                .note(format!("fit: {}, {percent:.0}% done", work.what));
+        }
+    }
+
+    fn draw(&mut self, done: u64, all: u64, message: String) {
+        let bar = self.bar.get_or_insert_with(|| bar(all));
+        bar.set_length(all);
+        bar.set_position(done);
+        bar.set_message(message);
     }
 }
 
@@ -110,6 +135,11 @@ impl Progress for FitProgress<'_> {
         if self.saved.elapsed() >= SAVE_EVERY {
             return Signal::Save;
         }
+        Signal::Continue
+    }
+
+    fn work(&mut self, work: &Work) -> Signal {
+        self.show_work(work);
         Signal::Continue
     }
 

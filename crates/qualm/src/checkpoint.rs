@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::artefact::{self, Reader, Writer};
 use crate::data::AtomicFile;
-use crate::dum::{Curve, Device, Training, restore_network, save_network};
+use crate::dum::Device;
 use crate::error::{Error, Result};
-use crate::nn::AdamState;
+use crate::nn::{AdamState, Mlp};
 use crate::spec::Spec;
+use crate::training::{Curve, Training};
 
 const FORMAT: &str = "qualm-checkpoint";
 const VERSION: u64 = 1;
@@ -68,7 +69,9 @@ impl Checkpoint {
         let mut members = Vec::new();
         for (i, training) in self.finished.iter().chain(&self.current).enumerate() {
             let prefix = format!("member.{i}");
-            save_network(&training.network, &format!("{prefix}.network"), &mut writer);
+            training
+                .network
+                .save(&format!("{prefix}.network"), &mut writer);
             let n = [training.adam.m.len()];
             writer.f32(format!("{prefix}.adam.m"), &n, &training.adam.m);
             writer.f32(format!("{prefix}.adam.v"), &n, &training.adam.v);
@@ -104,8 +107,7 @@ impl Checkpoint {
         let mut trainings = Vec::with_capacity(header.members.len());
         for (i, member) in header.members.into_iter().enumerate() {
             let prefix = format!("member.{i}");
-            let network =
-                restore_network(&member.sizes, &format!("{prefix}.network"), &mut reader)?;
+            let network = Mlp::restore(&member.sizes, &format!("{prefix}.network"), &mut reader)?;
             let n = [network.params().len()];
             trainings.push(Training {
                 adam: AdamState {

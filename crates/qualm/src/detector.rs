@@ -1,11 +1,69 @@
-//! The centre: what every fitted detector can be asked.
+//! The centre: what a detector's hyper-parameters can be asked, and what the fitted
+//! detector can.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
-use crate::artefact::Writer;
+use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::dum::{Device, Statistic};
-use crate::error::Result;
+use crate::error::{DeviceError, Error, Result};
+use crate::progress::Warning;
+use crate::training::{Curve, Session};
+
+/// An arm of [`crate::Spec`]: the hyper-parameters of one detector.
+pub(crate) trait Arm {
+    /// Checks every hyper-parameter.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] naming the key, its value and what it may be.
+    fn validate(&self) -> Result<()>;
+
+    /// Bytes that fitting takes besides the rows, at the least.
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64;
+
+    /// Fits the detector.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`.
+    ///
+    /// # Errors
+    /// On rows that the detector cannot be fitted to, and whatever the progress returns.
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome>;
+
+    /// Reads from a model file what [`Detector::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`]. No content makes it panic, or allocate more than the file
+    /// is long.
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>>;
+}
+
+/// What a fit leaves.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) detector: Box<dyn Detector>,
+    /// Scores of the fitted rows, `(n,)`, where they are not what [`Detector::score_into`]
+    /// gives: to a method of neighbours, a fitted row is not its own neighbour.
+    pub(crate) scores: Option<Vec<f64>>,
+    /// Training steps of each network; 0 without any.
+    pub(crate) steps: u64,
+    /// One for each network.
+    pub(crate) curves: Vec<Curve>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Outcome {
+    /// A detector that scores its fitted rows like any other.
+    pub(crate) fn new(detector: impl Detector + 'static) -> Self {
+        Self {
+            detector: Box::new(detector),
+            scores: None,
+            steps: 0,
+            curves: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
 
 /// A fitted detector. **Higher score = stranger**, everywhere.
 ///
@@ -22,7 +80,7 @@ pub(crate) trait Detector: Debug + Send + Sync {
     /// `rows`: `(n, n_features)`; `out`: `(n,)`.
     ///
     /// # Errors
-    /// [`crate::Error::ScoreNotFinite`], [`crate::Error::Device`].
+    /// [`Error::ScoreNotFinite`], [`Error::Device`].
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()>;
 
     /// The log-variance of each row and dimension, for detectors that have them.
@@ -37,8 +95,13 @@ pub(crate) trait Detector: Debug + Send + Sync {
     /// Scores on this device from now on.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] when it cannot; nothing has changed then.
-    fn move_to(&mut self, device: Device) -> Result<()>;
+    /// [`Error::Device`] when it cannot; nothing has changed then.
+    fn move_to(&mut self, device: Device) -> Result<()> {
+        match device {
+            Device::Cpu => Ok(()),
+            device => Err(DeviceError::OnlyCpu { device }.into()),
+        }
+    }
 
     /// Writes all that was learned, as tensors.
     fn save(&self, writer: &mut Writer);
@@ -55,4 +118,21 @@ pub struct Variances {
     pub by_feature: bool,
     /// The statistic that turns a row's variances into its score.
     pub(crate) statistic: Statistic,
+}
+
+/// Refuses a hyper-parameter unless its condition holds.
+pub(crate) fn require(
+    key: &'static str,
+    value: impl Display,
+    holds: bool,
+    expected: &'static str,
+) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::InvalidKey {
+        key,
+        value: value.to_string(),
+        expected,
+    })
 }

@@ -91,13 +91,23 @@ pub enum Error {
         expected: usize,
         why: &'static str,
     },
+    /// A hyper-parameter that the rows given do not allow.
+    #[error(
+        "{key} = {value}: expected at most {most} with {n_rows} rows; lower it or fit more rows"
+    )]
+    KeyForRows {
+        key: &'static str,
+        value: usize,
+        most: usize,
+        n_rows: usize,
+    },
     /// Every column is constant.
     #[error("all {n_rows} rows are equal: there is nothing to tell apart; give rows that vary")]
     NoVariance { n_rows: usize },
     /// More memory than there is.
     #[error(
-        "fitting needs about {}, but {} of memory are free; choose a smaller hidden, layers, \
-         members or batch_size, or fit fewer rows",
+        "fitting needs about {}, but {} of memory are free; choose a smaller model (such as \
+         hidden, layers, members or batch_size), or fit fewer rows",
         Gibibytes(*needed),
         Gibibytes(*available)
     )]
@@ -120,6 +130,13 @@ pub enum Error {
     /// The caller stopped the fit.
     #[error("interrupted at step {step} of {steps}")]
     Interrupted { step: u64, steps: u64 },
+    /// The caller stopped a fit that has no training steps.
+    #[error("interrupted while working on {what}: {done} of {total} done")]
+    Stopped {
+        what: &'static str,
+        done: u64,
+        total: u64,
+    },
     /// A checkpoint of another fit.
     #[error(
         "the checkpoint was made with another {what} ({found}, now {expected}); \

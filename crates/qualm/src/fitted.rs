@@ -15,6 +15,7 @@ use crate::error::{Error, Location, Result};
 use crate::memory;
 use crate::progress::{Progress, Warning};
 use crate::spec::Spec;
+use crate::training::Session;
 
 /// Rows whose medians are kept as typical values.
 const MEDIAN_SAMPLE: usize = 10_000;
@@ -28,6 +29,8 @@ pub struct Fitted {
     pub(crate) roles: Roles,
     pub(crate) detector: Box<dyn Detector>,
     pub(crate) calibration: Calibration,
+    /// Scores of the fitted rows, in their order; not kept in the file.
+    pub(crate) own_scores: Option<Vec<f64>>,
     pub(crate) cut: Cut,
     /// A typical value of each feature, `(d,)`: its median over the fitted rows.
     pub(crate) typical: Vec<f32>,
@@ -63,7 +66,8 @@ pub struct Provenance {
     pub steps: u64,
     /// Loss curve of each member, at most 100 points, each the mean over equally many steps.
     pub losses: Vec<Vec<f64>>,
-    /// Effective number of rows in a bag, along the same points.
+    /// Effective number of rows in a bag, along the same points; empty for detectors
+    /// without bags.
     pub effective_rows: Vec<Vec<f64>>,
     /// What the user should know about this fit.
     pub warnings: Vec<Warning>,
@@ -103,9 +107,16 @@ impl Fitted {
         if let Some(checkpoint) = &resume {
             checkpoint.check(&blank)?;
         }
-        let (detector, trained) = spec.build(rows, seed, resume, &blank, progress)?;
-        let mut scores = vec![0.0; rows.n_rows()];
-        detector.score_into(rows, &mut scores)?;
+        let mut session = Session::new(seed, blank, resume, progress);
+        let outcome = spec.build(rows, &mut session)?;
+        let detector = outcome.detector;
+        let scores = if let Some(scores) = outcome.scores {
+            scores
+        } else {
+            let mut scores = vec![0.0; rows.n_rows()];
+            detector.score_into(rows, &mut scores)?;
+            scores
+        };
         let mut fitted = Self {
             spec: spec.clone(),
             features: Features::Vector {
@@ -115,7 +126,8 @@ impl Fitted {
             roles: Roles::default(),
             detector,
             typical: medians(rows),
-            calibration: Calibration::new(scores)?,
+            calibration: Calibration::new(scores.clone())?,
+            own_scores: Some(scores),
             cut: Cut::default(),
             provenance: Provenance {
                 qualm_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -124,14 +136,14 @@ impl Fitted {
                 n_rows: rows.n_rows(),
                 input_digest: digest,
                 reference: Reference::FittedRows,
-                steps: trained.steps,
-                losses: trained.curves.iter().map(|c| c.losses.clone()).collect(),
-                effective_rows: trained
+                steps: outcome.steps,
+                losses: outcome.curves.iter().map(|c| c.losses.clone()).collect(),
+                effective_rows: outcome
                     .curves
                     .iter()
                     .map(|c| c.effective_rows.clone())
                     .collect(),
-                warnings: trained.warnings,
+                warnings: outcome.warnings,
             },
         };
         fitted.check_spread(rows)?;
@@ -199,6 +211,17 @@ impl Fitted {
         self.calibration = Calibration::new(self.score(rows)?)?;
         self.provenance.reference = Reference::SeparateRows;
         Ok(())
+    }
+
+    /// Scores of the rows fitted on, `(n,)`, in their order; `None` for a model that was
+    /// read from a file.
+    ///
+    /// For the methods of neighbours (`knn`, `lof`, `abod`) these are not what
+    /// [`Fitted::score`] gives for the same rows: among themselves, a row is not its own
+    /// neighbour, while a new row that equals a fitted one has a neighbour at distance 0.
+    #[must_use]
+    pub fn fitted_scores(&self) -> Option<&[f64]> {
+        self.own_scores.as_deref()
     }
 
     /// Scores rows; higher = stranger.

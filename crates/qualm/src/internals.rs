@@ -2,13 +2,14 @@
 //! `internals`, and no part of the library's promises.
 
 use crate::data::{Matrix, Rows};
-use crate::detector::Detector;
+use crate::detector::{Arm, Detector};
 use crate::dum::engine::Engine;
-use crate::dum::{Dum, DumSpec, Plan, Trainer, Training, device};
+use crate::dum::{Dum, DumSpec, Plan, Trainer, device};
 use crate::error::Result;
 use crate::nn::{Mat, Threads, matmul};
 use crate::progress::{Progress, Signal, Step};
 use crate::space::Space;
+use crate::training::Training;
 
 /// A training run that stops and goes on as it is told.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Run {
         spec.validate()?;
         let space = Space::fit(spec.space_options(), rows.rows(), 0, 0)?;
         let plan = Plan::new(&spec, rows.rows().n_rows())?;
-        let training = Training::start(&spec, &space, 0, 0);
+        let training = Training::start(&spec.layer_sizes(space.n_out()), 0, 0);
         Ok(Self {
             engine: device::engine(&spec, plan, &training)?,
             spec,
@@ -71,9 +72,10 @@ impl Run {
             ..self.plan
         };
         let trainer = trainer(&self.spec, &self.space, &self.rows, plan);
-        trainer.run(
+        let mut learner = trainer.learner(self.engine.as_mut());
+        trainer.course().run(
             &mut self.training,
-            self.engine.as_mut(),
+            &mut learner,
             &mut losses,
             &mut |_, _| Ok(()),
         )?;

@@ -53,6 +53,7 @@
 )]
 
 mod artefact;
+mod baselines;
 pub mod calibrate;
 mod checkpoint;
 pub mod data;
@@ -66,19 +67,22 @@ mod fitted;
 #[doc(hidden)]
 pub mod internals;
 mod memory;
+mod neighbours;
 mod nn;
 mod progress;
 mod rng;
 mod space;
 mod spec;
 pub mod stats;
+mod training;
 
+pub use baselines::{Scaling, SpSpec};
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};
 pub use error::{DeviceError, Error, Location, Names, Result};
 pub use explain::Contribution;
 pub use fitted::{Fitted, Provenance, Reference, Roles};
-pub use progress::{Progress, Signal, Step, Warning};
+pub use progress::{Progress, Signal, Step, Warning, Work};
 pub use space::SpaceKind;
 pub use spec::Spec;

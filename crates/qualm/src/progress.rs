@@ -22,7 +22,18 @@ pub struct Step {
     pub loss: f64,
 }
 
-/// The caller's answer to a [`Step`].
+/// A stretch of work that takes no training steps: distances, trees, a solver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// What is done, such as `"neighbours"`.
+    pub what: &'static str,
+    /// How much of it, in units of its own.
+    pub done: u64,
+    /// How much there is; an estimate where the work can end early.
+    pub total: u64,
+}
+
+/// The caller's answer to a [`Step`] or to [`Work`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Go on.
@@ -59,6 +70,45 @@ pub enum Warning {
         /// Rows asked for.
         batch_size: usize,
     },
+    /// A subsample asked for is larger than the data.
+    #[error("{key} = {asked}, but there are only {n_rows} rows: all of them are taken")]
+    FewerRows {
+        /// The hyper-parameter.
+        key: String,
+        /// Its value.
+        asked: usize,
+        /// Rows given.
+        n_rows: usize,
+    },
+    /// A covariance without an inverse.
+    #[error(
+        "the covariance is singular (rank {rank} of {n_features}): distances are measured in the \
+         {rank} directions that vary, deviations in the others do not count"
+    )]
+    SingularCovariance {
+        /// Directions that vary.
+        rank: usize,
+        /// Columns.
+        n_features: usize,
+    },
+    /// An approximation stands in for the exact method.
+    #[error("{n_rows} rows: {what} instead of the exact method, which is for at most {most}")]
+    Approximated {
+        /// Rows given.
+        n_rows: usize,
+        /// Rows that the exact method takes.
+        most: usize,
+        /// What stands in for it.
+        what: String,
+    },
+    /// An iteration that was cut off.
+    #[error("{what} stopped after {iterations} iterations before it converged")]
+    NotConverged {
+        /// The iteration.
+        what: String,
+        /// How many there were.
+        iterations: u64,
+    },
     /// Many rows have the very same score.
     #[error("{distinct} distinct scores over {n_rows} rows: most rows cannot be told apart")]
     FewDistinctScores {
@@ -78,6 +128,14 @@ pub trait Progress: Send {
     /// Called after each training step.
     fn step(&mut self, step: &Step) -> Signal {
         let _ = step;
+        Signal::Continue
+    }
+
+    /// Called now and then during work without training steps. There is nothing to go on
+    /// from: [`Signal::Save`] counts as [`Signal::Continue`], and [`Signal::Stop`] ends the
+    /// fit with [`crate::Error::Stopped`].
+    fn work(&mut self, work: &Work) -> Signal {
+        let _ = work;
         Signal::Continue
     }
 

@@ -24,6 +24,18 @@ pub(crate) enum Purpose {
     Bandwidth = 5,
     /// K-means cells; index: member.
     Cells = 6,
+    /// Rows that an isolation tree is grown on; index: tree.
+    TreeSample = 7,
+    /// Splits of an isolation tree; index: tree.
+    TreeSplits = 8,
+    /// Rows whose distance is the score (`sp`, `lesinn`); index: subsample.
+    Sample = 9,
+    /// First subsets of the minimum covariance determinant; indices: group, start.
+    Subset = 10,
+    /// Landmarks of an approximated kernel.
+    Landmarks = 11,
+    /// Triplets of a step of `repen`; index: step.
+    Triplets = 12,
 }
 
 /// The stream for one purpose.

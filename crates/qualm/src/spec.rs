@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
+use crate::baselines::{self, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
-use crate::detector::Detector;
-use crate::dum::{Device, Dum, DumSpec, Trained};
+use crate::detector::{Arm, Detector, Outcome};
+use crate::dum::{Device, DumSpec};
 use crate::error::{Error, Result};
 use crate::fitted::Fitted;
 use crate::memory;
 use crate::progress::Progress;
+use crate::training::Session;
 
 /// Which detector to fit, with all its hyper-parameters.
 ///
@@ -37,6 +39,8 @@ use crate::progress::Progress;
 pub enum Spec {
     /// The Deep Uncertainty Model.
     Dum(DumSpec),
+    /// Distance to the nearest of a few sampled rows.
+    Sp(SpSpec),
 }
 
 impl Default for Spec {
@@ -47,7 +51,7 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum"];
+    pub const DETECTORS: &[&str] = &["dum", "sp"];
 
     /// A detector's preset by name; every detector has `default`.
     ///
@@ -56,6 +60,7 @@ impl Spec {
     pub fn preset(detector: &str, preset: &str) -> Result<Self> {
         match detector {
             "dum" => DumSpec::preset(preset).map(Self::Dum),
+            "sp" => baselines::preset("sp", preset, |s: &mut SpSpec| &mut s.space).map(Self::Sp),
             _ => Err(Error::UnknownDetector {
                 found: detector.to_owned(),
                 known: Self::DETECTORS,
@@ -68,6 +73,15 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
+            Self::Sp(_) => "sp",
+        }
+    }
+
+    /// The hyper-parameters of the detector it names.
+    fn arm(&self) -> &dyn Arm {
+        match self {
+            Self::Dum(spec) => spec,
+            Self::Sp(spec) => spec,
         }
     }
 
@@ -76,17 +90,17 @@ impl Spec {
     pub fn device(&self) -> Device {
         match self {
             Self::Dum(spec) => spec.device,
+            _ => Device::Cpu,
         }
     }
 
     /// The same Spec, fitted elsewhere.
     pub(crate) fn on(&self, device: Device) -> Self {
-        match self {
-            Self::Dum(spec) => Self::Dum(DumSpec {
-                device,
-                ..spec.clone()
-            }),
+        let mut spec = self.clone();
+        if let Self::Dum(spec) = &mut spec {
+            spec.device = device;
         }
+        spec
     }
 
     /// The same Spec with some keys set to other values, all of it validated.
@@ -127,9 +141,7 @@ impl Spec {
     /// # Errors
     /// [`Error::InvalidKey`] naming the key, its value and what it may be.
     pub fn validate(&self) -> Result<()> {
-        match self {
-            Self::Dum(spec) => spec.validate(),
-        }
+        self.arm().validate()
     }
 
     /// Fits the detector to rows, without labels.
@@ -178,31 +190,18 @@ impl Spec {
     pub(crate) fn check_device_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
         match self {
             Self::Dum(spec) => spec.check_device_memory(n_rows, n_features),
+            _ => Ok(()),
         }
     }
 
     /// Bytes that fitting takes besides the rows, at the least.
     pub(crate) fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        match self {
-            Self::Dum(spec) => spec.memory(n_rows, n_features),
-        }
+        self.arm().memory(n_rows, n_features)
     }
 
     /// Fits the detector of this arm.
-    pub(crate) fn build(
-        &self,
-        rows: Rows<'_>,
-        seed: u64,
-        resume: Option<Checkpoint>,
-        blank: &Checkpoint,
-        progress: &mut dyn Progress,
-    ) -> Result<(Box<dyn Detector>, Trained)> {
-        match self {
-            Self::Dum(spec) => {
-                let (dum, trained) = Dum::fit(spec, rows, seed, resume, blank, progress)?;
-                Ok((Box::new(dum), trained))
-            }
-        }
+    pub(crate) fn build(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        self.arm().fit(rows, session)
     }
 
     /// Reads the detector of this arm from a model file.
@@ -211,8 +210,6 @@ impl Spec {
         n_features: usize,
         reader: &mut Reader,
     ) -> Result<Box<dyn Detector>> {
-        match self {
-            Self::Dum(spec) => Ok(Box::new(Dum::restore(spec, n_features, reader)?)),
-        }
+        self.arm().restore(n_features, reader)
     }
 }

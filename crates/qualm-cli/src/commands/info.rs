@@ -107,18 +107,18 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
         "threshold",
         format!("{:.6} ({})", report.threshold, describe(report.cut, fitted)),
     );
-    if p.steps > 0 {
-        for (losses, rows) in p.losses.iter().zip(&p.effective_rows) {
-            let ends = |v: &[f64]| (v.first().copied(), v.last().copied());
-            if let ((Some(from), Some(to)), (_, Some(rows))) = (ends(losses), ends(rows)) {
-                line(
-                    "training",
-                    format!(
-                        "{} steps, loss {from:.4} to {to:.4}, {rows:.2} effective rows a bag",
-                        p.steps
-                    ),
-                );
-            }
+    for (i, losses) in p.losses.iter().enumerate() {
+        if let (Some(from), Some(to)) = (losses.first(), losses.last()) {
+            let rows = p.effective_rows.get(i).and_then(|rows| rows.last());
+            let rows = rows.map(|rows| format!(", {rows:.2} effective rows a bag"));
+            line(
+                "training",
+                format!(
+                    "{} steps, loss {from:.4} to {to:.4}{}",
+                    p.steps,
+                    rows.unwrap_or_default()
+                ),
+            );
         }
     }
     for warning in &p.warnings {

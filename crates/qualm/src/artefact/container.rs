@@ -62,6 +62,13 @@ impl Writer {
             .insert(name.into(), (Dtype::F64, vec![data.len()], bytes));
     }
 
+    /// Adds a vector of counts or indices.
+    pub(crate) fn u32(&mut self, name: impl Into<String>, data: &[u32]) {
+        let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.tensors
+            .insert(name.into(), (Dtype::U32, vec![data.len()], bytes));
+    }
+
     /// The finished file, sealed with the digest of its document and its tensors.
     pub(crate) fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
         let json_error = |source| Error::SerialiseMetadata { source };
@@ -218,6 +225,26 @@ impl Reader {
         let values: Vec<f64> = values.collect();
         self.finite(name, values.iter().all(|v| v.is_finite()))?;
         Ok(values)
+    }
+
+    /// Takes a float32 matrix with any number of rows but 0; its values must be finite.
+    ///
+    /// # Shapes
+    /// Returns `(n, n_cols)`, row after row.
+    pub(crate) fn f32_rows(&mut self, name: &str, n_cols: usize) -> Result<Vec<f32>> {
+        let n_rows = match self.tensors.get(name) {
+            Some((_, shape, _)) => shape.first().copied().unwrap_or(0),
+            None => 0,
+        };
+        // A file without the tensor is refused below, for that.
+        self.f32(name, &[n_rows.max(1), n_cols])
+    }
+
+    /// Takes a vector of counts or indices of any length.
+    pub(crate) fn u32(&mut self, name: &str) -> Result<Vec<u32>> {
+        let bytes = self.take(name, Dtype::U32, None)?;
+        let values = bytes.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b));
+        Ok(values.collect())
     }
 
     fn finite(&self, name: &str, holds: bool) -> Result<()> {

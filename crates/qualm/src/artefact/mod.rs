@@ -132,6 +132,7 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
         roles: header.roles,
         detector,
         calibration,
+        own_scores: None,
         cut: header.threshold,
         provenance: header.provenance,
     })

@@ -93,6 +93,12 @@ impl<'a> Rows<'a> {
         Ok(Self { data, n_cols })
     }
 
+    /// Views values that are known to be finite and to make whole rows.
+    pub(crate) fn checked(data: &'a [f32], n_cols: usize) -> Self {
+        debug_assert!(Self::new(data, n_cols).is_ok(), "finite, whole rows");
+        Self { data, n_cols }
+    }
+
     /// Number of rows, at least one.
     #[must_use]
     pub fn n_rows(&self) -> usize {

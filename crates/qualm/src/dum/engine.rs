@@ -4,9 +4,10 @@ use std::fmt::Debug;
 
 use super::objective::{Objective, Value};
 use super::spec::DumSpec;
-use super::train::{Plan, Training};
+use super::train::Plan;
 use crate::error::Result;
 use crate::nn::{Adam, Workspace, tanh, vectorised};
+use crate::training::Training;
 
 /// Takes training steps on one network.
 pub(crate) trait Engine: Debug + Send {

@@ -7,8 +7,9 @@ use super::engine::{Cpu, Engine};
 use super::objective::{Covariance, Objective, Similarity};
 use super::spec::{BagSize, DumSpec};
 use super::statistic::Statistic;
-use super::train::{Curve, Plan, Training};
+use super::train::Plan;
 use crate::nn::{AdamState, Mlp};
+use crate::training::{Curve, Training};
 
 const COVARIANCES: [(&str, Covariance); 2] = [
     ("diagonal", Covariance::Diagonal),

@@ -26,19 +26,19 @@ mod train;
 use rayon::prelude::*;
 
 use crate::artefact::{Reader, Writer};
-use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
-use crate::detector::{Detector, Variances};
+use crate::detector::{Arm, Detector, Outcome, Variances};
 use crate::error::{Error, Result};
 use crate::nn::{Mlp, Scratch, Threads};
-use crate::progress::{Progress, Warning};
+use crate::progress::Warning;
 use crate::space::Space;
+use crate::training::Session;
 use device::Remote;
 use engine::clamp;
 pub use objective::{Covariance, Similarity};
 pub use spec::{BagSize, Bags, Device, DumSpec, Half};
 pub use statistic::Statistic;
-pub(crate) use train::{Curve, Plan, Trainer, Training};
+pub(crate) use train::{Plan, Trainer};
 
 /// Rows scored at a time by one thread: enough to read the weights of a 4096-wide network
 /// seldom, little enough that its buffers stay near 32 MiB a thread. 256 or 512 rows gave
@@ -73,14 +73,6 @@ struct Member {
     spread: f64,
 }
 
-/// What training left besides the networks.
-#[derive(Debug, Default)]
-pub(crate) struct Trained {
-    pub(crate) curves: Vec<Curve>,
-    pub(crate) steps: u64,
-    pub(crate) warnings: Vec<Warning>,
-}
-
 impl Dum {
     /// A single network as it stands.
     #[cfg(feature = "internals")]
@@ -100,67 +92,39 @@ impl Dum {
     }
 
     /// Trains every member.
-    pub(crate) fn fit(
-        spec: &DumSpec,
-        rows: Rows<'_>,
-        seed: u64,
-        resume: Option<Checkpoint>,
-        blank: &Checkpoint,
-        progress: &mut dyn Progress,
-    ) -> Result<(Self, Trained)> {
+    fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let plan = Plan::new(spec, rows.n_rows())?;
-        let mut trained = Trained {
-            steps: plan.steps,
-            warnings: plan.warning(spec, rows.n_rows()).into_iter().collect(),
-            ..Trained::default()
-        };
-        let mut state = resume.unwrap_or_else(|| blank.clone());
+        let mut curves = Vec::with_capacity(spec.members);
+        let mut warnings: Vec<Warning> = plan.warning(spec, rows.n_rows()).into_iter().collect();
         let mut members = Vec::with_capacity(spec.members);
         for member in 0..spec.members {
+            let seed = session.seed;
             let space = Space::fit(spec.space_options(), rows, seed, member as u64)?;
-            let training = if let Some(done) = state.finished.get(member).cloned() {
-                done.check(&spec.layer_sizes(space.n_out()))?;
-                done
-            } else {
-                let mut training = state
-                    .current
-                    .take()
-                    .unwrap_or_else(|| Training::start(spec, &space, seed, member));
-                training.check(&spec.layer_sizes(space.n_out()))?;
-                let trainer = Trainer {
-                    spec,
-                    space: &space,
-                    rows,
-                    plan,
-                    seed,
-                    member,
-                };
-                let mut engine = device::engine(spec, plan, &training)?;
-                trainer.run(
-                    &mut training,
-                    engine.as_mut(),
-                    progress,
-                    &mut |training, progress| {
-                        state.current = Some(training.clone());
-                        progress.save(&state)?;
-                        state.current = None;
-                        Ok(())
-                    },
-                )?;
-                if spec.members > 1 {
-                    state.finished.push(training.clone());
-                }
-                training
+            let trainer = Trainer {
+                spec,
+                space: &space,
+                rows,
+                plan,
+                seed,
+                member,
             };
+            let course = trainer.course();
+            let mut training = session.begin(&course, &spec.layer_sizes(space.n_out()))?;
+            // A member that an earlier call has finished needs no engine.
+            if training.adam.t < plan.steps {
+                let mut engine = device::engine(spec, plan, &training)?;
+                let mut learner = trainer.learner(engine.as_mut());
+                session.run(&course, &mut training, &mut learner)?;
+            }
             let effective_rows = training.effective_rows();
             // A fiftieth of the way from one row to all of them.
             if (effective_rows - 1.0) < 0.02 * (plan.bag_size as f64 - 1.0) {
-                trained.warnings.push(Warning::CollapsedBags {
+                warnings.push(Warning::CollapsedBags {
                     effective_rows,
                     bag_size: plan.bag_size,
                 });
             }
-            trained.curves.push(training.curve);
+            curves.push(training.curve);
             members.push(Member {
                 space,
                 network: training.network,
@@ -176,7 +140,12 @@ impl Dum {
         };
         dum.move_to(spec.device)?;
         dum.align(rows)?;
-        Ok((dum, trained))
+        Ok(Outcome {
+            steps: plan.steps,
+            curves,
+            warnings,
+            ..Outcome::new(dum)
+        })
     }
 
     /// Learns each member's mean and deviation over the fitted rows, so that all members
@@ -290,13 +259,13 @@ impl Dum {
     }
 
     /// Reads the networks and spaces of a model file.
-    pub(crate) fn restore(spec: &DumSpec, n_features: usize, reader: &mut Reader) -> Result<Self> {
+    fn restore(spec: &DumSpec, n_features: usize, reader: &mut Reader) -> Result<Self> {
         let members = (0..spec.members)
             .map(|i| {
                 let prefix = format!("member.{i}");
                 let space = Space::restore(spec.space_options(), n_features, &prefix, reader)?;
                 let sizes = spec.layer_sizes(space.n_out());
-                let network = restore_network(&sizes, &format!("{prefix}.network"), reader)?;
+                let network = Mlp::restore(&sizes, &format!("{prefix}.network"), reader)?;
                 let scale = reader.f64(&format!("{prefix}.scale"))?;
                 let &[location, spread] = scale.as_slice() else {
                     let found = format!("{} values", scale.len());
@@ -324,6 +293,24 @@ impl Dum {
             device: Device::Cpu,
             members,
         })
+    }
+}
+
+impl Arm for DumSpec {
+    fn validate(&self) -> Result<()> {
+        self.check_ranges()
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        self.bytes(n_rows, n_features)
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        Dum::fit(self, rows, session)
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        Ok(Box::new(Dum::restore(self, n_features, reader)?))
     }
 }
 
@@ -422,32 +409,8 @@ impl Detector for Dum {
         for (i, member) in self.members.iter().enumerate() {
             let prefix = format!("member.{i}");
             member.space.save(&prefix, writer);
-            save_network(&member.network, &format!("{prefix}.network"), writer);
+            member.network.save(&format!("{prefix}.network"), writer);
             writer.f64(format!("{prefix}.scale"), &[member.location, member.spread]);
         }
     }
-}
-
-/// Writes each layer's weight, `(in, out)`, and bias, `(out,)`.
-pub(crate) fn save_network(network: &Mlp, prefix: &str, writer: &mut Writer) {
-    let mut params = network.params();
-    for (l, pair) in network.sizes().windows(2).enumerate() {
-        let (weight, rest) = params.split_at(pair[0] * pair[1]);
-        let (bias, rest) = rest.split_at(pair[1]);
-        writer.f32(format!("{prefix}.{l}.weight"), pair, weight);
-        writer.f32(format!("{prefix}.{l}.bias"), &[pair[1]], bias);
-        params = rest;
-    }
-}
-
-/// Reads what [`save_network`] wrote.
-pub(crate) fn restore_network(sizes: &[usize], prefix: &str, reader: &mut Reader) -> Result<Mlp> {
-    let mut params = Vec::new();
-    for (l, pair) in sizes.windows(2).enumerate() {
-        params.extend(reader.f32(&format!("{prefix}.{l}.weight"), pair)?);
-        params.extend(reader.f32(&format!("{prefix}.{l}.bias"), &[pair[1]])?);
-    }
-    let n = params.len();
-    Mlp::from_params(sizes, params)
-        .ok_or_else(|| reader.corrupt(prefix, format!("{n} values"), format!("layers {sizes:?}")))
 }

@@ -185,10 +185,7 @@ impl DumSpec {
     }
 
     /// Checks every range.
-    ///
-    /// # Errors
-    /// [`Error::InvalidKey`] naming the key, its value and what it may be.
-    pub fn validate(&self) -> Result<()> {
+    pub(super) fn check_ranges(&self) -> Result<()> {
         let refused = self.ranges().into_iter().find(|(_, _, holds, _)| !holds);
         refused.map_or(Ok(()), |(key, value, _, expected)| {
             Err(Error::InvalidKey {
@@ -322,7 +319,7 @@ impl DumSpec {
 
     /// Bytes that fitting takes besides the rows, at the least: the parameters with Adam's
     /// memory of every member, the buffers of a step, and the vectors of the rows.
-    pub(crate) fn memory(&self, n_rows: usize, d: usize) -> u64 {
+    pub(super) fn bytes(&self, n_rows: usize, d: usize) -> u64 {
         let width = self.vector_width(d);
         let sizes = self.layer_sizes(width);
         let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
@@ -372,7 +369,7 @@ mod tests {
     #[test]
     fn every_preset_is_valid_and_the_paper_is_the_paper() {
         for name in DumSpec::PRESETS {
-            DumSpec::preset(name).unwrap().validate().unwrap();
+            DumSpec::preset(name).unwrap().check_ranges().unwrap();
         }
         let paper = DumSpec::preset("paper").unwrap();
         assert_eq!(paper.layer_sizes(30), [30, 4096, 4096, 30]);
@@ -387,7 +384,7 @@ mod tests {
     fn memory_is_counted_and_never_overflows() {
         let paper = DumSpec::preset("paper").unwrap();
         // 32 -> 4096 -> 4096 -> 32 has 17.05 million parameters, three float32 each.
-        let bytes = paper.memory(1000, 32);
+        let bytes = paper.bytes(1000, 32);
         assert!((204_000_000..260_000_000).contains(&bytes), "{bytes}");
         let huge = DumSpec {
             hidden: 65_536,
@@ -395,8 +392,8 @@ mod tests {
             members: 1000,
             ..paper
         };
-        assert!(huge.memory(1 << 40, 1 << 40) > 1 << 52);
-        huge.validate().unwrap();
+        assert!(huge.bytes(1 << 40, 1 << 40) > 1 << 52);
+        huge.check_ranges().unwrap();
     }
 
     #[test]
@@ -405,7 +402,7 @@ mod tests {
             bag_size: BagSize::Rows(1),
             ..DumSpec::default()
         };
-        let message = spec.validate().unwrap_err().to_string();
+        let message = spec.check_ranges().unwrap_err().to_string();
         assert!(
             message.contains("bag_size") && message.contains("no gradient"),
             "{message}"

@@ -1,7 +1,4 @@
-//! Training one network: batches of bags, steps of Adam, a curve of losses.
-//!
-//! Each step is a function of (seed, member, step number) and of the state so far, so an
-//! interrupted training goes on from its [`Training`] and ends with the same bits.
+//! Training one network: how many steps, and the bags of each.
 
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, StandardNormal};
@@ -12,10 +9,11 @@ use super::engine::Engine;
 use super::spec::{BagSize, Bags, Device, DumSpec};
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::nn::{AdamState, Mlp, Threads, attended};
-use crate::progress::{Progress, Signal, Step, Warning};
+use crate::nn::Threads;
+use crate::progress::Warning;
 use crate::rng::{Purpose, stream};
 use crate::space::Space;
+use crate::training::{Course, Learner, Taken, Training};
 
 /// Vectors of all rows are kept through the training when they take at most this many
 /// values (256 MiB); otherwise each batch makes its own.
@@ -24,9 +22,6 @@ pub(super) const CACHED: usize = 64 << 20;
 /// Values that one thread copies before another is asked to help.
 const COPIED: usize = 1 << 16;
 
-/// Points on the stored loss curve, at most.
-const CURVE_POINTS: u64 = 100;
-
 /// The arithmetic of a training run: who fits in a batch, how many steps there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -34,23 +29,6 @@ pub(crate) struct Plan {
     pub(crate) batch_rows: usize,
     pub(crate) steps_per_epoch: u64,
     pub(crate) steps: u64,
-}
-
-/// A training run between two steps: all that is needed to go on.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Training {
-    pub(crate) network: Mlp,
-    pub(crate) adam: AdamState,
-    pub(crate) curve: Curve,
-}
-
-/// Mean loss and effective bag size over equal windows of steps.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Curve {
-    pub(crate) losses: Vec<f64>,
-    pub(crate) effective_rows: Vec<f64>,
-    /// Sums of the window under way: loss, effective rows, steps.
-    pub(crate) open: [f64; 3],
 }
 
 impl Plan {
@@ -92,10 +70,6 @@ impl Plan {
         })
     }
 
-    fn window(&self) -> u64 {
-        self.steps.div_ceil(CURVE_POINTS)
-    }
-
     /// What the user should know about this plan.
     pub(crate) fn warning(&self, spec: &DumSpec, n_rows: usize) -> Option<Warning> {
         (n_rows < spec.batch_size).then_some(Warning::SmallBatch {
@@ -103,51 +77,6 @@ impl Plan {
             batch_rows: self.batch_rows,
             batch_size: spec.batch_size,
         })
-    }
-}
-
-impl Training {
-    /// Before the first step.
-    pub(crate) fn start(spec: &DumSpec, space: &Space, seed: u64, member: usize) -> Self {
-        let mut rng = stream(seed, Purpose::Init, [member as u64, 0]);
-        let network = Mlp::new(&spec.layer_sizes(space.n_out()), &mut rng);
-        Self {
-            adam: AdamState::new(network.params().len()),
-            curve: Curve::default(),
-            network,
-        }
-    }
-
-    /// Refuses a checkpoint whose network is not the one that the Spec asks for.
-    pub(crate) fn check(&self, sizes: &[usize]) -> Result<()> {
-        if self.network.sizes() == sizes {
-            return Ok(());
-        }
-        Err(Error::CheckpointMismatch {
-            what: "network",
-            found: format!("{:?}", self.network.sizes()),
-            expected: format!("{sizes:?}"),
-        })
-    }
-
-    /// Mean effective number of rows in a bag over the last tenth of training.
-    pub(crate) fn effective_rows(&self) -> f64 {
-        let windows = &self.curve.effective_rows;
-        let last = &windows[windows.len() - windows.len().div_ceil(10)..];
-        last.iter().sum::<f64>() / last.len().max(1) as f64
-    }
-}
-
-impl Curve {
-    fn push(&mut self, loss: f64, effective: f64, step: u64, plan: &Plan) {
-        for (sum, v) in self.open.iter_mut().zip([loss, effective, 1.0]) {
-            *sum += v;
-        }
-        if step.is_multiple_of(plan.window()) || step == plan.steps {
-            let [loss, effective, n] = std::mem::take(&mut self.open);
-            self.losses.push(loss / n);
-            self.effective_rows.push(effective / n);
-        }
     }
 }
 
@@ -162,76 +91,50 @@ pub(crate) struct Trainer<'a> {
     pub(crate) member: usize,
 }
 
-impl Trainer<'_> {
-    /// Takes the steps that are left. `keep` gets the state, up to date, whenever the
-    /// progress asks for a checkpoint.
-    ///
-    /// # Errors
-    /// [`Error::Diverged`] on a loss that is not finite; [`Error::Interrupted`]; whatever
-    /// `keep` returns.
-    pub(crate) fn run(
-        &self,
-        training: &mut Training,
-        engine: &mut dyn Engine,
-        progress: &mut dyn Progress,
-        keep: &mut (dyn FnMut(&Training, &mut dyn Progress) -> Result<()> + Send),
-    ) -> Result<()> {
-        if self.spec.device != Device::Cpu {
-            return self.steps(training, engine, progress, keep);
+impl<'a> Trainer<'a> {
+    /// This training among those of the ensemble.
+    pub(crate) fn course(&self) -> Course {
+        Course {
+            member: self.member,
+            members: self.spec.members,
+            steps: self.plan.steps,
+            batch_rows: self.plan.batch_rows,
         }
-        // On a thread of the pool from start to end: otherwise each part of each step would
-        // have to be handed over to one.
-        attended(|| self.steps(training, engine, progress, keep))
     }
 
-    fn steps(
-        &self,
-        training: &mut Training,
-        engine: &mut dyn Engine,
-        progress: &mut dyn Progress,
-        keep: &mut dyn FnMut(&Training, &mut dyn Progress) -> Result<()>,
-    ) -> Result<()> {
-        let plan = self.plan;
-        let mut batch = Batch::new(self);
-        for step in training.adam.t + 1..=plan.steps {
-            batch.draw(self, step - 1);
-            let value = engine.step(training, &batch.vectors)?;
-            if !value.loss.is_finite() {
-                return Err(Error::Diverged {
-                    step,
-                    loss: value.loss,
-                });
-            }
-            training
-                .curve
-                .push(value.loss, value.effective_rows, step, &plan);
-            let signal = progress.step(&Step {
-                member: self.member,
-                members: self.spec.members,
-                step,
-                steps: plan.steps,
-                batch_rows: plan.batch_rows,
-                loss: value.loss,
-            });
-            if signal != Signal::Continue {
-                engine.sync(training)?;
-                keep(training, progress)?;
-            }
-            if signal == Signal::Stop {
-                return Err(Error::Interrupted {
-                    step,
-                    steps: plan.steps,
-                });
-            }
+    /// Takes this training's steps on an engine.
+    pub(crate) fn learner(&'a self, engine: &'a mut dyn Engine) -> impl Learner {
+        BagLearner {
+            batch: Batch::new(self),
+            trainer: self,
+            engine,
         }
-        engine.sync(training)?;
-        if training.network.params().iter().any(|p| !p.is_finite()) {
-            return Err(Error::Diverged {
-                step: plan.steps,
-                loss: f64::NAN,
-            });
-        }
-        Ok(())
+    }
+}
+
+/// Draws the bags of each step and hands them to an engine.
+struct BagLearner<'a> {
+    trainer: &'a Trainer<'a>,
+    batch: Batch,
+    engine: &'a mut dyn Engine,
+}
+
+impl Learner for BagLearner<'_> {
+    fn step(&mut self, training: &mut Training, step: u64) -> Result<Taken> {
+        self.batch.draw(self.trainer, step);
+        let value = self.engine.step(training, &self.batch.vectors)?;
+        Ok(Taken {
+            loss: value.loss,
+            effective_rows: Some(value.effective_rows),
+        })
+    }
+
+    fn sync(&mut self, training: &mut Training) -> Result<()> {
+        self.engine.sync(training)
+    }
+
+    fn on_processor(&self) -> bool {
+        self.trainer.spec.device == Device::Cpu
     }
 }
 

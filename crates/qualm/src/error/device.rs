@@ -13,6 +13,9 @@ pub enum DeviceError {
     /// No device of this name.
     #[error("unknown device '{found}'; expected one of: {}", Device::NAMES.join(", "))]
     Unknown { found: String },
+    /// A detector that has nothing to run elsewhere.
+    #[error("device = {device}: only the detector dum runs there; use device = cpu")]
+    OnlyCpu { device: Device },
     /// The feature was off when this binary was built.
     #[error(
         "device = {device}: this qualm was built without it; build it with \

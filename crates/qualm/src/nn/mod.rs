@@ -14,6 +14,7 @@ mod attend;
 mod learn;
 mod matmul;
 mod mlp;
+mod saved;
 mod share;
 mod simd;
 mod transpose;

@@ -8,9 +8,10 @@ use super::tensors::{Accelerator, Failure};
 use super::{Device, Remote};
 use crate::dum::engine::Engine;
 use crate::dum::objective::Value;
-use crate::dum::{DEVICE_BLOCK, DumSpec, Plan, Training};
+use crate::dum::{DEVICE_BLOCK, DumSpec, Plan};
 use crate::error::{DeviceError, Result};
 use crate::nn::Mlp;
+use crate::training::Training;
 
 /// An opened device.
 pub(super) struct Card<B: Accelerator> {

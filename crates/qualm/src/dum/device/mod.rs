@@ -27,9 +27,10 @@ use std::str::FromStr;
 
 use super::engine::{Cpu, Engine};
 use super::spec::{Device, DumSpec};
-use super::train::{Plan, Training};
+use super::train::Plan;
 use crate::error::{DeviceError, Error, Result};
 use crate::nn::Mlp;
+use crate::training::Training;
 
 /// A network on a device, ready to score.
 pub(crate) trait Remote: fmt::Debug + Send + Sync {

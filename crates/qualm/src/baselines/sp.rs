@@ -1,0 +1,153 @@
+//! Distance to a sample (M. Sugiyama and K. Borgwardt, *Rapid distance-based outlier
+//! detection via sampling*, NIPS 2013).
+//!
+//! From n rows a sample S of m rows is drawn once, without replacement. The score of a row
+//! is the distance to the nearest of them:
+//!
+//! ```text
+//! q(x) = min over s in S of |x - s|
+//! ```
+//!
+//! Defaults: m = 20, as in the paper and in `PyOD`'s `Sampling`. As there, a sampled row
+//! takes part in its own minimum, so the sampled rows score 0.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use crate::artefact::{Reader, Writer};
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
+use crate::error::Result;
+use crate::neighbours::squared_distance;
+use crate::nn::vectorised;
+use crate::progress::Warning;
+use crate::rng::{Purpose, stream};
+use crate::training::Session;
+
+/// Rows scored by a thread at a time.
+const BLOCK: usize = 256;
+
+/// Hyper-parameters of `sp`: the distance to the nearest of a few sampled rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpSpec {
+    /// Rows in the sample, at least 1. With fewer rows than that, all of them are taken.
+    pub subset_size: usize,
+    /// How rows are scaled first.
+    pub space: Scaling,
+}
+
+impl Default for SpSpec {
+    fn default() -> Self {
+        Self {
+            subset_size: 20,
+            space: Scaling::Identity,
+        }
+    }
+}
+
+/// The sampled rows.
+#[derive(Debug)]
+struct Sp {
+    /// `(m, d)`
+    sample: Vec<f32>,
+    d: usize,
+}
+
+impl Arm for SpSpec {
+    fn validate(&self) -> Result<()> {
+        let holds = self.subset_size >= 1;
+        require("subset_size", self.subset_size, holds, "at least 1")
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        4 * (self.subset_size.min(n_rows) as u64).saturating_mul(n_features as u64)
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        let seed = session.seed;
+        fit_spaced(self.space, rows, |rows| {
+            let m = self.subset_size.min(rows.n_rows());
+            let mut rng = stream(seed, Purpose::Sample, [0, 0]);
+            let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
+            let picked = picked.iter().filter_map(|i| rows.get(i));
+            let mut fit = Fit::new(Sp {
+                sample: picked.flatten().copied().collect(),
+                d: rows.n_cols(),
+            });
+            fit.warnings
+                .extend((m < self.subset_size).then(|| Warning::FewerRows {
+                    key: "subset_size".to_owned(),
+                    asked: self.subset_size,
+                    n_rows: m,
+                }));
+            Ok(fit)
+        })
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        restore_spaced(self.space, n_features, reader, |reader| {
+            Ok(Sp {
+                sample: reader.f32_rows("sample", n_features)?,
+                d: n_features,
+            })
+        })
+    }
+}
+
+impl Detector for Sp {
+    fn n_features(&self) -> usize {
+        self.d
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        let blocks: Vec<_> = rows.blocks(BLOCK).collect();
+        blocks
+            .into_par_iter()
+            .zip(out.par_chunks_mut(BLOCK))
+            .for_each(|(rows, out)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (row, out) in rows.iter().zip(out) {
+                            let mut least = f64::INFINITY;
+                            for other in self.sample.chunks_exact(self.d) {
+                                least = least.min(squared_distance(row, other));
+                            }
+                            *out = least.sqrt();
+                        }
+                    },
+                );
+            });
+        Ok(())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        let shape = [self.sample.len() / self.d, self.d];
+        writer.f32("sample", &shape, &self.sample);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Spec;
+    use crate::data::Matrix;
+    use serde_json::json;
+
+    /// With all rows in the sample, each is at distance 0 of itself; a new row is as far as
+    /// its nearest.
+    #[test]
+    fn the_nearest_sampled_row_by_hand() {
+        let rows = Matrix::new(vec![0.0, 0.0, 3.0, 4.0, 100.0, 0.0], 2).unwrap();
+        let spec = Spec::preset("sp", "default").unwrap();
+        let keys = json!({"subset_size": 2}).as_object().cloned();
+        let spec = spec.with(keys.unwrap()).unwrap();
+        let fitted = spec.fit(rows.rows(), 0, &mut ()).unwrap();
+        let scores = fitted.score(rows.rows()).unwrap();
+        // Two of the three rows are sampled: the third is 5, 97.08 or 5 away.
+        assert_eq!(scores.iter().filter(|s| **s == 0.0).count(), 2);
+        let far = scores.iter().copied().fold(0.0, f64::max);
+        assert!(far == 5.0 || (far - 97.0824).abs() < 1e-4, "{far}");
+    }
+}
