@@ -1,6 +1,6 @@
 """Our training engine beside PyTorch on the processor, in turns, in one run.
 
-    python3 bench/engine/bench.py [--rounds 7] [--only d=32,h=4096] [--quick]
+    python3 bench/engine/bench.py [--rounds 7] [--only d=32,h=4096] [--tag avx2] [--quick]
 
 Makes a virtual environment of its own for PyTorch, builds the Rust side, and for every
 shape starts one process for each contender. They take turns, round after round, so that
@@ -215,6 +215,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="such as d=32,h=4096; other shapes keep their results")
+    parser.add_argument("--tag", default="", help="keeps the results of another machine beside the first's")
     parser.add_argument("--quick", action="store_true", help="short turns, nothing written")
     arguments = parser.parse_args()
     wanted = dict(part.split("=") for part in arguments.only.split(",") if part)
@@ -231,7 +232,7 @@ def main():
         rows += found
     if arguments.quick:
         return
-    results = HERE / "results.csv"
+    results = HERE / f"results{arguments.tag and '-' + arguments.tag}.csv"
     if wanted and results.exists():
         with open(results, newline="") as file:
             rows = report.merged(list(csv.DictReader(file)), rows)
@@ -241,7 +242,8 @@ def main():
         writer.writerows(rows)
     with open(results, newline="") as file:
         rows = report.typed(csv.DictReader(file))
-    report.write(rows, machine() | {"torch": torch, "threads": arguments.threads})
+    notes = machine() | {"torch": torch, "threads": arguments.threads}
+    report.write(rows, notes, arguments.tag)
 
 
 main()

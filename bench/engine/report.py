@@ -3,7 +3,12 @@
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
+
+
+def marks(tag):
+    """The lines of RESULTS.md between which the tables of one machine stand."""
+    name = f"tables {tag}".strip()
+    return f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
 
 
 KEY = ["d", "h", "covariance", "batch"]
@@ -95,17 +100,20 @@ def tables(rows):
         eager, _, ceiling = ratios(group, "score")
         speeds = [f"{1 / pick(group, 'score', c):,.0f}" for c in ["qualm", "eager"]]
         scored.append([*shape, *speeds, f"{eager:.2f}", f"{ceiling:.0%}"])
-    return f"## Training\n\n{table(train, trained)}\n## Scoring\n\n{table(score, scored)}"
+    return f"### Training\n\n{table(train, trained)}\n### Scoring\n\n{table(score, scored)}"
 
 
-def write(rows, machine):
+def write(rows, machine, tag):
     path = HERE / "RESULTS.md"
     text = path.read_text()
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
+    begin, end = marks(tag)
+    if begin not in text:
+        text += f"\n## {tag}\n\n{begin}{end}"
+    head, rest = text.split(begin)
+    tail = rest.split(end)[1]
     notes = (
         f"{machine['cores']} cores, {machine['threads']} threads, {machine['processor']}"
         f" (AVX-512: {'yes' if machine['avx512'] else 'no'}), {machine['memory_gib']} GiB;"
         f" PyTorch {machine['torch']}, {machine['rustc']}; {rows[0]['rounds']} rounds, medians.\n\n"
     )
-    path.write_text(head + BEGIN + notes + tables(rows) + END + tail)
+    path.write_text(head + begin + notes + tables(rows) + end + tail)
