@@ -51,8 +51,8 @@ pub(crate) fn help() -> String {
 Presets of dum: default (tables: kernel sphere), sphere (tables: one variance a column, explains
 itself), embedding (vectors), paper (the published recipe to the letter). Without --preset:
 embedding for .npy, .npz and vector columns, default otherwise.
-Presets of the other detectors: default (rows as they are, as in scikit-learn and PyOD), paper
-(each feature scaled to [0, 1] first); --set space=standardise and others scale otherwise."
+Presets of the other detectors: default (the usual hyper-parameters), paper (the same, each
+feature scaled to [0, 1] first). --set space=standardise, unit or sphere scales otherwise."
 }
 
 #[cfg(test)]

@@ -310,7 +310,8 @@ pub(super) fn markdown(suite: Suite, rows: &[&Row]) -> String {
     let unoriented = |cell: &Cell<'_>| cell.points(|row| row.auroc_unoriented);
     out += "\nUnoriented: max(AUROC, 1 - AUROC), which needs labels to choose the direction";
     if suite == Suite::Table2 {
-        out += "; in parentheses the\npaper's number for the set of that name and the detector.\n\n";
+        out +=
+            "; in parentheses the\npaper's number for the set of that name and the detector.\n\n";
         let show = |set: &str, detector: &str, cell: &Cell<'_>| {
             let paper = match printed(set, detector) {
                 Some(Printed::Auroc(points)) => format!("{points:.1}"),
