@@ -242,26 +242,27 @@ pub(crate) struct Info {
 }
 
 /// A set of labelled sets, the presets used on them and the numbers they are compared with.
+// The help of `bench` says what each is: here it would stretch that help over three pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
-    /// Anomaly sets of the paper's Table 2, beside its numbers
     Table2,
-    /// Other anomaly sets
     Extra,
-    /// Embeddings of images and texts
     Embeddings,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   qualm bench table2 --data sets -o results.parquet
   qualm bench table2 --data sets --detectors dum,dum:sphere,sp --sets wdbc,pima
   qualm bench extra --data sets --limit-rows 10000 --timeout 600
   qualm bench embeddings --data sets --detectors sp --seeds 1 --json
 
-A suite says which preset a detector gets, unless it is given as NAME:PRESET. table2: default for
-dum, paper for the others; the paper's own numbers stand beside. extra: default for all.
-embeddings: embedding for dum, default for the others.
+Suites, and the preset that a detector gets in them unless it is given as NAME:PRESET:
+  table2      anomaly sets of the paper's Table 2, its own numbers beside ours: dum default, all
+              others paper
+  extra       other anomaly sets: default
+  embeddings  vectors of networks: dum embedding, all others default
+Detectors: {}.
 
 Each file of DIR (or of DIR/SUITE, where DIR holds none) is a set: .csv .tsv .parquet .arrow
 .feather .npz, with a label (1 = outlier). Nothing is fitted to labels: they only measure. The
@@ -270,7 +271,7 @@ scores measured are the fitted rows' own, to knn, lof and abod without the row i
 Every run is a process of its own. One that fails or runs out of time is a row with its status.
 Rows are kept in the results file as they are finished and not run again when the command is
 repeated; after a failure only with --retry. The table, of all that the results file holds of
-the suite, is also written beside it: results.md for results.parquet.")]
+the suite, is also written beside it: results.md for results.parquet.", Spec::DETECTORS.join(", ")))]
 pub(crate) struct Bench {
     /// Which suite
     pub(crate) suite: Suite,

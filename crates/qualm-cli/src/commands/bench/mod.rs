@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Bench, common: &Common, output: Output) -> Result<()> {
     interrupt::patient(true);
     let done = bench.run(&sets);
     interrupt::patient(false);
-    let interrupted = done.with_context(|| outputs.results.display().to_string())?;
+    let interrupted = done?;
     let Runner { results, rows, .. } = bench;
     if interrupted {
         bail!(
