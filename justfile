@@ -28,9 +28,10 @@ bench-gpu:
 fmt:
     cargo fmt --all
 
-# The honest comparison of presets on real data: needs QUALM_DATA
-table2:
-    cargo bench --locked -p qualm --bench table2
+# All detectors on the sets of Table 2; goes on where it was stopped, rewrites docs/table2.md
+table2 DATA *ARGS:
+    cargo run --release --locked -- bench table2 --data {{DATA}} -o bench/table2/results.parquet {{ARGS}}
+    python3 scripts/paste.py bench/table2/results.md docs/table2.md
 
 # The training engine beside PyTorch; installs PyTorch into bench/engine/.venv
 bench-engine *ARGS:

@@ -1,9 +1,13 @@
 //! The flags of every command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use qualm::Device;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use qualm::{Device, Spec};
+
+use crate::detectors;
 
 /// How much to trust each embedding: fit once without labels, then one forward pass
 /// gives every new item an uncertainty.
@@ -18,6 +22,7 @@ use qualm::Device;
   qualm score model.qualm new.npy -o scores.csv       higher score = stranger
   qualm eval scores.csv --label is_outlier            how well the scores rank a labelled set
   qualm info model.qualm                              what is in a model file
+  qualm bench table2 --data sets                      detectors side by side on labelled sets
 
 Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
 CSV on standard input. Exit codes: 0 done, 2 error or interrupted."
@@ -62,6 +67,11 @@ pub(crate) enum Command {
     Eval(Eval),
     /// What is in a model file
     Info(Info),
+    /// Run a suite: labelled sets x detectors x seeds, to a results file and a table
+    Bench(Bench),
+    /// One run of a suite, for `bench` itself
+    #[command(hide = true)]
+    BenchRun(BenchRun),
     /// The main job, end to end, on data inside the binary
     Demo(Demo),
 }
@@ -103,26 +113,26 @@ pub(crate) struct Cut {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   qualm fit embeddings.npy -o model.qualm
   qualm fit items.parquet --vector embedding --id item_id -o model.qualm
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
+  qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm
+  qualm fit table.csv --detector sp --preset paper --scores scores.csv -o model.qualm
   qualm fit big.parquet --resume -o model.qualm       go on after Ctrl-C
   qualm fit big.npy --preset paper --device cuda -o model.qualm
 
-Presets: default (tables: kernel sphere), sphere (tables: one variance a column, explains
-itself), embedding (vectors), paper (the published recipe to the letter). Without --preset:
-embedding for .npy, .npz and vector columns, default otherwise.")]
+{}", detectors::help()))]
 pub(crate) struct Fit {
     /// Rows to fit on
     pub(crate) input: PathBuf,
     /// The model file to write
     #[arg(long, short, value_name = "MODEL.qualm")]
     pub(crate) output: PathBuf,
-    /// Which detector: dum [default: dum]
-    #[arg(long, value_name = "NAME")]
+    /// Which detector [default: dum]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Spec::DETECTORS))]
     pub(crate) detector: Option<String>,
     /// Named set of hyper-parameters
     #[arg(long, value_name = "NAME")]
@@ -143,11 +153,11 @@ pub(crate) struct Fit {
     /// Rows kept apart from fitting, to calibrate p-values and threshold on
     #[arg(long, value_name = "FILE")]
     pub(crate) calibrate: Option<PathBuf>,
-    /// Also write the fitted rows' own scores, as `score` would write those of new rows; with
+    /// Also write the fitted rows' own scores: columns and formats are those of `score`; to
     /// knn, lof and abod a fitted row is not its own neighbour here
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
-    /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit
+    /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit of a network
     #[arg(long)]
     pub(crate) resume: bool,
 }
@@ -178,7 +188,7 @@ pub(crate) struct Score {
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
     pub(crate) threshold: Option<f64>,
     /// Add the K features that contribute most to each score, and their shares
-    #[arg(long, value_name = "K", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "K", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) explain: Option<usize>,
     /// Id columns to carry through [default: those the model was fitted with, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
@@ -229,6 +239,90 @@ pub(crate) struct Eval {
 pub(crate) struct Info {
     /// A model written by `qualm fit`
     pub(crate) model: PathBuf,
+}
+
+/// A set of labelled sets, the presets used on them and the numbers they are compared with.
+// The help of `bench` says what each is: here it would stretch that help over three pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    Table2,
+    Extra,
+    Embeddings,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("Examples:
+  qualm bench table2 --data sets -o results.parquet
+  qualm bench table2 --data sets --detectors dum,dum:sphere,sp --sets wdbc,pima
+  qualm bench extra --data sets --limit-rows 10000 --timeout 600
+  qualm bench embeddings --data sets --detectors sp --seeds 1 --json
+
+Suites, and the preset that a detector gets in them unless it is given as NAME:PRESET:
+  table2      anomaly sets of the paper's Table 2, its own numbers beside ours: dum default, all
+              others paper
+  extra       other anomaly sets: default
+  embeddings  vectors of networks: dum embedding, all others default
+Detectors: {}.
+
+Each file of DIR (or of DIR/SUITE, where DIR holds none) is a set: .csv .tsv .parquet .arrow
+.feather .npz, with a label (1 = outlier). Nothing is fitted to labels: they only measure. The
+scores measured are the fitted rows' own, to knn, lof and abod without the row itself.
+
+Every run is a process of its own. One that fails or runs out of time is a row with its status.
+Rows are kept in the results file as they are finished and not run again when the command is
+repeated; after a failure only with --retry. The table, of all that the results file holds of
+the suite, is also written beside it: results.md for results.parquet.", Spec::DETECTORS.join(", ")))]
+pub(crate) struct Bench {
+    /// Which suite
+    pub(crate) suite: Suite,
+    /// Folder of labelled sets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Which detectors, each as NAME or NAME:PRESET [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B:PRESET")]
+    pub(crate) detectors: Vec<String>,
+    /// Which sets, by file name without extension [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) sets: Vec<String>,
+    /// Runs of each detector on each set; their seeds count up from --seed
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) seeds: u64,
+    /// Of larger sets, so many rows drawn at random: the same for all detectors and seeds
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) limit_rows: Option<usize>,
+    /// Seconds that a run may take, reading included [default: no limit]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// The results file [default: bench-SUITE.parquet]
+    #[arg(long, short, value_name = "RESULTS.parquet")]
+    pub(crate) output: Option<PathBuf>,
+    /// The label column of every set [default: label, else y]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: Option<String>,
+    /// Run again what failed or ran out of time before
+    #[arg(long)]
+    pub(crate) retry: bool,
+}
+
+/// What `bench` asks of a process of its own. It ends with its standard input.
+#[derive(Debug, Args)]
+pub(crate) struct BenchRun {
+    pub(crate) input: PathBuf,
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    #[arg(long)]
+    pub(crate) detector: String,
+    #[arg(long)]
+    pub(crate) preset: String,
+    #[arg(long)]
+    pub(crate) limit_rows: Option<usize>,
+}
+
+/// A stretch of time in seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok().filter(|s| *s > 0.0);
+    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+    time.ok_or_else(|| "expected seconds, above 0".to_owned())
 }
 
 #[derive(Debug, Args)]

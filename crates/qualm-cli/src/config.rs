@@ -74,9 +74,9 @@ impl Config {
         }
     }
 
-    /// Whether the user named the preset.
-    pub(crate) fn names_preset(&self) -> bool {
-        self.preset.is_some()
+    /// Whether the kind of input chooses the preset.
+    pub(crate) fn preset_by_input(&self) -> bool {
+        self.preset.is_none() && self.detector == "dum"
     }
 
     /// The Spec for an input of vectors or of columns.

@@ -10,6 +10,7 @@ mod args;
 mod bug;
 mod commands;
 mod config;
+mod detectors;
 mod interrupt;
 mod output;
 mod pipeline;

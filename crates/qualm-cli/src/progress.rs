@@ -139,6 +139,11 @@ impl Progress for FitProgress<'_> {
     }
 
     fn work(&mut self, work: &Work) -> Signal {
+        // There is no checkpoint of it: Ctrl-C ends the command at once.
+        interrupt::patient(false);
+        if interrupt::asked() {
+            return Signal::Stop;
+        }
         self.show_work(work);
         Signal::Continue
     }

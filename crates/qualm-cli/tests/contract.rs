@@ -8,7 +8,7 @@ use common::files::with_column;
 use common::{Folder, SMALL};
 
 /// Each command, on the folder of [`ready`].
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 8] = [
     &[
         "fit",
         "t.csv",
@@ -26,6 +26,7 @@ const COMMANDS: [&[&str]; 7] = [
     &["eval", "s.csv", "--label", "y"],
     &["eval", "m.qualm", "t.csv", "--label", "y"],
     &["info", "m.qualm"],
+    &["bench", "extra", "--data", "sets", "--detectors", "sp"],
     &["demo"],
 ];
 
@@ -34,7 +35,8 @@ fn ready() -> Folder {
     let labelled = with_column(&folder.text("t.csv"), "y", |i| {
         u8::from(i % 7 == 0).to_string()
     });
-    folder.write("t.csv", labelled);
+    folder.write("t.csv", &labelled);
+    folder.write("sets/t.csv", labelled);
     folder
         .run(&["score", "m.qualm", "t.csv", "--label", "y", "-o", "s.csv"])
         .ok();
@@ -54,7 +56,7 @@ fn json_is_one_document_and_quiet_is_silent() {
         assert!(ran.json().is_object(), "{args:?}");
         assert_eq!(ran.stderr, "", "{args:?}");
     }
-    for command in &COMMANDS[..6] {
+    for command in &COMMANDS[..7] {
         let args = [command, &["--quiet"][..]].concat();
         assert_eq!(folder.run(&args).ok().stderr, "", "{args:?}");
         // Global options may stand before the command.
@@ -129,7 +131,7 @@ fn help_and_version_are_results() {
 fn misuse_is_an_error() {
     let folder = ready();
     let before = folder.names();
-    let misuse: [&[&str]; 24] = [
+    let misuse: [&[&str]; 34] = [
         &[],
         &["frobnicate"],
         &["fit", "t.csv"],
@@ -181,6 +183,16 @@ fn misuse_is_an_error() {
             "eval", "m.qualm", "t.csv", "--label", "y", "--score", "score",
         ],
         &["info"],
+        &["bench", "table2"],
+        &["bench", "--data", "sets"],
+        &["bench", "table3", "--data", "sets"],
+        &["bench", "extra", "--data", "sets", "--seeds", "0"],
+        &["bench", "extra", "--data", "sets", "--limit-rows", "0"],
+        &["bench", "extra", "--data", "sets", "--timeout", "0"],
+        &["bench", "extra", "--data", "sets", "--timeout", "soon"],
+        &["bench", "extra", "--data", "sets", "--detectors", "magic"],
+        &["bench", "extra", "--data", "sets", "--detectors", "sp:best"],
+        &["bench", "extra", "--data", "sets", "--sets", "other"],
     ];
     for args in misuse {
         let ran = folder.run(args);

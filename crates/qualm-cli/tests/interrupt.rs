@@ -107,10 +107,15 @@ fn an_interrupted_fit_goes_on_to_the_same_bytes() {
     );
     assert_eq!(folder.text("m.qualm"), "old");
 
-    let resumed = folder.run(&fit("m.qualm", &["--resume"])).ok();
+    let resumed = fit("m.qualm", &["--resume", "--scores", "own.csv"]);
+    let resumed = folder.run(&resumed).ok();
     assert!(resumed.stderr.contains("going on from step"), "{resumed:?}");
     assert_eq!(
         folder.scores("m.qualm", "t.csv", &[]),
+        folder.scores("whole.qualm", "t.csv", &[])
+    );
+    assert_eq!(
+        folder.text("own.csv"),
         folder.scores("whole.qualm", "t.csv", &[])
     );
     assert!(!folder.path("m.qualm.checkpoint").exists());
@@ -124,6 +129,34 @@ fn an_interrupted_fit_goes_on_to_the_same_bytes() {
     let damaged = folder.run(&fit("n.qualm", &["--resume"]));
     assert_eq!(damaged.code, Some(2));
     assert!(damaged.stderr.contains("n.qualm.checkpoint"), "{damaged:?}");
+}
+
+/// A fit without training steps has nothing to go on from: it ends at once.
+#[test]
+fn an_interrupted_fit_without_steps_ends_and_leaves_no_litter() {
+    let folder = Folder::new();
+    // Every row to every row: some seconds.
+    folder.write("t.csv", csv(&rows(30_000, 30, 1)));
+    folder.write("old.qualm", "old");
+    let names = folder.names();
+    let args = ["fit", "t.csv", "-o", "old.qualm", "--scores", "own.csv"];
+    let more = ["--detector", "sp", "--set", "subset_size=30000"];
+    let child = start(&folder, &[&args[..], &more].concat());
+    // Its outputs are reserved before it begins.
+    let started = Instant::now();
+    while folder.names().len() < names.len() + 2 {
+        assert!(started.elapsed().as_secs() < 60, "not started");
+        sleep(Duration::from_millis(10));
+    }
+    sleep(Duration::from_millis(300));
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("interrupted"), "{stderr}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(folder.names(), names);
+    assert_eq!(folder.text("old.qualm"), "old");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     Landmarks = 11,
     /// Triplets of a step of `repen`; index: step.
     Triplets = 12,
+    /// Rows kept of a table that is larger than asked for.
+    Limit = 13,
 }
 
 /// The stream for one purpose.

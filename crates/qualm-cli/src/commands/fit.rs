@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use arrow_schema::SchemaRef;
 use qualm::calibrate::Cut;
-use qualm::data::{AtomicFile, Batch, Features, Rows, Selection, Source};
+use qualm::data::{AtomicFile, Batch, Features, Rows, ScoreWriter, Selection, Source, format_for};
 use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning};
 use serde::Serialize;
 
-use super::refuse_same;
+use super::{refuse_same, scored};
 use crate::args;
 use crate::config::Config;
 use crate::interrupt;
@@ -20,6 +21,8 @@ use crate::progress::FitProgress;
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     model: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<&'a Path>,
     detector: &'a str,
     preset: &'a str,
     n: usize,
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         label: args.columns.label.clone(),
         ids: args.columns.id.clone(),
         vector: args.columns.vector.clone(),
+        read_label: args.scores.is_some(),
         ..Selection::default()
     };
     let source = Source::open(&args.input, &selection, None)?;
@@ -53,13 +57,16 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     }
     let vectors = matches!(features, Features::Vector { .. });
     let spec = config.spec(vectors)?;
-    if !config.names_preset() {
+    if config.preset_by_input() {
         let kind = if vectors { "vectors" } else { "a table" };
         let preset = config.preset(vectors);
         output.note(format!(
             "note: preset {preset}, for {kind}; --preset chooses another"
         ));
     }
+    let scores = args.scores.as_deref();
+    let scores = scores.map(|path| reserve_scores(path, args, &source));
+    let scores = scores.transpose()?;
     let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
     spec.check_memory(n_rows, features.width())?;
     let held_out = args
@@ -83,6 +90,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         .with_features(features)?
         .with_roles(args.columns.id.clone(), args.columns.label.clone());
     let elapsed = started.elapsed();
+    if let Some(writer) = scores {
+        write_scores(writer, &fitted, &batch)?;
+    }
     fitted.write_to(file)?;
     // Its fit is finished: nothing could go on from it.
     let _ = std::fs::remove_file(&checkpoint);
@@ -94,6 +104,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     }
     let report = Report {
         model: &args.output,
+        scores: args.scores.as_deref(),
         detector: spec.detector(),
         preset: config.preset(vectors),
         n: provenance.n_rows,
@@ -110,6 +121,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             "fitted    {} ({}) on {} rows x {} columns in {}\n\
              threshold {threshold:.6} ({})\n\
              model     {} ({})\n\
+             {}\
              next      qualm score {} NEW_ROWS\n",
             report.detector,
             report.preset,
@@ -119,6 +131,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             describe(cut, &fitted),
             args.output.display(),
             output::bytes(report.model_bytes),
+            report.scores.map_or_else(String::new, |path| {
+                format!("scores    {}\n", path.display())
+            }),
             args.output.display(),
         )
     })
@@ -135,7 +150,19 @@ fn reserve(args: &args::Fit) -> Result<AtomicFile> {
     .flatten()
     .map(PathBuf::as_path)
     .collect();
-    refuse_same(&args.output, &inputs)?;
+    refuse_same("--output", &args.output, &inputs)?;
+    if let Some(scores) = &args.scores {
+        format_for(scores)?;
+        refuse_same("--scores", scores, &inputs)?;
+        for other in [&args.output, &checkpoint_path(&args.output)] {
+            if place(scores) == place(other) {
+                bail!(
+                    "{}: would be written twice; choose another --scores",
+                    scores.display()
+                );
+            }
+        }
+    }
     if inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         bail!("standard input can be read once; give INPUT or --calibrate as a file");
     }
@@ -143,6 +170,43 @@ fn reserve(args: &args::Fit) -> Result<AtomicFile> {
     let file = AtomicFile::create(&args.output)?;
     interrupt::sweep_later(file.temporary());
     Ok(file)
+}
+
+/// Takes the place of the scores, before any work.
+fn reserve_scores(
+    path: &Path,
+    args: &args::Fit,
+    source: &Source,
+) -> Result<(ScoreWriter, SchemaRef)> {
+    let schema = scored::columns(source.id_fields(), args.columns.label.as_deref(), 0)?;
+    let writer = ScoreWriter::create(path, schema.clone())?;
+    interrupt::sweep_later(writer.temporary());
+    Ok((writer, schema))
+}
+
+/// Writes the fitted rows' own scores.
+fn write_scores(
+    (mut writer, schema): (ScoreWriter, SchemaRef),
+    fitted: &Fitted,
+    batch: &Batch,
+) -> Result<()> {
+    let scores = fitted.fitted_scores().unwrap_or_default().to_vec();
+    let scored = scored::assemble(&schema, fitted, batch, scores, 0)?;
+    writer.write(&scored.rows)?;
+    Ok(writer.finish()?)
+}
+
+/// A path that is the same for all names of a file in a folder that is there.
+fn place(path: &Path) -> PathBuf {
+    if let Ok(whole) = path.canonicalize() {
+        return whole;
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Fits, from the start or from the checkpoint.
@@ -240,6 +304,7 @@ fn explain(error: Error, input: &Path, checkpoint: &Path) -> anyhow::Error {
             "stopped; the state is kept in {}: repeat the command with --resume to go on",
             checkpoint.display()
         ),
+        Error::Stopped { .. } => "stopped; no model was written".to_owned(),
         // These name a file, or what to change, by themselves.
         Error::CheckpointMismatch { .. } => checkpoint.display().to_string(),
         Error::InvalidKey { .. }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::fit::describe;
 use crate::args;
+use crate::detectors;
 use crate::output::{self, Output};
 
 /// What `info --json` prints.
@@ -72,7 +73,11 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
     };
     let size = output::bytes(report.model_bytes);
     line("model", format!("{} ({size})", report.model.display()));
-    line("detector", report.spec.detector().to_owned());
+    let name = report.spec.detector();
+    line(
+        "detector",
+        detectors::words(name).map_or_else(|| name.to_owned(), |words| format!("{name} ({words})")),
+    );
     line(
         "fitted",
         format!(

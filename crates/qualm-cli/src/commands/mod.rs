@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod csv_rows;
 mod demo;
 mod eval;
@@ -7,6 +8,7 @@ mod fit;
 mod info;
 mod json_rows;
 mod score;
+mod scored;
 
 use std::path::Path;
 
@@ -28,13 +30,16 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::Score(args) => score::run(args, output),
         Command::Eval(args) => eval::run(args, output),
         Command::Info(args) => info::run(args, output),
+        Command::Bench(args) => bench::run(args, &cli.common, output),
+        Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
         Command::Demo(args) => demo::run(args, cli.common.seed, output),
     }
 }
 
 /// Refuses to write over one of the files that are read, or beside the parts of a folder
-/// that is read, where the output would be one more part the next time.
-fn refuse_same(output: &Path, inputs: &[&Path]) -> Result<()> {
+/// that is read, where the output would be one more part the next time. `flag` names the
+/// output.
+fn refuse_same(flag: &str, output: &Path, inputs: &[&Path]) -> Result<()> {
     let target = output.canonicalize().ok();
     let folder = match output.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.canonicalize(),
@@ -49,14 +54,14 @@ fn refuse_same(output: &Path, inputs: &[&Path]) -> Result<()> {
         };
         if target.as_ref() == Some(&input) {
             bail!(
-                "{}: is read and cannot be written by the same command; choose another --output",
+                "{}: is read and cannot be written by the same command; choose another {flag}",
                 output.display()
             );
         }
         if is_part && input.is_dir() && folder.as_ref().is_ok_and(|folder| *folder == input) {
             bail!(
                 "{}: lies in the folder that is read and would be one of its parts; \
-                 choose another --output",
+                 choose another {flag}",
                 output.display()
             );
         }

@@ -1,6 +1,7 @@
 //! Small data in every format that the command line reads.
 
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,10 +110,29 @@ pub fn npy(rows: &[Vec<f64>]) -> Vec<u8> {
 
 /// An `.npz` archive with one array.
 pub fn npz(path: &Path, rows: &[Vec<f64>]) {
-    let d = rows.first().map_or(0, Vec::len);
     let mut archive = npyz::npz::NpzWriter::create(path).unwrap();
+    add_array(&mut archive, "embeddings", rows);
+}
+
+/// An `.npz` archive of rows `X` and labels `y`.
+pub fn labelled_npz(path: &Path, rows: &[Vec<f64>], labels: &[u8]) {
+    let mut archive = npyz::npz::NpzWriter::create(path).unwrap();
+    add_array(&mut archive, "X", rows);
     let mut writer = archive
-        .array("embeddings", npyz::zip::write::FileOptions::default())
+        .array("y", npyz::zip::write::FileOptions::default())
+        .unwrap()
+        .default_dtype()
+        .shape(&[labels.len() as u64])
+        .begin_nd()
+        .unwrap();
+    writer.extend(labels.iter().copied()).unwrap();
+    writer.finish().unwrap();
+}
+
+fn add_array(archive: &mut npyz::npz::NpzWriter<BufWriter<File>>, name: &str, rows: &[Vec<f64>]) {
+    let d = rows.first().map_or(0, Vec::len);
+    let mut writer = archive
+        .array(name, npyz::zip::write::FileOptions::default())
         .unwrap()
         .default_dtype()
         .shape(&[rows.len() as u64, d as u64])

@@ -13,6 +13,7 @@ mod numbers;
 mod open;
 mod output;
 mod parquet;
+mod sample;
 mod scored;
 mod select;
 mod source;
