@@ -23,7 +23,7 @@ use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
 use crate::error::Result;
-use crate::neighbours::{Distinct, Equals, Neighbour, Neighbours, check_k};
+use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
 use crate::training::Session;
 
 /// Hyper-parameters of `knn`: the distance to the nearest neighbours.
@@ -105,17 +105,12 @@ impl Arm for KnnSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             check_k(self.n_neighbors, rows.n_rows())?;
-            let Distinct {
-                rows: vectors,
-                counts,
-                of,
-            } = Distinct::new(rows);
+            let (rows, of) = Neighbours::fit(rows);
             let knn = Knn {
-                rows: Neighbours::new(&vectors, counts, rows.n_cols()),
+                rows,
                 k: self.n_neighbors,
                 method: self.method,
             };
-            drop(vectors);
             let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.of(&nearest);
             let scores = knn
                 .rows
@@ -151,5 +146,51 @@ impl Detector for Knn {
 
     fn save(&self, writer: &mut Writer) {
         self.rows.save(writer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Spec;
+    use crate::data::Matrix;
+    use serde_json::json;
+
+    fn fit(method: &str, n_neighbors: usize, data: &[f32]) -> Result<crate::Fitted> {
+        let keys = json!({"method": method, "n_neighbors": n_neighbors});
+        let spec = Spec::preset("knn", "default").unwrap();
+        let spec = spec.with(keys.as_object().unwrap().clone()).unwrap();
+        spec.fit(Rows::new(data, 1).unwrap(), 0, &mut ())
+    }
+
+    #[test]
+    fn distances_by_hand() {
+        // From 6, which is there twice: 0, 1, 3, 4, 6. From 7: 1, 1, 4, 5, 7.
+        let data = [0.0, 2.0, 3.0, 6.0, 7.0, 6.0];
+        let new = Matrix::new(vec![6.0, 100.0], 1).unwrap();
+        for (method, k, of_6, of_7, of_new_6) in [
+            ("largest", 3, 3.0, 4.0, 1.0),
+            ("largest", 4, 4.0, 5.0, 3.0),
+            ("mean", 4, 2.0, 11.0 / 4.0, 1.0),
+            ("mean", 2, 0.5, 1.0, 0.0),
+            ("median", 4, 2.0, 2.5, 0.5),
+            ("median", 3, 1.0, 1.0, 0.0),
+        ] {
+            let fitted = fit(method, k, &data).unwrap();
+            let scores = fitted.fitted_scores().unwrap();
+            assert_eq!(scores[3..], [of_6, of_7, of_6], "{method} {k}");
+            let new = fitted.score(new.rows()).unwrap();
+            assert_eq!(new[0], of_new_6, "{method} {k}");
+        }
+    }
+
+    #[test]
+    fn as_many_neighbours_as_rows_are_refused() {
+        let error = fit("largest", 3, &[0.0, 1.0, 5.0]).unwrap_err();
+        let message = error.to_string();
+        for part in ["n_neighbors = 3", "at most 2", "3 rows"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(fit("largest", 2, &[0.0, 1.0, 5.0]).is_ok());
     }
 }

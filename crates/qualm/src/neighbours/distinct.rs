@@ -7,19 +7,19 @@ use crate::data::Rows;
 
 /// The distinct rows among rows, numbered in the order in which they first occur.
 #[derive(Debug)]
-pub(crate) struct Distinct {
+pub(super) struct Distinct {
     /// `(m, d)`, with 0.0 for -0.0, which equals it.
-    pub(crate) rows: Vec<f32>,
+    pub(super) rows: Vec<f32>,
     /// How many copies there are of each, `(m,)`.
-    pub(crate) counts: Vec<u32>,
+    pub(super) counts: Vec<u32>,
     /// Which of them each of the rows is, `(n,)`.
-    pub(crate) of: Vec<u32>,
+    pub(super) of: Vec<u32>,
 }
 
 impl Distinct {
     /// # Shapes
     /// `rows`: `(n, d)`.
-    pub(crate) fn new(rows: Rows<'_>) -> Self {
+    pub(super) fn new(rows: Rows<'_>) -> Self {
         let d = rows.n_cols();
         // Adding zero turns -0.0 into 0.0, and changes nothing else.
         let mut values: Vec<f32> = rows.as_slice().iter().map(|x| x + 0.0).collect();

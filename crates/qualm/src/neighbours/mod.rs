@@ -30,7 +30,7 @@ use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::training::Session;
 pub(crate) use distance::squared_distance;
-pub(crate) use distinct::Distinct;
+use distinct::Distinct;
 pub(crate) use nearest::Neighbour;
 pub(crate) use search::Equals;
 use search::{Group, Search};
@@ -67,9 +67,19 @@ pub(crate) struct Neighbours {
 }
 
 impl Neighbours {
+    /// Also returns which distinct row each of the rows is, `(n,)`.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`.
+    pub(crate) fn fit(rows: Rows<'_>) -> (Self, Vec<u32>) {
+        let distinct = Distinct::new(rows);
+        let index = Self::new(&distinct.rows, distinct.counts, rows.n_cols());
+        (index, distinct.of)
+    }
+
     /// # Shapes
     /// `rows`: `(m, d)`, distinct; `counts`: `(m,)`, none of them 0.
-    pub(crate) fn new(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
+    fn new(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
         let tree = Tree::new(rows, d);
         let mut places = vec![0; counts.len()];
         for (place, number) in tree.numbers.iter().enumerate() {

@@ -99,6 +99,7 @@ struct State {
 impl WithSimd for Search<'_> {
     type Output = Vec<Vec<Neighbour>>;
 
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let n = self.group.rows.len();
