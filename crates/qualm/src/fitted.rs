@@ -216,7 +216,7 @@ impl Fitted {
     /// Scores of the rows fitted on, `(n,)`, in their order; `None` for a model that was
     /// read from a file.
     ///
-    /// For the methods of neighbours (`knn`, `lof`, `abod`) these are not what
+    /// For the methods of neighbours `knn` and `lof` these are not what
     /// [`Fitted::score`] gives for the same rows: among themselves, a row is not its own
     /// neighbour, while a new row that equals a fitted one has a neighbour at distance 0.
     #[must_use]

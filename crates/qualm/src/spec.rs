@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, SpSpec};
+use crate::baselines::{self, AbodSpec, KnnSpec, LofSpec, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -39,6 +39,12 @@ use crate::training::Session;
 pub enum Spec {
     /// The Deep Uncertainty Model.
     Dum(DumSpec),
+    /// Variance of the angles between neighbours.
+    Abod(AbodSpec),
+    /// Distance to the nearest neighbours.
+    Knn(KnnSpec),
+    /// Local outlier factor.
+    Lof(LofSpec),
     /// Distance to the nearest of a few sampled rows.
     Sp(SpSpec),
 }
@@ -51,7 +57,7 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "sp"];
+    pub const DETECTORS: &[&str] = &["dum", "abod", "knn", "lof", "sp"];
 
     /// A detector's preset by name; every detector has `default`.
     ///
@@ -60,6 +66,15 @@ impl Spec {
     pub fn preset(detector: &str, preset: &str) -> Result<Self> {
         match detector {
             "dum" => DumSpec::preset(preset).map(Self::Dum),
+            "abod" => {
+                baselines::preset("abod", preset, |s: &mut AbodSpec| &mut s.space).map(Self::Abod)
+            }
+            "knn" => {
+                baselines::preset("knn", preset, |s: &mut KnnSpec| &mut s.space).map(Self::Knn)
+            }
+            "lof" => {
+                baselines::preset("lof", preset, |s: &mut LofSpec| &mut s.space).map(Self::Lof)
+            }
             "sp" => baselines::preset("sp", preset, |s: &mut SpSpec| &mut s.space).map(Self::Sp),
             _ => Err(Error::UnknownDetector {
                 found: detector.to_owned(),
@@ -73,6 +88,9 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
+            Self::Abod(_) => "abod",
+            Self::Knn(_) => "knn",
+            Self::Lof(_) => "lof",
             Self::Sp(_) => "sp",
         }
     }
@@ -81,6 +99,9 @@ impl Spec {
     fn arm(&self) -> &dyn Arm {
         match self {
             Self::Dum(spec) => spec,
+            Self::Abod(spec) => spec,
+            Self::Knn(spec) => spec,
+            Self::Lof(spec) => spec,
             Self::Sp(spec) => spec,
         }
     }

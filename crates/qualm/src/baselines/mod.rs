@@ -4,9 +4,15 @@
 //! defaults come from. What they share is here: the [`Scaling`] before each of them, and
 //! the presets.
 
+mod abod;
+mod knn;
+mod lof;
 mod sp;
 mod spaced;
 
+pub use abod::{AbodMethod, AbodSpec};
+pub use knn::{KnnMethod, KnnSpec};
+pub use lof::LofSpec;
 pub use sp::SpSpec;
 pub use spaced::Scaling;
 

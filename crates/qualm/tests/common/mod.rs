@@ -36,6 +36,12 @@ pub fn small(changes: Value) -> Spec {
     spec.with(keys(changes)).unwrap()
 }
 
+/// A baseline with some keys set otherwise.
+pub fn baseline(detector: &str, changes: Value) -> Spec {
+    let spec = Spec::preset(detector, "default").unwrap();
+    spec.with(keys(changes)).unwrap()
+}
+
 /// Standard normal numbers.
 pub fn normals(seed: u64, n: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -65,6 +71,31 @@ pub fn blob_matrix(seed: u64, n: usize, d: usize) -> Matrix {
 /// The bits of scores: equal bits, not just equal numbers, is what is promised.
 pub fn bits(scores: &[f64]) -> Vec<u64> {
     scores.iter().map(|s| s.to_bits()).collect()
+}
+
+/// Spearman's rank correlation; equal scores share their mean rank.
+pub fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let ranks = |scores: &[f64]| {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|i, j| scores[*i].total_cmp(&scores[*j]));
+        let mut ranks = vec![0.0; scores.len()];
+        let mut before = 0;
+        for equal in order.chunk_by(|i, j| scores[*i] == scores[*j]) {
+            for i in equal {
+                ranks[*i] = before as f64 + equal.len() as f64 / 2.0;
+            }
+            before += equal.len();
+        }
+        ranks
+    };
+    let (a, b, middle) = (ranks(a), ranks(b), a.len() as f64 / 2.0);
+    let product = |a: &[f64], b: &[f64]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(x, y)| (x - middle) * (y - middle))
+            .sum()
+    };
+    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
 
 /// A model file taken apart: each tensor with its type, shape and bytes, and the JSON

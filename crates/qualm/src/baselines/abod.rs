@@ -1,0 +1,345 @@
+//! Angle-based outlier detection (H.-P. Kriegel, M. Schubert and A. Zimek, *Angle-based
+//! outlier detection in high-dimensional data*, KDD 2008).
+//!
+//! From inside a cluster the other rows are seen in all directions, from outside in one. The
+//! score of a row p is minus the variance, over pairs of other rows a and b, of their angle
+//! as seen from p, weighted by their nearness:
+//!
+//! ```text
+//! t(a, b) = <a - p, b - p> / (|a - p|^2 |b - p|^2)
+//! s(p)    = - variance over pairs {a, b} of t(a, b)
+//! ```
+//!
+//! `fast` (the paper's `FastABOD`) takes the pairs of the k nearest fitted rows, `exact` those
+//! of all n: O(n^3 d) for the fitted rows, hence for at most [`MOST_EXACT`] of them.
+//!
+//! The variant is `PyOD`'s. Every pair counts alike, where the paper's ABOF also weights each
+//! term of the mean and of the variance by `1 / (|a - p| |b - p|)`. Rows that equal p form no
+//! angle and are left out. As in `PyOD`, a fitted row counts as one of its own k neighbours,
+//! so that k - 1 others are left; it makes no difference here whether a row is scored as a
+//! fitted one or as a new one that equals it. Where `PyOD` also lets further copies of p use
+//! up the k places, they do not here: a row with k copies would otherwise have no angle at
+//! all, and a dense place the score of the strangest.
+//!
+//! Default: k = 10, the number of the comparison that this library repeats; `PyOD` has 5.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use crate::artefact::{Reader, Writer};
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
+use crate::error::{Error, Result};
+use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
+use crate::nn::vectorised;
+use crate::training::Session;
+
+/// Fitted rows of the exact method at the most: two minutes of two cores at 100 columns.
+const MOST_EXACT: usize = 2000;
+
+/// Rows that the exact method scores between two reports of progress.
+const STRETCH: usize = 64;
+
+/// Running sums of a product.
+const LANES: usize = 8;
+
+/// Hyper-parameters of `abod`: the variance of angles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AbodSpec {
+    /// Neighbours whose pairs are taken, at least 4 and fewer than there are fitted rows. A
+    /// fitted row counts as one of its own. Without meaning to the exact method.
+    pub n_neighbors: usize,
+    /// Which pairs of rows are taken.
+    pub method: AbodMethod,
+    /// How rows are scaled first.
+    pub space: Scaling,
+}
+
+/// Which pairs of rows [`AbodSpec`] takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AbodMethod {
+    /// Those of the nearest rows.
+    Fast,
+    /// All; for at most 2,000 fitted rows.
+    Exact,
+}
+
+impl Default for AbodSpec {
+    fn default() -> Self {
+        Self {
+            n_neighbors: 10,
+            method: AbodMethod::Fast,
+            space: Scaling::Identity,
+        }
+    }
+}
+
+/// The fitted rows.
+#[derive(Debug)]
+struct Abod {
+    rows: Neighbours,
+    k: usize,
+    method: AbodMethod,
+}
+
+impl Abod {
+    /// The score of a row by its nearest.
+    fn by_nearest(&self, row: &[f32], nearest: &[Neighbour]) -> f64 {
+        let others = nearest.iter().map(|n| (self.rows.row(n.row), n.weight));
+        minus_variance(row, others)
+    }
+
+    /// The score of a row by all fitted rows.
+    fn by_all(&self, row: &[f32]) -> f64 {
+        let others = (0..self.rows.n_distinct() as u32)
+            .map(|number| (self.rows.row(number), self.rows.count(number)));
+        minus_variance(row, others)
+    }
+
+    /// Scores of the distinct rows.
+    fn own_scores(&self, session: &mut Session<'_>) -> Result<Vec<f64>> {
+        if self.method == AbodMethod::Fast {
+            let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
+            return self
+                .rows
+                .among_themselves(self.k, Equals::LeftOut, session, score);
+        }
+        let numbers: Vec<u32> = (0..self.rows.n_distinct() as u32).collect();
+        let mut scores = Vec::with_capacity(numbers.len());
+        for stretch in numbers.chunks(STRETCH) {
+            session.work("angles", scores.len() as u64, numbers.len() as u64)?;
+            let score = |number: &u32| self.by_all(self.rows.row(*number));
+            scores.par_extend(stretch.par_iter().map(score));
+        }
+        Ok(scores)
+    }
+}
+
+/// Minus the variance of the weighted angles between other rows, seen from `row`. Each other
+/// row comes with the number of its copies; those that equal `row` are left out. Without two
+/// different pairs there is no variance: 0.
+///
+/// # Shapes
+/// `row` and the others: `(d,)`.
+fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)>) -> f64 {
+    // Each difference divided by its squared length, so that t is a plain product. Finite
+    // whatever the rows: float32 differences are at least 1e-45 and float64 has room for
+    // the fourth power of that.
+    let mut sides: Vec<f64> = Vec::new();
+    let mut weights: Vec<f64> = Vec::new();
+    for (other, weight) in others {
+        let start = sides.len();
+        let apart = other.iter().zip(row);
+        sides.extend(apart.map(|(a, p)| f64::from(*a) - f64::from(*p)));
+        let side = &mut sides[start..];
+        let squared: f64 = side.iter().map(|x| x * x).sum();
+        if squared > 0.0 {
+            for x in side {
+                *x /= squared;
+            }
+            weights.push(f64::from(weight));
+        } else {
+            sides.truncate(start);
+        }
+    }
+    vectorised(
+        #[inline(always)]
+        || 0.0 - variance(&sides, &weights, row.len()),
+    )
+}
+
+/// The variance of the products of all pairs of sides, each as often as its copies pair up.
+///
+/// # Shapes
+/// `sides`: `(m, d)`; `weights`: `(m,)`.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
+    let n: f64 = weights.iter().sum();
+    let n_pairs = n * (n - 1.0) / 2.0;
+    // The mean in closed form: the square of the sum, less what is no pair.
+    let mut total = vec![0.0; d];
+    let mut squares = 0.0;
+    for (side, weight) in sides.chunks_exact(d).zip(weights) {
+        squares += weight * dot(side, side);
+        for (total, x) in total.iter_mut().zip(side) {
+            *total += weight * x;
+        }
+    }
+    let mean = (dot(&total, &total) - squares) / 2.0 / n_pairs;
+    // And the variance about it; its second part is what the mean above missed by rounding.
+    let [mut first, mut second] = [0.0; 2];
+    let mut add = |product: f64, times: f64| {
+        let off = product - mean;
+        first += times * off;
+        second += times * off * off;
+    };
+    let each = || sides.chunks_exact(d).zip(weights);
+    for (i, (a, weight)) in each().enumerate() {
+        if *weight > 1.0 {
+            add(dot(a, a), weight * (weight - 1.0) / 2.0);
+        }
+        for (b, other) in each().skip(i + 1) {
+            add(dot(a, b), weight * other);
+        }
+    }
+    if n_pairs < 2.0 {
+        return 0.0;
+    }
+    (second / n_pairs - (first / n_pairs).powi(2)).max(0.0)
+}
+
+/// A product, summed in an order that depends on the width alone.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (a_body, a_tail) = a.as_chunks::<LANES>();
+    let (b_body, b_tail) = b.as_chunks::<LANES>();
+    for (a, b) in a_body.iter().zip(b_body) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f64>() + tail
+}
+
+impl Arm for AbodSpec {
+    fn validate(&self) -> Result<()> {
+        let expected = "at least 4, so that a fitted row has angles to compare";
+        require(
+            "n_neighbors",
+            self.n_neighbors,
+            self.n_neighbors >= 4,
+            expected,
+        )
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        Neighbours::memory(n_rows, n_features)
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        fit_spaced(self.space, rows, |rows| {
+            match self.method {
+                AbodMethod::Fast => check_k(self.n_neighbors, rows.n_rows())?,
+                AbodMethod::Exact if rows.n_rows() < 4 => {
+                    return Err(Error::TooFewRows {
+                        found: rows.n_rows(),
+                        expected: 4,
+                        why: "angles between pairs of other rows",
+                    });
+                }
+                AbodMethod::Exact => {
+                    let expected = "fast, as there are more than 2,000 rows: the exact method \
+                                    goes through all pairs of them for each; or fit fewer rows";
+                    require("method", "exact", rows.n_rows() <= MOST_EXACT, expected)?;
+                }
+            }
+            let (rows, of) = Neighbours::fit(rows);
+            let abod = Abod {
+                rows,
+                k: self.n_neighbors,
+                method: self.method,
+            };
+            let scores = abod.own_scores(session)?;
+            Ok(Fit {
+                scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
+                ..Fit::new(abod)
+            })
+        })
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        restore_spaced(self.space, n_features, reader, |reader| {
+            let least = match self.method {
+                AbodMethod::Fast => self.n_neighbors,
+                AbodMethod::Exact => 3,
+            };
+            Ok(Abod {
+                rows: Neighbours::restore(least, n_features, reader)?,
+                k: self.n_neighbors,
+                method: self.method,
+            })
+        })
+    }
+}
+
+impl Detector for Abod {
+    fn n_features(&self) -> usize {
+        self.rows.n_features()
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        match self.method {
+            AbodMethod::Fast => {
+                let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
+                out.copy_from_slice(&self.rows.of(rows, self.k, Equals::LeftOut, score));
+            }
+            AbodMethod::Exact => {
+                let rows = rows.as_slice().par_chunks_exact(rows.n_cols());
+                let scores = rows.zip(out.par_iter_mut());
+                scores.for_each(|(row, out)| *out = self.by_all(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.rows.save(writer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(row: [f32; 2], others: &[([f32; 2], u32)]) -> f64 {
+        minus_variance(&row, others.iter().map(|(other, n)| (&other[..], *n)))
+    }
+
+    /// From the origin: a right angle, and twice half of a right one.
+    #[test]
+    fn the_variance_of_angles_by_hand() {
+        let others = [([1.0, 0.0], 1), ([0.0, 2.0], 1), ([1.0, 1.0], 1)];
+        // 0, 1 / (1 * 2) and 2 / (4 * 2).
+        let terms = [0.0f64, 0.5, 0.25];
+        let mean = terms.iter().sum::<f64>() / 3.0;
+        let expected = terms.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / 3.0;
+        assert!((score([0.0; 2], &others) + expected).abs() < 1e-15);
+        // The row itself and its copies form no angle.
+        let with_itself = [&others[..], &[([0.0, 0.0], 3)]].concat();
+        assert_eq!(score([0.0; 2], &with_itself), score([0.0; 2], &others));
+    }
+
+    #[test]
+    fn copies_count_as_rows_of_their_own() {
+        let apart = [
+            ([1.0, 0.5], 1),
+            ([3.0, 1.0], 1),
+            ([3.0, 1.0], 1),
+            ([0.0, 7.0], 1),
+        ];
+        let together = [([1.0, 0.5], 1), ([3.0, 1.0], 2), ([0.0, 7.0], 1)];
+        let [apart, together] = [&apart[..], &together].map(|others| score([1.0, 1.0], others));
+        assert!((apart / together - 1.0).abs() < 1e-12, "{apart} {together}");
+    }
+
+    #[test]
+    fn scores_are_finite_however_near_or_far() {
+        let least = f32::from_bits(1);
+        for unit in [least, 1.0, 1e15] {
+            let others = [1.0, 2.0, 3.0].map(|i| ([unit * i, unit], 1));
+            assert!(score([0.0; 2], &others).is_finite(), "{unit}");
+        }
+        assert_eq!(score([0.0; 2], &[([1.0, 0.0], 1)]), 0.0);
+        assert_eq!(score([0.0; 2], &[]), 0.0);
+        // Seen from far away, where the variance is all rounding, it is still none below 0.
+        let others = [([0.0, 0.0], 1), ([0.0, 1.0], 1), ([1.0, 0.0], 2)];
+        assert!(score([1e15, 1e15], &others) <= 0.0);
+    }
+}

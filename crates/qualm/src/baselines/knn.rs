@@ -1,0 +1,196 @@
+//! Distance to the nearest neighbours (S. Ramaswamy, R. Rastogi and K. Shim, *Efficient
+//! algorithms for mining outliers from large data sets*, SIGMOD 2000; F. Angiulli and
+//! C. Pizzuti, *Fast outlier detection in high dimensional spaces*, PKDD 2002).
+//!
+//! With `d_1(x) <= ... <= d_k(x)` the Euclidean distances of a row x to its k nearest among
+//! the n fitted rows, the score is
+//!
+//! ```text
+//! largest   d_k(x)                          Ramaswamy et al.
+//! mean      (d_1(x) + ... + d_k(x)) / k     Angiulli and Pizzuti, who take the sum
+//! median    the median of d_1(x) ... d_k(x)
+//! ```
+//!
+//! A fitted row is not its own neighbour, but its copies are. A new row that equals a fitted
+//! one has a neighbour at distance 0.
+//!
+//! Defaults: k = 5 and the largest distance, as in `PyOD`'s `KNN`.
+
+use serde::{Deserialize, Serialize};
+
+use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use crate::artefact::{Reader, Writer};
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
+use crate::error::Result;
+use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
+use crate::training::Session;
+
+/// Hyper-parameters of `knn`: the distance to the nearest neighbours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KnnSpec {
+    /// Neighbours of a row, at least 1 and fewer than there are fitted rows.
+    pub n_neighbors: usize,
+    /// What is made of their distances.
+    pub method: KnnMethod,
+    /// How rows are scaled first.
+    pub space: Scaling,
+}
+
+/// What [`KnnSpec`] makes of the distances to the neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnnMethod {
+    /// The largest of them.
+    Largest,
+    /// Their mean.
+    Mean,
+    /// Their median.
+    Median,
+}
+
+impl Default for KnnSpec {
+    fn default() -> Self {
+        Self {
+            n_neighbors: 5,
+            method: KnnMethod::Largest,
+            space: Scaling::Identity,
+        }
+    }
+}
+
+impl KnnMethod {
+    /// The score from the k nearest, by distance.
+    fn of(self, nearest: &[Neighbour]) -> f64 {
+        let k: u32 = nearest.iter().map(|n| n.weight).sum();
+        let kth = |k: u32| {
+            let mut passed = 0;
+            let at = nearest.iter().find(|n| {
+                passed += n.weight;
+                passed >= k
+            });
+            at.map_or(0.0, |n| n.distance)
+        };
+        match self {
+            Self::Largest => kth(k),
+            Self::Mean => {
+                let terms = nearest.iter().map(|n| n.distance * f64::from(n.weight));
+                terms.sum::<f64>() / f64::from(k)
+            }
+            // The mean of the two in the middle, where there is no middle one.
+            Self::Median => f64::midpoint(kth(k.div_ceil(2)), kth(k / 2 + 1)),
+        }
+    }
+}
+
+/// The fitted rows.
+#[derive(Debug)]
+struct Knn {
+    rows: Neighbours,
+    k: usize,
+    method: KnnMethod,
+}
+
+impl Arm for KnnSpec {
+    fn validate(&self) -> Result<()> {
+        let holds = self.n_neighbors >= 1;
+        require("n_neighbors", self.n_neighbors, holds, "at least 1")
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        Neighbours::memory(n_rows, n_features)
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        fit_spaced(self.space, rows, |rows| {
+            check_k(self.n_neighbors, rows.n_rows())?;
+            let (rows, of) = Neighbours::fit(rows);
+            let knn = Knn {
+                rows,
+                k: self.n_neighbors,
+                method: self.method,
+            };
+            let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.of(&nearest);
+            let scores = knn
+                .rows
+                .among_themselves(knn.k, Equals::LessOne, session, score)?;
+            Ok(Fit {
+                scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
+                ..Fit::new(knn)
+            })
+        })
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        restore_spaced(self.space, n_features, reader, |reader| {
+            Ok(Knn {
+                rows: Neighbours::restore(self.n_neighbors, n_features, reader)?,
+                k: self.n_neighbors,
+                method: self.method,
+            })
+        })
+    }
+}
+
+impl Detector for Knn {
+    fn n_features(&self) -> usize {
+        self.rows.n_features()
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        let score = |_: &[f32], nearest: Vec<Neighbour>| self.method.of(&nearest);
+        out.copy_from_slice(&self.rows.of(rows, self.k, Equals::Count, score));
+        Ok(())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.rows.save(writer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Spec;
+    use crate::data::Matrix;
+    use serde_json::json;
+
+    fn fit(method: &str, n_neighbors: usize, data: &[f32]) -> Result<crate::Fitted> {
+        let keys = json!({"method": method, "n_neighbors": n_neighbors});
+        let spec = Spec::preset("knn", "default").unwrap();
+        let spec = spec.with(keys.as_object().unwrap().clone()).unwrap();
+        spec.fit(Rows::new(data, 1).unwrap(), 0, &mut ())
+    }
+
+    #[test]
+    fn distances_by_hand() {
+        // From 6, which is there twice: 0, 1, 3, 4, 6. From 7: 1, 1, 4, 5, 7.
+        let data = [0.0, 2.0, 3.0, 6.0, 7.0, 6.0];
+        let new = Matrix::new(vec![6.0, 100.0], 1).unwrap();
+        for (method, k, of_6, of_7, of_new_6) in [
+            ("largest", 3, 3.0, 4.0, 1.0),
+            ("largest", 4, 4.0, 5.0, 3.0),
+            ("mean", 4, 2.0, 11.0 / 4.0, 1.0),
+            ("mean", 2, 0.5, 1.0, 0.0),
+            ("median", 4, 2.0, 2.5, 0.5),
+            ("median", 3, 1.0, 1.0, 0.0),
+        ] {
+            let fitted = fit(method, k, &data).unwrap();
+            let scores = fitted.fitted_scores().unwrap();
+            assert_eq!(scores[3..], [of_6, of_7, of_6], "{method} {k}");
+            let new = fitted.score(new.rows()).unwrap();
+            assert_eq!(new[0], of_new_6, "{method} {k}");
+        }
+    }
+
+    #[test]
+    fn as_many_neighbours_as_rows_are_refused() {
+        let error = fit("largest", 3, &[0.0, 1.0, 5.0]).unwrap_err();
+        let message = error.to_string();
+        for part in ["n_neighbors = 3", "at most 2", "3 rows"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(fit("largest", 2, &[0.0, 1.0, 5.0]).is_ok());
+    }
+}

@@ -1,0 +1,208 @@
+//! Local outlier factor (M. M. Breunig, H.-P. Kriegel, R. T. Ng and J. Sander, *LOF:
+//! Identifying density-based local outliers*, SIGMOD 2000).
+//!
+//! `N(x)` are the k nearest among the n fitted rows, `D(o)` is the distance of a fitted row
+//! o to the k-th of its own. A row is as dense as its neighbours are reachable, and as
+//! strange as they are denser:
+//!
+//! ```text
+//! density(x) = 1 / (mean over o in N(x) of max(|x - o|, D(o)) + 1e-10)
+//! LOF(x)     = mean over o in N(x) of density(o) / density(x)
+//! ```
+//!
+//! The variant is scikit-learn's `LocalOutlierFactor`, of which the score is minus
+//! `negative_outlier_factor_` for fitted rows and minus `score_samples` of `novelty=True`
+//! for new ones. It differs from the paper in taking exactly k neighbours, where the paper
+//! takes all at the k-th distance (ours, of equal ones, is the row that occurs first), and
+//! in the 1e-10, which keeps the density finite.
+//!
+//! A fitted row is not its own neighbour, but its copies are: with more than k copies of a
+//! row its neighbours all lie at distance 0, its density is 1e10, and its score 1. Rows near
+//! such a place then have very large scores; as scikit-learn says, a larger k avoids it.
+//!
+//! Default: k = 20, scikit-learn's and `PyOD`'s.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use crate::artefact::{Reader, Writer};
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
+use crate::error::Result;
+use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
+use crate::training::Session;
+
+/// Added to the mean reachability distance.
+const LEAST_REACH: f64 = 1e-10;
+
+/// Hyper-parameters of `lof`: the local outlier factor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LofSpec {
+    /// Neighbours of a row, at least 1 and fewer than there are fitted rows.
+    pub n_neighbors: usize,
+    /// How rows are scaled first.
+    pub space: Scaling,
+}
+
+impl Default for LofSpec {
+    fn default() -> Self {
+        Self {
+            n_neighbors: 20,
+            space: Scaling::Identity,
+        }
+    }
+}
+
+/// The fitted rows with their densities.
+#[derive(Debug)]
+struct Lof {
+    rows: Neighbours,
+    k: usize,
+    /// Distance of each distinct row to its k-th neighbour, `(m,)`.
+    reach: Vec<f64>,
+    /// Local reachability density of each distinct row, `(m,)`.
+    density: Vec<f64>,
+}
+
+/// The mean of a value over neighbours, counted with their copies.
+fn mean(nearest: &[Neighbour], value: impl Fn(&Neighbour) -> f64) -> f64 {
+    let count: u32 = nearest.iter().map(|n| n.weight).sum();
+    let terms = nearest.iter().map(|n| value(n) * f64::from(n.weight));
+    terms.sum::<f64>() / f64::from(count)
+}
+
+/// The density of a row with these neighbours.
+fn density(nearest: &[Neighbour], reach: &[f64]) -> f64 {
+    let mean = mean(nearest, |n| n.distance.max(reach[n.row as usize]));
+    1.0 / (mean + LEAST_REACH)
+}
+
+/// How much denser than a row its neighbours are.
+fn factor(nearest: &[Neighbour], densities: &[f64], own: f64) -> f64 {
+    mean(nearest, |n| densities[n.row as usize] / own)
+}
+
+impl Arm for LofSpec {
+    fn validate(&self) -> Result<()> {
+        let holds = self.n_neighbors >= 1;
+        require("n_neighbors", self.n_neighbors, holds, "at least 1")
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        let lists = (n_rows as u64).saturating_mul(self.n_neighbors.min(n_rows) as u64);
+        let each = size_of::<Neighbour>() as u64;
+        Neighbours::memory(n_rows, n_features).saturating_add(lists.saturating_mul(each))
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        let k = self.n_neighbors;
+        fit_spaced(self.space, rows, |rows| {
+            check_k(k, rows.n_rows())?;
+            let (rows, of) = Neighbours::fit(rows);
+            let nearest = rows.among_themselves(k, Equals::LessOne, session, |_, found| found)?;
+            let last = |found: &Vec<Neighbour>| found.last().map_or(0.0, |n| n.distance);
+            let reach: Vec<f64> = nearest.par_iter().map(last).collect();
+            let densities = nearest.par_iter().map(|found| density(found, &reach));
+            let densities: Vec<f64> = densities.collect();
+            let scores = nearest.par_iter().zip(&densities);
+            let scores = scores.map(|(found, own)| factor(found, &densities, *own));
+            let scores: Vec<f64> = scores.collect();
+            Ok(Fit {
+                scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
+                ..Fit::new(Lof {
+                    rows,
+                    k,
+                    reach,
+                    density: densities,
+                })
+            })
+        })
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        restore_spaced(self.space, n_features, reader, |reader| {
+            let rows = Neighbours::restore(self.n_neighbors, n_features, reader)?;
+            let mut values = |name, expected, holds: fn(f64) -> bool| {
+                let values = reader.f64(name)?;
+                if values.len() == rows.n_distinct() && values.iter().all(|v| holds(*v)) {
+                    return Ok(values);
+                }
+                let found = format!("{} values, or some out of range", values.len());
+                let expected = format!("{} {expected}", rows.n_distinct());
+                Err(reader.corrupt(name, found, expected))
+            };
+            let reach = values("reach", "distances", |v| v >= 0.0)?;
+            let most = |v| v > 0.0 && v <= 1.0 / LEAST_REACH;
+            let density = values("density", "densities above 0, at most 1e10", most)?;
+            Ok(Lof {
+                rows,
+                k: self.n_neighbors,
+                reach,
+                density,
+            })
+        })
+    }
+}
+
+impl Detector for Lof {
+    fn n_features(&self) -> usize {
+        self.rows.n_features()
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        let score = |_: &[f32], nearest: Vec<Neighbour>| {
+            let own = density(&nearest, &self.reach);
+            factor(&nearest, &self.density, own)
+        };
+        out.copy_from_slice(&self.rows.of(rows, self.k, Equals::Count, score));
+        Ok(())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.rows.save(writer);
+        writer.f64("reach", &self.reach);
+        writer.f64("density", &self.density);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Spec;
+    use crate::data::{Matrix, Rows};
+    use serde_json::json;
+
+    fn fit(n_neighbors: usize, data: &[f32]) -> crate::Fitted {
+        let keys = json!({ "n_neighbors": n_neighbors });
+        let spec = Spec::preset("lof", "default").unwrap();
+        let spec = spec.with(keys.as_object().unwrap().clone()).unwrap();
+        spec.fit(Rows::new(data, 1).unwrap(), 0, &mut ()).unwrap()
+    }
+
+    /// Four rows on a line, k = 1: the last is 8 from a row whose own neighbour is 1 away.
+    #[test]
+    fn factors_by_hand() {
+        let fitted = fit(1, &[0.0, 1.0, 2.0, 10.0]);
+        // Row 1 has two neighbours at 1: the first counts. Densities 1, 1, 1, 1/8.
+        let expected = [1.0, 1.0, 1.0, 8.0];
+        for (found, expected) in fitted.fitted_scores().unwrap().iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-8, "{found} {expected}");
+        }
+        // New rows: 0.5 from row 0, which reaches 1; 5 from row 3, which reaches 8.
+        let new = Matrix::new(vec![-0.5, 15.0, 10.0], 1).unwrap();
+        let scores = fitted.score(new.rows()).unwrap();
+        for (found, expected) in scores.iter().zip([1.0, 1.0, 1.0]) {
+            assert!((found - expected).abs() < 1e-8, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn copies_are_neighbours_at_distance_zero() {
+        let fitted = fit(2, &[1.0, 1.0, 1.0, 1.0, 2.0, 4.0]);
+        let scores = fitted.fitted_scores().unwrap();
+        assert!(scores[..4].iter().all(|s| *s == 1.0), "{scores:?}");
+        // Row 4 is 1 away from rows of density 1e10.
+        assert!((scores[4] - 1e10).abs() < 1e3, "{scores:?}");
+    }
+}

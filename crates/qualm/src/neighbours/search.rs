@@ -1,0 +1,221 @@
+//! The nearest rows of a group of rows, in one walk through the tree.
+//!
+//! A node is visited by those rows of the group whose nearest so far may be bettered in its
+//! box, the nearer half first. In a leaf, float32 distances pick the rows that may be among
+//! the nearest; what decides are float64 distances.
+
+use std::borrow::Cow;
+
+use pulp::{Simd, WithSimd};
+
+use super::nearest::{Nearest, Neighbour};
+use super::squared_distance;
+use super::tile::{LEAF, Lanes, distances, near_box, within};
+use super::tree::{Node, Tree};
+
+/// What becomes of fitted rows that equal the row whose neighbours are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Equals {
+    /// They are neighbours at distance 0: the row is a new one.
+    Count,
+    /// One of them is the row itself, the others are neighbours.
+    LessOne,
+    /// They are no neighbours. If there are any, one stands for the row itself and takes
+    /// one of its k places.
+    LeftOut,
+}
+
+/// Up to [`LEAF`] rows that lie close to each other.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// Each `(d,)`.
+    rows: Vec<&'a [f32]>,
+    /// `(d, LEAF)`, in the tree's order of columns.
+    lanes: Cow<'a, [Lanes]>,
+    /// Each `(d,)`, in the tree's order of columns.
+    ordered: Vec<f32>,
+}
+
+impl<'a> Group<'a> {
+    /// Rows from elsewhere, at least one.
+    pub(super) fn of(tree: &Tree, rows: Vec<&'a [f32]>) -> Self {
+        let mut lanes = vec![[0.0; LEAF]; tree.d];
+        for (lane, row) in rows.iter().enumerate() {
+            for (lanes, x) in lanes.iter_mut().zip(tree.in_order(row)) {
+                lanes[lane..].fill(x);
+            }
+        }
+        Self::new(tree, rows, lanes.into())
+    }
+
+    /// The rows of a leaf.
+    pub(super) fn of_leaf(tree: &'a Tree, leaf: usize) -> Self {
+        let end = ((leaf + 1) * LEAF).min(tree.numbers.len());
+        let rows = (leaf * LEAF..end).map(|place| tree.row(place)).collect();
+        Self::new(tree, rows, tree.leaf(leaf).into())
+    }
+
+    fn new(tree: &Tree, rows: Vec<&'a [f32]>, lanes: Cow<'a, [Lanes]>) -> Self {
+        Self {
+            ordered: rows.iter().flat_map(|row| tree.in_order(row)).collect(),
+            rows,
+            lanes,
+        }
+    }
+
+    /// Each row, `(d,)`.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'a [f32]> + '_ {
+        self.rows.iter().copied()
+    }
+
+    /// A row's values in the tree's order of columns.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn ordered(&self, row: usize) -> &[f32] {
+        let d = self.lanes.len();
+        &self.ordered[row * d..][..d]
+    }
+}
+
+/// A question to the tree.
+pub(super) struct Search<'a> {
+    pub(super) tree: &'a Tree,
+    /// Copies of each distinct row, by number.
+    pub(super) counts: &'a [u32],
+    pub(super) group: &'a Group<'a>,
+    pub(super) k: usize,
+    pub(super) equals: Equals,
+}
+
+/// What is known so far.
+struct State {
+    nearest: Vec<Nearest>,
+    /// [`Nearest::limit`] of each row of the group.
+    limits: Lanes,
+    /// Whether a fitted row equals it.
+    met_equal: [bool; LEAF],
+}
+
+impl WithSimd for Search<'_> {
+    type Output = Vec<Vec<Neighbour>>;
+
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let n = self.group.rows.len();
+        let mut state = State {
+            nearest: (0..n).map(|_| Nearest::new(self.k, self.tree.d)).collect(),
+            limits: [f32::MAX; LEAF],
+            met_equal: [false; LEAF],
+        };
+        let everyone = u32::MAX >> (LEAF - n);
+        let mut open = vec![(0, everyone)];
+        while let Some((at, active)) = open.pop() {
+            let corners = self.tree.corners(at);
+            let active = near_box(simd, &self.group.lanes, corners, &state.limits, active);
+            let node = self.tree.nodes[at];
+            if active == 0 {
+            } else if node.right == 0 {
+                self.visit(simd, node, active, &mut state);
+            } else {
+                let first = self.group.ordered(active.trailing_zeros() as usize);
+                let mut halves = [(node.right as usize, active), (at + 1, active)];
+                if first[node.column as usize] >= node.split {
+                    halves.reverse();
+                }
+                open.extend(halves);
+            }
+        }
+        let rows = state.nearest.into_iter().zip(state.met_equal);
+        rows.map(|(nearest, met)| {
+            let itself = met && self.equals == Equals::LeftOut;
+            nearest.finish(self.k - usize::from(itself))
+        })
+        .collect()
+    }
+}
+
+impl Search<'_> {
+    /// Compares the active rows with those of a leaf, four at a time.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn visit<S: Simd>(&self, simd: S, node: Node, mut active: u32, state: &mut State) {
+        while active != 0 {
+            let mut next = || {
+                let row = active.trailing_zeros();
+                active &= active.wrapping_sub(1);
+                row as usize
+            };
+            let first = next();
+            let rest = [(); 3].map(|()| next());
+            let [a, b, c] = rest;
+            if c < LEAF {
+                self.compare(simd, node, [first, a, b, c], state);
+            } else if b < LEAF {
+                self.compare(simd, node, [first, a, b], state);
+            } else if a < LEAF {
+                self.compare(simd, node, [first, a], state);
+            } else {
+                self.compare(simd, node, [first], state);
+            }
+        }
+    }
+
+    /// Compares `Q` rows with those of a leaf.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn compare<S: Simd, const Q: usize>(
+        &self,
+        simd: S,
+        node: Node,
+        rows: [usize; Q],
+        state: &mut State,
+    ) {
+        let leaf = node.leaf as usize;
+        let mut approximate = [[0.0; LEAF]; Q];
+        let near = distances(
+            simd,
+            rows.map(|row| self.group.ordered(row)),
+            self.tree.leaf(leaf),
+            rows.map(|row| state.limits[row]),
+            &mut approximate,
+        );
+        if !near {
+            return;
+        }
+        let in_leaf = (self.tree.numbers.len() - leaf * LEAF).min(LEAF);
+        let filled = u32::MAX >> (LEAF - in_leaf);
+        for (row, approximate) in rows.into_iter().zip(approximate) {
+            let mut left = filled & within(&approximate, &[state.limits[row]; LEAF]);
+            while left != 0 {
+                let lane = left.trailing_zeros() as usize;
+                left &= left - 1;
+                // The limit may have come down since.
+                if approximate[lane] <= state.limits[row] {
+                    self.offer(row, leaf * LEAF + lane, state);
+                }
+            }
+        }
+    }
+
+    /// Offers the row at a place of the tree to a row of the group.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn offer(&self, row: usize, place: usize, state: &mut State) {
+        let squared = squared_distance(self.group.rows[row], self.tree.row(place));
+        let number = self.tree.numbers[place];
+        let mut weight = self.counts[number as usize];
+        if squared == 0.0 {
+            state.met_equal[row] = true;
+            weight = match self.equals {
+                Equals::Count => weight,
+                Equals::LessOne => weight - 1,
+                Equals::LeftOut => 0,
+            };
+        }
+        let nearest = &mut state.nearest[row];
+        if weight > 0 && nearest.offer(squared, number, weight) {
+            state.limits[row] = nearest.limit();
+        }
+    }
+}
