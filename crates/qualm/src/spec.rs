@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, SpSpec};
+use crate::baselines::{self, EeSpec, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -39,6 +39,8 @@ use crate::training::Session;
 pub enum Spec {
     /// The Deep Uncertainty Model.
     Dum(DumSpec),
+    /// Distance in the metric of a robust covariance.
+    Ee(EeSpec),
     /// Distance to the nearest of a few sampled rows.
     Sp(SpSpec),
 }
@@ -51,7 +53,7 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "sp"];
+    pub const DETECTORS: &[&str] = &["dum", "ee", "sp"];
 
     /// A detector's preset by name; every detector has `default`.
     ///
@@ -60,6 +62,7 @@ impl Spec {
     pub fn preset(detector: &str, preset: &str) -> Result<Self> {
         match detector {
             "dum" => DumSpec::preset(preset).map(Self::Dum),
+            "ee" => baselines::preset("ee", preset, |s: &mut EeSpec| &mut s.space).map(Self::Ee),
             "sp" => baselines::preset("sp", preset, |s: &mut SpSpec| &mut s.space).map(Self::Sp),
             _ => Err(Error::UnknownDetector {
                 found: detector.to_owned(),
@@ -73,6 +76,7 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
+            Self::Ee(_) => "ee",
             Self::Sp(_) => "sp",
         }
     }
@@ -81,6 +85,7 @@ impl Spec {
     fn arm(&self) -> &dyn Arm {
         match self {
             Self::Dum(spec) => spec,
+            Self::Ee(spec) => spec,
             Self::Sp(spec) => spec,
         }
     }

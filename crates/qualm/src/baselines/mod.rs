@@ -4,9 +4,11 @@
 //! defaults come from. What they share is here: the [`Scaling`] before each of them, and
 //! the presets.
 
+mod ee;
 mod sp;
 mod spaced;
 
+pub use ee::EeSpec;
 pub use sp::SpSpec;
 pub use spaced::Scaling;
 
