@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, EeSpec, SpSpec};
+use crate::baselines::{self, EeSpec, OcsvmSpec, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -41,6 +41,8 @@ pub enum Spec {
     Dum(DumSpec),
     /// Distance in the metric of a robust covariance.
     Ee(EeSpec),
+    /// The one-class support vector machine.
+    Ocsvm(OcsvmSpec),
     /// Distance to the nearest of a few sampled rows.
     Sp(SpSpec),
 }
@@ -53,7 +55,7 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "ee", "sp"];
+    pub const DETECTORS: &[&str] = &["dum", "ee", "ocsvm", "sp"];
 
     /// A detector's preset by name; every detector has `default`.
     ///
@@ -63,6 +65,8 @@ impl Spec {
         match detector {
             "dum" => DumSpec::preset(preset).map(Self::Dum),
             "ee" => baselines::preset("ee", preset, |s: &mut EeSpec| &mut s.space).map(Self::Ee),
+            "ocsvm" => baselines::preset("ocsvm", preset, |s: &mut OcsvmSpec| &mut s.space)
+                .map(Self::Ocsvm),
             "sp" => baselines::preset("sp", preset, |s: &mut SpSpec| &mut s.space).map(Self::Sp),
             _ => Err(Error::UnknownDetector {
                 found: detector.to_owned(),
@@ -77,6 +81,7 @@ impl Spec {
         match self {
             Self::Dum(_) => "dum",
             Self::Ee(_) => "ee",
+            Self::Ocsvm(_) => "ocsvm",
             Self::Sp(_) => "sp",
         }
     }
@@ -86,6 +91,7 @@ impl Spec {
         match self {
             Self::Dum(spec) => spec,
             Self::Ee(spec) => spec,
+            Self::Ocsvm(spec) => spec,
             Self::Sp(spec) => spec,
         }
     }

@@ -5,10 +5,12 @@
 //! the presets.
 
 mod ee;
+mod ocsvm;
 mod sp;
 mod spaced;
 
 pub use ee::EeSpec;
+pub use ocsvm::{Gamma, OcsvmSpec, Scale};
 pub use sp::SpSpec;
 pub use spaced::Scaling;
 
