@@ -76,7 +76,10 @@ mod spec;
 pub mod stats;
 mod training;
 
-pub use baselines::{AbodMethod, AbodSpec, KnnMethod, KnnSpec, LofSpec, Scaling, SpSpec};
+pub use baselines::{
+    AbodMethod, AbodSpec, EeSpec, Gamma, KnnMethod, KnnSpec, LofSpec, OcsvmSpec, Scale, Scaling,
+    SpSpec,
+};
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, AbodSpec, KnnSpec, LofSpec, SpSpec};
+use crate::baselines::{self, AbodSpec, EeSpec, KnnSpec, LofSpec, OcsvmSpec, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -39,14 +39,18 @@ use crate::training::Session;
 pub enum Spec {
     /// The Deep Uncertainty Model.
     Dum(DumSpec),
-    /// Variance of the angles between neighbours.
-    Abod(AbodSpec),
-    /// Distance to the nearest neighbours.
-    Knn(KnnSpec),
-    /// Local outlier factor.
+    /// How much sparser a row lies than its neighbours.
     Lof(LofSpec),
+    /// The one-class support vector machine.
+    Ocsvm(OcsvmSpec),
     /// Distance to the nearest of a few sampled rows.
     Sp(SpSpec),
+    /// Distance in the metric of a robust covariance.
+    Ee(EeSpec),
+    /// Distance to the nearest neighbours.
+    Knn(KnnSpec),
+    /// How little the angles to the neighbours vary.
+    Abod(AbodSpec),
 }
 
 impl Default for Spec {
@@ -57,30 +61,30 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "abod", "knn", "lof", "sp"];
+    pub const DETECTORS: &[&str] = &["dum", "lof", "ocsvm", "sp", "ee", "knn", "abod"];
 
-    /// A detector's preset by name; every detector has `default`.
+    /// A detector's preset by name; every detector has `default`, which is its library's,
+    /// and `paper`, which is the paper's.
     ///
     /// # Errors
     /// [`Error::UnknownDetector`], [`Error::UnknownPreset`].
     pub fn preset(detector: &str, preset: &str) -> Result<Self> {
-        match detector {
-            "dum" => DumSpec::preset(preset).map(Self::Dum),
-            "abod" => {
-                baselines::preset("abod", preset, |s: &mut AbodSpec| &mut s.space).map(Self::Abod)
+        let spec = match detector {
+            "dum" => return DumSpec::preset(preset).map(Self::Dum),
+            "lof" => Self::Lof(LofSpec::default()),
+            "ocsvm" => Self::Ocsvm(OcsvmSpec::default()),
+            "sp" => Self::Sp(SpSpec::default()),
+            "ee" => Self::Ee(EeSpec::default()),
+            "knn" => Self::Knn(KnnSpec::default()),
+            "abod" => Self::Abod(AbodSpec::default()),
+            _ => {
+                return Err(Error::UnknownDetector {
+                    found: detector.to_owned(),
+                    known: Self::DETECTORS,
+                });
             }
-            "knn" => {
-                baselines::preset("knn", preset, |s: &mut KnnSpec| &mut s.space).map(Self::Knn)
-            }
-            "lof" => {
-                baselines::preset("lof", preset, |s: &mut LofSpec| &mut s.space).map(Self::Lof)
-            }
-            "sp" => baselines::preset("sp", preset, |s: &mut SpSpec| &mut s.space).map(Self::Sp),
-            _ => Err(Error::UnknownDetector {
-                found: detector.to_owned(),
-                known: Self::DETECTORS,
-            }),
-        }
+        };
+        spec.with(baselines::preset(spec.detector(), preset)?)
     }
 
     /// The detector's name.
@@ -88,10 +92,12 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
-            Self::Abod(_) => "abod",
-            Self::Knn(_) => "knn",
             Self::Lof(_) => "lof",
+            Self::Ocsvm(_) => "ocsvm",
             Self::Sp(_) => "sp",
+            Self::Ee(_) => "ee",
+            Self::Knn(_) => "knn",
+            Self::Abod(_) => "abod",
         }
     }
 
@@ -99,10 +105,12 @@ impl Spec {
     fn arm(&self) -> &dyn Arm {
         match self {
             Self::Dum(spec) => spec,
-            Self::Abod(spec) => spec,
-            Self::Knn(spec) => spec,
             Self::Lof(spec) => spec,
+            Self::Ocsvm(spec) => spec,
             Self::Sp(spec) => spec,
+            Self::Ee(spec) => spec,
+            Self::Knn(spec) => spec,
+            Self::Abod(spec) => spec,
         }
     }
 

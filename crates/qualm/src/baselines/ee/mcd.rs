@@ -1,0 +1,283 @@
+//! `FastMCD`: the search for the half of the rows whose covariance has the least determinant.
+
+use rand::seq::index;
+use rayon::prelude::*;
+
+use super::panels::Panels;
+use super::scatter::Scatter;
+use crate::error::Result;
+use crate::rng::{Purpose, stream};
+use crate::training::Session;
+
+/// Rows up to which the starts are made on all of them.
+const UNPARTED: usize = 500;
+
+/// Starts there, and in all groups together.
+const STARTS: usize = 30;
+const GROUP_STARTS: usize = 500;
+
+/// Starts in a group at the least, and the best that are kept.
+const KEPT: usize = 10;
+
+/// Groups at the most.
+const GROUPS: usize = 100;
+
+/// Groups whose rows are merged.
+const MERGED: usize = 5;
+
+/// Groups between two reports of progress.
+const BLOCK: usize = 8;
+
+/// C-steps of a candidate, and of the best.
+const FEW: usize = 2;
+const MANY: usize = 30;
+
+/// A subset, by its marks over some rows, and its location and covariance.
+#[derive(Debug, Clone)]
+struct Candidate {
+    scatter: Scatter,
+    marked: Vec<bool>,
+}
+
+/// The search over one set of rows.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
+    rows: &'a Panels,
+    /// Rows of the subset sought.
+    support: usize,
+    /// Directions in which all rows vary.
+    rank: usize,
+}
+
+/// Rows of a group: enough to tell a covariance of `d` columns (n > 5 d, as the paper
+/// advises), and not fewer than the paper's.
+fn group_rows(d: usize) -> usize {
+    (5 * d).max(300)
+}
+
+/// The size of the subset in `some` of the rows.
+fn part(support: usize, some: usize, all: usize) -> usize {
+    let part = some as f64 * (support as f64 / all as f64);
+    (part.ceil() as usize).clamp(1, some)
+}
+
+/// Marks the `count` nearest rows; among equals, the first.
+pub(super) fn nearest(distances: &[f64], count: usize) -> Vec<bool> {
+    let mut sorted = distances.to_vec();
+    let count = count.clamp(1, distances.len());
+    let (_, last, _) = sorted.select_nth_unstable_by(count - 1, f64::total_cmp);
+    let last = *last;
+    let mut left = count - distances.iter().filter(|d| **d < last).count();
+    let mark = |distance: &f64| {
+        let tie = distance.total_cmp(&last).is_eq() && left > 0;
+        left -= usize::from(tie);
+        *distance < last || tie
+    };
+    distances.iter().map(mark).collect()
+}
+
+/// The best candidates, each once, the best first.
+fn best(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let key = |c: &Candidate| c.scatter.objective();
+    candidates.sort_by(|a, b| {
+        let (a, b) = (key(a), key(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    candidates.dedup_by(|a, b| a.marked == b.marked);
+    candidates.truncate(KEPT);
+    candidates
+}
+
+impl<'a> Search<'a> {
+    /// Over rows whose covariance has this rank.
+    pub(super) fn new(rows: &'a Panels, support: usize, rank: usize) -> Self {
+        Self {
+            rows,
+            support,
+            rank,
+        }
+    }
+
+    /// The least determinant that was found.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    ///
+    /// # Seed
+    /// Draws the groups and the starts.
+    pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Scatter> {
+        if let Some(values) = self.rows.only_column() {
+            return Ok(self.shortest_half(values));
+        }
+        let n = self.rows.n_rows();
+        let group = group_rows(self.rows.n_cols());
+        if n > UNPARTED && n >= 2 * group {
+            self.by_groups(group, session)
+        } else {
+            session.work("starts", 0, STARTS as u64)?;
+            let starts = self.starts(0, STARTS, session.seed);
+            let ends = starts.into_par_iter().map(|c| self.go_on(c, MANY));
+            Ok(self.first(ends.collect()))
+        }
+    }
+
+    /// The best of some candidates.
+    fn first(&self, candidates: Vec<Candidate>) -> Scatter {
+        let first = best(candidates).into_iter().next();
+        first.map_or_else(
+            || Scatter::of(self.rows, &vec![true; self.rows.n_rows()]),
+            |candidate| candidate.scatter,
+        )
+    }
+
+    /// The partitioned search: starts in groups, then on some groups merged, then on all.
+    fn by_groups(&self, group: usize, session: &mut Session<'_>) -> Result<Scatter> {
+        let (n, seed) = (self.rows.n_rows(), session.seed);
+        let groups = (n / group).min(GROUPS);
+        let size = (groups.max(MERGED) * group).min(n);
+        let mut rng = stream(seed, Purpose::Subset, [0, 0]);
+        let order = index::sample(&mut rng, n, size).into_vec();
+        let starts = (GROUP_STARTS / groups).max(KEPT);
+        let merged = (MERGED * group_rows(0).max(self.rows.n_cols())).min(n);
+        let merged = self.rows.pick(order.get(..merged).unwrap_or(&order));
+        let on_merged = self.part(&merged);
+
+        let parts: Vec<&[usize]> = order.chunks_exact(group).take(groups).collect();
+        let mut candidates = Vec::new();
+        for (block, parts) in parts.chunks(BLOCK).enumerate() {
+            let done = block * BLOCK;
+            session.work("groups of rows", done as u64, groups as u64)?;
+            let found = parts.par_iter().enumerate().flat_map_iter(|(i, rows)| {
+                let rows = self.rows.pick(rows);
+                let kept = self.part(&rows).starts((done + i + 1) as u64, starts, seed);
+                let kept = kept.into_iter();
+                let moved = kept.map(|c| on_merged.concentrate(on_merged.around(&c.scatter), FEW));
+                best(moved.collect())
+            });
+            let found: Vec<_> = found.collect();
+            candidates.extend(found);
+            candidates = best(candidates);
+        }
+        let ends = candidates.into_par_iter();
+        let ends: Vec<_> = ends.map(|c| on_merged.go_on(c, MANY)).collect();
+        if merged.n_rows() == n {
+            return Ok(self.first(ends));
+        }
+        let ends = best(ends);
+        let mut candidates = Vec::new();
+        for (i, end) in ends.iter().enumerate() {
+            session.work("candidates on all rows", i as u64, ends.len() as u64)?;
+            candidates.push(self.concentrate(self.around(&end.scatter), FEW));
+        }
+        let last = best(candidates).into_iter().take(1);
+        Ok(self.first(last.map(|c| self.go_on(c, MANY)).collect()))
+    }
+
+    /// The search over some of the rows.
+    fn part<'b>(&self, rows: &'b Panels) -> Search<'b> {
+        let support = part(self.support, rows.n_rows(), self.rows.n_rows());
+        Search::new(rows, support, self.rank)
+    }
+
+    /// The best of some random subsets after a few C-steps.
+    fn starts(&self, group: u64, starts: usize, seed: u64) -> Vec<Candidate> {
+        let n = self.rows.n_rows();
+        let start = |i: usize| {
+            let mut rng = stream(seed, Purpose::Subset, [group + 1, i as u64]);
+            let mut marked = vec![false; n];
+            for row in index::sample(&mut rng, n, self.support) {
+                marked[row] = true;
+            }
+            self.concentrate(marked, FEW)
+        };
+        best((0..starts).into_par_iter().map(start).collect())
+    }
+
+    /// The subset of the rows nearest to a location.
+    fn around(&self, scatter: &Scatter) -> Vec<bool> {
+        let mut distances = vec![0.0; self.rows.n_rows()];
+        let Scatter {
+            location, metric, ..
+        } = scatter;
+        self.rows.distances(location, metric, &mut distances);
+        nearest(&distances, self.support)
+    }
+
+    /// C-steps from a subset.
+    fn concentrate(&self, marked: Vec<bool>, steps: usize) -> Candidate {
+        let scatter = Scatter::of(self.rows, &marked);
+        self.go_on(Candidate { scatter, marked }, steps)
+    }
+
+    /// At most so many C-steps: to the rows nearest in the metric of the subset, of which
+    /// the determinant is never greater.
+    ///
+    /// A subset that varies in fewer directions than the rows do has the determinant 0
+    /// already, and is left alone, as in scikit-learn.
+    fn go_on(&self, mut at: Candidate, steps: usize) -> Candidate {
+        for _ in 0..steps {
+            if at.scatter.rank() < self.rank {
+                break;
+            }
+            let marked = self.around(&at.scatter);
+            let scatter = Scatter::of(self.rows, &marked);
+            if scatter.objective() >= at.scatter.objective() {
+                break;
+            }
+            at = Candidate { scatter, marked };
+        }
+        at
+    }
+
+    /// The exact search in a single column: the middle of the shortest half.
+    fn shortest_half(&self, values: &[f64]) -> Scatter {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let halves = sorted.iter().zip(sorted.iter().skip(self.support));
+        let shortest = halves.clone().map(|(a, b)| b - a).fold(f64::MAX, f64::min);
+        let middles: Vec<f64> = halves
+            .filter(|(a, b)| *b - *a <= shortest)
+            .map(|(a, b)| (a + b) / 2.0)
+            .collect();
+        if middles.is_empty() {
+            return Scatter::of(self.rows, &vec![true; values.len()]);
+        }
+        let middle = middles.iter().sum::<f64>() / middles.len() as f64;
+        let distances: Vec<f64> = values.iter().map(|x| (x - middle).abs()).collect();
+        let mut scatter = Scatter::of(self.rows, &nearest(&distances, self.support));
+        scatter.location = vec![middle];
+        scatter
+    }
+
+    /// C-steps from a given subset until they stand still: for comparison with others.
+    #[cfg(test)]
+    pub(super) fn from(&self, marked: Vec<bool>) -> Scatter {
+        self.concentrate(marked, MANY).scatter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Matrix;
+
+    #[test]
+    fn the_nearest_rows_with_ties_in_order() {
+        let marked = nearest(&[2.0, 1.0, 2.0, 0.5, 2.0, 9.0], 4);
+        assert_eq!(marked, [true, true, true, true, false, false]);
+        assert_eq!(nearest(&[1.0, 1.0], 5), [true, true]);
+    }
+
+    #[test]
+    fn the_shortest_half_by_hand() {
+        // Spans over four values: 0..4 is 4, 1..5.5 is 4.5, the others are longer.
+        let values = vec![0.0, 1.0, 3.0, 4.0, 5.5, 90.0];
+        let rows = Matrix::new(values, 1).unwrap();
+        let panels = Panels::new(rows.rows());
+        let half = Search::new(&panels, 3, 1).shortest_half(panels.only_column().unwrap());
+        assert_eq!(half.location, [2.0]);
+        // Nearest to 2: 1, 3, and 0 before 4. Their variance: 14 / 9.
+        let weight = half.metric.weights()[0];
+        assert!((weight * weight - 9.0 / 14.0).abs() < 1e-12, "{weight}");
+    }
+}

@@ -1,0 +1,357 @@
+//! Rows in float64, laid out so that one instruction works on several rows, and the two
+//! passes over them that cost the time: the covariance of some rows, the distances of all.
+//!
+//! Every sum runs in an order that depends on the number of rows and columns alone.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::scatter::{Whitening, lower};
+use crate::data::Rows;
+use crate::nn::vectorised;
+
+/// Rows side by side in a panel: two of its columns fit the registers of AVX2.
+pub(super) const WIDTH: usize = 16;
+
+/// Rows of which the products are summed at a time: so many columns still lie in the cache.
+const BATCH: usize = 128;
+
+/// Float64 in a register of AVX2.
+const LANES: usize = 4;
+
+/// Columns whose products with two others are summed at a time.
+const EDGE: usize = 4;
+
+/// Shares of the work at the most, each with a covariance of its own.
+const SHARES: usize = 16;
+
+/// Panels of a share at the least.
+const LEAST: usize = 128;
+
+/// Rows, `(n, d)`: panels of [`WIDTH`] rows, each column after column, the last one filled
+/// up with zeros.
+#[derive(Debug)]
+pub(super) struct Panels {
+    data: Vec<f64>,
+    n: usize,
+    d: usize,
+}
+
+impl Panels {
+    /// Lays rows out.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`.
+    pub(super) fn new(rows: Rows<'_>) -> Self {
+        let (n, d) = (rows.n_rows(), rows.n_cols());
+        let mut data = vec![0.0; n.div_ceil(WIDTH) * WIDTH * d];
+        rows.as_slice()
+            .par_chunks(WIDTH * d)
+            .zip(data.par_chunks_mut(WIDTH * d))
+            .with_min_len(LEAST)
+            .for_each(|(rows, panel)| fill(rows, d, panel));
+        Self { data, n, d }
+    }
+
+    /// Replaces each value by `(x - shift) * scale` of its column.
+    ///
+    /// # Shapes
+    /// `shift`, `scale`: `(d,)`.
+    pub(super) fn standardise(&mut self, shift: &[f64], scale: &[f64]) {
+        let panels = self.data.par_chunks_mut(WIDTH * self.d);
+        panels.with_min_len(LEAST).for_each(|panel| {
+            let columns = panel.as_chunks_mut::<WIDTH>().0.iter_mut();
+            for ((column, shift), scale) in columns.zip(shift).zip(scale) {
+                for x in column {
+                    *x = (*x - shift) * scale;
+                }
+            }
+        });
+    }
+
+    /// The values, where there is a single column.
+    pub(super) fn only_column(&self) -> Option<&[f64]> {
+        self.data.get(..self.n).filter(|_| self.d == 1)
+    }
+
+    /// Some of the rows.
+    pub(super) fn pick(&self, rows: &[usize]) -> Self {
+        let mut data = vec![0.0; rows.len().div_ceil(WIDTH) * WIDTH * self.d];
+        for (panel, rows) in data.chunks_mut(WIDTH * self.d).zip(rows.chunks(WIDTH)) {
+            for (lane, row) in rows.iter().enumerate() {
+                let from = self.data.get(row / WIDTH * WIDTH * self.d + row % WIDTH..);
+                let from = from.unwrap_or_default().iter().step_by(WIDTH);
+                let to = panel.iter_mut().skip(lane).step_by(WIDTH);
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            }
+        }
+        Self {
+            data,
+            n: rows.len(),
+            d: self.d,
+        }
+    }
+
+    /// Number of rows.
+    pub(super) fn n_rows(&self) -> usize {
+        self.n
+    }
+
+    /// Number of columns.
+    pub(super) fn n_cols(&self) -> usize {
+        self.d
+    }
+
+    /// Panels of a share; depends on the number of rows alone.
+    fn share(&self) -> usize {
+        let panels = self.n.div_ceil(WIDTH);
+        panels.div_ceil(SHARES).max(LEAST)
+    }
+
+    /// The panels in shares, each with the marks of its rows.
+    fn shares<'a>(
+        &'a self,
+        marked: &'a [bool],
+    ) -> impl IndexedParallelIterator<Item = (&'a [f64], &'a [bool])> {
+        let share = self.share() * WIDTH;
+        let marked = marked.par_chunks(share);
+        self.data.par_chunks(share * self.d).zip(marked)
+    }
+
+    /// Mean and covariance (divided by the number of rows) of the marked rows.
+    ///
+    /// # Shapes
+    /// `marked`: `(n,)`; returns `(d,)` and `(d, d)`, of which the lower half is filled.
+    pub(super) fn moments(&self, marked: &[bool]) -> (Vec<f64>, Vec<f64>) {
+        let d = self.d;
+        let count = marked.iter().filter(|m| **m).count().max(1) as f64;
+        let sums = self.shares(marked).map(|(panels, marked)| {
+            let mut sums = vec![0.0; d];
+            vectorised(
+                #[inline(always)]
+                || add_rows(panels, marked, &mut sums),
+            );
+            sums
+        });
+        let location = mean(&sums.collect::<Vec<_>>(), count);
+        let products = self.shares(marked).map(|(panels, marked)| {
+            let mut sums = vec![0.0; d * d];
+            vectorised(
+                #[inline(always)]
+                || add_products(panels, marked, &location, &mut sums),
+            );
+            sums
+        });
+        let covariance = mean(&products.collect::<Vec<_>>(), count);
+        (location, covariance)
+    }
+
+    /// Squared distances of all rows from a location, in a metric.
+    ///
+    /// # Shapes
+    /// `location`: `(d,)`; `out`: `(n,)`.
+    pub(super) fn distances(&self, location: &[f64], metric: &Whitening, out: &mut [f64]) {
+        let share = self.share() * WIDTH;
+        let panels = self.data.par_chunks(share * self.d);
+        panels
+            .zip(out.par_chunks_mut(share))
+            .for_each(|(panels, out)| {
+                let mut centred = vec![0.0; WIDTH * self.d];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let panels = panels.chunks_exact(WIDTH * self.d);
+                        for (panel, out) in panels.zip(out.chunks_mut(WIDTH)) {
+                            subtract(panel, location, &mut centred);
+                            let squared = metric.squared(&centred);
+                            out.copy_from_slice(squared.get(..out.len()).unwrap_or_default());
+                        }
+                    },
+                );
+            });
+    }
+}
+
+/// Lays the rows of one panel out, and leaves the lanes behind them.
+pub(super) fn fill(rows: &[f32], d: usize, panel: &mut [f64]) {
+    for (lane, row) in rows.chunks_exact(d).enumerate() {
+        let column = panel.iter_mut().skip(lane).step_by(WIDTH);
+        column.zip(row).for_each(|(to, x)| *to = f64::from(*x));
+    }
+}
+
+/// The sum of the shares' sums, over a count.
+fn mean(shares: &[Vec<f64>], count: f64) -> Vec<f64> {
+    let mut sums = vec![0.0; shares.first().map_or(0, Vec::len)];
+    for share in shares {
+        sums.iter_mut().zip(share).for_each(|(sum, s)| *sum += s);
+    }
+    for sum in &mut sums {
+        *sum /= count;
+    }
+    sums
+}
+
+/// `out = panel - location`, column by column.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn subtract(panel: &[f64], location: &[f64], out: &mut [f64]) {
+    let columns = panel.as_chunks::<WIDTH>().0.iter();
+    let out = out.as_chunks_mut::<WIDTH>().0.iter_mut();
+    for ((column, out), centre) in columns.zip(out).zip(location) {
+        for lane in 0..WIDTH {
+            out[lane] = column[lane] - centre;
+        }
+    }
+}
+
+/// Adds the marked rows of some panels to `sums`, `(d,)`.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn add_rows(panels: &[f64], marked: &[bool], sums: &mut [f64]) {
+    let d = sums.len();
+    for (panel, marked) in panels.chunks_exact(WIDTH * d).zip(marked.chunks(WIDTH)) {
+        let mut weights = [0.0; WIDTH];
+        for (weight, marked) in weights.iter_mut().zip(marked) {
+            *weight = f64::from(u8::from(*marked));
+        }
+        for (column, sum) in panel.as_chunks::<WIDTH>().0.iter().zip(&mut *sums) {
+            let mut lanes = [0.0; LANES];
+            for lane in 0..WIDTH {
+                lanes[lane % LANES] += column[lane] * weights[lane];
+            }
+            *sum += lanes.iter().sum::<f64>();
+        }
+    }
+}
+
+/// Adds the products of the marked rows' columns to the lower half of `sums`, `(d, d)`.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn add_products(panels: &[f64], marked: &[bool], location: &[f64], sums: &mut [f64]) {
+    let d = location.len();
+    // Column after column of the rows gathered so far.
+    let mut batch = vec![0.0; BATCH * d];
+    let mut filled = 0;
+    for (panel, marked) in panels.chunks_exact(WIDTH * d).zip(marked.chunks(WIDTH)) {
+        if filled + WIDTH > BATCH {
+            add_batch(&batch, filled, d, sums);
+            filled = 0;
+        }
+        let mut lanes = [0usize; WIDTH];
+        let mut count = 0;
+        for (lane, _) in marked.iter().enumerate().filter(|(_, m)| **m) {
+            lanes[count % WIDTH] = lane;
+            count += 1;
+        }
+        let columns = panel.as_chunks::<WIDTH>().0.iter().zip(location);
+        let batch = batch.as_chunks_mut::<BATCH>().0.iter_mut();
+        for ((column, centre), batch) in columns.zip(batch) {
+            let to = batch.iter_mut().skip(filled);
+            for (to, lane) in to.zip(&lanes[..count]) {
+                *to = column[lane % WIDTH] - centre;
+            }
+        }
+        filled += count;
+    }
+    add_batch(&batch, filled, d, sums);
+}
+
+/// Adds the products of the first `filled` rows of a batch.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn add_batch(batch: &[f64], filled: usize, d: usize, sums: &mut [f64]) {
+    let columns = batch.as_chunks::<BATCH>().0;
+    // Past the last column it is multiplied once more, and the products are not used.
+    let at = |j: usize| &columns[j.min(d - 1)];
+    for j in (0..d).step_by(EDGE) {
+        let rows: [_; EDGE] = std::array::from_fn(|a| at(j + a));
+        for k in (0..(j + EDGE).min(d)).step_by(2) {
+            let products = products(rows, [at(k), at(k + 1)], filled);
+            for (a, products) in products.iter().enumerate() {
+                for (b, product) in products.iter().enumerate() {
+                    if j + a < d && k + b <= j + a {
+                        sums[lower(j + a, k + b, d)] += product;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Dot products of every `a` with every `b` over the first `filled` rows.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn products(a: [&[f64; BATCH]; EDGE], b: [&[f64; BATCH]; 2], filled: usize) -> [[f64; 2]; EDGE] {
+    let whole = |range: Range<usize>| -> [[f64; 2]; EDGE] {
+        let mut sums = [[[0.0; LANES]; 2]; EDGE];
+        let [a0, a1, a2, a3] = a.map(|a| a[range.clone()].as_chunks::<LANES>().0);
+        let [b0, b1] = b.map(|b| b[range.clone()].as_chunks::<LANES>().0);
+        let rest = a2.iter().zip(a3).zip(b0.iter().zip(b1));
+        for ((a0, a1), ((a2, a3), (b0, b1))) in a0.iter().zip(a1).zip(rest) {
+            for lane in 0..LANES {
+                for (sums, a) in sums.iter_mut().zip([a0, a1, a2, a3]) {
+                    sums[0][lane] += a[lane] * b0[lane];
+                    sums[1][lane] += a[lane] * b1[lane];
+                }
+            }
+        }
+        sums.map(|sums| sums.map(|lanes| lanes.iter().sum()))
+    };
+    let body = filled / LANES * LANES;
+    let mut sums = whole(0..body);
+    for row in body..filled {
+        for (sums, a) in sums.iter_mut().zip(a) {
+            sums[0] += a[row] * b[0][row];
+            sums[1] += a[row] * b[1][row];
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use rand_distr::{Distribution, StandardNormal};
+
+    #[test]
+    fn moments_and_distances_agree_with_their_definition_at_every_width() {
+        for (n, d) in [(5, 1), (16, 2), (333, 3), (2500, 7), (40, 13)] {
+            let mut rng = stream(3, Purpose::Subset, [n as u64, d as u64]);
+            let values: Vec<f32> = (0..n * d)
+                .map(|_| StandardNormal.sample(&mut rng))
+                .collect();
+            let rows = Rows::new(&values, d).unwrap();
+            let mut panels = Panels::new(rows);
+            panels.standardise(&vec![0.5; d], &vec![2.0; d]);
+            let marked: Vec<bool> = (0..n).map(|i| i % 3 != 1).collect();
+            let (location, covariance) = panels.moments(&marked);
+
+            let at = |i: usize, j: usize| (f64::from(rows.get(i).unwrap()[j]) - 0.5) * 2.0;
+            let picked: Vec<usize> = (0..n).filter(|i| marked[*i]).collect();
+            let over = |f: &dyn Fn(usize) -> f64| {
+                picked.iter().map(|i| f(*i)).sum::<f64>() / picked.len() as f64
+            };
+            for j in 0..d {
+                assert!((location[j] - over(&|i| at(i, j))).abs() < 1e-12);
+                for k in 0..=j {
+                    let expected = over(&|i| (at(i, j) - location[j]) * (at(i, k) - location[k]));
+                    let found = covariance[lower(j, k, d)];
+                    assert!((found - expected).abs() < 1e-12, "{n} {d} {j} {k}");
+                }
+            }
+            let metric = Whitening::identity(d);
+            let mut squared = vec![0.0; n];
+            panels.distances(&location, &metric, &mut squared);
+            for (i, found) in squared.iter().enumerate() {
+                let expected: f64 = (0..d).map(|j| (at(i, j) - location[j]).powi(2)).sum();
+                assert!((found - expected).abs() < 1e-10, "{n} {d} {i}");
+            }
+            let some = panels.pick(&picked);
+            let all = some.moments(&vec![true; picked.len()]);
+            assert!((all.0[0] - location[0]).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! One-class support vector machine (B. Schölkopf, J. C. Platt, J. Shawe-Taylor, A. J. Smola
+//! and R. C. Williamson, *Estimating the support of a high-dimensional distribution*, Neural
+//! Computation 13, 2001) with a Gaussian kernel.
+//!
+//! The smallest region, in the kernel's space, that holds all but a share nu of the rows:
+//!
+//! ```text
+//! K(x, y) = exp(-gamma |x - y|^2)
+//! min 1/2 a' K a    0 <= a_i <= 1    sum_i a_i = nu n
+//! s(x) = rho - sum_i a_i K(x_i, x)
+//! ```
+//!
+//! The score is minus scikit-learn's `decision_function`, in its units: the coefficients sum
+//! to nu n.
+//!
+//! Defaults are scikit-learn's: nu = 0.5, gamma = 1 / (d V) with V the variance of all
+//! values, and the solver's tolerance 1e-3. Up to `exact_rows` the solver is exact ([`smo`]);
+//! above, the kernel is approximated by `n_components` landmarks ([`nystroem`]), and the
+//! solution is a sum over them: [`Warning::Approximated`] says so.
+
+mod columns;
+mod kernel;
+mod linear;
+mod nystroem;
+mod smo;
+
+use serde::{Deserialize, Serialize};
+
+use self::columns::Columns;
+use self::kernel::{Expansion, Unit};
+use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use crate::artefact::{Reader, Writer};
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
+use crate::error::{Error, Result};
+use crate::progress::Warning;
+use crate::training::Session;
+
+/// Rows scored at a time.
+const BLOCK: usize = 1 << 15;
+
+/// Hyper-parameters of `ocsvm`: the one-class support vector machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OcsvmSpec {
+    /// The kernel's width: `exp(-gamma |x - y|^2)`.
+    pub gamma: Gamma,
+    /// Share of the rows that may lie outside at the most, and are support vectors at the
+    /// least; above 0, at most 1.
+    pub nu: f64,
+    /// How far from the optimum the exact solver may end, in units of the score. Above 0.
+    pub tolerance: f64,
+    /// Rows up to which the solver is exact.
+    pub exact_rows: usize,
+    /// Landmarks of the approximation above that, 1 to 4096.
+    pub n_components: usize,
+    /// How rows are scaled first.
+    pub space: Scaling,
+}
+
+/// The kernel's gamma: a number, or `"scale"`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number or \"scale\"")]
+pub enum Gamma {
+    /// This number, above 0.
+    Value(f64),
+    /// One over the number of columns times the variance of all values.
+    Scale(Scale),
+}
+
+/// The word `"scale"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// The word `"scale"`.
+    Scale,
+}
+
+impl Default for OcsvmSpec {
+    fn default() -> Self {
+        Self {
+            gamma: Gamma::Scale(Scale::Scale),
+            nu: 0.5,
+            tolerance: 1e-3,
+            exact_rows: 20_000,
+            n_components: 512,
+            space: Scaling::Identity,
+        }
+    }
+}
+
+/// `s(x) = rho - sum_i c_i K(x_i, x)`.
+#[derive(Debug, PartialEq)]
+struct Ocsvm {
+    unit: Unit,
+    expansion: Expansion,
+    rho: f64,
+}
+
+impl OcsvmSpec {
+    /// The kernel's scaling for these rows.
+    fn unit(&self, rows: Rows<'_>) -> Unit {
+        let (n, d) = (rows.n_rows() as f64, rows.n_cols());
+        let mut centre = vec![0.0; d];
+        for row in &rows {
+            for (centre, x) in centre.iter_mut().zip(row) {
+                *centre += f64::from(*x) / n;
+            }
+        }
+        let gamma = match self.gamma {
+            Gamma::Value(gamma) => gamma,
+            Gamma::Scale(_) => {
+                let mean = centre.iter().sum::<f64>() / d as f64;
+                let values = rows.as_slice().iter();
+                let squares: f64 = values.map(|x| (f64::from(*x) - mean).powi(2)).sum();
+                1.0 / (squares / n)
+            }
+        };
+        Unit {
+            centre,
+            root: gamma.sqrt(),
+        }
+    }
+
+    /// Landmarks for so many rows.
+    fn landmarks(&self, n: usize) -> usize {
+        self.n_components.min(n)
+    }
+}
+
+impl Arm for OcsvmSpec {
+    fn validate(&self) -> Result<()> {
+        if let Gamma::Value(gamma) = self.gamma {
+            let holds = gamma.is_finite() && gamma > 0.0;
+            require("gamma", gamma, holds, "\"scale\" or a number above 0")?;
+        }
+        let holds = self.nu > 0.0 && self.nu <= 1.0;
+        require("nu", self.nu, holds, "above 0, at most 1")?;
+        let holds = self.tolerance.is_finite() && self.tolerance > 0.0;
+        require("tolerance", self.tolerance, holds, "above 0")?;
+        let holds = (1..=4096).contains(&self.n_components);
+        require("n_components", self.n_components, holds, "1 to 4096")
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        let (n, d) = (n_rows as u64, n_features as u64);
+        // Twice the rows as the kernel sees them, and its columns or features.
+        let rows = n.saturating_mul(d.saturating_mul(8));
+        let kernel = if n_rows <= self.exact_rows {
+            n.saturating_mul((self.nu * n as f64) as u64)
+                .min(columns::BUDGET as u64)
+        } else {
+            let m = self.landmarks(n_rows);
+            m as u64 * nystroem::fitted_rows(n_rows, m) as u64
+        };
+        rows.saturating_add(kernel.saturating_mul(4))
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        fit_spaced(self.space, rows, |rows| {
+            if rows.n_rows() <= self.exact_rows {
+                self.exact(rows, session)
+            } else {
+                self.approximate(rows, session)
+            }
+        })
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        restore_spaced(self.space, n_features, reader, |reader| {
+            Ocsvm::restore(n_features, reader)
+        })
+    }
+}
+
+impl OcsvmSpec {
+    fn exact(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Fit<Ocsvm>> {
+        let d = rows.n_cols();
+        let unit = self.unit(rows);
+        let vectors = unit.vectors(rows);
+        let columns = Columns::new(&vectors, d);
+        let found = smo::solve(columns, self.nu, self.tolerance, session)?;
+        let support = vectors.chunks_exact(d).zip(&found.alpha);
+        let support = support.filter(|(_, alpha)| **alpha > 0.0);
+        let (points, coefficients): (Vec<&[f32]>, Vec<f64>) = support.unzip();
+        let mut fit = Fit::new(Ocsvm {
+            unit,
+            expansion: Expansion {
+                points: points.concat(),
+                coefficients,
+            },
+            rho: found.rho,
+        });
+        fit.warnings
+            .extend((!found.converged).then(|| Warning::NotConverged {
+                what: "the solver".to_owned(),
+                iterations: found.steps,
+            }));
+        Ok(fit)
+    }
+
+    fn approximate(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Fit<Ocsvm>> {
+        let (n, d) = (rows.n_rows(), rows.n_cols());
+        let unit = self.unit(rows);
+        let vectors = unit.vectors(rows);
+        let m = self.landmarks(n);
+        let (expansion, rho) = nystroem::solve(&vectors, d, m, self.nu, session)?;
+        let mut fit = Fit::new(Ocsvm {
+            unit,
+            expansion,
+            rho,
+        });
+        fit.warnings.push(Warning::Approximated {
+            n_rows: n,
+            most: self.exact_rows,
+            what: format!("a kernel approximated by {m} landmarks"),
+        });
+        Ok(fit)
+    }
+}
+
+impl Ocsvm {
+    fn restore(d: usize, reader: &mut Reader) -> Result<Self> {
+        let points = reader.f32_rows("points", d)?;
+        let m = points.len() / d;
+        let coefficients = Self::vector(reader, "coefficients", m)?;
+        let centre = Self::vector(reader, "centre", d)?;
+        let constants = Self::vector(reader, "constants", 2)?;
+        let (root, rho) = (constants[0], constants[1]);
+        if root <= 0.0 {
+            return Err(reader.corrupt("constants", root.to_string(), "a root of gamma above 0"));
+        }
+        Ok(Self {
+            unit: Unit { centre, root },
+            expansion: Expansion {
+                points,
+                coefficients,
+            },
+            rho,
+        })
+    }
+
+    /// A vector of a known length.
+    fn vector(reader: &mut Reader, name: &str, len: usize) -> Result<Vec<f64>> {
+        let values = reader.f64(name)?;
+        if values.len() == len {
+            return Ok(values);
+        }
+        let found = format!("of {} values", values.len());
+        Err(reader.corrupt(name, found, format!("{len} values")))
+    }
+}
+
+impl Detector for Ocsvm {
+    fn n_features(&self) -> usize {
+        self.unit.centre.len()
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        let d = self.n_features();
+        for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            self.expansion.sums(&self.unit.vectors(rows), d, out);
+        }
+        for score in out.iter_mut() {
+            *score = self.rho - *score;
+        }
+        match out.iter().position(|s| !s.is_finite()) {
+            Some(i) => Err(Error::ScoreNotFinite {
+                row: i + 1,
+                score: out[i],
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        let (m, d) = (self.expansion.coefficients.len(), self.n_features());
+        writer.f32("points", &[m, d], &self.expansion.points);
+        writer.f64("coefficients", &self.expansion.coefficients);
+        writer.f64("centre", &self.unit.centre);
+        writer.f64("constants", &[self.unit.root, self.rho]);
+    }
+}
