@@ -15,7 +15,8 @@ KEY = ["set", "detector", "size"]
 # Rows of the two largest sets of the paper's Table 2: KDD1999 and Record.
 PAPER = [4_898_431, 5_734_488]
 FIELDS = ["set", "detector", "size", "n", "d", "runs", "fit_seconds", "score_seconds"]
-FIELDS += ["peak_mib", "read_mib", "kinds", "status", "machine"]
+FIELDS += ["peak_mib", "read_mib", "steps", "kinds", "status", "machine"]
+NUMBERS = ["n", "d", "runs", "fit_seconds", "score_seconds", "peak_mib", "read_mib", "steps"]
 
 
 def load():
@@ -25,7 +26,7 @@ def load():
     with open(RESULTS, newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        for key in ["n", "d", "runs", "fit_seconds", "score_seconds", "peak_mib", "read_mib"]:
+        for key in NUMBERS:
             row[key] = float(row[key]) if row[key] else None
     return rows
 
@@ -52,7 +53,8 @@ def line(row):
     if row["status"] != "ok":
         return f"{head} {row['status']}"
     text = f"{head} fit {seconds(row['fit_seconds'])} s, score {seconds(row['score_seconds'])} s,"
-    return f"{text} peak {row['peak_mib']:.0f} MiB {row['kinds']}".rstrip()
+    text += f" peak {row['peak_mib']:.0f} MiB, {row['steps']} steps {row['kinds']}"
+    return text.rstrip()
 
 
 def seconds(value):
@@ -65,7 +67,8 @@ def duration(value):
     """Seconds, minutes, hours or days."""
     for unit, size in [("d", 86_400), ("h", 3600), ("min", 60)]:
         if value >= 2 * size:
-            return f"{value / size:,.0f} {unit}" if value >= 10 * size else f"{value / size:.1f} {unit}"
+            value /= size
+            return f"{value:,.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
     return f"{seconds(value)} s"
 
 
@@ -74,10 +77,13 @@ def is_approximate(row):
 
 
 def last_decade(points, key):
-    """(n, value) of what the method did up to the largest size, from a tenth of that size."""
+    """(n, value) from a tenth of the largest size, where the method did what it does there: by the
+    same approximation, and in the same number of training steps if that has reached its cap."""
     points = [p for p in points if p[key] is not None]
     largest = points[-1]
     points = [p for p in points if is_approximate(p) == is_approximate(largest)]
+    capped = [p for p in points if p["steps"] == largest["steps"]]
+    points = capped if len(capped) > 1 else points
     return [(p["n"], p[key]) for p in points if p["n"] * 10 >= largest["n"] * 0.99]
 
 
@@ -94,17 +100,19 @@ def slope(xs, ys):
 
 
 def predict(points, n):
-    """A power law through the largest point where cost grows faster than rows, a straight line
-    where it grows more slowly: then part of it is a fixed cost, and a power below 1 would promise
-    that the cost of a row falls for ever."""
+    """A power law through the largest point where cost grows faster than rows. Where it grows more
+    slowly part of it is a fixed cost, and a power below 1 would promise that rows cost less and
+    less for ever: there a straight line, by the points from a fifth of the largest size."""
     power = exponent(points)
     if power is None:
         return None
     largest, value = points[-1]
     if power >= 1:
         return value * (n / largest) ** power
-    a_row = max(slope([p[0] for p in points], [p[1] for p in points]), 0)
-    return value + a_row * (n - largest)
+    near = [p for p in points if p[0] * 5 >= largest]
+    near = near if len(near) > 1 else points[-2:]
+    a_row = slope([p[0] for p in near], [p[1] for p in near])
+    return value + max(a_row, 0) * (n - largest)
 
 
 def shown(points, key, form):
@@ -137,9 +145,8 @@ def predictions(groups):
         points = [p for p in points if p["status"] == "ok"]
         if not points:
             continue
-        fit, score, peak = (
-            last_decade(points, key) for key in ["fit_seconds", "score_seconds", "peak_mib"]
-        )
+        keys = ["fit_seconds", "score_seconds", "peak_mib"]
+        fit, score, peak = (last_decade(points, key) for key in keys)
         cells = [detector, f"{fit[0][0]:,.0f} to {fit[-1][0]:,.0f}"]
         cells += [maybe(exponent(part), "{:.2f}".format) for part in [fit, score]]
         for n in PAPER:

@@ -23,21 +23,22 @@ from contender import Contender, Refused, TimedOut, build, machine  # noqa: E402
 import report  # noqa: E402
 
 SETS = {"kdd1999": 494_021, "covertype": 286_048}
-SIZES = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 400_000]
+SIZES = [1_000, 3_000, 10_000, 30_000, 100_000, 200_000, 300_000, 400_000]
 # Quicker points than this are measured three times, in three processes.
 QUICK = 5
 
 
 def measure(binary, file, size, detector, arguments):
     """One process: reads the sample, fits, scores. Never raises for what the point itself did."""
-    row = {"fit_seconds": "", "score_seconds": "", "peak_mib": "", "kinds": "", "status": "ok"}
+    row = dict.fromkeys(["fit_seconds", "score_seconds", "peak_mib", "steps", "kinds"], "")
+    row["status"] = "ok"
     with Contender([binary], arguments.threads) as ours:
         row |= ours.ask("read", file, size, "label")
         row["read_mib"] = ours.peak()
         try:
             fit = ours.ask("fit", detector, 0, limit=arguments.timeout)
             row["fit_seconds"] = fit["seconds"]
-            row["kinds"] = " ".join(fit["kinds"])
+            row |= {"steps": fit["steps"], "kinds": " ".join(fit["kinds"])}
             row["peak_mib"] = ours.peak()
             row["score_seconds"] = ours.ask("score", limit=arguments.timeout)["seconds"]
             row["peak_mib"] = ours.peak()

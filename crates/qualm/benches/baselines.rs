@@ -80,8 +80,9 @@ fn answer(words: &[&str], state: &mut State) -> Result<Value> {
             let warnings = &fitted.provenance().warnings;
             let kinds: Vec<_> = warnings.iter().map(|w| json!(w)["kind"].take()).collect();
             let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+            let steps = fitted.provenance().steps;
             state.fitted = Some(fitted);
-            Ok(json!({ "seconds": seconds, "kinds": kinds, "warnings": texts }))
+            Ok(json!({ "seconds": seconds, "steps": steps, "kinds": kinds, "warnings": texts }))
         }
         ["score"] => {
             let rows = rows(state)?;
