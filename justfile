@@ -37,6 +37,14 @@ table2 DATA *ARGS:
 bench-engine *ARGS:
     python3 bench/engine/bench.py {{ARGS}}
 
+# The baselines beside scikit-learn and PyOD; installs both into bench/baselines/.venv
+bench-baselines *ARGS:
+    python3 bench/baselines/bench.py {{ARGS}}
+
+# How cost grows with the rows, written into docs/scaling.md: needs QUALM_DATA
+bench-scaling *ARGS:
+    python3 bench/scaling/scaling.py {{ARGS}}
+
 # Rewrite the generated part of the command-line reference
 docs-cli:
     QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference
