@@ -4,7 +4,7 @@ use rand::seq::index;
 use rayon::prelude::*;
 
 use super::panels::Panels;
-use super::scatter::Scatter;
+use super::scatter::{Scatter, Whitening};
 use crate::error::Result;
 use crate::rng::{Purpose, stream};
 use crate::training::Session;
@@ -37,6 +37,18 @@ const MANY: usize = 30;
 struct Candidate {
     scatter: Scatter,
     marked: Vec<bool>,
+    /// The metric that led here, where the subset's own lacks directions.
+    before: Option<Whitening>,
+}
+
+impl Candidate {
+    /// Its location and the metric that tells who is near: the last one that measures every
+    /// direction, as in scikit-learn.
+    fn raw(self) -> Scatter {
+        let mut raw = self.scatter;
+        raw.metric = self.before.unwrap_or(raw.metric);
+        raw
+    }
 }
 
 /// The search over one set of rows.
@@ -126,7 +138,7 @@ impl<'a> Search<'a> {
         let first = best(candidates).into_iter().next();
         first.map_or_else(
             || Scatter::of(self.rows, &vec![true; self.rows.n_rows()]),
-            |candidate| candidate.scatter,
+            Candidate::raw,
         )
     }
 
@@ -206,7 +218,12 @@ impl<'a> Search<'a> {
     /// C-steps from a subset.
     fn concentrate(&self, marked: Vec<bool>, steps: usize) -> Candidate {
         let scatter = Scatter::of(self.rows, &marked);
-        self.go_on(Candidate { scatter, marked }, steps)
+        let start = Candidate {
+            scatter,
+            marked,
+            before: None,
+        };
+        self.go_on(start, steps)
     }
 
     /// At most so many C-steps: to the rows nearest in the metric of the subset, of which
@@ -224,7 +241,12 @@ impl<'a> Search<'a> {
             if scatter.objective() >= at.scatter.objective() {
                 break;
             }
-            at = Candidate { scatter, marked };
+            let singular = scatter.rank() < self.rank;
+            at = Candidate {
+                scatter,
+                marked,
+                before: singular.then_some(at.scatter.metric),
+            };
         }
         at
     }
@@ -252,7 +274,7 @@ impl<'a> Search<'a> {
     /// C-steps from a given subset until they stand still: for comparison with others.
     #[cfg(test)]
     pub(super) fn from(&self, marked: Vec<bool>) -> Scatter {
-        self.concentrate(marked, MANY).scatter
+        self.concentrate(marked, MANY).raw()
     }
 }
 

@@ -34,6 +34,8 @@
 //!   degrees of freedom are counted in them, and [`Warning::SingularCovariance`] says so.
 //!   As in scikit-learn, C-steps end when a half varies in fewer directions than all rows.
 
+#[cfg(test)]
+pub(super) mod golden;
 mod mcd;
 mod panels;
 mod scatter;

@@ -19,6 +19,8 @@
 //! solution is a sum over them: [`Warning::Approximated`] says so.
 
 mod columns;
+#[cfg(test)]
+mod golden;
 mod kernel;
 mod linear;
 mod nystroem;
