@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, SpSpec};
+use crate::baselines::{self, IforestSpec, LesinnSpec, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -41,6 +41,10 @@ pub enum Spec {
     Dum(DumSpec),
     /// Distance to the nearest of a few sampled rows.
     Sp(SpSpec),
+    /// How soon random splits leave a row alone.
+    Iforest(IforestSpec),
+    /// Mean distance to the nearest row in each of many small samples.
+    Lesinn(LesinnSpec),
 }
 
 impl Default for Spec {
@@ -51,7 +55,7 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "sp"];
+    pub const DETECTORS: &[&str] = &["dum", "sp", "iforest", "lesinn"];
 
     /// A detector's preset by name; every detector has `default`.
     ///
@@ -61,6 +65,10 @@ impl Spec {
         match detector {
             "dum" => DumSpec::preset(preset).map(Self::Dum),
             "sp" => baselines::preset("sp", preset, |s: &mut SpSpec| &mut s.space).map(Self::Sp),
+            "iforest" => baselines::preset("iforest", preset, |s: &mut IforestSpec| &mut s.space)
+                .map(Self::Iforest),
+            "lesinn" => baselines::preset("lesinn", preset, |s: &mut LesinnSpec| &mut s.space)
+                .map(Self::Lesinn),
             _ => Err(Error::UnknownDetector {
                 found: detector.to_owned(),
                 known: Self::DETECTORS,
@@ -74,6 +82,8 @@ impl Spec {
         match self {
             Self::Dum(_) => "dum",
             Self::Sp(_) => "sp",
+            Self::Iforest(_) => "iforest",
+            Self::Lesinn(_) => "lesinn",
         }
     }
 
@@ -82,6 +92,8 @@ impl Spec {
         match self {
             Self::Dum(spec) => spec,
             Self::Sp(spec) => spec,
+            Self::Iforest(spec) => spec,
+            Self::Lesinn(spec) => spec,
         }
     }
 

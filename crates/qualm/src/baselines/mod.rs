@@ -4,9 +4,14 @@
 //! defaults come from. What they share is here: the [`Scaling`] before each of them, and
 //! the presets.
 
+mod iforest;
+mod lesinn;
 mod sp;
 mod spaced;
+mod subsamples;
 
+pub use iforest::IforestSpec;
+pub use lesinn::LesinnSpec;
 pub use sp::SpSpec;
 pub use spaced::Scaling;
 

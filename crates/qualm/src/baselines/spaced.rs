@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Detector, Outcome};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::Threads;
 use crate::progress::Warning;
 use crate::space::{Space, SpaceKind, SpaceOptions};
@@ -144,10 +144,19 @@ impl<D: Detector> Detector for Spaced<D> {
     }
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
-        for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let blocks = rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK));
+        for (i, (rows, out)) in blocks.enumerate() {
             let vectors = self.space.vectors(rows);
-            self.inner
-                .score_into(Rows::checked(&vectors, rows.n_cols()), out)?;
+            let vectors = Rows::checked(&vectors, rows.n_cols());
+            let scored = self.inner.score_into(vectors, out);
+            scored.map_err(|error| match error {
+                // Counted from the first row of all.
+                Error::ScoreNotFinite { row, score } => Error::ScoreNotFinite {
+                    row: i * BLOCK + row,
+                    score,
+                },
+                other => other,
+            })?;
         }
         Ok(())
     }
