@@ -76,7 +76,7 @@ mod spec;
 pub mod stats;
 mod training;
 
-pub use baselines::{IforestSpec, LesinnSpec, Scaling, SpSpec};
+pub use baselines::{AeSpec, IforestSpec, LesinnSpec, RepenSpec, Scaling, SpSpec};
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};

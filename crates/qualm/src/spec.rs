@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, IforestSpec, LesinnSpec, SpSpec};
+use crate::baselines::{self, AeSpec, IforestSpec, LesinnSpec, RepenSpec, SpSpec};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -45,6 +45,10 @@ pub enum Spec {
     Iforest(IforestSpec),
     /// Mean distance to the nearest row in each of many small samples.
     Lesinn(LesinnSpec),
+    /// How badly an autoencoder gives a row back.
+    Ae(AeSpec),
+    /// The scores of `lesinn` in a learned space.
+    Repen(RepenSpec),
 }
 
 impl Default for Spec {
@@ -55,7 +59,7 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "sp", "iforest", "lesinn"];
+    pub const DETECTORS: &[&str] = &["dum", "sp", "iforest", "lesinn", "ae", "repen"];
 
     /// A detector's preset by name; every detector has `default`.
     ///
@@ -69,6 +73,9 @@ impl Spec {
                 .map(Self::Iforest),
             "lesinn" => baselines::preset("lesinn", preset, |s: &mut LesinnSpec| &mut s.space)
                 .map(Self::Lesinn),
+            "ae" => baselines::preset("ae", preset, |s: &mut AeSpec| &mut s.space).map(Self::Ae),
+            "repen" => baselines::preset("repen", preset, |s: &mut RepenSpec| &mut s.space)
+                .map(Self::Repen),
             _ => Err(Error::UnknownDetector {
                 found: detector.to_owned(),
                 known: Self::DETECTORS,
@@ -84,6 +91,8 @@ impl Spec {
             Self::Sp(_) => "sp",
             Self::Iforest(_) => "iforest",
             Self::Lesinn(_) => "lesinn",
+            Self::Ae(_) => "ae",
+            Self::Repen(_) => "repen",
         }
     }
 
@@ -94,6 +103,8 @@ impl Spec {
             Self::Sp(spec) => spec,
             Self::Iforest(spec) => spec,
             Self::Lesinn(spec) => spec,
+            Self::Ae(spec) => spec,
+            Self::Repen(spec) => spec,
         }
     }
 

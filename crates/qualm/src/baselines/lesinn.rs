@@ -1,4 +1,4 @@
-//! Least similar nearest neighbours (G. Pang, K. M. Ting and D. Albrecht, *LeSiNN: detecting
+//! Least similar nearest neighbours (G. Pang, K. M. Ting and D. Albrecht, *`LeSiNN`: detecting
 //! anomalies by identifying least similar nearest neighbours*, ICDM Workshops 2015).
 //!
 //! t subsamples `S_i` of psi rows are drawn, each without replacement. The score of a row is
@@ -111,7 +111,7 @@ impl Detector for Lesinn {
     }
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
-        self.subsamples.mean_distances(rows, out);
+        self.subsamples.mean_distances(rows.as_slice(), out);
         Ok(())
     }
 

@@ -4,14 +4,21 @@
 //! defaults come from. What they share is here: the [`Scaling`] before each of them, and
 //! the presets.
 
+mod ae;
+#[cfg(test)]
+mod golden;
 mod iforest;
 mod lesinn;
+mod network;
+mod repen;
 mod sp;
 mod spaced;
 mod subsamples;
 
+pub use ae::AeSpec;
 pub use iforest::IforestSpec;
 pub use lesinn::LesinnSpec;
+pub use repen::RepenSpec;
 pub use sp::SpSpec;
 pub use spaced::Scaling;
 

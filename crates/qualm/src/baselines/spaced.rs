@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::nn::Threads;
 use crate::progress::Warning;
 use crate::space::{Space, SpaceKind, SpaceOptions};
+use crate::training::Curve;
 
 /// Rows that are scaled at a time while scoring.
 const BLOCK: usize = 4096;
@@ -63,6 +64,10 @@ pub(crate) struct Fit<D> {
     pub(crate) detector: D,
     /// As [`Outcome::scores`].
     pub(crate) scores: Option<Vec<f64>>,
+    /// As [`Outcome::steps`].
+    pub(crate) steps: u64,
+    /// As [`Outcome::curves`].
+    pub(crate) curves: Vec<Curve>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -72,6 +77,8 @@ impl<D> Fit<D> {
         Self {
             detector,
             scores: None,
+            steps: 0,
+            curves: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -91,6 +98,8 @@ pub(crate) fn fit_spaced<D: Detector + 'static>(
     let fitted = fit(Rows::checked(&vectors, rows.n_cols()))?;
     Ok(Outcome {
         scores: fitted.scores,
+        steps: fitted.steps,
+        curves: fitted.curves,
         warnings: fitted.warnings,
         ..Outcome::new(Spaced {
             space,

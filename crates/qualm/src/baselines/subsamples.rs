@@ -50,9 +50,11 @@ impl Subsamples {
         Self::pack(&values, size, rows.n_cols())
     }
 
+    /// Subsamples of so many rows, one after the other.
+    ///
     /// # Shapes
     /// `values`: `(n_estimators * size, d)`.
-    fn pack(values: &[f32], size: usize, d: usize) -> Self {
+    pub(super) fn pack(values: &[f32], size: usize, d: usize) -> Self {
         let n_estimators = values.len() / (size * d);
         let mut packed = Vec::with_capacity(n_estimators * size.next_multiple_of(LANES) * d);
         for subsample in values.chunks_exact(size * d) {
@@ -92,17 +94,17 @@ impl Subsamples {
 
     /// For each row the mean, over the subsamples, of the distance to the nearest row of one.
     ///
+    /// A row with a value that is not finite gets a mean that is not.
+    ///
     /// # Shapes
     /// `rows`: `(n, d)`; `out`: `(n,)`, overwritten.
-    pub(super) fn mean_distances(&self, rows: Rows<'_>, out: &mut [f64]) {
+    pub(super) fn mean_distances(&self, rows: &[f32], out: &mut [f64]) {
         let n_estimators = (self.packed.len() / self.packed_len()) as f64;
-        let blocks: Vec<_> = rows.blocks(BLOCK).collect();
-        blocks
-            .into_par_iter()
+        rows.par_chunks(BLOCK * self.d)
             .zip(out.par_chunks_mut(BLOCK))
             .for_each_init(Vec::new, |exact, (rows, out)| {
                 exact.clear();
-                exact.extend(rows.as_slice().iter().map(|x| f64::from(*x)));
+                exact.extend(rows.iter().map(|x| f64::from(*x)));
                 vectorised(
                     #[inline(always)]
                     || self.sum_up(exact, out),
@@ -205,7 +207,7 @@ mod tests {
             let subsamples = Subsamples::pack(&values, size, d);
             let rows = Rows::new(&data, d).unwrap();
             let mut found = vec![f64::NAN; 131];
-            subsamples.mean_distances(rows, &mut found);
+            subsamples.mean_distances(&data, &mut found);
             for (row, found) in rows.iter().zip(found) {
                 let nearest = values.chunks_exact(size * d).map(|subsample| {
                     let distances = subsample.chunks_exact(d).map(|other| {
