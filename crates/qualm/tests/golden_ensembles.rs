@@ -1,4 +1,4 @@
-//! Mean AUROC over ten seeds of the detectors that draw lots, against other implementations:
+//! Mean AUROC over fifty seeds of the detectors that draw lots, against other implementations:
 //! `golden/ensembles.py` and `golden/networks.py` write the numbers. Without `QUALM_DATA` each
 //! test says 'skipped'.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
@@ -10,6 +10,9 @@ use qualm::Spec;
 use qualm::data::{Batch, Selection, Source};
 use qualm::stats::Metrics;
 use serde::Deserialize;
+
+/// As many as in the golden files: means over ten vary by up to a point themselves.
+const SEEDS: u64 = 50;
 
 /// One point of AUROC.
 const TOLERANCE: f64 = 0.01;
@@ -39,11 +42,12 @@ fn read(set: &str) -> Option<Batch> {
     Some(source.read_all().unwrap())
 }
 
-/// Fits ten seeds on each set of the golden file, labels unseen.
+/// Fits all seeds on each set of the golden file, labels unseen.
 fn compare(detector: &str, golden: &str) {
     let golden: Golden = serde_json::from_str(golden).unwrap();
     let spec = Spec::preset(detector, "default").unwrap();
     assert_eq!(golden.auroc[detector].len(), 3);
+    let mut far = Vec::new();
     for (set, expected) in &golden.auroc[detector] {
         let Some(batch) = read(set) else {
             println!("{detector} on {set}: skipped, QUALM_DATA names no folder");
@@ -55,16 +59,14 @@ fn compare(detector: &str, golden: &str) {
             let scores = fitted.fitted_scores().unwrap();
             Metrics::compute(scores, &labels).unwrap().auroc
         };
-        let mean = (0..10).map(auroc).sum::<f64>() / 10.0;
+        let mean = (0..SEEDS).map(auroc).sum::<f64>() / SEEDS as f64;
         println!(
             "{detector} on {set}: {mean:.4}, expected {:.4} (deviation {:.4} a seed)",
             expected.mean, expected.deviation
         );
-        assert!(
-            (mean - expected.mean).abs() < TOLERANCE,
-            "{detector}, {set}"
-        );
+        far.extend(((mean - expected.mean).abs() >= TOLERANCE).then_some(set));
     }
+    assert!(far.is_empty(), "{detector}: too far on {far:?}");
 }
 
 #[test]

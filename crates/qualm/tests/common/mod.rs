@@ -36,6 +36,12 @@ pub fn small(changes: Value) -> Spec {
     spec.with(keys(changes)).unwrap()
 }
 
+/// A baseline with some keys set otherwise.
+pub fn baseline(detector: &str, changes: Value) -> Spec {
+    let spec = Spec::preset(detector, "default").unwrap();
+    spec.with(keys(changes)).unwrap()
+}
+
 /// Standard normal numbers.
 pub fn normals(seed: u64, n: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -82,7 +82,7 @@ impl Sample {
         let mut varies = vec![false; self.d];
         for row in rows {
             for ((varies, x), first) in varies.iter_mut().zip(row).zip(first) {
-                *varies |= x < first || x > first;
+                *varies |= x.total_cmp(first).is_ne();
             }
         }
         (0..self.d).filter(|j| varies[*j]).collect()
