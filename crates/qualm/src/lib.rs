@@ -77,8 +77,8 @@ pub mod stats;
 mod training;
 
 pub use baselines::{
-    AbodMethod, AbodSpec, EeSpec, Gamma, KnnMethod, KnnSpec, LofSpec, OcsvmSpec, Scale, Scaling,
-    SpSpec,
+    AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
+    LofSpec, OcsvmSpec, RepenSpec, Scale, Scaling, SpSpec,
 };
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artefact::Reader;
-use crate::baselines::{self, AbodSpec, EeSpec, KnnSpec, LofSpec, OcsvmSpec, SpSpec};
+use crate::baselines::{
+    self, AbodSpec, AeSpec, EeSpec, IforestSpec, KnnSpec, LesinnSpec, LofSpec, OcsvmSpec,
+    RepenSpec, SpSpec,
+};
 use crate::checkpoint::Checkpoint;
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome};
@@ -39,6 +42,8 @@ use crate::training::Session;
 pub enum Spec {
     /// The Deep Uncertainty Model.
     Dum(DumSpec),
+    /// How soon random splits leave a row alone.
+    Iforest(IforestSpec),
     /// How much sparser a row lies than its neighbours.
     Lof(LofSpec),
     /// The one-class support vector machine.
@@ -51,6 +56,12 @@ pub enum Spec {
     Knn(KnnSpec),
     /// How little the angles to the neighbours vary.
     Abod(AbodSpec),
+    /// How badly an autoencoder gives a row back.
+    Ae(AeSpec),
+    /// Mean distance to the nearest row in each of many small samples.
+    Lesinn(LesinnSpec),
+    /// `LeSiNN` in a space learned to set its own candidates apart.
+    Repen(RepenSpec),
 }
 
 impl Default for Spec {
@@ -61,7 +72,9 @@ impl Default for Spec {
 
 impl Spec {
     /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &["dum", "lof", "ocsvm", "sp", "ee", "knn", "abod"];
+    pub const DETECTORS: &[&str] = &[
+        "dum", "iforest", "lof", "ocsvm", "sp", "ee", "knn", "abod", "ae", "lesinn", "repen",
+    ];
 
     /// A detector's preset by name; every detector has `default`, which is its library's,
     /// and `paper`, which is the paper's.
@@ -71,12 +84,16 @@ impl Spec {
     pub fn preset(detector: &str, preset: &str) -> Result<Self> {
         let spec = match detector {
             "dum" => return DumSpec::preset(preset).map(Self::Dum),
+            "iforest" => Self::Iforest(IforestSpec::default()),
             "lof" => Self::Lof(LofSpec::default()),
             "ocsvm" => Self::Ocsvm(OcsvmSpec::default()),
             "sp" => Self::Sp(SpSpec::default()),
             "ee" => Self::Ee(EeSpec::default()),
             "knn" => Self::Knn(KnnSpec::default()),
             "abod" => Self::Abod(AbodSpec::default()),
+            "ae" => Self::Ae(AeSpec::default()),
+            "lesinn" => Self::Lesinn(LesinnSpec::default()),
+            "repen" => Self::Repen(RepenSpec::default()),
             _ => {
                 return Err(Error::UnknownDetector {
                     found: detector.to_owned(),
@@ -92,12 +109,16 @@ impl Spec {
     pub fn detector(&self) -> &'static str {
         match self {
             Self::Dum(_) => "dum",
+            Self::Iforest(_) => "iforest",
             Self::Lof(_) => "lof",
             Self::Ocsvm(_) => "ocsvm",
             Self::Sp(_) => "sp",
             Self::Ee(_) => "ee",
             Self::Knn(_) => "knn",
             Self::Abod(_) => "abod",
+            Self::Ae(_) => "ae",
+            Self::Lesinn(_) => "lesinn",
+            Self::Repen(_) => "repen",
         }
     }
 
@@ -105,12 +126,16 @@ impl Spec {
     fn arm(&self) -> &dyn Arm {
         match self {
             Self::Dum(spec) => spec,
+            Self::Iforest(spec) => spec,
             Self::Lof(spec) => spec,
             Self::Ocsvm(spec) => spec,
             Self::Sp(spec) => spec,
             Self::Ee(spec) => spec,
             Self::Knn(spec) => spec,
             Self::Abod(spec) => spec,
+            Self::Ae(spec) => spec,
+            Self::Lesinn(spec) => spec,
+            Self::Repen(spec) => spec,
         }
     }
 

@@ -15,11 +15,10 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use common::{blob_matrix, keys, small};
+use common::{blob_matrix, file, keys, sealed, small};
 use proptest::prelude::*;
 use qualm::{Error, Fitted};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const D: usize = 4;
 
@@ -85,34 +84,11 @@ static MODEL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fitted.unwrap().to_bytes().unwrap()
 });
 
-/// A file from a header and a body.
-fn file(header: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(body);
-    bytes
-}
-
 /// The model's header and body.
 fn parts() -> (Value, Vec<u8>) {
     let len = u64::from_le_bytes(MODEL[..8].try_into().unwrap()) as usize;
     let header = serde_json::from_slice(&MODEL[8..8 + len]).unwrap();
     (header, MODEL[8 + len..].to_vec())
-}
-
-/// A file from a header and a body, its digest made to fit: a forger can do that too.
-fn sealed(mut header: Value, body: &[u8]) -> Vec<u8> {
-    let text = header["__metadata__"]["qualm"].as_str().unwrap_or_default();
-    if let Ok(Value::Object(mut json)) = serde_json::from_str(text) {
-        json.remove("sha256");
-        let mut hash = Sha256::new();
-        hash.update(Value::Object(json.clone()).to_string());
-        hash.update(body);
-        let hex: Vec<String> = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        json.insert("sha256".to_owned(), hex.concat().into());
-        header["__metadata__"]["qualm"] = Value::Object(json).to_string().into();
-    }
-    file(&header.to_string(), body)
 }
 
 /// The model with its safetensors header changed.

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{bits, blob_matrix, contents, keys, small};
+use common::{baseline, bits, blob_matrix, contents, keys, small};
 use qualm::{Checkpoint, Error, Fitted, Progress, Result, Signal, Spec, Step};
 use serde_json::{Value, json};
 
@@ -119,6 +119,31 @@ fn a_resumed_fit_has_the_bits_of_one_that_was_not_interrupted() {
                 };
                 assert_eq!(heard.first, next, "{what}");
             }
+        }
+    }
+}
+
+#[test]
+fn the_baselines_with_a_network_go_on_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = blob_matrix(1, N, D);
+    // 130 steps each: ten a pass over the rows, and one.
+    for (detector, changes) in [
+        ("ae", json!({"epochs": 13, "batch_size": 24})),
+        ("repen", json!({"epochs": 130, "n_components": 4})),
+    ] {
+        let spec = baseline(detector, changes);
+        let whole = spec.fit(rows.rows(), SEED, &mut ()).unwrap();
+        assert_eq!(whole.provenance().losses[0].len(), 65);
+        // The first step, inside an epoch and a window of the curve, the last step.
+        for step in [1, 67, 130] {
+            let checkpoint = through_a_file(&interrupted(&spec, 0, step), folder.path());
+            assert_eq!(checkpoint.step(), step);
+            let mut heard = StopAt::default();
+            let resumed = spec.resume(rows.rows(), SEED, checkpoint, &mut heard);
+            assert_same_model(&resumed.unwrap(), &whole, &format!("{detector}, {step}"));
+            let next = (step < 130).then_some((0, step + 1));
+            assert_eq!(heard.first, next, "{detector}, {step}");
         }
     }
 }

@@ -5,18 +5,30 @@
 //! presets.
 
 mod abod;
+mod ae;
 mod ee;
+#[cfg(test)]
+mod golden;
+mod iforest;
 mod knn;
+mod lesinn;
 mod lof;
+mod network;
 mod ocsvm;
+mod repen;
 mod sp;
 mod spaced;
+mod subsamples;
 
 pub use abod::{AbodMethod, AbodSpec};
+pub use ae::AeSpec;
 pub use ee::EeSpec;
+pub use iforest::IforestSpec;
 pub use knn::{KnnMethod, KnnSpec};
+pub use lesinn::LesinnSpec;
 pub use lof::LofSpec;
 pub use ocsvm::{Gamma, OcsvmSpec, Scale};
+pub use repen::RepenSpec;
 pub use sp::SpSpec;
 pub use spaced::Scaling;
 

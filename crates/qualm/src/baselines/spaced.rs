@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Detector, Outcome};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::Threads;
 use crate::progress::Warning;
 use crate::space::{Space, SpaceKind, SpaceOptions};
+use crate::training::Curve;
 
 /// Rows that are scaled at a time while scoring.
 const BLOCK: usize = 4096;
@@ -63,6 +64,10 @@ pub(crate) struct Fit<D> {
     pub(crate) detector: D,
     /// As [`Outcome::scores`].
     pub(crate) scores: Option<Vec<f64>>,
+    /// As [`Outcome::steps`].
+    pub(crate) steps: u64,
+    /// As [`Outcome::curves`].
+    pub(crate) curves: Vec<Curve>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -72,6 +77,8 @@ impl<D> Fit<D> {
         Self {
             detector,
             scores: None,
+            steps: 0,
+            curves: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -91,6 +98,8 @@ pub(crate) fn fit_spaced<D: Detector + 'static>(
     let fitted = fit(Rows::checked(&vectors, rows.n_cols()))?;
     Ok(Outcome {
         scores: fitted.scores,
+        steps: fitted.steps,
+        curves: fitted.curves,
         warnings: fitted.warnings,
         ..Outcome::new(Spaced {
             space,
@@ -144,10 +153,19 @@ impl<D: Detector> Detector for Spaced<D> {
     }
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
-        for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let blocks = rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK));
+        for (i, (rows, out)) in blocks.enumerate() {
             let vectors = self.space.vectors(rows);
-            self.inner
-                .score_into(Rows::checked(&vectors, rows.n_cols()), out)?;
+            let vectors = Rows::checked(&vectors, rows.n_cols());
+            let scored = self.inner.score_into(vectors, out);
+            scored.map_err(|error| match error {
+                // Counted from the first row of all.
+                Error::ScoreNotFinite { row, score } => Error::ScoreNotFinite {
+                    row: i * BLOCK + row,
+                    score,
+                },
+                other => other,
+            })?;
         }
         Ok(())
     }

@@ -1,0 +1,153 @@
+//! Least similar nearest neighbours (G. Pang, K. M. Ting and D. Albrecht, *`LeSiNN`: detecting
+//! anomalies by identifying least similar nearest neighbours*, ICDM Workshops 2015).
+//!
+//! t subsamples `S_i` of psi rows are drawn, each without replacement. The score of a row is
+//! the mean distance to its nearest neighbour in each of them:
+//!
+//! ```text
+//! q(x) = mean over i of (min over s in S_i of |x - s|)
+//! ```
+//!
+//! The distance is Euclidean, summed in float64. As in the definition, and in the authors'
+//! code, a row takes part in a subsample that it was drawn into: it adds 0 there.
+//!
+//! Defaults: t = 50, psi = 8, as the authors use it in their REPEN.
+
+use serde::{Deserialize, Serialize};
+
+use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::subsamples::Subsamples;
+use crate::artefact::{Reader, Writer};
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
+use crate::error::{Error, Result};
+use crate::training::Session;
+
+/// Hyper-parameters of `lesinn`: the mean distance to the nearest of a few sampled rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LesinnSpec {
+    /// Subsamples, 1 to 1,000,000.
+    pub n_estimators: usize,
+    /// Rows in each, at least 1 and fewer than there are rows: were it all of them, every row
+    /// would find itself.
+    pub max_samples: usize,
+    /// How rows are scaled first.
+    pub space: Scaling,
+}
+
+impl Default for LesinnSpec {
+    fn default() -> Self {
+        Self {
+            n_estimators: 50,
+            max_samples: 8,
+            space: Scaling::Identity,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Lesinn {
+    subsamples: Subsamples,
+    d: usize,
+}
+
+/// Checks the two keys that `repen` has as well.
+pub(super) fn check_subsamples(n_estimators: usize, max_samples: usize) -> Result<()> {
+    let few = (1..=1_000_000).contains(&n_estimators);
+    require("n_estimators", n_estimators, few, "1 to 1,000,000")?;
+    require("max_samples", max_samples, max_samples >= 1, "at least 1")
+}
+
+/// Refuses subsamples that would hold every row.
+pub(super) fn check_size(max_samples: usize, n_rows: usize) -> Result<()> {
+    if max_samples < n_rows {
+        return Ok(());
+    }
+    Err(Error::KeyForRows {
+        key: "max_samples",
+        value: max_samples,
+        most: n_rows - 1,
+        n_rows,
+    })
+}
+
+impl Arm for LesinnSpec {
+    fn validate(&self) -> Result<()> {
+        check_subsamples(self.n_estimators, self.max_samples)
+    }
+
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
+        let size = self.max_samples.min(n_rows);
+        Subsamples::memory(self.n_estimators, size, n_features)
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        let seed = session.seed;
+        fit_spaced(self.space, rows, |rows| {
+            check_size(self.max_samples, rows.n_rows())?;
+            let (t, psi) = (self.n_estimators, self.max_samples);
+            Ok(Fit::new(Lesinn {
+                subsamples: Subsamples::draw(rows, t, psi, seed, 0),
+                d: rows.n_cols(),
+            }))
+        })
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        let (t, psi) = (self.n_estimators, self.max_samples);
+        restore_spaced(self.space, n_features, reader, |reader| {
+            Ok(Lesinn {
+                subsamples: Subsamples::restore(t, psi, n_features, reader)?,
+                d: n_features,
+            })
+        })
+    }
+}
+
+impl Detector for Lesinn {
+    fn n_features(&self) -> usize {
+        self.d
+    }
+
+    fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
+        self.subsamples.mean_distances(rows.as_slice(), out);
+        Ok(())
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.subsamples.save(writer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Spec;
+    use crate::data::Matrix;
+
+    /// Two of three rows in each of many subsamples: a row is left out of a third of them.
+    #[test]
+    fn three_rows_by_hand() {
+        let rows = Matrix::new(vec![0.0, 3.0, 10.0], 1).unwrap();
+        let spec = LesinnSpec {
+            n_estimators: 30_000,
+            max_samples: 2,
+            ..LesinnSpec::default()
+        };
+        let fitted = Spec::Lesinn(spec).fit(rows.rows(), 0, &mut ()).unwrap();
+        let scores = fitted.score(rows.rows()).unwrap();
+        for (score, apart) in scores.iter().zip([3.0, 3.0, 7.0]) {
+            assert!((score - apart / 3.0).abs() < 0.05, "{scores:?}");
+        }
+    }
+
+    #[test]
+    fn subsamples_of_all_rows_are_refused_with_what_to_change() {
+        let rows = Matrix::new((0..8u8).map(f32::from).collect(), 1).unwrap();
+        let error = Spec::Lesinn(LesinnSpec::default()).fit(rows.rows(), 0, &mut ());
+        let message = error.unwrap_err().to_string();
+        let expected = "max_samples = 8: expected at most 7 with 8 rows";
+        assert!(message.starts_with(expected), "{message}");
+    }
+}

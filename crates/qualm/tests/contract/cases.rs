@@ -1,0 +1,211 @@
+//! The battery's table: one row for each way of specifying a detector.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "tests")]
+
+use qualm::Spec;
+use serde_json::{Value, json};
+
+use crate::common::{baseline, small};
+
+/// One row of the battery.
+pub struct Case {
+    pub name: &'static str,
+    pub spec: Spec,
+    pub planted: Planted,
+    /// The score does not depend on the unit and the zero of a column.
+    pub scale_free: bool,
+    /// Another seed gives other scores.
+    pub seeded: bool,
+    /// Works on three rows, too few for most.
+    pub works_on_three: bool,
+}
+
+/// Which planted outlier a Spec is asked to find. At most `above` of the other 300 rows may
+/// score higher, over two seeds.
+pub enum Planted {
+    /// One column a dozen deviations off; it also comes first in the explanation.
+    Column { above: usize },
+    /// Every column hundreds of deviations off: the others then share one direction, which
+    /// is all that a sphere without a kernel can tell rows apart by.
+    Row { above: usize },
+    /// The outlier of [`Planted::Row`] is called the *most* certain, and why.
+    Reversed(#[expect(dead_code, reason = "for the reader")] &'static str),
+    /// Neither outlier is ranked reliably, and why.
+    Exempt(#[expect(dead_code, reason = "for the reader")] &'static str),
+}
+
+impl Case {
+    /// A Deep Uncertainty Model with some keys set otherwise.
+    fn dum(name: &'static str, changes: Value, planted: Planted) -> Self {
+        Self {
+            name,
+            planted,
+            scale_free: !matches!(changes["space"].as_str(), Some("identity" | "unit")),
+            spec: small(changes),
+            seeded: true,
+            works_on_three: false,
+        }
+    }
+
+    /// A baseline with some keys set otherwise.
+    fn baseline(detector: &str, name: &'static str, changes: Value) -> Self {
+        let spec = baseline(detector, changes);
+        let keys = serde_json::to_value(&spec).unwrap();
+        Self {
+            name,
+            spec,
+            planted: Planted::Column { above: 0 },
+            scale_free: matches!(keys["space"].as_str(), Some("minmax" | "standardise")),
+            seeded: !matches!(detector, "knn" | "lof" | "abod" | "ocsvm"),
+            works_on_three: matches!(detector, "iforest" | "ae" | "sp" | "ocsvm"),
+        }
+    }
+}
+
+/// The battery's table.
+pub fn cases() -> Vec<Case> {
+    let mut cases = deep_uncertainty();
+    cases.extend(baselines());
+    cases
+}
+
+fn deep_uncertainty() -> Vec<Case> {
+    let concentration = "a diagonal covariance can put all weight of a dimension on one row; \
+                         the norm and the trace then follow single dimensions and vary from \
+                         seed to seed";
+    let dum = Case::dum;
+    vec![
+        // As the default, but a small number of Fourier features and few steps: the ranks
+        // are those of a rough model.
+        dum("dum: default", json!({}), Planted::Column { above: 9 }),
+        dum(
+            "dum: default, cosine",
+            json!({"objective": "cosine"}),
+            Planted::Column { above: 3 },
+        ),
+        dum(
+            "dum: default, local bags",
+            json!({"bags": "local", "cells": 4}),
+            Planted::Column { above: 3 },
+        ),
+        dum(
+            "dum: default, three members",
+            json!({"members": 3}),
+            Planted::Column { above: 3 },
+        ),
+        dum(
+            "dum: default, view noise",
+            json!({"view_noise": 0.1}),
+            Planted::Column { above: 9 },
+        ),
+        dum(
+            "dum: kernel diagonal, trace",
+            json!({"covariance": "diagonal", "statistic": "trace"}),
+            Planted::Exempt(concentration),
+        ),
+        dum(
+            "dum: sphere circular",
+            json!({"space": "sphere"}),
+            Planted::Row { above: 3 },
+        ),
+        dum(
+            "dum: sphere diagonal",
+            json!({"space": "sphere", "covariance": "diagonal"}),
+            Planted::Exempt(concentration),
+        ),
+        dum(
+            "dum: sphere diagonal, entropy",
+            json!({"space": "sphere", "covariance": "diagonal", "statistic": "entropy"}),
+            Planted::Row { above: 3 },
+        ),
+        dum(
+            "dum: unit centred, local bags",
+            json!({"space": "unit", "centre": true, "bags": "local", "cells": 4}),
+            Planted::Row { above: 3 },
+        ),
+        dum(
+            "dum: minmax diagonal, half a batch, no bound (the paper's recipe)",
+            json!({
+                "space": "minmax", "covariance": "diagonal", "bag_size": "half",
+                "log_variance_bound": 0.0,
+            }),
+            Planted::Reversed(
+                "in the positive orthant the dot product rewards size alone: large rows \
+                 become certain",
+            ),
+        ),
+        dum(
+            "dum: identity diagonal",
+            json!({"space": "identity", "covariance": "diagonal"}),
+            Planted::Row { above: 3 },
+        ),
+        dum(
+            "dum: standardise, cosine",
+            json!({"space": "standardise", "objective": "cosine"}),
+            Planted::Row { above: 3 },
+        ),
+    ]
+}
+
+fn baselines() -> Vec<Case> {
+    let case = Case::baseline;
+    let paper = || json!({"space": "minmax"});
+    vec![
+        case("iforest", "iforest: default", json!({})),
+        case("iforest", "iforest: paper", paper()),
+        case("lof", "lof: default", json!({})),
+        case("lof", "lof: paper", paper()),
+        case("ocsvm", "ocsvm: default", json!({})),
+        case(
+            "ocsvm",
+            "ocsvm: paper, gamma",
+            json!({"space": "minmax", "gamma": 2.0}),
+        ),
+        Case {
+            seeded: true,
+            ..case(
+                "ocsvm",
+                "ocsvm: approximated",
+                json!({"space": "standardise", "exact_rows": 100, "n_components": 40}),
+            )
+        },
+        case("sp", "sp: default", json!({})),
+        case("sp", "sp: paper", paper()),
+        case("ee", "ee: default", json!({})),
+        case(
+            "ee",
+            "ee: paper, support",
+            json!({"space": "minmax", "support_fraction": 0.75}),
+        ),
+        case("knn", "knn: default", json!({})),
+        case(
+            "knn",
+            "knn: mean, standardise",
+            json!({"method": "mean", "space": "standardise"}),
+        ),
+        case("knn", "knn: paper", paper()),
+        case("abod", "abod: default", json!({})),
+        case(
+            "abod",
+            "abod: exact, standardise",
+            json!({"method": "exact", "space": "standardise"}),
+        ),
+        case("ae", "ae: default", json!({})),
+        case(
+            "ae",
+            "ae: one narrow layer, longer, paper",
+            json!({"space": "minmax", "hidden": [3], "epochs": 30}),
+        ),
+        case("lesinn", "lesinn: default", json!({})),
+        case(
+            "lesinn",
+            "lesinn: paper, larger subsamples",
+            json!({"space": "minmax", "max_samples": 21}),
+        ),
+        case("repen", "repen: default", json!({})),
+        case(
+            "repen",
+            "repen: standardise",
+            json!({"space": "standardise"}),
+        ),
+    ]
+}
