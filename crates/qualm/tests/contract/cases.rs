@@ -56,7 +56,7 @@ impl Case {
             planted: Planted::Column { above: 0 },
             scale_free: matches!(keys["space"].as_str(), Some("minmax" | "standardise")),
             seeded: !matches!(detector, "knn" | "lof" | "abod" | "ocsvm"),
-            works_on_three: matches!(detector, "iforest" | "ae" | "sp" | "ocsvm"),
+            works_on_three: matches!(detector, "iforest" | "ae" | "ocsvm"),
         }
     }
 }
