@@ -3,8 +3,6 @@
 //!
 //! Every sum runs in an order that depends on the number of rows and columns alone.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::scatter::{Whitening, lower};
@@ -284,27 +282,27 @@ fn add_batch(batch: &[f64], filled: usize, d: usize, sums: &mut [f64]) {
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 fn products(a: [&[f64; BATCH]; EDGE], b: [&[f64; BATCH]; 2], filled: usize) -> [[f64; 2]; EDGE] {
-    let whole = |range: Range<usize>| -> [[f64; 2]; EDGE] {
-        let mut sums = [[[0.0; LANES]; 2]; EDGE];
-        let [a0, a1, a2, a3] = a.map(|a| a[range.clone()].as_chunks::<LANES>().0);
-        let [b0, b1] = b.map(|b| b[range.clone()].as_chunks::<LANES>().0);
-        let rest = a2.iter().zip(a3).zip(b0.iter().zip(b1));
-        for ((a0, a1), ((a2, a3), (b0, b1))) in a0.iter().zip(a1).zip(rest) {
+    // Plain loops: what an iterator does not inline is compiled for the oldest processor.
+    let mut lanes = [[[0.0; LANES]; 2]; EDGE];
+    let body = (filled / LANES).min(BATCH / LANES);
+    for step in 0..body {
+        let at = step * LANES;
+        for i in 0..EDGE {
             for lane in 0..LANES {
-                for (sums, a) in sums.iter_mut().zip([a0, a1, a2, a3]) {
-                    sums[0][lane] += a[lane] * b0[lane];
-                    sums[1][lane] += a[lane] * b1[lane];
-                }
+                lanes[i][0][lane] += a[i][at + lane] * b[0][at + lane];
+                lanes[i][1][lane] += a[i][at + lane] * b[1][at + lane];
             }
         }
-        sums.map(|sums| sums.map(|lanes| lanes.iter().sum()))
-    };
-    let body = filled / LANES * LANES;
-    let mut sums = whole(0..body);
-    for row in body..filled {
-        for (sums, a) in sums.iter_mut().zip(a) {
-            sums[0] += a[row] * b[0][row];
-            sums[1] += a[row] * b[1][row];
+    }
+    let mut sums = [[0.0; 2]; EDGE];
+    for i in 0..EDGE {
+        for k in 0..2 {
+            for lane in 0..LANES {
+                sums[i][k] += lanes[i][k][lane];
+            }
+            for row in body * LANES..filled.min(BATCH) {
+                sums[i][k] += a[i][row] * b[k][row];
+            }
         }
     }
     sums

@@ -145,18 +145,27 @@ pub(super) fn kernels<const N: usize>(
     panel: &[[f32; WIDTH]],
     points: [&[f32]; N],
 ) -> [[f32; WIDTH]; N] {
-    let points = points.map(|point| &point[..panel.len()]);
-    let mut squares = [[0.0f32; WIDTH]; N];
+    let mut points = points;
+    for point in &mut points {
+        *point = &point[..panel.len()];
+    }
+    // Plain loops: what an iterator does not inline is compiled for the oldest processor.
+    let mut values = [[0.0f32; WIDTH]; N];
     for (k, column) in panel.iter().enumerate() {
-        for (squares, point) in squares.iter_mut().zip(points) {
-            let y = point[k];
+        for i in 0..N {
+            let y = points[i][k];
             for lane in 0..WIDTH {
                 let apart = column[lane] - y;
-                squares[lane] += apart * apart;
+                values[i][lane] += apart * apart;
             }
         }
     }
-    squares.map(|lanes| lanes.map(|square| exp_of_negative(-square)))
+    for lanes in &mut values {
+        for value in lanes {
+            *value = exp_of_negative(-*value);
+        }
+    }
+    values
 }
 
 /// `sum_i c_i K(y_i, y)` over some points.
