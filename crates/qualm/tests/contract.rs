@@ -46,6 +46,13 @@ enum Planted {
 
 /// The battery's table.
 fn cases() -> Vec<Case> {
+    let mut cases = cases_of_dum();
+    cases.extend(cases_of_neighbours());
+    cases
+}
+
+/// The Deep Uncertainty Model.
+fn cases_of_dum() -> Vec<Case> {
     let concentration = "a diagonal covariance can put all weight of a dimension on one row; \
                          the norm and the trace then follow single dimensions and vary from \
                          seed to seed";
@@ -57,16 +64,6 @@ fn cases() -> Vec<Case> {
             planted,
             scale_free: free,
             seeded: true,
-        }
-    };
-    let neighbours = |name, detector, changes: Value| {
-        let free = matches!(changes["space"].as_str(), Some("minmax" | "standardise"));
-        Case {
-            name,
-            spec: baseline(detector, changes),
-            planted: Planted::Column { above: 0 },
-            scale_free: free,
-            seeded: false,
         }
     };
     vec![
@@ -139,6 +136,22 @@ fn cases() -> Vec<Case> {
             json!({"space": "standardise", "objective": "cosine"}),
             Planted::Row { above: 3 },
         ),
+    ]
+}
+
+/// The methods of neighbours.
+fn cases_of_neighbours() -> Vec<Case> {
+    let neighbours = |name, detector, changes: Value| {
+        let free = matches!(changes["space"].as_str(), Some("minmax" | "standardise"));
+        Case {
+            name,
+            spec: baseline(detector, changes),
+            planted: Planted::Column { above: 0 },
+            scale_free: free,
+            seeded: false,
+        }
+    };
+    vec![
         neighbours("knn: default", "knn", json!({})),
         neighbours(
             "knn: mean, standardise",
