@@ -4,20 +4,28 @@
 //! the order in which rows first occur, whichever way they were found. Rows that occur
 //! several times are kept once, with a count.
 //!
-//! One structure serves narrow and wide rows: a k-d tree whose leaves are blocks of
-//! [`tile::LEAF`] rows, asked by groups of as many rows. Where boxes tell rows apart
-//! (few columns, or clusters), most blocks are never met. Where they do not, what is left
-//! is the comparison of every block with every block, at the pace of a matrix product.
+//! Two ways lead there:
 //!
-//! A matrix product itself, `|x|^2 - 2 x.y + |y|^2`, is not used: its rounding errors are
-//! as large as the squared norms, so that rows far from their mean, or columns of very
-//! different size, need a second pass over most of the rows; its results go through memory;
-//! and it cannot stop early at a pair that is too far apart already. Sums of squared
-//! differences err by a part of themselves, stay in registers, and are cut short.
+//! - a [`tree`] whose leaves are blocks of [`tile::LEAF`] rows, asked by groups of as many
+//!   rows. Where its boxes tell rows apart (few columns, or clusters), most leaves are never
+//!   met. Distances are sums of squared differences, whose rounding errors are relative,
+//!   wherever the rows lie.
+//! - [`blocks`], matrix products of all with all, at up to twice the pace, where boxes tell
+//!   nothing apart.
+//!
+//! Which of the two is decided by asking the tree for the neighbours of a few hundred rows
+//! ([`Neighbours::prefers_blocks`]): the number of columns alone says little, 37 columns of
+//! network traffic fall into a few boxes and 10 independent ones may not.
+//!
+//! The tree is our own because what makes it fast is not in the k-d tree crates there are:
+//! leaves laid out column by column for vectors, groups that walk together, boxes that fit
+//! in any number of columns known at run time, and many equal coordinates.
 
+mod blocks;
 mod distance;
 mod distinct;
 mod nearest;
+mod question;
 mod search;
 mod tile;
 mod tree;
@@ -29,16 +37,32 @@ use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::training::Session;
+use blocks::{ASKED, Blocks};
 pub(crate) use distance::squared_distance;
 use distinct::Distinct;
 pub(crate) use nearest::Neighbour;
-pub(crate) use search::Equals;
-use search::{Group, Search};
+pub(crate) use question::Equals;
+use question::Question;
+use search::{Found, Group, Search};
 use tile::LEAF;
 use tree::Tree;
 
 /// Leaves whose rows are asked for between two reports of progress.
 const STRETCH: usize = 256;
+
+/// Distinct rows below which the tree is always asked.
+const FEW: usize = 4096;
+
+/// Leaves whose rows are asked for to choose between tree and blocks, and for how many
+/// neighbours.
+const PROBES: usize = 8;
+const PROBED: usize = 10;
+
+/// The share of all distances above which the tree is slower than the blocks.
+const TOO_MANY: f64 = 0.5;
+
+/// New rows below which blocks are not worth their while.
+const FEW_NEW: usize = 64;
 
 /// Refuses a number of neighbours that the rows do not have.
 ///
@@ -56,10 +80,17 @@ pub(crate) fn check_k(n_neighbors: usize, n_rows: usize) -> Result<()> {
     })
 }
 
+/// Asks the tree for a group.
+fn walk(question: Question<'_>, group: &Group<'_>) -> Found {
+    Arch::new().dispatch(Search { question, group })
+}
+
 /// Fitted rows, ready to be asked for the nearest.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     tree: Tree,
+    /// Where they are the faster way.
+    blocks: Option<Blocks>,
     /// Copies of each distinct row, `(m,)`.
     counts: Vec<u32>,
     /// Where in the tree's order each distinct row stands, `(m,)`.
@@ -85,10 +116,50 @@ impl Neighbours {
         for (place, number) in tree.numbers.iter().enumerate() {
             places[*number as usize] = place as u32;
         }
-        Self {
+        let mut index = Self {
             tree,
+            blocks: None,
             counts,
             places,
+        };
+        if index.n_distinct() >= FEW {
+            let blocks = Blocks::new(&index.tree);
+            index.blocks = index.prefers_blocks(&blocks).then_some(blocks);
+        }
+        index
+    }
+
+    /// Whether the tree spares so little that matrix products are faster, and these are
+    /// sharp enough to tell most rows apart.
+    fn prefers_blocks(&self, blocks: &Blocks) -> bool {
+        let n_leaves = self.tree.n_leaves();
+        let question = self.question(PROBED, Equals::Count);
+        let probes: Vec<(u64, f64)> = (0..PROBES)
+            .into_par_iter()
+            .map(|i| {
+                let leaf = n_leaves * i / PROBES;
+                let group = Group::of_leaf(&self.tree, leaf);
+                let found = walk(question, &group);
+                let sharp = group.rows().zip(&found.nearest).map(|(row, nearest)| {
+                    let last = nearest.last().map_or(0.0, |n| n.distance);
+                    blocks.share_sharp(row, last * last)
+                });
+                (found.compared, sharp.sum())
+            })
+            .collect();
+        let asked = (PROBES * LEAF) as f64;
+        let compared = probes.iter().map(|(compared, _)| *compared as f64);
+        let sharp = probes.iter().map(|(_, sharp)| *sharp);
+        let compared = compared.sum::<f64>() / asked / n_leaves as f64;
+        compared > TOO_MANY && sharp.sum::<f64>() / asked > 0.9
+    }
+
+    fn question(&self, k: usize, equals: Equals) -> Question<'_> {
+        Question {
+            tree: &self.tree,
+            counts: &self.counts,
+            k,
+            equals,
         }
     }
 
@@ -129,22 +200,37 @@ impl Neighbours {
         session: &mut Session<'_>,
         answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
     ) -> Result<Vec<T>> {
+        let answer_to = |(row, found): (&[f32], Vec<Neighbour>)| answer(row, found);
+        let question = self.question(k, equals);
         let total = self.n_distinct() as u64;
         let mut answers = vec![T::default(); self.n_distinct()];
         let leaves: Vec<usize> = (0..self.tree.n_leaves()).collect();
         for stretch in leaves.chunks(STRETCH) {
-            session.work("neighbours", (stretch[0] * LEAF) as u64, total)?;
-            let found: Vec<(usize, Vec<T>)> = stretch
-                .par_iter()
-                .map(|&leaf| {
-                    let group = Group::of_leaf(&self.tree, leaf);
-                    (leaf, self.ask(&group, k, equals, &answer))
-                })
-                .collect();
-            for (leaf, found) in found {
-                for (number, found) in self.tree.numbers[leaf * LEAF..].iter().zip(found) {
-                    answers[*number as usize] = found;
-                }
+            let first = stretch[0] * LEAF;
+            session.work("neighbours", first as u64, total)?;
+            let found: Vec<Vec<T>> = match &self.blocks {
+                None => stretch
+                    .par_iter()
+                    .map(|leaf| {
+                        let group = Group::of_leaf(&self.tree, *leaf);
+                        let found = walk(question, &group).nearest;
+                        group.rows().zip(found).map(&answer_to).collect()
+                    })
+                    .collect(),
+                Some(blocks) => stretch
+                    .par_chunks(ASKED / LEAF)
+                    .map(|leaves| {
+                        let end = (leaves[0] * LEAF + ASKED).min(self.n_distinct());
+                        let places = leaves[0] * LEAF..end;
+                        let rows: Vec<&[f32]> = places.map(|p| self.tree.row(p)).collect();
+                        let found = blocks.ask(question, &rows, leaves[0]);
+                        rows.into_iter().zip(found).map(&answer_to).collect()
+                    })
+                    .collect(),
+            };
+            let numbers = &self.tree.numbers[first..];
+            for (number, found) in numbers.iter().zip(found.into_iter().flatten()) {
+                answers[*number as usize] = found;
             }
         }
         session.work("neighbours", total, total)?;
@@ -167,12 +253,19 @@ impl Neighbours {
             .map(|(i, row)| (self.tree.home(row), i, row))
             .collect();
         order.par_sort_unstable_by_key(|(home, i, _)| (*home, *i));
+        let question = self.question(k, equals);
+        let blocks = self.blocks.as_ref().filter(|_| order.len() >= FEW_NEW);
         let found: Vec<Vec<T>> = order
-            .par_chunks(LEAF)
+            .par_chunks(if blocks.is_some() { ASKED } else { LEAF })
             .map(|near| {
-                let near = near.iter().map(|(_, _, row)| *row).collect();
-                let group = Group::of(&self.tree, near);
-                self.ask(&group, k, equals, &answer)
+                let rows: Vec<&[f32]> = near.iter().map(|(_, _, row)| *row).collect();
+                let found = if let (Some(blocks), Some((home, _, _))) = (blocks, near.first()) {
+                    blocks.ask(question, &rows, *home as usize)
+                } else {
+                    walk(question, &Group::of(&self.tree, rows.clone())).nearest
+                };
+                let answers = rows.into_iter().zip(found);
+                answers.map(|(row, found)| answer(row, found)).collect()
             })
             .collect();
         let mut answers = vec![T::default(); rows.n_rows()];
@@ -180,25 +273,6 @@ impl Neighbours {
             answers[i] = found;
         }
         answers
-    }
-
-    /// The answers to a group.
-    fn ask<T>(
-        &self,
-        group: &Group<'_>,
-        k: usize,
-        equals: Equals,
-        answer: impl Fn(&[f32], Vec<Neighbour>) -> T,
-    ) -> Vec<T> {
-        let found = Arch::new().dispatch(Search {
-            tree: &self.tree,
-            counts: &self.counts,
-            group,
-            k,
-            equals,
-        });
-        let rows = group.rows().zip(found);
-        rows.map(|(row, found)| answer(row, found)).collect()
     }
 
     /// Writes the distinct rows and their counts, by number.
@@ -301,10 +375,12 @@ mod tests {
 
     #[test]
     fn the_nearest_are_those_of_the_definition_to_the_bit() {
-        for (what, data, d) in sets() {
-            let rows = Rows::new(&data, d).unwrap();
-            let distinct = Distinct::new(rows);
-            let index = Neighbours::new(&distinct.rows, distinct.counts, d);
+        for ((what, data, d), by_blocks) in sets()
+            .into_iter()
+            .flat_map(|s| [(s.clone(), false), (s, true)])
+        {
+            let (mut index, _) = Neighbours::fit(Rows::new(&data, d).unwrap());
+            index.blocks = by_blocks.then(|| Blocks::new(&index.tree));
             // Between the rows, on them, and outside.
             let new: Vec<f32> = data.iter().rev().map(|x| x * 1.01).collect();
             for k in [1, 7, 40] {
@@ -314,7 +390,7 @@ mod tests {
                         let found = index.of(asked, k, equals, |_, found| found);
                         for (row, found) in asked.iter().zip(found) {
                             let expected = by_definition(&index, row, k, equals);
-                            assert_eq!(found, expected, "{what}, k = {k}, {equals:?}");
+                            assert_eq!(found, expected, "{what}, k = {k}, {equals:?}, {by_blocks}");
                         }
                     }
                 }

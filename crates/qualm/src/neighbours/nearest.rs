@@ -40,7 +40,7 @@ impl Nearest {
     }
 
     /// The squared distance beyond which no row matters.
-    fn bound(&self) -> f64 {
+    pub(super) fn bound(&self) -> f64 {
         match self.rows.last() {
             Some(last) if self.held >= self.k => last.distance,
             _ => f64::INFINITY,

@@ -8,22 +8,10 @@ use std::borrow::Cow;
 
 use pulp::{Simd, WithSimd};
 
-use super::nearest::{Nearest, Neighbour};
-use super::squared_distance;
+use super::nearest::Neighbour;
+use super::question::{Asked, Question};
 use super::tile::{LEAF, Lanes, distances, near_box, within};
 use super::tree::{Node, Tree};
-
-/// What becomes of fitted rows that equal the row whose neighbours are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Equals {
-    /// They are neighbours at distance 0: the row is a new one.
-    Count,
-    /// One of them is the row itself, the others are neighbours.
-    LessOne,
-    /// They are no neighbours. If there are any, one stands for the row itself and takes
-    /// one of its k places.
-    LeftOut,
-}
 
 /// Up to [`LEAF`] rows that lie close to each other.
 #[derive(Debug)]
@@ -77,48 +65,55 @@ impl<'a> Group<'a> {
     }
 }
 
-/// A question to the tree.
+/// A group's walk through the tree.
 pub(super) struct Search<'a> {
-    pub(super) tree: &'a Tree,
-    /// Copies of each distinct row, by number.
-    pub(super) counts: &'a [u32],
+    pub(super) question: Question<'a>,
     pub(super) group: &'a Group<'a>,
-    pub(super) k: usize,
-    pub(super) equals: Equals,
+}
+
+/// What a walk found.
+pub(super) struct Found {
+    /// For each row of the group.
+    pub(super) nearest: Vec<Vec<Neighbour>>,
+    /// How often a row was compared with a leaf.
+    pub(super) compared: u64,
 }
 
 /// What is known so far.
-struct State {
-    nearest: Vec<Nearest>,
-    /// [`Nearest::limit`] of each row of the group.
+struct State<'a> {
+    asked: Vec<Asked<'a>>,
+    /// [`super::nearest::Nearest::limit`] of each row of the group.
     limits: Lanes,
-    /// Whether a fitted row equals it.
-    met_equal: [bool; LEAF],
+    compared: u64,
 }
 
 impl WithSimd for Search<'_> {
-    type Output = Vec<Vec<Neighbour>>;
+    type Output = Found;
 
     #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let n = self.group.rows.len();
+    fn with_simd<S: Simd>(self, simd: S) -> Found {
+        let Self { question, group } = self;
+        let tree = question.tree;
         let mut state = State {
-            nearest: (0..n).map(|_| Nearest::new(self.k, self.tree.d)).collect(),
+            asked: group.rows.iter().map(|row| question.start(row)).collect(),
             limits: [f32::MAX; LEAF],
-            met_equal: [false; LEAF],
+            compared: 0,
         };
-        let everyone = u32::MAX >> (LEAF - n);
+        let everyone = u32::MAX >> (LEAF - group.rows.len());
         let mut open = vec![(0, everyone)];
         while let Some((at, active)) = open.pop() {
-            let corners = self.tree.corners(at);
-            let active = near_box(simd, &self.group.lanes, corners, &state.limits, active);
-            let node = self.tree.nodes[at];
+            let corners = tree.corners(at);
+            let active = near_box(simd, &group.lanes, corners, &state.limits, active);
+            let node = tree.nodes[at];
             if active == 0 {
-            } else if node.right == 0 {
+                continue;
+            }
+            if node.right == 0 {
+                state.compared += u64::from(active.count_ones());
                 self.visit(simd, node, active, &mut state);
             } else {
-                let first = self.group.ordered(active.trailing_zeros() as usize);
+                let first = group.ordered(active.trailing_zeros() as usize);
                 let mut halves = [(node.right as usize, active), (at + 1, active)];
                 if first[node.column as usize] >= node.split {
                     halves.reverse();
@@ -126,12 +121,11 @@ impl WithSimd for Search<'_> {
                 open.extend(halves);
             }
         }
-        let rows = state.nearest.into_iter().zip(state.met_equal);
-        rows.map(|(nearest, met)| {
-            let itself = met && self.equals == Equals::LeftOut;
-            nearest.finish(self.k - usize::from(itself))
-        })
-        .collect()
+        let asked = state.asked.into_iter();
+        Found {
+            nearest: asked.map(|asked| question.finish(asked)).collect(),
+            compared: state.compared,
+        }
     }
 }
 
@@ -139,7 +133,7 @@ impl Search<'_> {
     /// Compares the active rows with those of a leaf, four at a time.
     #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
-    fn visit<S: Simd>(&self, simd: S, node: Node, mut active: u32, state: &mut State) {
+    fn visit<S: Simd>(&self, simd: S, node: Node, mut active: u32, state: &mut State<'_>) {
         while active != 0 {
             let mut next = || {
                 let row = active.trailing_zeros();
@@ -169,21 +163,21 @@ impl Search<'_> {
         simd: S,
         node: Node,
         rows: [usize; Q],
-        state: &mut State,
+        state: &mut State<'_>,
     ) {
         let leaf = node.leaf as usize;
         let mut approximate = [[0.0; LEAF]; Q];
         let near = distances(
             simd,
             rows.map(|row| self.group.ordered(row)),
-            self.tree.leaf(leaf),
+            self.question.tree.leaf(leaf),
             rows.map(|row| state.limits[row]),
             &mut approximate,
         );
         if !near {
             return;
         }
-        let in_leaf = (self.tree.numbers.len() - leaf * LEAF).min(LEAF);
+        let in_leaf = (self.question.tree.numbers.len() - leaf * LEAF).min(LEAF);
         let filled = u32::MAX >> (LEAF - in_leaf);
         for (row, approximate) in rows.into_iter().zip(approximate) {
             let mut left = filled & within(&approximate, &[state.limits[row]; LEAF]);
@@ -191,31 +185,13 @@ impl Search<'_> {
                 let lane = left.trailing_zeros() as usize;
                 left &= left - 1;
                 // The limit may have come down since.
-                if approximate[lane] <= state.limits[row] {
-                    self.offer(row, leaf * LEAF + lane, state);
+                let asked = &mut state.asked[row];
+                if approximate[lane] <= state.limits[row]
+                    && self.question.offer(asked, leaf * LEAF + lane)
+                {
+                    state.limits[row] = asked.nearest.limit();
                 }
             }
-        }
-    }
-
-    /// Offers the row at a place of the tree to a row of the group.
-    #[expect(clippy::inline_always, reason = "see `vectorised`")]
-    #[inline(always)]
-    fn offer(&self, row: usize, place: usize, state: &mut State) {
-        let squared = squared_distance(self.group.rows[row], self.tree.row(place));
-        let number = self.tree.numbers[place];
-        let mut weight = self.counts[number as usize];
-        if squared == 0.0 {
-            state.met_equal[row] = true;
-            weight = match self.equals {
-                Equals::Count => weight,
-                Equals::LessOne => weight - 1,
-                Equals::LeftOut => 0,
-            };
-        }
-        let nearest = &mut state.nearest[row];
-        if weight > 0 && nearest.offer(squared, number, weight) {
-            state.limits[row] = nearest.limit();
         }
     }
 }

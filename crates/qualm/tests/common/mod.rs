@@ -4,7 +4,6 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::float_cmp,
     clippy::panic,
     reason = "tests"
 )]
@@ -82,7 +81,7 @@ pub fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
         order.sort_by(|i, j| scores[*i].total_cmp(&scores[*j]));
         let mut ranks = vec![0.0; scores.len()];
         let mut before = 0;
-        for equal in order.chunk_by(|i, j| scores[*i] == scores[*j]) {
+        for equal in order.chunk_by(|i, j| scores[*i].total_cmp(&scores[*j]).is_eq()) {
             for i in equal {
                 ranks[*i] = before as f64 + equal.len() as f64 / 2.0;
             }
