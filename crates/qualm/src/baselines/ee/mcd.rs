@@ -42,6 +42,12 @@ struct Candidate {
 }
 
 impl Candidate {
+    /// Directions that are measured.
+    fn directions(&self) -> usize {
+        let own = self.scatter.rank();
+        self.before.as_ref().map_or(own, Whitening::rank)
+    }
+
     /// Its location and the metric that tells who is near: the last one that measures every
     /// direction, as in scikit-learn.
     fn raw(self) -> Scatter {
@@ -90,10 +96,10 @@ pub(super) fn nearest(distances: &[f64], count: usize) -> Vec<bool> {
 
 /// The best candidates, each once, the best first.
 fn best(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let key = |c: &Candidate| c.scatter.objective();
     candidates.sort_by(|a, b| {
-        let (a, b) = (key(a), key(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        let directions = b.directions().cmp(&a.directions());
+        let (a, b) = (a.scatter.objective(), b.scatter.objective());
+        directions.then(a.0.cmp(&b.0)).then(a.1.total_cmp(&b.1))
     });
     candidates.dedup_by(|a, b| a.marked == b.marked);
     candidates.truncate(KEPT);
