@@ -1,4 +1,4 @@
-//! Mean AUROC over fifty seeds of the detectors that draw lots, against other implementations:
+//! Mean AUROC over a hundred seeds of the detectors that draw lots, against other implementations:
 //! `golden/ensembles.py` and `golden/networks.py` write the numbers. Without `QUALM_DATA` each
 //! test says 'skipped'.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
@@ -12,7 +12,7 @@ use qualm::stats::Metrics;
 use serde::Deserialize;
 
 /// As many as in the golden files: means over ten vary by up to a point themselves.
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 100;
 
 /// One point of AUROC.
 const TOLERANCE: f64 = 0.01;

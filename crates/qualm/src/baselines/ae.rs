@@ -15,7 +15,7 @@
 //! Defaults: those of `PyOD`'s `AutoEncoder` (standardised rows, widths 64 and 32, ten epochs
 //! of batches of 32 rows, Adam with learning rate 1e-3 and weight decay 1e-5; score the
 //! Euclidean norm), without its dropout and batch normalisation, which blur what a row is
-//! compared with. Weight decay is decoupled from the gradient here; at this size it moves
+//! compared with; first weights as there (He et al., 2015). Weight decay is decoupled from the gradient here; at this size it moves
 //! nothing that can be measured.
 
 use rand::seq::SliceRandom;
@@ -126,6 +126,9 @@ impl Arm for AeSpec {
             let course = self.course(rows.n_rows());
             let sizes = self.layer_sizes(rows.n_cols());
             let mut training = session.begin(&course, &sizes)?;
+            if training.adam.t == 0 {
+                training.network.widen();
+            }
             let mut learner = Reconstruction::new(rows, session.seed, course, self.adam(), &sizes);
             session.run(&course, &mut training, &mut learner)?;
             let network = training.network;

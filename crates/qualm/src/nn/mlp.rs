@@ -73,6 +73,18 @@ impl Mlp {
         mlp
     }
 
+    /// Widens the first weights of every layer that ends in a rectifier to
+    /// U(-sqrt(6 / in), sqrt(6 / in)) (He et al., 2015), which keeps the size of activations
+    /// from layer to layer.
+    pub(crate) fn widen(&mut self) {
+        let layers = self.layers();
+        for layer in layers.iter().rev().skip(1) {
+            for weight in &mut self.params[layer.weight.clone()] {
+                *weight *= 6f32.sqrt();
+            }
+        }
+    }
+
     /// A network from its parameters, or `None` when they are not as many as `sizes` needs.
     pub(crate) fn from_params(sizes: &[usize], params: Vec<f32>) -> Option<Self> {
         (Self::n_params(sizes)? == params.len()).then(|| Self {
@@ -318,6 +330,25 @@ mod tests {
         let params = vec![3e38, -3e38, 0.0, 1.0, 0.0];
         let mlp = Mlp::from_params(&[2, 1, 1], params).unwrap();
         assert!(mlp.infer(&[2.0, 2.0], &mut scratch, Threads::One)[0].is_nan());
+    }
+
+    #[test]
+    fn widened_layers_keep_the_size_of_activations() {
+        let mut rng = stream(3, Purpose::Init, [0, 0]);
+        let narrow = Mlp::new(&[40, 300, 20, 5], &mut rng);
+        let mut wide = narrow.clone();
+        wide.widen();
+        for (l, layer) in narrow.layers().iter().enumerate() {
+            let most = |mlp: &Mlp, range: &Range<usize>| {
+                let params = &mlp.params[range.clone()];
+                params.iter().fold(0.0f32, |a, w| a.max(w.abs()))
+            };
+            let bound = if l < 2 { 6.0f32 } else { 1.0 } / layer.n_in as f32;
+            let widest = most(&wide, &layer.weight);
+            assert!(widest <= bound.sqrt() && widest > 0.9 * bound.sqrt(), "{l}");
+            let (before, after) = (most(&narrow, &layer.bias), most(&wide, &layer.bias));
+            assert_eq!(before, after, "{l}");
+        }
     }
 
     #[test]

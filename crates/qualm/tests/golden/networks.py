@@ -1,7 +1,7 @@
 """Golden numbers for `ae` and `repen`, written to networks.json.
 
 One training step of each, by PyTorch's autograd in float64, and, with QUALM_DATA naming the
-folder of data sets, mean AUROCs over fifty seeds: of PyOD's AutoEncoder without dropout and
+folder of data sets, mean AUROCs over a hundred seeds: of PyOD's AutoEncoder without dropout and
 batch normalisation, and of REPEN written here from the paper.
 """
 
