@@ -65,7 +65,8 @@ def met(row):
     """Whether the target is reached, if there is one."""
     if row["target"] == "":
         return ""
-    return f"{row['target']:g}, {'met' if row['ratio'] >= row['target'] else 'missed'}"
+    below = "open" if row["status"] == "stopped" else "missed"
+    return f"{row['target']:g}, {'met' if row['ratio'] >= row['target'] else below}"
 
 
 def agreement(row):
@@ -75,9 +76,9 @@ def agreement(row):
     text = f"{row['spearman']:.5f}"
     if row["left_out"]:
         text += f" ({row['left_out']:.0f} rows not finite)"
-    if row["required"] == "":
-        return text
-    return text if row["spearman"] > row["required"] else f"**{text}, below {row['required']:g}**"
+    if row["required"] != "" and row["spearman"] <= row["required"]:
+        text = f"**{text}, below {row['required']:g}**"
+    return text if row["itself"] == "" else f"{text}, itself {row['itself']:.3f}"
 
 
 def line(row):
