@@ -297,9 +297,7 @@ fn products(a: [&[f64; BATCH]; EDGE], b: [&[f64; BATCH]; 2], filled: usize) -> [
     let mut sums = [[0.0; 2]; EDGE];
     for i in 0..EDGE {
         for k in 0..2 {
-            for lane in 0..LANES {
-                sums[i][k] += lanes[i][k][lane];
-            }
+            sums[i][k] += lanes[i][k].iter().sum::<f64>();
             for row in body * LANES..filled.min(BATCH) {
                 sums[i][k] += a[i][row] * b[k][row];
             }
