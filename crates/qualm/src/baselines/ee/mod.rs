@@ -155,10 +155,13 @@ impl Arm for EeSpec {
     }
 }
 
-/// Rows with mean 0 and deviation 1 in every column.
+/// Rows with mean 0 and deviation 1 in every column; where some columns depend on others, in
+/// the directions that vary.
 #[derive(Debug)]
 struct Standard {
     panels: Panels,
+    /// The map to these directions.
+    directions: Option<Whitening>,
     /// `(d,)`
     mean: Vec<f64>,
     /// One over the deviation; 0 for a constant column. `(d,)`
@@ -181,9 +184,16 @@ impl Standard {
         };
         let scale: Vec<f64> = variances.zip(&mean).map(scale).collect();
         panels.standardise(&mean, &scale);
-        let rank = Scatter::of(&panels, &all).rank();
+        let metric = Scatter::of(&panels, &all).metric;
+        let rank = metric.rank();
+        let varying = scale.iter().filter(|s| **s > 0.0).count();
+        let directions = (rank < varying).then_some(metric);
+        if let Some(directions) = &directions {
+            panels = panels.mapped(directions);
+        }
         Self {
             panels,
+            directions,
             mean,
             scale,
             rank,
@@ -192,14 +202,18 @@ impl Standard {
 
     /// The detector of rows in their own units.
     fn detector(&self, robust: &Scatter) -> Ee {
-        let columns = self.mean.iter().zip(&self.scale).zip(&robust.location);
+        let (location, metric) = match &self.directions {
+            Some(map) => (map.source(&robust.location), robust.metric.after(map)),
+            None => (robust.location.clone(), robust.metric.clone()),
+        };
+        let columns = self.mean.iter().zip(&self.scale).zip(&location);
         let location = columns.map(|((mean, scale), at)| {
             let offset = if *scale > 0.0 { at / scale } else { 0.0 };
             mean + offset
         });
         Ee {
             location: location.collect(),
-            metric: robust.metric.rescaled(&self.scale),
+            metric: metric.rescaled(&self.scale),
         }
     }
 }
@@ -302,5 +316,127 @@ fn check_finite(scores: &[f64]) -> Result<()> {
             score: scores[i],
         }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Spec;
+    use crate::data::Matrix;
+    use crate::rng::{Purpose, stream};
+    use rand_distr::{Distribution, StandardNormal};
+
+    fn normal(n: usize, d: usize) -> Vec<f32> {
+        let mut rng = stream(5, Purpose::Subset, [n as u64, d as u64]);
+        let mut value = || -> f32 { StandardNormal.sample(&mut rng) };
+        (0..n * d).map(|_| value()).collect()
+    }
+
+    fn spec(keys: Value) -> Result<Spec> {
+        let Value::Object(keys) = keys else {
+            panic!("{keys} are no keys");
+        };
+        Spec::preset("ee", "default")?.with(keys)
+    }
+
+    #[test]
+    fn the_consistency_factors_are_those_of_the_literature() {
+        // Quantiles of two degrees of freedom are -2 ln(1 - p), F_4 is 1 - e^(-x/2) (1 + x/2).
+        let (quantile, factor) = consistency(2, 0.5);
+        assert!((quantile - 2.0 * 2f64.ln()).abs() < 1e-9);
+        assert!((factor - 0.5 / (1.0 - 0.5 * (1.0 + 2f64.ln()))).abs() < 1e-9);
+        assert_eq!(consistency(3, 1.0), (f64::INFINITY, 1.0));
+        assert_eq!(consistency(0, 0.5), (f64::INFINITY, 1.0));
+    }
+
+    /// Normal rows with a tenth of them far off in one place: the distances of the others
+    /// stay those of a chi-squared distribution.
+    #[test]
+    fn a_cluster_of_outliers_does_not_move_the_metric() {
+        for (n, d) in [(400, 3), (4000, 5)] {
+            let mut data = normal(n, d);
+            for row in data.chunks_exact_mut(d).take(n / 10) {
+                for x in row {
+                    *x = 8.0 + 0.1 * *x;
+                }
+            }
+            let rows = Matrix::new(data, d).unwrap();
+            let fitted = spec(json!({})).unwrap().fit(rows.rows(), 0, &mut ());
+            let scores = fitted.unwrap().score(rows.rows()).unwrap();
+            let (out, inner) = scores.split_at(n / 10);
+            let mean = inner.iter().sum::<f64>() / inner.len() as f64;
+            assert!((mean / d as f64 - 1.0).abs() < 0.1, "{n} {d}: {mean}");
+            let top = inner.iter().copied().fold(0.0, f64::max);
+            assert!(out.iter().all(|s| *s > top), "{n} {d}");
+        }
+    }
+
+    #[test]
+    fn columns_that_repeat_others_are_reported_and_change_no_distance() {
+        let (n, d) = (900, 3);
+        let plain = Matrix::new(normal(n, d), d).unwrap();
+        let wide = plain
+            .rows()
+            .iter()
+            .flat_map(|r| [r[0], r[1], r[2], 7.0, r[0] + r[1]]);
+        let wide = Matrix::new(wide.collect(), 5).unwrap();
+        let fit = |rows: Rows<'_>| {
+            // The same size of subsets in both.
+            let spec = spec(json!({"support_fraction": 0.6})).unwrap();
+            let fitted = spec.fit(rows, 0, &mut ()).unwrap();
+            (
+                fitted.score(rows).unwrap(),
+                fitted.provenance().warnings.clone(),
+            )
+        };
+        let (expected, none) = fit(plain.rows());
+        assert!(none.is_empty());
+        let (found, warnings) = fit(wide.rows());
+        let (rank, n_features) = (3, 5);
+        assert_eq!(warnings, [Warning::SingularCovariance { rank, n_features }]);
+        let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b);
+        let far = far.fold(0.0, f64::max);
+        assert!(far < 1e-4, "{far}");
+    }
+
+    #[test]
+    fn fewer_rows_than_columns_and_shares_too_small_are_refused() {
+        let rows = Matrix::new(normal(6, 6), 6).unwrap();
+        let error = spec(json!({})).unwrap().fit(rows.rows(), 0, &mut ());
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error, Error::TooFewRows { expected: 7, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("fewer columns"), "{error}");
+        let rows = Matrix::new(normal(40, 6), 6).unwrap();
+        let few = spec(json!({"support_fraction": 0.1})).unwrap();
+        let error = few.fit(rows.rows(), 0, &mut ()).unwrap_err();
+        assert!(matches!(error, Error::InvalidKey { .. }), "{error}");
+        assert!(
+            spec(json!({"support_fraction": 1.0}))
+                .unwrap()
+                .fit(rows.rows(), 0, &mut ())
+                .is_ok()
+        );
+        assert!(spec(json!({"support_fraction": 0.0})).is_err());
+    }
+
+    #[test]
+    fn parts_of_another_size_are_refused() {
+        for (location, whitening) in [(2, 9), (3, 0), (3, 8), (3, 12), (4, 9)] {
+            let mut writer = Writer::default();
+            writer.f64("location", &vec![0.0; location]);
+            writer.f64("whitening", &vec![1.0; whitening]);
+            let bytes = writer.into_bytes(&json!({})).unwrap();
+            let mut reader = Reader::from_bytes(Path::new("a"), &bytes).unwrap();
+            let error = Ee::restore(3, &mut reader).unwrap_err();
+            assert!(matches!(error, Error::CorruptModel { .. }), "{error}");
+        }
     }
 }

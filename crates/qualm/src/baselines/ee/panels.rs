@@ -68,6 +68,16 @@ impl Panels {
         });
     }
 
+    /// The rows' images under a map.
+    pub(super) fn mapped(&self, map: &Whitening) -> Self {
+        let panels = self.data.par_chunks_exact(WIDTH * self.d);
+        Self {
+            data: panels.flat_map_iter(|panel| map.map(panel)).collect(),
+            n: self.n,
+            d: map.rank(),
+        }
+    }
+
     /// The values, where there is a single column.
     pub(super) fn only_column(&self) -> Option<&[f64]> {
         self.data.get(..self.n).filter(|_| self.d == 1)
@@ -297,7 +307,9 @@ fn products(a: [&[f64; BATCH]; EDGE], b: [&[f64; BATCH]; 2], filled: usize) -> [
     let mut sums = [[0.0; 2]; EDGE];
     for i in 0..EDGE {
         for k in 0..2 {
-            sums[i][k] += lanes[i][k].iter().sum::<f64>();
+            for lane in lanes[i][k] {
+                sums[i][k] += lane;
+            }
             for row in body * LANES..filled.min(BATCH) {
                 sums[i][k] += a[i][row] * b[k][row];
             }

@@ -60,6 +60,45 @@ impl Whitening {
         Self::new(weights.collect(), self.d)
     }
 
+    /// The metric for rows that have yet to be mapped by another, whose image it is of.
+    pub(super) fn after(&self, first: &Self) -> Self {
+        let rank = first.rank();
+        let ours = DMatrix::from_row_slice(self.rank(), rank, &self.weights);
+        let theirs = DMatrix::from_row_slice(rank, first.d, &first.weights);
+        // Its transpose, kept column after column, is the product row after row.
+        Self::new((ours * theirs).transpose().as_slice().to_vec(), first.d)
+    }
+
+    /// The least row that a map with orthogonal rows takes to `image`.
+    ///
+    /// # Shapes
+    /// `image`: `(rank,)`; returns `(d,)`.
+    pub(super) fn source(&self, image: &[f64]) -> Vec<f64> {
+        let mut source = vec![0.0; self.d];
+        for (weights, image) in self.weights.chunks_exact(self.d).zip(image) {
+            let norm: f64 = weights.iter().map(|w| w * w).sum();
+            for (source, weight) in source.iter_mut().zip(weights) {
+                *source += weight * image / norm;
+            }
+        }
+        source
+    }
+
+    /// The images of the rows of a panel, `(rank, WIDTH)`.
+    pub(super) fn map(&self, panel: &[f64]) -> Vec<f64> {
+        let columns = panel.as_chunks::<WIDTH>().0;
+        let image = |weights: &[f64]| {
+            let mut image = [0.0; WIDTH];
+            for (weight, column) in weights.iter().zip(columns) {
+                for lane in 0..WIDTH {
+                    image[lane] += weight * column[lane];
+                }
+            }
+            image
+        };
+        self.weights.chunks_exact(self.d).flat_map(image).collect()
+    }
+
     /// The metric of a covariance multiplied by a factor.
     fn inflated(mut self, factor: f64) -> Self {
         let root = factor.sqrt();

@@ -16,7 +16,8 @@
 //! Defaults are scikit-learn's: nu = 0.5, gamma = 1 / (d V) with V the variance of all
 //! values, and the solver's tolerance 1e-3. Up to `exact_rows` the solver is exact ([`smo`]);
 //! above, the kernel is approximated by `n_components` landmarks ([`nystroem`]), and the
-//! solution is a sum over them: [`Warning::Approximated`] says so.
+//! solution is a sum over them: [`Warning::Approximated`] says so. The approximation is weakest
+//! for nu so small that the exact solution is a sum over a few rows.
 
 mod columns;
 #[cfg(test)]
@@ -281,5 +282,119 @@ impl Detector for Ocsvm {
         writer.f64("coefficients", &self.expansion.coefficients);
         writer.f64("centre", &self.unit.centre);
         writer.f64("constants", &[self.unit.root, self.rho]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Spec;
+    use crate::data::Matrix;
+    use crate::rng::{Purpose, stream};
+    use rand_distr::{Distribution, StandardNormal};
+
+    fn spec(keys: Value) -> Result<Spec> {
+        let Value::Object(keys) = keys else {
+            panic!("{keys} are no keys");
+        };
+        Spec::preset("ocsvm", "default")?.with(keys)
+    }
+
+    #[test]
+    fn the_approximation_agrees_with_the_exact_solution_and_says_so() {
+        let (n, d) = (1500, 5);
+        let mut rng = stream(1, Purpose::Landmarks, [9, 9]);
+        let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
+        let data: Vec<f32> = (0..n * d).map(|i| normal() * (1 + i % d) as f32).collect();
+        let rows = Matrix::new(data, d).unwrap();
+        for nu in [0.05, 0.5] {
+            let fit = |exact_rows: usize| {
+                let keys = json!({"nu": nu, "exact_rows": exact_rows, "n_components": 256});
+                let fitted = spec(keys).unwrap().fit(rows.rows(), 0, &mut ()).unwrap();
+                (
+                    fitted.score(rows.rows()).unwrap(),
+                    fitted.provenance().warnings.clone(),
+                )
+            };
+            let (exact, none) = fit(n);
+            assert!(none.is_empty());
+            let (found, warnings) = fit(n - 1);
+            let approximated = matches!(&warnings[..], [Warning::Approximated { most: 1499, .. }]);
+            assert!(approximated, "{warnings:?}");
+            let deviation = exact.iter().map(|s| s * s).sum::<f64>().sqrt();
+            let apart = exact
+                .iter()
+                .zip(&found)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f64>();
+            assert!(
+                apart.sqrt() < 0.1 * deviation,
+                "{nu}: {}",
+                apart.sqrt() / deviation
+            );
+            // A share nu of the rows lies outside.
+            let outside = found.iter().filter(|s| **s > 0.0).count() as f64;
+            assert!((outside / n as f64 - nu).abs() < 0.02, "{nu}: {outside}");
+        }
+    }
+
+    #[test]
+    fn keys_out_of_range_are_refused() {
+        for keys in [
+            json!({"nu": 0.0}),
+            json!({"nu": 1.5}),
+            json!({"gamma": 0.0}),
+            json!({"gamma": "auto"}),
+            json!({"tolerance": 0.0}),
+            json!({"n_components": 0}),
+            json!({"n_components": 5000}),
+        ] {
+            assert!(spec(keys.clone()).is_err(), "{keys}");
+        }
+        assert!(spec(json!({"gamma": "scale", "nu": 1.0})).is_ok());
+    }
+
+    #[test]
+    fn the_ends_of_nu_and_gamma_make_no_nonsense() {
+        let rows = Matrix::new(vec![0.0, 1.0, 2.0, 4.0, 30.0], 1).unwrap();
+        for keys in [
+            json!({"nu": 1.0}),
+            json!({"nu": 0.01}),
+            json!({"gamma": 1e-6}),
+            json!({"nu": 1.0, "exact_rows": 1}),
+            json!({"nu": 0.01, "exact_rows": 1}),
+        ] {
+            let fitted = spec(keys.clone()).unwrap().fit(rows.rows(), 0, &mut ());
+            let scores = fitted.unwrap().score(rows.rows()).unwrap();
+            assert!(scores.iter().all(|s| s.is_finite()), "{keys}: {scores:?}");
+            assert!(
+                scores[..4].iter().all(|s| *s <= scores[4] + 1e-3),
+                "{keys}: {scores:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn parts_of_another_size_are_refused() {
+        for (coefficients, centre, constants) in [
+            (3, 2, [1.0, 0.0].as_slice()),
+            (4, 3, &[1.0, 0.0]),
+            (4, 2, &[1.0]),
+            (4, 2, &[0.0, 1.0]),
+        ] {
+            let mut writer = Writer::default();
+            writer.f32("points", &[4, 2], &[0.5; 8]);
+            writer.f64("coefficients", &vec![1.0; coefficients]);
+            writer.f64("centre", &vec![0.0; centre]);
+            writer.f64("constants", constants);
+            let bytes = writer.into_bytes(&json!({})).unwrap();
+            let mut reader = Reader::from_bytes(Path::new("a"), &bytes).unwrap();
+            let error = Ocsvm::restore(2, &mut reader).unwrap_err();
+            assert!(matches!(error, Error::CorruptModel { .. }), "{error}");
+        }
     }
 }
