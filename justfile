@@ -53,6 +53,8 @@ docs-cli:
 golden:
     python3 crates/qualm/tests/golden/metrics.py
     python3 crates/qualm/tests/golden/objective.py
+    python3 crates/qualm/tests/golden/neighbours.py
+    python3 crates/qualm/tests/golden/ocsvm_ee.py
     python3 crates/qualm/tests/golden/ensembles.py
     python3 crates/qualm/tests/golden/networks.py
 
