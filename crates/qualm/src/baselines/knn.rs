@@ -63,11 +63,11 @@ impl Default for KnnSpec {
 impl KnnMethod {
     /// The score from the k nearest, by distance.
     fn of(self, nearest: &[Neighbour]) -> f64 {
-        let k: u32 = nearest.iter().map(|n| n.weight).sum();
-        let kth = |k: u32| {
+        let k: u64 = nearest.iter().map(|n| u64::from(n.weight)).sum();
+        let kth = |k: u64| {
             let mut passed = 0;
             let at = nearest.iter().find(|n| {
-                passed += n.weight;
+                passed += u64::from(n.weight);
                 passed >= k
             });
             at.map_or(0.0, |n| n.distance)
@@ -76,7 +76,7 @@ impl KnnMethod {
             Self::Largest => kth(k),
             Self::Mean => {
                 let terms = nearest.iter().map(|n| n.distance * f64::from(n.weight));
-                terms.sum::<f64>() / f64::from(k)
+                terms.sum::<f64>() / k as f64
             }
             // The mean of the two in the middle, where there is no middle one.
             Self::Median => f64::midpoint(kth(k.div_ceil(2)), kth(k / 2 + 1)),

@@ -68,9 +68,9 @@ struct Lof {
 
 /// The mean of a value over neighbours, counted with their copies.
 fn mean(nearest: &[Neighbour], value: impl Fn(&Neighbour) -> f64) -> f64 {
-    let count: u32 = nearest.iter().map(|n| n.weight).sum();
+    let count: f64 = nearest.iter().map(|n| f64::from(n.weight)).sum();
     let terms = nearest.iter().map(|n| value(n) * f64::from(n.weight));
-    terms.sum::<f64>() / f64::from(count)
+    terms.sum::<f64>() / count
 }
 
 /// The density of a row with these neighbours.

@@ -36,6 +36,7 @@ use rayon::prelude::*;
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::error::{Error, Result};
+use crate::space::LIMIT;
 use crate::training::Session;
 use blocks::{ASKED, Blocks};
 pub(crate) use distance::squared_distance;
@@ -109,7 +110,7 @@ impl Neighbours {
     }
 
     /// # Shapes
-    /// `rows`: `(m, d)`, distinct; `counts`: `(m,)`, none of them 0.
+    /// `rows`: `(m, d)`, distinct, no value beyond [`LIMIT`]; `counts`: `(m,)`, none 0.
     fn new(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
         let tree = Tree::new(rows, d);
         let mut places = vec![0; counts.len()];
@@ -290,6 +291,11 @@ impl Neighbours {
     pub(crate) fn restore(k: usize, d: usize, reader: &mut Reader) -> Result<Self> {
         let rows = reader.f32_rows("rows", d)?;
         let counts = reader.u32("counts")?;
+        // Beyond it squared distances could overflow, and no fit leaves such rows.
+        if let Some(far) = rows.iter().find(|x| f64::from(x.abs()) > LIMIT) {
+            let expected = format!("values of at most {LIMIT:e}");
+            return Err(reader.corrupt("rows", format!("with {far:e}"), expected));
+        }
         let m = rows.len() / d;
         if counts.len() != m || counts.contains(&0) {
             let found = format!(

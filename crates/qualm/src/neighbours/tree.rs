@@ -2,14 +2,20 @@
 //! searching*, Communications of the ACM 18, 1975) with boxes that fit, and leaves that are
 //! blocks.
 //!
-//! Nodes are split in the middle of their widest column, at a whole number of leaves, so
-//! that every leaf but the last is full and the shape of the tree follows from the number
-//! of rows. A leaf's rows lie in memory column by column, one vector lane each.
+//! Nodes are split in the middle of the column that varies most in them, at a whole number
+//! of leaves, so that every leaf but the last is full and the shape of the tree follows from
+//! the number of rows. By variance, not by width: a column of zeros and a few ones is as wide
+//! as any, and splitting it in the middle splits equal values at random.
+//!
+//! A leaf's rows lie in memory column by column, one vector lane each.
 
 use super::tile::{LEAF, Lanes};
 
 /// Rows from which on the two halves of a node are split by two threads.
 const PARALLEL: usize = 8192;
+
+/// Rows of a node that are looked at to choose the column to split, at most.
+const SAMPLE: usize = 1024;
 
 /// Distinct rows in the order of a tree.
 #[derive(Debug)]
@@ -120,22 +126,29 @@ impl Tree {
 
 /// Columns by falling variance.
 fn by_variance(rows: &[f32], d: usize) -> Vec<usize> {
-    let m = (rows.len() / d) as f64;
-    let mut mean = vec![0.0; d];
-    for row in rows.chunks_exact(d) {
-        for (mean, x) in mean.iter_mut().zip(row) {
-            *mean += f64::from(*x) / m;
-        }
-    }
-    let mut variance = vec![0.0; d];
-    for row in rows.chunks_exact(d) {
-        for ((variance, mean), x) in variance.iter_mut().zip(&mean).zip(row) {
-            *variance += (f64::from(*x) - mean).powi(2);
-        }
-    }
+    let squares = squares(rows.chunks_exact(d), d);
     let mut columns: Vec<usize> = (0..d).collect();
-    columns.sort_by(|a, b| variance[*b].total_cmp(&variance[*a]));
+    columns.sort_by(|a, b| squares[*b].total_cmp(&squares[*a]));
     columns
+}
+
+/// Sums of squared deviations from the mean of each column, `(d,)`.
+fn squares<'a>(rows: impl Iterator<Item = &'a [f32]> + Clone, d: usize) -> Vec<f64> {
+    let mut sum = vec![0.0; d];
+    let mut n = 0.0f64;
+    for row in rows.clone() {
+        n += 1.0;
+        for (sum, x) in sum.iter_mut().zip(row) {
+            *sum += f64::from(*x);
+        }
+    }
+    let mut squares = vec![0.0; d];
+    for row in rows {
+        for ((square, sum), x) in squares.iter_mut().zip(&sum).zip(row) {
+            *square += (f64::from(*x) - sum / n).powi(2);
+        }
+    }
+    squares
 }
 
 /// What all nodes are made from.
@@ -167,9 +180,7 @@ impl Builder<'_> {
             return;
         }
         let left_leaves = n_leaves.div_ceil(2);
-        let width = |[low, high]: [f32; 2]| f64::from(high) - f64::from(low);
-        let widest = (0..self.d).reduce(|a, b| if width(own[b]) > width(own[a]) { b } else { a });
-        node.column = widest.unwrap_or_default() as u32;
+        node.column = self.most_varied(numbers) as u32;
         node.right = at + 2 * left_leaves as u32;
         node.split = self.halve(numbers, node.column as usize, left_leaves * LEAF);
 
@@ -201,6 +212,17 @@ impl Builder<'_> {
         for (corner, column) in corners.iter_mut().zip(self.columns) {
             *corner = edges[*column];
         }
+    }
+
+    /// Where among the ordered columns a sample of rows varies most.
+    fn most_varied(&self, numbers: &[u32]) -> usize {
+        let step = numbers.len().div_ceil(SAMPLE);
+        let sample = numbers.iter().step_by(step);
+        let sample = sample.map(|number| &self.rows[*number as usize * self.d..][..self.d]);
+        let squares = squares(sample, self.d);
+        let square = |column: usize| squares[self.columns[column]];
+        let most = (0..self.d).reduce(|a, b| if square(b) > square(a) { b } else { a });
+        most.unwrap_or_default()
     }
 
     /// Brings the `n_left` rows of least value in a column to the front, ties by number,

@@ -28,7 +28,7 @@ use crate::nn::Threads;
 pub(crate) use fourier::Fourier;
 
 /// The largest scaled value: its square, summed over a layer, is still a finite float32.
-const LIMIT: f64 = 1e15;
+pub(crate) const LIMIT: f64 = 1e15;
 
 /// How rows become the vectors that a model sees. On the last three the vectors have unit
 /// norm, so that their dot product is a similarity.
