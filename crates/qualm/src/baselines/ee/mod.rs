@@ -32,7 +32,11 @@
 //! - a covariance that is singular is judged by its correlations, so that neither the columns'
 //!   units nor constant columns matter: distances are measured in the directions that vary,
 //!   degrees of freedom are counted in them, and [`Warning::SingularCovariance`] says so.
-//!   As in scikit-learn, C-steps end when a half varies in fewer directions than all rows.
+//!   As in scikit-learn, C-steps end when a half varies in fewer directions than all rows, and
+//!   the last metric that measured them all tells which rows are near; among such ends we
+//!   take one that measures the most directions, where scikit-learn takes any.
+//!
+//! Default: `support_fraction` is `None`, the h above, as there.
 
 #[cfg(test)]
 pub(super) mod golden;
