@@ -121,7 +121,7 @@ pub enum Error {
     /// The fitted model gives every reference row the same score.
     #[error(
         "every one of the {n_rows} reference rows has the score {score}: the model tells nothing \
-         apart; try another space, covariance or objective"
+         apart; try another space or other hyper-parameters (qualm info lists a model's keys)"
     )]
     ConstantScores { n_rows: usize, score: f64 },
     /// A score that is not a finite number.
