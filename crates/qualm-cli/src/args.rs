@@ -154,7 +154,7 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "FILE")]
     pub(crate) calibrate: Option<PathBuf>,
     /// Also write the fitted rows' own scores: columns and formats are those of `score`; to
-    /// knn, lof and abod a fitted row is not its own neighbour here
+    /// knn and lof a fitted row is not its own neighbour here
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
     /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit of a network
@@ -266,7 +266,7 @@ Detectors: {}.
 
 Each file of DIR (or of DIR/SUITE, where DIR holds none) is a set: .csv .tsv .parquet .arrow
 .feather .npz, with a label (1 = outlier). Nothing is fitted to labels: they only measure. The
-scores measured are the fitted rows' own, to knn, lof and abod without the row itself.
+scores measured are the fitted rows' own, to knn and lof without the row itself.
 
 Every run is a process of its own. One that fails or runs out of time is a row with its status.
 Rows are kept in the results file as they are finished and not run again when the command is
