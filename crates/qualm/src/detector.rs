@@ -38,10 +38,10 @@ pub(crate) trait Arm {
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>>;
 }
 
-/// What a fit leaves.
+/// What a fit leaves; a detector's own fit may leave it with its own type.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) detector: Box<dyn Detector>,
+pub(crate) struct Outcome<D = Box<dyn Detector>> {
+    pub(crate) detector: D,
     /// Scores of the fitted rows, `(n,)`, where they are not what [`Detector::score_into`]
     /// gives: to a method of neighbours, a fitted row is not its own neighbour.
     pub(crate) scores: Option<Vec<f64>>,
@@ -52,15 +52,26 @@ pub(crate) struct Outcome {
     pub(crate) warnings: Vec<Warning>,
 }
 
-impl Outcome {
+impl<D> Outcome<D> {
     /// A detector that scores its fitted rows like any other.
-    pub(crate) fn new(detector: impl Detector + 'static) -> Self {
+    pub(crate) fn new(detector: D) -> Self {
         Self {
-            detector: Box::new(detector),
+            detector,
             scores: None,
             steps: 0,
             curves: Vec::new(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// The same with another detector around this one.
+    pub(crate) fn boxed<E: Detector + 'static>(self, around: impl FnOnce(D) -> E) -> Outcome {
+        Outcome {
+            detector: Box::new(around(self.detector)),
+            scores: self.scores,
+            steps: self.steps,
+            curves: self.curves,
+            warnings: self.warnings,
         }
     }
 }
@@ -118,6 +129,20 @@ pub struct Variances {
     pub by_feature: bool,
     /// The statistic that turns a row's variances into its score.
     pub(crate) statistic: Statistic,
+}
+
+/// Refuses scores that are not finite.
+///
+/// # Errors
+/// [`Error::ScoreNotFinite`] naming the first, its row counted from 1.
+pub(crate) fn check_finite(scores: &[f64]) -> Result<()> {
+    match scores.iter().position(|s| !s.is_finite()) {
+        Some(i) => Err(Error::ScoreNotFinite {
+            row: i + 1,
+            score: scores[i],
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a hyper-parameter unless its condition holds.

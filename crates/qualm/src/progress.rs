@@ -119,6 +119,17 @@ pub enum Warning {
     },
 }
 
+impl Warning {
+    /// That there are fewer rows than a subsample was to have, if so.
+    pub(crate) fn fewer_rows(key: &str, asked: usize, n_rows: usize) -> Option<Self> {
+        (n_rows < asked).then(|| Self::FewerRows {
+            key: key.to_owned(),
+            asked,
+            n_rows,
+        })
+    }
+}
+
 /// Receives the progress of a fit. Every method has a default that does nothing, and
 /// `()` is a receiver that listens to nothing.
 ///

@@ -4,10 +4,12 @@
 //! A step is a function of (seed, member, step number) and of the state so far, so an
 //! interrupted training goes on from its [`Training`] and ends with the same bits.
 
+use rand::seq::SliceRandom;
+
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::nn::{AdamState, Mlp, attended};
-use crate::progress::{Progress, Signal, Step};
+use crate::progress::{Progress, Signal, Step, Work};
 use crate::rng::{Purpose, stream};
 
 /// Points on the stored loss curve, at most.
@@ -130,6 +132,45 @@ impl Curve {
                 self.effective_rows.push(effective / n);
             }
         }
+    }
+}
+
+/// Rows in an order that is drawn anew for every epoch, and handed out a batch a step. Rows
+/// that do not fill a last batch wait for another epoch.
+#[derive(Debug)]
+pub(crate) struct Shuffled {
+    batch_rows: usize,
+    steps_per_epoch: u64,
+    order: Vec<usize>,
+    /// The epoch that `order` belongs to.
+    epoch: Option<u64>,
+}
+
+impl Shuffled {
+    /// Of so many rows, at least one batch.
+    pub(crate) fn new(n_rows: usize, batch_rows: usize) -> Self {
+        Self {
+            batch_rows,
+            steps_per_epoch: (n_rows / batch_rows) as u64,
+            order: (0..n_rows).collect(),
+            epoch: None,
+        }
+    }
+
+    /// The row numbers of a step, counted from 0: a function of seed, member and step alone.
+    pub(crate) fn batch(&mut self, seed: u64, member: usize, step: u64) -> &[usize] {
+        let epoch = step / self.steps_per_epoch;
+        if self.epoch != Some(epoch) {
+            self.epoch = Some(epoch);
+            // From the same order each time: a training may be resumed at any step.
+            let n_rows = self.order.len();
+            self.order.clear();
+            self.order.extend(0..n_rows);
+            let mut rng = stream(seed, Purpose::Batch, [member as u64, epoch]);
+            self.order.shuffle(&mut rng);
+        }
+        let start = (step % self.steps_per_epoch) as usize * self.batch_rows;
+        &self.order[start..start + self.batch_rows]
     }
 }
 
@@ -264,8 +305,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Interrupted`] when the listener wants it stopped.
     pub(crate) fn work(&mut self, what: &'static str, done: u64, total: u64) -> Result<()> {
-        let work = crate::progress::Work { what, done, total };
-        match self.progress.work(&work) {
+        match self.progress.work(&Work { what, done, total }) {
             Signal::Stop => Err(Error::Stopped { what, done, total }),
             _ => Ok(()),
         }

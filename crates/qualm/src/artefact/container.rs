@@ -232,12 +232,10 @@ impl Reader {
     /// # Shapes
     /// Returns `(n, n_cols)`, row after row.
     pub(crate) fn f32_rows(&mut self, name: &str, n_cols: usize) -> Result<Vec<f32>> {
-        let n_rows = match self.tensors.get(name) {
-            Some((_, shape, _)) => shape.first().copied().unwrap_or(0),
-            None => 0,
-        };
-        // A file without the tensor is refused below, for that.
-        self.f32(name, &[n_rows.max(1), n_cols])
+        let tensor = self.tensors.get(name);
+        let n_rows = tensor.and_then(|(_, shape, _)| shape.first().copied());
+        // A file without the tensor is refused for that.
+        self.f32(name, &[n_rows.unwrap_or(1).max(1), n_cols])
     }
 
     /// Takes a vector of counts or indices of any length.
@@ -245,6 +243,16 @@ impl Reader {
         let bytes = self.take(name, Dtype::U32, None)?;
         let values = bytes.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b));
         Ok(values.collect())
+    }
+
+    /// Takes a float64 vector of a known length; its values must be finite.
+    pub(crate) fn f64_of(&mut self, name: &str, len: usize) -> Result<Vec<f64>> {
+        let values = self.f64(name)?;
+        if values.len() == len {
+            return Ok(values);
+        }
+        let found = format!("of {} values", values.len());
+        Err(self.corrupt(name, found, format!("{len} values")))
     }
 
     fn finite(&self, name: &str, holds: bool) -> Result<()> {

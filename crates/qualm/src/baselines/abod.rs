@@ -26,7 +26,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
@@ -247,9 +247,9 @@ impl Arm for AbodSpec {
                 method: self.method,
             };
             let scores = abod.own_scores(session)?;
-            Ok(Fit {
+            Ok(Outcome {
                 scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
-                ..Fit::new(abod)
+                ..Outcome::new(abod)
             })
         })
     }

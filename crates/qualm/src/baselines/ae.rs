@@ -18,20 +18,18 @@
 //! compared with; first weights as there (He et al., 2015). Weight decay is decoupled from the gradient here; at this size it moves
 //! nothing that can be measured.
 
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::network::{TrainingKeys, check_finite, for_outputs, training_memory};
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::network::{TrainingKeys, for_outputs, training_memory};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::Result;
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Mlp, Workspace, vectorised};
 use crate::progress::Warning;
-use crate::rng::{Purpose, stream};
-use crate::training::{Course, Learner, Session, Taken, Training};
+use crate::training::{Course, Learner, Session, Shuffled, Taken, Training};
 
 /// Hyper-parameters of `ae`: how badly a network gives a row back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,10 +87,12 @@ impl AeSpec {
         }
     }
 
-    fn adam(&self) -> Adam {
-        Adam {
-            learning_rate: self.learning_rate as f32,
-            weight_decay: self.weight_decay as f32,
+    fn training(&self) -> TrainingKeys {
+        TrainingKeys {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
         }
     }
 }
@@ -103,13 +103,7 @@ impl Arm for AeSpec {
         let some = (1..=16).contains(&self.hidden.len())
             && self.hidden.iter().all(|h| (1..=65_536).contains(h));
         require("hidden", widths, some, "1 to 16 widths, each 1 to 65536")?;
-        let keys = TrainingKeys {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            weight_decay: self.weight_decay,
-        };
-        keys.check()
+        self.training().check()
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
@@ -129,17 +123,18 @@ impl Arm for AeSpec {
             if training.adam.t == 0 {
                 training.network.widen();
             }
-            let mut learner = Reconstruction::new(rows, session.seed, course, self.adam(), &sizes);
+            let mut learner =
+                Reconstruction::new(rows, session.seed, course, self.training().adam(), &sizes);
             session.run(&course, &mut training, &mut learner)?;
             let network = training.network;
-            let mut fit = Fit::trained(Ae { network }, course.steps, training.curve);
+            let mut outcome = Outcome::trained(Ae { network }, course.steps, training.curve);
             let small = course.batch_rows < self.batch_size;
-            fit.warnings.extend(small.then(|| Warning::SmallBatch {
+            outcome.warnings.extend(small.then(|| Warning::SmallBatch {
                 n_rows: rows.n_rows(),
                 batch_rows: course.batch_rows,
                 batch_size: self.batch_size,
             }));
-            Ok(fit)
+            Ok(outcome)
         })
     }
 
@@ -156,11 +151,8 @@ impl Arm for AeSpec {
 pub(super) struct Reconstruction<'a> {
     rows: Rows<'a>,
     seed: u64,
-    course: Course,
     adam: Adam,
-    /// A shuffle of all rows, and the epoch it belongs to.
-    order: Vec<usize>,
-    epoch: Option<u64>,
+    order: Shuffled,
     /// The rows of a step, `(n, d)`.
     batch: Vec<f32>,
     work: Workspace,
@@ -172,29 +164,16 @@ impl<'a> Reconstruction<'a> {
             rows,
             seed,
             adam,
-            order: Vec::new(),
-            epoch: None,
+            order: Shuffled::new(rows.n_rows(), course.batch_rows),
             batch: Vec::with_capacity(course.batch_rows * rows.n_cols()),
             work: Workspace::new(sizes, course.batch_rows),
-            course,
         }
     }
 
     /// Gathers the rows of a step.
     fn draw(&mut self, step: u64) {
-        let (n_rows, batch_rows) = (self.rows.n_rows(), self.course.batch_rows);
-        let steps_per_epoch = (n_rows / batch_rows) as u64;
-        let epoch = step / steps_per_epoch;
-        if self.epoch != Some(epoch) {
-            self.epoch = Some(epoch);
-            self.order.clear();
-            self.order.extend(0..n_rows);
-            let mut rng = stream(self.seed, Purpose::Batch, [0, epoch]);
-            self.order.shuffle(&mut rng);
-        }
-        let start = (step % steps_per_epoch) as usize * batch_rows;
         self.batch.clear();
-        let picked = self.order.iter().skip(start).take(batch_rows);
+        let picked = self.order.batch(self.seed, 0, step).iter();
         let picked = picked.filter_map(|i| self.rows.get(*i));
         self.batch.extend(picked.flatten());
     }
@@ -270,6 +249,7 @@ mod tests {
     use crate::data::Matrix;
     use crate::error::Error;
     use crate::nn::AdamState;
+    use crate::rng::{Purpose, stream};
     use crate::training::Curve;
     use rand::RngExt;
 
@@ -307,7 +287,7 @@ mod tests {
         Ae { network }.score_into(rows.rows(), &mut scores).unwrap();
         assert_eq!(scores, [1.0, 2.0, 0.0]);
         let mut work = Workspace::new(&[1, 2, 1], 3);
-        let adam = AeSpec::default().adam();
+        let adam = AeSpec::default().training().adam();
         let loss = reconstruct(&mut training, rows.rows().as_slice(), &mut work, adam);
         assert_eq!(loss, 5.0 / 3.0);
     }

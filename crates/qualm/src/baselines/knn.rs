@@ -18,7 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
@@ -115,9 +115,9 @@ impl Arm for KnnSpec {
             let scores = knn
                 .rows
                 .among_themselves(knn.k, Equals::LessOne, session, score)?;
-            Ok(Fit {
+            Ok(Outcome {
                 scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
-                ..Fit::new(knn)
+                ..Outcome::new(knn)
             })
         })
     }

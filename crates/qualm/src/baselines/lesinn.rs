@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
@@ -87,7 +87,7 @@ impl Arm for LesinnSpec {
         fit_spaced(self.space, rows, |rows| {
             check_size(self.max_samples, rows.n_rows())?;
             let (t, psi) = (self.n_estimators, self.max_samples);
-            Ok(Fit::new(Lesinn {
+            Ok(Outcome::new(Lesinn {
                 subsamples: Subsamples::draw(rows, t, psi, seed, 0),
                 d: rows.n_cols(),
             }))

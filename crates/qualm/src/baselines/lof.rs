@@ -25,7 +25,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
@@ -109,9 +109,9 @@ impl Arm for LofSpec {
             let scores = nearest.par_iter().zip(&densities);
             let scores = scores.map(|(found, own)| factor(found, &densities, *own));
             let scores: Vec<f64> = scores.collect();
-            Ok(Fit {
+            Ok(Outcome {
                 scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
-                ..Fit::new(Lof {
+                ..Outcome::new(Lof {
                     rows,
                     k,
                     reach,

@@ -2,19 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::spaced::Fit;
 use crate::data::Rows;
-use crate::detector::require;
-use crate::error::{Error, Result};
-use crate::nn::{Mlp, Scratch, Threads, Workspace};
+use crate::detector::{Outcome, require};
+use crate::error::Result;
+use crate::nn::{Adam, Mlp, PADDED, Scratch, Threads, Workspace};
 use crate::training::Curve;
 
 /// Rows that a thread takes through a network at a time.
 const BLOCK: usize = 1024;
-
-/// Fewer rows than this are padded with zeros: above 64 the matrix products give a row the
-/// same bits whatever stands beside it (see [`crate::nn`]).
-const PADDED: usize = 96;
 
 /// Calls `work` with blocks of rows, what the network makes of them, and their part of `out`,
 /// on all threads.
@@ -47,18 +42,7 @@ pub(super) fn for_outputs<T: Send>(
         );
 }
 
-/// Refuses scores that are not finite.
-pub(super) fn check_finite(scores: &[f64]) -> Result<()> {
-    match scores.iter().position(|s| !s.is_finite()) {
-        Some(i) => Err(Error::ScoreNotFinite {
-            row: i + 1,
-            score: scores[i],
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Keys that every training has.
+/// Keys that every training has; their documentation is in the specifications.
 pub(super) struct TrainingKeys {
     pub(super) epochs: u64,
     pub(super) batch_size: usize,
@@ -67,9 +51,18 @@ pub(super) struct TrainingKeys {
 }
 
 impl TrainingKeys {
+    pub(super) fn adam(&self) -> Adam {
+        Adam {
+            learning_rate: self.learning_rate as f32,
+            weight_decay: self.weight_decay as f32,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
-        let rate = self.learning_rate as f32;
-        let decay = self.weight_decay as f32;
+        let Adam {
+            learning_rate: rate,
+            weight_decay: decay,
+        } = self.adam();
         require("epochs", self.epochs, self.epochs >= 1, "at least 1")?;
         let batch = (1..=1 << 24).contains(&self.batch_size);
         require("batch_size", self.batch_size, batch, "1 to 16777216")?;
@@ -98,7 +91,7 @@ pub(super) fn training_memory(sizes: &[usize], batch_rows: usize) -> u64 {
         .saturating_mul(4)
 }
 
-impl<D> Fit<D> {
+impl<D> Outcome<D> {
     /// A detector that was trained.
     pub(super) fn trained(detector: D, steps: u64, curve: Curve) -> Self {
         Self {

@@ -14,7 +14,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
@@ -72,17 +72,13 @@ impl Arm for SpSpec {
             let mut rng = stream(seed, Purpose::Sample, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
             let picked = picked.iter().filter_map(|i| rows.get(i));
-            let mut fit = Fit::new(Sp {
+            let mut outcome = Outcome::new(Sp {
                 sample: picked.flatten().copied().collect(),
                 d: rows.n_cols(),
             });
-            fit.warnings
-                .extend((m < self.subset_size).then(|| Warning::FewerRows {
-                    key: "subset_size".to_owned(),
-                    asked: self.subset_size,
-                    n_rows: m,
-                }));
-            Ok(fit)
+            let warning = Warning::fewer_rows("subset_size", self.subset_size, m);
+            outcome.warnings.extend(warning);
+            Ok(outcome)
         })
     }
 

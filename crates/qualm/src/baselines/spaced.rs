@@ -10,9 +10,7 @@ use crate::data::Rows;
 use crate::detector::{Detector, Outcome};
 use crate::error::{Error, Result};
 use crate::nn::Threads;
-use crate::progress::Warning;
 use crate::space::{Space, SpaceKind, SpaceOptions};
-use crate::training::Curve;
 
 /// Rows that are scaled at a time while scoring.
 const BLOCK: usize = 4096;
@@ -58,32 +56,6 @@ pub(crate) struct Spaced<D> {
     inner: D,
 }
 
-/// What a baseline's own fit leaves, on scaled rows.
-#[derive(Debug)]
-pub(crate) struct Fit<D> {
-    pub(crate) detector: D,
-    /// As [`Outcome::scores`].
-    pub(crate) scores: Option<Vec<f64>>,
-    /// As [`Outcome::steps`].
-    pub(crate) steps: u64,
-    /// As [`Outcome::curves`].
-    pub(crate) curves: Vec<Curve>,
-    pub(crate) warnings: Vec<Warning>,
-}
-
-impl<D> Fit<D> {
-    /// A detector that scores its fitted rows like any other.
-    pub(crate) fn new(detector: D) -> Self {
-        Self {
-            detector,
-            scores: None,
-            steps: 0,
-            curves: Vec::new(),
-            warnings: Vec::new(),
-        }
-    }
-}
-
 /// Scales rows, then fits a detector to them.
 ///
 /// # Errors
@@ -91,21 +63,12 @@ impl<D> Fit<D> {
 pub(crate) fn fit_spaced<D: Detector + 'static>(
     scaling: Scaling,
     rows: Rows<'_>,
-    fit: impl FnOnce(Rows<'_>) -> Result<Fit<D>>,
+    fit: impl FnOnce(Rows<'_>) -> Result<Outcome<D>>,
 ) -> Result<Outcome> {
     let space = Space::fit(scaling.options(), rows, 0, 0)?;
     let vectors = space.vectors(rows);
     let fitted = fit(Rows::checked(&vectors, rows.n_cols()))?;
-    Ok(Outcome {
-        scores: fitted.scores,
-        steps: fitted.steps,
-        curves: fitted.curves,
-        warnings: fitted.warnings,
-        ..Outcome::new(Spaced {
-            space,
-            inner: fitted.detector,
-        })
-    })
+    Ok(fitted.boxed(|inner| Spaced { space, inner }))
 }
 
 /// Reads a detector and its scaling from a model file.

@@ -27,9 +27,9 @@ use rayon::prelude::*;
 
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, Variances};
-use crate::error::{Error, Result};
-use crate::nn::{Mlp, Scratch, Threads};
+use crate::detector::{Detector, Outcome, Variances, check_finite};
+use crate::error::Result;
+use crate::nn::{Mlp, PADDED, Scratch, Threads};
 use crate::progress::Warning;
 use crate::space::Space;
 use crate::training::Session;
@@ -48,10 +48,6 @@ const BLOCK: usize = 1024;
 /// Rows scored at a time on a device: enough to fill it, little enough that a layer's
 /// output of a 4096-wide network takes 128 MiB.
 const DEVICE_BLOCK: usize = 8192;
-
-/// Fewer rows than this are padded with zeros: above 64 the matrix products give a row
-/// the same bits whatever stands beside it (see [`crate::nn`]).
-const PADDED: usize = 96;
 
 /// A fitted Deep Uncertainty Model: one or more networks, each with the space it sees.
 #[derive(Debug)]
@@ -92,7 +88,7 @@ impl Dum {
     }
 
     /// Trains every member.
-    fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+    fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Self>> {
         let plan = Plan::new(spec, rows.n_rows())?;
         let mut curves = Vec::with_capacity(spec.members);
         let mut warnings: Vec<Warning> = plan.warning(spec, rows.n_rows()).into_iter().collect();
@@ -196,13 +192,7 @@ impl Dum {
             }
             Ok(())
         })?;
-        match out.iter().position(|s| !s.is_finite()) {
-            Some(i) => Err(Error::ScoreNotFinite {
-                row: i + 1,
-                score: out[i],
-            }),
-            None => Ok(()),
-        }
+        check_finite(out)
     }
 
     /// Width of a member's log-variances.
@@ -293,24 +283,6 @@ impl Dum {
             device: Device::Cpu,
             members,
         })
-    }
-}
-
-impl Arm for DumSpec {
-    fn validate(&self) -> Result<()> {
-        self.check_ranges()
-    }
-
-    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        self.bytes(n_rows, n_features)
-    }
-
-    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        Dum::fit(self, rows, session)
-    }
-
-    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        Ok(Box::new(Dum::restore(self, n_features, reader)?))
     }
 }
 

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::device;
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 use super::train::CACHED;
+use super::{Dum, device};
+use crate::artefact::Reader;
+use crate::data::Rows;
+use crate::detector::{Arm, Detector, Outcome, require};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, Mlp, Workspace};
 use crate::space::{SpaceKind, SpaceOptions};
+use crate::training::Session;
 
 /// Every choice of the Deep Uncertainty Model.
 ///
@@ -184,18 +188,6 @@ impl DumSpec {
         }
     }
 
-    /// Checks every range.
-    pub(super) fn check_ranges(&self) -> Result<()> {
-        let refused = self.ranges().into_iter().find(|(_, _, holds, _)| !holds);
-        refused.map_or(Ok(()), |(key, value, _, expected)| {
-            Err(Error::InvalidKey {
-                key,
-                value: value.to_string(),
-                expected,
-            })
-        })
-    }
-
     /// Each key with a range: its value, whether that is inside, and what it may be.
     fn ranges(&self) -> [(&'static str, f64, bool, &'static str); 16] {
         let positive = |x: f64| x.is_finite() && x > 0.0;
@@ -317,24 +309,6 @@ impl DumSpec {
         }
     }
 
-    /// Bytes that fitting takes besides the rows, at the least: the parameters with Adam's
-    /// memory of every member, the buffers of a step, and the vectors of the rows.
-    pub(super) fn bytes(&self, n_rows: usize, d: usize) -> u64 {
-        let width = self.vector_width(d);
-        let sizes = self.layer_sizes(width);
-        let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
-        // A finished member stays whole, so that a checkpoint can hold it.
-        let copies = if self.members == 1 { 3 } else { 4 };
-        let params = n_params.saturating_mul(copies * self.members as u64);
-        let batch = self.batch_size.min(n_rows.max(4)) as u64;
-        let step = Workspace::values(&sizes).saturating_mul(batch);
-        let vectors = (n_rows as u64).saturating_mul(width as u64);
-        let values = params.saturating_add(step);
-        values
-            .saturating_add(vectors.min(CACHED as u64))
-            .saturating_mul(4)
-    }
-
     /// Refuses a fit that the device's own memory does not hold.
     pub(crate) fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
         let sizes = self.layer_sizes(self.vector_width(d));
@@ -362,6 +336,39 @@ impl DumSpec {
     }
 }
 
+impl Arm for DumSpec {
+    fn validate(&self) -> Result<()> {
+        let mut ranges = self.ranges().into_iter();
+        ranges.try_for_each(|(key, value, holds, expected)| require(key, value, holds, expected))
+    }
+
+    /// The parameters with Adam's memory of every member, the buffers of a step, and the
+    /// vectors of the rows.
+    fn memory(&self, n_rows: usize, d: usize) -> u64 {
+        let width = self.vector_width(d);
+        let sizes = self.layer_sizes(width);
+        let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
+        // A finished member stays whole, so that a checkpoint can hold it.
+        let copies = if self.members == 1 { 3 } else { 4 };
+        let params = n_params.saturating_mul(copies * self.members as u64);
+        let batch = self.batch_size.min(n_rows.max(4)) as u64;
+        let step = Workspace::values(&sizes).saturating_mul(batch);
+        let vectors = (n_rows as u64).saturating_mul(width as u64);
+        let values = params.saturating_add(step);
+        values
+            .saturating_add(vectors.min(CACHED as u64))
+            .saturating_mul(4)
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        Ok(Dum::fit(self, rows, session)?.boxed(|dum| dum))
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        Ok(Box::new(Dum::restore(self, n_features, reader)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,7 +376,7 @@ mod tests {
     #[test]
     fn every_preset_is_valid_and_the_paper_is_the_paper() {
         for name in DumSpec::PRESETS {
-            DumSpec::preset(name).unwrap().check_ranges().unwrap();
+            DumSpec::preset(name).unwrap().validate().unwrap();
         }
         let paper = DumSpec::preset("paper").unwrap();
         assert_eq!(paper.layer_sizes(30), [30, 4096, 4096, 30]);
@@ -384,7 +391,7 @@ mod tests {
     fn memory_is_counted_and_never_overflows() {
         let paper = DumSpec::preset("paper").unwrap();
         // 32 -> 4096 -> 4096 -> 32 has 17.05 million parameters, three float32 each.
-        let bytes = paper.bytes(1000, 32);
+        let bytes = paper.memory(1000, 32);
         assert!((204_000_000..260_000_000).contains(&bytes), "{bytes}");
         let huge = DumSpec {
             hidden: 65_536,
@@ -392,8 +399,8 @@ mod tests {
             members: 1000,
             ..paper
         };
-        assert!(huge.bytes(1 << 40, 1 << 40) > 1 << 52);
-        huge.check_ranges().unwrap();
+        assert!(huge.memory(1 << 40, 1 << 40) > 1 << 52);
+        huge.validate().unwrap();
     }
 
     #[test]
@@ -402,7 +409,7 @@ mod tests {
             bag_size: BagSize::Rows(1),
             ..DumSpec::default()
         };
-        let message = spec.check_ranges().unwrap_err().to_string();
+        let message = spec.validate().unwrap_err().to_string();
         assert!(
             message.contains("bag_size") && message.contains("no gradient"),
             "{message}"

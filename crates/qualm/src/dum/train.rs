@@ -1,6 +1,5 @@
 //! Training one network: how many steps, and the bags of each.
 
-use rand::seq::SliceRandom;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
@@ -13,7 +12,7 @@ use crate::nn::Threads;
 use crate::progress::Warning;
 use crate::rng::{Purpose, stream};
 use crate::space::Space;
-use crate::training::{Course, Learner, Taken, Training};
+use crate::training::{Course, Learner, Shuffled, Taken, Training};
 
 /// Vectors of all rows are kept through the training when they take at most this many
 /// values (256 MiB); otherwise each batch makes its own.
@@ -138,15 +137,19 @@ impl Learner for BagLearner<'_> {
     }
 }
 
+/// Where the rows of bags come from.
+#[derive(Debug)]
+enum Origin {
+    All(Shuffled),
+    Cells(Cells),
+}
+
 /// The rows of a step and their vectors.
 #[derive(Debug)]
 struct Batch {
     /// Row numbers in bag order, `(n,)`.
     picked: Vec<usize>,
-    /// A shuffle of all rows and the epoch it belongs to; global bags only.
-    order: Vec<usize>,
-    epoch: Option<u64>,
-    cells: Option<Cells>,
+    origin: Origin,
     /// Vectors of all rows, `(n_rows, n_out)`; not with view noise or too many rows.
     all: Option<Vec<f32>>,
     /// Scaled rows, `(n, n_in)`.
@@ -163,15 +166,13 @@ impl Batch {
             let all: Vec<usize> = (0..trainer.rows.n_rows()).collect();
             trainer.vectors(&all)
         });
-        let cells = match trainer.spec.bags {
-            Bags::Global => None,
-            Bags::Local => Some(trainer.cells()),
+        let origin = match trainer.spec.bags {
+            Bags::Global => Origin::All(Shuffled::new(trainer.rows.n_rows(), n)),
+            Bags::Local => Origin::Cells(trainer.cells()),
         };
         Self {
             picked: Vec::with_capacity(n),
-            order: Vec::new(),
-            epoch: None,
-            cells,
+            origin,
             all,
             scaled: vec![0.0; n * trainer.space.n_in()],
             vectors: vec![0.0; n * trainer.space.n_out()],
@@ -183,23 +184,17 @@ impl Batch {
         let member = trainer.member as u64;
         let plan = trainer.plan;
         self.picked.clear();
-        if let Some(cells) = &self.cells {
-            let mut rng = stream(trainer.seed, Purpose::Batch, [member, step]);
-            for _ in 0..plan.batch_rows / (2 * plan.bag_size) {
-                cells.draw(2 * plan.bag_size, &mut rng, &mut self.picked);
+        match &mut self.origin {
+            Origin::All(order) => {
+                let picked = order.batch(trainer.seed, trainer.member, step);
+                self.picked.extend_from_slice(picked);
             }
-        } else {
-            let epoch = step / plan.steps_per_epoch;
-            if self.epoch != Some(epoch) {
-                self.epoch = Some(epoch);
-                self.order.clear();
-                self.order.extend(0..trainer.rows.n_rows());
-                let mut rng = stream(trainer.seed, Purpose::Batch, [member, epoch]);
-                self.order.shuffle(&mut rng);
+            Origin::Cells(cells) => {
+                let mut rng = stream(trainer.seed, Purpose::Batch, [member, step]);
+                for _ in 0..plan.batch_rows / (2 * plan.bag_size) {
+                    cells.draw(2 * plan.bag_size, &mut rng, &mut self.picked);
+                }
             }
-            let start = (step % plan.steps_per_epoch) as usize * plan.batch_rows;
-            self.picked
-                .extend_from_slice(&self.order[start..start + plan.batch_rows]);
         }
         if let Some(all) = &self.all {
             let d = trainer.space.n_out();

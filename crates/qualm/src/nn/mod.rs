@@ -9,6 +9,10 @@
 //! pieces whose results do not depend on who computes them, and sums run in a fixed
 //! order.
 
+/// Fewer rows than this are best padded with zeros: above 64 the products give a row the same
+/// bits whatever stands beside it (see [`matmul()`]).
+pub(crate) const PADDED: usize = 96;
+
 mod adam;
 mod attend;
 mod learn;

@@ -51,10 +51,10 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use self::mcd::Search;
 use self::panels::{Panels, WIDTH, fill, subtract};
 use self::scatter::{Scatter, Whitening};
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::{Error, Result};
 use crate::nn::vectorised;
 use crate::progress::Warning;
@@ -142,13 +142,14 @@ impl Arm for EeSpec {
             let raw = search.run(session)?;
             let robust = reweighted(&standard.panels, raw, support);
             let rank = robust.rank();
-            let mut fit = Fit::new(standard.detector(&robust));
-            fit.warnings
+            let mut outcome = Outcome::new(standard.detector(&robust));
+            outcome
+                .warnings
                 .extend((rank < d).then_some(Warning::SingularCovariance {
                     rank,
                     n_features: d,
                 }));
-            Ok(fit)
+            Ok(outcome)
         })
     }
 
@@ -254,15 +255,7 @@ fn reweighted(panels: &Panels, raw: Scatter, support: usize) -> Scatter {
 
 impl Ee {
     fn restore(d: usize, reader: &mut Reader) -> Result<Self> {
-        let location = reader.f64("location")?;
-        if location.len() != d {
-            let (found, expected) = (location.len(), d);
-            return Err(reader.corrupt(
-                "location",
-                format!("of {found} values"),
-                format!("{expected} values"),
-            ));
-        }
+        let location = reader.f64_of("location", d)?;
         let weights = reader.f64("whitening")?;
         if weights.is_empty() || weights.len() % d != 0 || weights.len() / d > d {
             let found = format!("of {} values", weights.len());
@@ -306,20 +299,6 @@ impl Detector for Ee {
     fn save(&self, writer: &mut Writer) {
         writer.f64("location", &self.location);
         writer.f64("whitening", self.metric.weights());
-    }
-}
-
-/// Refuses scores that are not finite.
-///
-/// # Errors
-/// [`Error::ScoreNotFinite`].
-fn check_finite(scores: &[f64]) -> Result<()> {
-    match scores.iter().position(|s| !s.is_finite()) {
-        Some(i) => Err(Error::ScoreNotFinite {
-            row: i + 1,
-            score: scores[i],
-        }),
-        None => Ok(()),
     }
 }
 

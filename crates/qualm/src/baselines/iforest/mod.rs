@@ -22,7 +22,7 @@ mod tree;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
@@ -102,18 +102,14 @@ impl Arm for IforestSpec {
                 );
             }
             session.work("trees", total, total)?;
-            let mut fit = Fit::new(Forest {
+            let mut outcome = Outcome::new(Forest {
                 trees,
                 normaliser: average_path(psi),
                 d: rows.n_cols(),
             });
-            fit.warnings
-                .extend((psi < self.max_samples).then(|| Warning::FewerRows {
-                    key: "max_samples".to_owned(),
-                    asked: self.max_samples,
-                    n_rows: psi,
-                }));
-            Ok(fit)
+            let warning = Warning::fewer_rows("max_samples", self.max_samples, psi);
+            outcome.warnings.extend(warning);
+            Ok(outcome)
         })
     }
 

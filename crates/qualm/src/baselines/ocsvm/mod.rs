@@ -31,11 +31,11 @@ use serde::{Deserialize, Serialize};
 
 use self::columns::Columns;
 use self::kernel::{Expansion, Unit};
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
-use crate::error::{Error, Result};
+use crate::detector::{Arm, Detector, Outcome, check_finite, require};
+use crate::error::Result;
 use crate::progress::Warning;
 use crate::training::Session;
 
@@ -177,7 +177,7 @@ impl Arm for OcsvmSpec {
 }
 
 impl OcsvmSpec {
-    fn exact(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Fit<Ocsvm>> {
+    fn exact(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Ocsvm>> {
         let d = rows.n_cols();
         let unit = self.unit(rows);
         let vectors = unit.vectors(rows);
@@ -186,7 +186,7 @@ impl OcsvmSpec {
         let support = vectors.chunks_exact(d).zip(&found.alpha);
         let support = support.filter(|(_, alpha)| **alpha > 0.0);
         let (points, coefficients): (Vec<&[f32]>, Vec<f64>) = support.unzip();
-        let mut fit = Fit::new(Ocsvm {
+        let mut outcome = Outcome::new(Ocsvm {
             unit,
             expansion: Expansion {
                 points: points.concat(),
@@ -194,31 +194,32 @@ impl OcsvmSpec {
             },
             rho: found.rho,
         });
-        fit.warnings
+        outcome
+            .warnings
             .extend((!found.converged).then(|| Warning::NotConverged {
                 what: "the solver".to_owned(),
                 iterations: found.steps,
             }));
-        Ok(fit)
+        Ok(outcome)
     }
 
-    fn approximate(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Fit<Ocsvm>> {
+    fn approximate(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Ocsvm>> {
         let (n, d) = (rows.n_rows(), rows.n_cols());
         let unit = self.unit(rows);
         let vectors = unit.vectors(rows);
         let m = self.landmarks(n);
         let (expansion, rho) = nystroem::solve(&vectors, d, m, self.nu, session)?;
-        let mut fit = Fit::new(Ocsvm {
+        let mut outcome = Outcome::new(Ocsvm {
             unit,
             expansion,
             rho,
         });
-        fit.warnings.push(Warning::Approximated {
+        outcome.warnings.push(Warning::Approximated {
             n_rows: n,
             most: self.exact_rows,
             what: format!("a kernel approximated by {m} landmarks"),
         });
-        Ok(fit)
+        Ok(outcome)
     }
 }
 
@@ -226,9 +227,9 @@ impl Ocsvm {
     fn restore(d: usize, reader: &mut Reader) -> Result<Self> {
         let points = reader.f32_rows("points", d)?;
         let m = points.len() / d;
-        let coefficients = Self::vector(reader, "coefficients", m)?;
-        let centre = Self::vector(reader, "centre", d)?;
-        let constants = Self::vector(reader, "constants", 2)?;
+        let coefficients = reader.f64_of("coefficients", m)?;
+        let centre = reader.f64_of("centre", d)?;
+        let constants = reader.f64_of("constants", 2)?;
         let (root, rho) = (constants[0], constants[1]);
         if root <= 0.0 {
             return Err(reader.corrupt("constants", root.to_string(), "a root of gamma above 0"));
@@ -241,16 +242,6 @@ impl Ocsvm {
             },
             rho,
         })
-    }
-
-    /// A vector of a known length.
-    fn vector(reader: &mut Reader, name: &str, len: usize) -> Result<Vec<f64>> {
-        let values = reader.f64(name)?;
-        if values.len() == len {
-            return Ok(values);
-        }
-        let found = format!("of {} values", values.len());
-        Err(reader.corrupt(name, found, format!("{len} values")))
     }
 }
 
@@ -267,13 +258,7 @@ impl Detector for Ocsvm {
         for score in out.iter_mut() {
             *score = self.rho - *score;
         }
-        match out.iter().position(|s| !s.is_finite()) {
-            Some(i) => Err(Error::ScoreNotFinite {
-                row: i + 1,
-                score: out[i],
-            }),
-            None => Ok(()),
-        }
+        check_finite(out)
     }
 
     fn save(&self, writer: &mut Writer) {
@@ -294,6 +279,7 @@ mod tests {
     use super::*;
     use crate::Spec;
     use crate::data::Matrix;
+    use crate::error::Error;
     use crate::rng::{Purpose, stream};
     use rand_distr::{Distribution, StandardNormal};
 

@@ -31,14 +31,14 @@ mod triplets;
 use serde::{Deserialize, Serialize};
 
 use super::lesinn::{check_size, check_subsamples};
-use super::network::{TrainingKeys, check_finite, for_outputs, training_memory};
-use super::spaced::{Fit, Scaling, fit_spaced, restore_spaced};
+use super::network::{TrainingKeys, for_outputs, training_memory};
+use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::{Error, Result};
-use crate::nn::{Adam, Mlp};
+use crate::nn::Mlp;
 use crate::training::{Course, Session};
 use ranking::{Ranking, rectify};
 use triplets::Candidates;
@@ -108,10 +108,12 @@ impl RepenSpec {
         }
     }
 
-    fn adam(&self) -> Adam {
-        Adam {
-            learning_rate: self.learning_rate as f32,
-            weight_decay: self.weight_decay as f32,
+    fn training(&self) -> TrainingKeys {
+        TrainingKeys {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
         }
     }
 
@@ -146,13 +148,7 @@ impl Arm for RepenSpec {
             margin,
             "a number above 0 that float32 can hold",
         )?;
-        let keys = TrainingKeys {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            weight_decay: self.weight_decay,
-        };
-        keys.check()
+        self.training().check()
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
@@ -193,7 +189,7 @@ impl Arm for RepenSpec {
                 network,
                 subsamples,
             };
-            Ok(Fit::trained(repen, course.steps, training.curve))
+            Ok(Outcome::trained(repen, course.steps, training.curve))
         })
     }
 

@@ -40,7 +40,7 @@ impl<'a> Ranking<'a> {
             seed,
             batch_size: n,
             margin: spec.margin,
-            adam: spec.adam(),
+            adam: spec.training().adam(),
             batch: Vec::with_capacity(3 * n * d),
             work: Workspace::new(&[d, spec.n_components], 3 * n),
         }
