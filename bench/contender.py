@@ -73,10 +73,10 @@ class Contender:
             self.process.wait()
 
 
-def build():
-    """Our side: the program of `crates/qualm/benches/baselines.rs`."""
-    command = ["cargo", "build", "--release", "--locked", "-p", "qualm"]
-    command += ["--bench", "baselines", "--message-format=json"]
+def build(bench="baselines", features=""):
+    """Our side: a program of `crates/qualm/benches`."""
+    command = ["cargo", "build", "--release", "--locked", "-p", "qualm", "--bench", bench]
+    command += ["--features", features, "--message-format=json"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]
     return [m["executable"] for m in messages if m.get("executable")][-1]

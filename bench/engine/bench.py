@@ -14,17 +14,18 @@ import csv
 import json
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import report
-
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+
+import contender  # noqa: E402
+import report  # noqa: E402
+
 VENV = HERE / ".venv"
 CONTENDERS = ["qualm", "eager", "fused"]
 DIMENSIONS = [8, 32, 617]
@@ -47,52 +48,21 @@ def prepare():
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "torch", "numpy"], check=True)
-    command = ["cargo", "build", "--release", "--locked", "-p", "qualm"]
-    command += ["--features", "internals", "--bench", "engine", "--message-format=json"]
-    built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    messages = [json.loads(line) for line in built.stdout.splitlines()]
-    binary = [m["executable"] for m in messages if m.get("executable")][-1]
-    return python, binary
+    return python, contender.build("engine", "internals")
 
 
-class Contender:
-    """A process that answers one line at a time."""
-
-    def __init__(self, command, threads):
-        environment = os.environ | {
-            "OMP_NUM_THREADS": str(threads),
-            "RAYON_NUM_THREADS": str(threads),
-        }
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+class Contender(contender.Contender):
+    """A contender whose processor time is measured as well."""
 
     def ask(self, *words):
         """The answer, with the processor seconds that it took."""
         before = self.cpu()
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.process.args} stopped at: {words}")
-        return json.loads(line) | {"cpu": self.cpu() - before}
+        return super().ask(*words) | {"cpu": self.cpu() - before}
 
     def cpu(self):
+        """Processor seconds so far, of all threads."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def peak(self):
-        """Peak resident memory in MiB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def products(d, h, out, batch):
@@ -131,16 +101,16 @@ def compare(python, binary, shape, arguments):
                 contenders[name].ask("setup", folder, d, h, covariance, batch, name)
         losses = {name: c.ask("train", 3)["losses"] for name, c in contenders.items()}
         agree(losses)
-        for contender in contenders.values():
-            contender.ask("score", n_scored, 1)
+        for process in contenders.values():
+            process.ask("score", n_scored, 1)
         times = {}
         for _ in range(arguments.rounds):
-            for name, contender in contenders.items():
-                answer = contender.ask("train", n_steps)
+            for name, process in contenders.items():
+                answer = process.ask("train", n_steps)
                 times.setdefault((name, "train"), []).append(
                     (answer["seconds"] / n_steps, answer["cpu"] / n_steps)
                 )
-                answer = contender.ask("score", n_scored, n_scorings)
+                answer = process.ask("score", n_scored, n_scorings)
                 rows = n_scored * n_scorings
                 times.setdefault((name, "score"), []).append(
                     (answer["seconds"] / rows, answer["cpu"] / rows)
@@ -153,9 +123,9 @@ def compare(python, binary, shape, arguments):
                     times.setdefault((f"product {name}", task), []).append(
                         tuple(sum(a[key] for a in answers) / per for key in ["seconds", "cpu"])
                     )
-        peaks = {name: contender.peak() for name, contender in contenders.items()}
-        for contender in contenders.values():
-            contender.close()
+        peaks = {name: process.peak() for name, process in contenders.items()}
+        for process in contenders.values():
+            process.close()
     rows = []
     for (name, task), pairs in times.items():
         wall = sorted(pair[0] for pair in pairs)
