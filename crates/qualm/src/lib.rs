@@ -58,6 +58,7 @@ pub mod calibrate;
 mod checkpoint;
 pub mod data;
 mod detector;
+mod diagnostics;
 mod digest;
 mod dum;
 mod error;
@@ -82,6 +83,7 @@ pub use baselines::{
 };
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
+pub use diagnostics::Diagnostics;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};
 pub use error::{DeviceError, Error, Location, Names, Result};
 pub use explain::Contribution;
