@@ -56,9 +56,9 @@ impl Diagnostics {
     }
 }
 
-/// How many different scores there are among `(n,)`, ascending.
+/// How many different scores there are among `(n,)`, at least one, ascending.
 pub(crate) fn distinct(sorted: &[f64]) -> usize {
-    sorted.chunk_by(|a, b| a == b).count()
+    1 + sorted.windows(2).filter(|pair| pair[0] < pair[1]).count()
 }
 
 /// The entropy of scores, `(n,)`, ascending, relative to its largest value.

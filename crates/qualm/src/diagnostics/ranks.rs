@@ -84,7 +84,8 @@ fn ranks(scores: &[f64]) -> Vec<f64> {
     let middle = scores.len() as f64 / 2.0;
     let mut ranks = vec![0.0; scores.len()];
     let (mut before, mut square) = (0, 0.0);
-    for equal in order.chunk_by(|a, b| a.0 == b.0) {
+    // Of two in ascending order, the first is not less only where they are equal.
+    for equal in order.chunk_by(|a, b| a.0 >= b.0) {
         let rank = before as f64 + equal.len() as f64 / 2.0 - middle;
         for (_, row) in equal {
             if let Some(place) = ranks.get_mut(*row) {
@@ -96,7 +97,9 @@ fn ranks(scores: &[f64]) -> Vec<f64> {
     }
     if square > 0.0 {
         let length = square.sqrt();
-        ranks.iter_mut().for_each(|rank| *rank /= length);
+        for rank in &mut ranks {
+            *rank /= length;
+        }
     }
     ranks
 }
