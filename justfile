@@ -50,6 +50,10 @@ bench-scaling *ARGS:
 study *ARGS:
     python3 bench/study/study.py {{ARGS}}
 
+# What diagnostics have to do with AUROC, written into docs/diagnostics.md: needs QUALM_DATA
+study-diagnostics *ARGS:
+    python3 bench/study/diagnostics.py {{ARGS}}
+
 # Rewrite the generated part of the command-line reference
 docs-cli:
     QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference

@@ -59,6 +59,7 @@ mod checkpoint;
 mod covariance;
 pub mod data;
 mod detector;
+mod diagnostics;
 mod digest;
 mod dum;
 mod error;
@@ -83,6 +84,7 @@ pub use baselines::{
 };
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
+pub use diagnostics::Diagnostics;
 pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};
 pub use error::{DeviceError, Error, Location, Names, Result};
 pub use explain::Contribution;

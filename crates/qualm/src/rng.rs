@@ -38,6 +38,10 @@ pub(crate) enum Purpose {
     Triplets = 12,
     /// Rows kept of a table that is larger than asked for.
     Limit = 13,
+    /// Rows that diagnostics are measured on.
+    Diagnostics = 14,
+    /// Which half a row belongs to.
+    Halves = 15,
 }
 
 /// The stream for one purpose.

@@ -31,6 +31,8 @@ struct Report<'a> {
     threshold: f64,
     fit_seconds: f64,
     model_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half_agreement: Option<f64>,
     warnings: &'a [Warning],
     spec: &'a Spec,
 }
@@ -77,8 +79,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let batch = source.read_all()?;
 
     let checkpoint = checkpoint_path(&args.output);
-    let started = Instant::now();
     let rows = batch.rows.rows();
+    let half_agreement = check_halves(args, &spec, rows, seed, output)?;
+    let started = Instant::now();
     let mut fitted = train(args, &spec, rows, seed, &checkpoint, output)?;
     if let (Some(held_out), Some(path)) = (held_out, &args.calibrate) {
         fitted
@@ -86,6 +89,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             .with_context(|| path.display().to_string())?;
     }
     fitted.set_cut(cut)?;
+    if let Some(agreement) = half_agreement {
+        fitted = fitted.with_half_agreement(agreement);
+    }
     let fitted = fitted
         .with_features(features)?
         .with_roles(args.columns.id.clone(), args.columns.label.clone());
@@ -113,6 +119,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         threshold,
         fit_seconds: elapsed.as_secs_f64(),
         model_bytes: std::fs::metadata(&args.output).map_or(0, |m| m.len()),
+        half_agreement,
         warnings: &provenance.warnings,
         spec: &spec,
     };
@@ -121,7 +128,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             "fitted    {} ({}) on {} rows x {} columns in {}\n\
              threshold {threshold:.6} ({})\n\
              model     {} ({})\n\
-             {}\
+             {}{}\
              next      qualm score {} NEW_ROWS\n",
             report.detector,
             report.preset,
@@ -133,6 +140,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             output::bytes(report.model_bytes),
             report.scores.map_or_else(String::new, |path| {
                 format!("scores    {}\n", path.display())
+            }),
+            half_agreement.map_or_else(String::new, |agreement| {
+                format!("halves    rank correlation {agreement:.3}\n")
             }),
             args.output.display(),
         )
@@ -207,6 +217,26 @@ fn place(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_owned(),
     }
+}
+
+/// Whether halves of the rows agree, if asked. Before the fit itself: rows whose half is too
+/// little are refused before the long work.
+fn check_halves(
+    args: &args::Fit,
+    spec: &Spec,
+    rows: Rows<'_>,
+    seed: u64,
+    output: Output,
+) -> Result<Option<f64>> {
+    if !args.check_halves {
+        return Ok(None);
+    }
+    let checkpoint = checkpoint_path(&args.output);
+    let mut progress = FitProgress::new(output, &checkpoint);
+    let agreement = spec.half_agreement(rows, seed, &mut progress);
+    progress.finish();
+    let agreement = agreement.map_err(|error| explain(error, &args.input, &checkpoint));
+    Ok(Some(agreement.context("--check-halves")?))
 }
 
 /// Fits, from the start or from the checkpoint.

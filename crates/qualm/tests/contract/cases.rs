@@ -100,7 +100,7 @@ fn deep_uncertainty() -> Vec<Case> {
             "dum: kernel of the robust distance alone",
             // Columns that vary together share what is odd: occlusion may name another.
             json!({"metric": "robust"}),
-            Planted::Row { above: 3 },
+            Planted::Row { above: 9 },
         ),
         dum(
             "dum: embedding",
