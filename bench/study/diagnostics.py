@@ -3,7 +3,7 @@
     QUALM_DATA=DIR python3 bench/study/diagnostics.py [--sets pima,wdbc] [--detectors dum]
                                                       [--again] [--table-only]
 
-Through the binary, as a user would: each detector's default preset, `dum` with three members, is
+Through the binary, as a user would: each detector's default preset is
 fitted once to each set of the suites table2 and extra, with `--check-halves`; the labels of a
 seeded sample of at most 3000 rows only measure. A line is added to `diagnostics.csv` as soon as it
 is measured and not measured again without `--again`. Then the tables of `docs/diagnostics.md` are

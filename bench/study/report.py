@@ -61,9 +61,7 @@ class Kind:
         spreads = self.spreads(contender)
         values = self.means(contender)
         field = [SHIPPED, *BASELINES]
-        against = [other for other in field if other != contender]
-        if contender not in field:
-            against = BASELINES
+        against = [other for other in field if other != contender and self.scores[other]]
         name = f"**{contender}**" if contender == SHIPPED else contender
         return [
             name,
@@ -71,7 +69,7 @@ class Kind:
             number(mean(values)),
             *(number(mean(self.means(contender, half))) for half in self.halves),
             number(statistics.median(values)),
-            number(mean(self.ranks(contender, against)), 2),
+            number(mean(self.ranks(contender, against) if self.scores["knn"] else []), 2),
             number(mean(spreads), 2),
             f"{100 * mean(s < 1.5 for s in spreads):.0f} %" if spreads else "–",
             number(mean(self.seconds[contender]), 2),
@@ -100,9 +98,11 @@ def write(results, document):
     rows = pq.read_table(results).to_pylist()
     text = ""
     for name in sorted({row["kind"] for row in rows}, reverse=True):
-        kind = Kind(name, [row for row in rows if row["kind"] == name])
-        most = max(row["rows"] for row in rows)
-        text += f"## {name.capitalize()}: {len(kind.sets)} sets of at most {most:,} rows\n\n"
-        text += kind.table() + f"\n### {name.capitalize()}, set by set\n\n" + kind.by_set() + "\n"
+        for most in sorted({row["rows"] for row in rows if row["kind"] == name}, reverse=True):
+            kind = Kind(name, [r for r in rows if r["kind"] == name and r["rows"] == most])
+            title = f"{name.capitalize()}, {len(kind.sets)} sets of at most {most:,} rows"
+            text += f"## {title}\n\n{kind.table()}\n"
+            if kind.scores["knn"]:
+                text += f"Set by set:\n\n{kind.by_set()}\n"
     machines = "; ".join(sorted({row["machine"] for row in rows}))
     between_marks(document, f"{machines}.\n\n" + text)

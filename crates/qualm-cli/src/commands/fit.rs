@@ -42,16 +42,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let cut = cut(&args.cut).unwrap_or_default();
     cut.validate()?;
     let file = reserve(args)?;
-    let selection = Selection {
-        columns: args.columns.columns.clone(),
-        exclude: args.columns.exclude.clone(),
-        label: args.columns.label.clone(),
-        ids: args.columns.id.clone(),
-        vector: args.columns.vector.clone(),
-        read_label: args.scores.is_some(),
-        ..Selection::default()
-    };
-    let source = Source::open(&args.input, &selection, None)?;
+    let source = Source::open(&args.input, &selection(args), None)?;
     let features = source.features().clone();
     if !source.skipped().is_empty() {
         let names = source.skipped().join(", ");
@@ -147,6 +138,19 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             args.output.display(),
         )
     })
+}
+
+/// Which columns are read, and as what.
+fn selection(args: &args::Fit) -> Selection {
+    Selection {
+        columns: args.columns.columns.clone(),
+        exclude: args.columns.exclude.clone(),
+        label: args.columns.label.clone(),
+        ids: args.columns.id.clone(),
+        vector: args.columns.vector.clone(),
+        read_label: args.scores.is_some(),
+        ..Selection::default()
+    }
 }
 
 /// Takes the place of the output, before any work.

@@ -144,7 +144,7 @@ mod tests {
         let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
         let row = |i: usize| {
             let (a, b) = (normal(), normal());
-            if i % 10 == 0 {
+            if i.is_multiple_of(10) {
                 [30.0 + a, -30.0 + b]
             } else {
                 [a, a + 0.1 * b]
