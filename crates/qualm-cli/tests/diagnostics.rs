@@ -36,9 +36,9 @@ fn a_fit_tells_what_it_can_and_no_more() {
     let folder = Folder::with_model();
     let told = info(&folder, "m.qualm");
     let d = &told["diagnostics"];
-    assert_eq!(d["bag_size"], 4);
-    assert!((1.0..=4.0).contains(&d["effective_rows"].as_f64().unwrap()));
-    assert_eq!(d["member_agreement"], Value::Null);
+    assert_eq!(d["bag_size"], 2);
+    assert!((1.0..=2.0).contains(&d["effective_rows"].as_f64().unwrap()));
+    assert!((-1.0..=1.0).contains(&d["member_agreement"].as_f64().unwrap()));
     assert_eq!(d["half_agreement"], Value::Null);
     assert!((0.0..=1.0).contains(&d["score_entropy"].as_f64().unwrap()));
     assert_eq!(d["distinct_scores"], 1.0);
@@ -49,16 +49,17 @@ fn a_fit_tells_what_it_can_and_no_more() {
     assert_eq!(
         lines[0],
         format!(
-            "effective rows       {effective:.2} of 4 rows decide a bag's mean (1 = collapsed)"
+            "effective rows       {effective:.2} of 2 rows decide a bag's mean (1 = collapsed)"
         )
     );
+    assert!(lines[1].starts_with("member agreement"), "{}", lines[1]);
     let entropy = d["score_entropy"].as_f64().unwrap();
     assert_eq!(
-        lines[1],
+        lines[2],
         format!("score entropy        {entropy:.3} (0 = all in one place, 1 = spread evenly)")
     );
-    assert_eq!(lines[2], "distinct scores      100.0% of the fitted rows");
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[3], "distinct scores      100.0% of the fitted rows");
+    assert_eq!(lines.len(), 4);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn mean(values: &[f64]) -> f64 {
 #[test]
 fn bags_and_members_are_those_of_the_deep_uncertainty_model() {
     let rows = blob_matrix(1, 200, 5);
-    let one = small(json!({"bag_size": 3})).fit(rows.rows(), 0, &mut ());
+    let one = small(json!({"bag_size": 3, "members": 1})).fit(rows.rows(), 0, &mut ());
     let one = one.unwrap();
     let told = diagnostics(&one);
     assert_eq!(told.bag_size, Some(3));
@@ -47,7 +47,7 @@ fn two_members_agree_as_their_scores_do() {
     let rows = blob_matrix(2, 150, 4);
     let two = small(json!({"space": "sphere", "members": 2}));
     let two = two.fit(rows.rows(), 5, &mut ()).unwrap();
-    let first = small(json!({"space": "sphere"})).fit(rows.rows(), 5, &mut ());
+    let first = small(json!({"space": "sphere", "members": 1})).fit(rows.rows(), 5, &mut ());
     let (both, first) = (two.fitted_scores().unwrap(), first.unwrap());
     // In units of the first member's spread the mean of two is half way to the second.
     let first = first.fitted_scores().unwrap();

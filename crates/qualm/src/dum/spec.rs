@@ -151,7 +151,7 @@ impl Default for DumSpec {
 
 impl DumSpec {
     /// Names of the presets.
-    pub const PRESETS: &[&str] = &["default", "embedding", "features", "sphere", "paper"];
+    pub const PRESETS: &[&str] = &["default", "sphere", "embedding", "paper", "features"];
 
     /// A preset by name.
     ///
