@@ -159,7 +159,7 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
     /// First fit two more models, each to a random half of the rows, and keep how far their
-    /// scores agree (see `info`): about the cost of one more fit
+    /// scores agree (see `info`): costs about one more fit, on few rows up to two
     #[arg(long)]
     pub(crate) check_halves: bool,
     /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit of a network

@@ -1,7 +1,7 @@
 //! `qualm fit`.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
@@ -114,30 +114,33 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         warnings: &provenance.warnings,
         spec: &spec,
     };
-    output.result(&report, || {
-        format!(
-            "fitted    {} ({}) on {} rows x {} columns in {}\n\
-             threshold {threshold:.6} ({})\n\
-             model     {} ({})\n\
-             {}{}\
-             next      qualm score {} NEW_ROWS\n",
-            report.detector,
-            report.preset,
-            output::count(report.n),
-            report.d,
-            output::seconds(elapsed),
-            describe(cut, &fitted),
-            args.output.display(),
-            output::bytes(report.model_bytes),
-            report.scores.map_or_else(String::new, |path| {
-                format!("scores    {}\n", path.display())
-            }),
-            half_agreement.map_or_else(String::new, |agreement| {
-                format!("halves    rank correlation {agreement:.3}\n")
-            }),
-            args.output.display(),
-        )
-    })
+    output.result(&report, || text(&report, elapsed, cut, &fitted))
+}
+
+fn text(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) -> String {
+    let model = report.model.display();
+    let scores = report.scores.map(|path| path.display().to_string());
+    let halves = report.half_agreement;
+    let halves = halves.map(|agreement| format!("rank correlation {agreement:.3}"));
+    let more: String = [("scores", scores), ("halves", halves)]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}    {}\n", value?)))
+        .collect();
+    format!(
+        "fitted    {} ({}) on {} rows x {} columns in {}\n\
+         threshold {:.6} ({})\n\
+         model     {model} ({})\n\
+         {more}\
+         next      qualm score {model} NEW_ROWS\n",
+        report.detector,
+        report.preset,
+        output::count(report.n),
+        report.d,
+        output::seconds(elapsed),
+        report.threshold,
+        describe(cut, fitted),
+        output::bytes(report.model_bytes),
+    )
 }
 
 /// Which columns are read, and as what.
