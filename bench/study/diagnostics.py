@@ -25,11 +25,11 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from contender import ROOT, between_marks, table  # noqa: E402
+from contender import ROOT, between_marks, table, write_csv  # noqa: E402
 
 RESULTS = HERE / "diagnostics.csv"
 SUITES = ["table2", "extra"]
-DETECTORS = {"dum": [], "knn": [], "iforest": []}
+DETECTORS = ["dum", "knn", "iforest"]
 ROWS = 3000
 # With fewer, the AUROC is chance.
 OUTLIERS = 5
@@ -59,13 +59,8 @@ def keep(row):
     """Adds a line, in place of an older one of the same fit."""
     same = ["suite", "set", "detector"]
     rows = [old for old in load() if any(old[k] != row[k] for k in same)] + [row]
-    rows.sort(key=lambda r: (list(DETECTORS).index(r["detector"]), SUITES.index(r["suite"]), r["set"]))
-    temporary = RESULTS.with_suffix(".tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, RESULTS)
+    rows.sort(key=lambda r: (DETECTORS.index(r["detector"]), SUITES.index(r["suite"]), r["set"]))
+    write_csv(RESULTS, FIELDS, rows)
 
 
 def sample(file, folder):
@@ -90,7 +85,7 @@ def measure(binary, detector, path, folder):
         return json.loads(done.stdout)
 
     model, scores = folder / "m.qualm", folder / "scores.csv"
-    words = ["--label", "label", "--detector", detector, *DETECTORS[detector], "--check-halves"]
+    words = ["--label", "label", "--detector", detector, "--check-halves"]
     try:
         ask("fit", path, "-o", model, "--scores", scores, *words)
         told = ask("info", model)["diagnostics"]

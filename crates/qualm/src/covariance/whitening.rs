@@ -22,7 +22,7 @@ impl Whitening {
         Self { weights, d, widths }
     }
 
-    /// The metric of rows as they are.
+    #[cfg(test)]
     pub(crate) fn identity(d: usize) -> Self {
         Self::new(DMatrix::<f64>::identity(d, d).as_slice().to_vec(), d)
     }

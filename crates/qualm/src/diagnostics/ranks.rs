@@ -12,7 +12,7 @@
 //! so that members can be added one by one. Scores that are all equal rank nothing: their z is 0
 //! and they agree with nobody.
 
-use crate::rng::{Purpose, stream};
+use crate::rng::{self, Purpose, stream};
 
 /// Rows that agreement is measured on, at most. The standard error of a correlation over so many
 /// is 0.01 at the worst.
@@ -24,9 +24,7 @@ pub(super) fn sample(n_rows: usize, seed: u64) -> Vec<usize> {
         return (0..n_rows).collect();
     }
     let mut rng = stream(seed, Purpose::Diagnostics, [0, 0]);
-    let mut picked = rand::seq::index::sample(&mut rng, n_rows, SAMPLE).into_vec();
-    picked.sort_unstable();
-    picked
+    rng::sample(&mut rng, n_rows, SAMPLE)
 }
 
 /// Spearman's correlation of two score vectors over the same rows, `(n,)` each, in \[-1, 1\].

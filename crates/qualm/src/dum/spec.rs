@@ -385,6 +385,7 @@ impl Arm for DumSpec {
         values
             .saturating_add(vectors.min(CACHED as u64))
             .saturating_mul(4)
+            .max(self.space_options().memory(self.members, n_rows, d))
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

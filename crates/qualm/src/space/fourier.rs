@@ -6,7 +6,6 @@
 //! `exp(-|x - y|^2 / (2 bandwidth^2))`. Not centred: centring cost 4 to 10 points of AUROC.
 
 use rand::Rng;
-use rand::seq::index;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
@@ -14,7 +13,7 @@ use super::mahalanobis::Metric;
 use super::{Space, SpaceOptions, normalise};
 use crate::data::Rows;
 use crate::nn::{Mat, Threads, matmul, sin_cos, vectorised};
-use crate::rng::{Purpose, stream};
+use crate::rng::{self, Purpose, stream};
 
 /// Rows whose pairwise distances give the median that the bandwidth is counted in.
 const MEDIAN_SAMPLE: usize = 1000;
@@ -135,9 +134,7 @@ fn waves(angles: &[f32], norm: f32, cosines: &mut [f32], sines: &mut [f32]) {
 
 /// At most so many of the rows, in their order, scaled.
 fn sample(space: &Space, rows: Rows<'_>, most: usize, rng: &mut impl Rng) -> Vec<f32> {
-    let n = rows.n_rows();
-    let mut picked = index::sample(rng, n, n.min(most)).into_vec();
-    picked.sort_unstable();
+    let picked = rng::sample(rng, rows.n_rows(), most);
     let mut scaled = vec![0.0f32; picked.len() * rows.n_cols()];
     let picked = picked.iter().filter_map(|&i| rows.get(i));
     for (out, row) in scaled.chunks_exact_mut(rows.n_cols()).zip(picked) {

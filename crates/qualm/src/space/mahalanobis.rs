@@ -57,7 +57,15 @@ impl Metric {
 
     /// Rows that are enough for the covariance of d columns.
     pub(super) fn enough(d: usize) -> usize {
-        (10 * d).max(5000)
+        d.saturating_mul(10).max(5000)
+    }
+
+    /// Bytes that finding it takes, at the least: the sampled rows as they are and in float64,
+    /// and as many matrices as are there at once.
+    pub(super) fn memory(n_rows: usize, d: usize) -> u64 {
+        let (n, d) = (n_rows.min(Self::enough(d)) as u64, d as u64);
+        let rows = n.saturating_mul(d).saturating_mul(12);
+        rows.saturating_add(d.saturating_mul(d).saturating_mul(4 * 8))
     }
 
     /// The map of a row, `(d,)` to `(d,)`.
@@ -96,15 +104,14 @@ impl Metric {
 fn concentrate(rows: &Panels) -> Whitening {
     let (n, d) = (rows.n_rows(), rows.n_cols());
     let kept = ((n as f64 * KEPT).ceil() as usize).clamp(1, n);
-    let mut marked = vec![true; n];
     let mut distances = vec![0.0; n];
-    let mut metric = Whitening::identity(d);
-    for step in 0..STEPS {
-        let (location, covariance) = rows.moments(&marked);
-        let count = if step == 0 { n } else { kept };
-        metric = shrunk(&covariance, d, count);
+    let (mut location, covariance) = rows.moments(&vec![true; n]);
+    let mut metric = shrunk(&covariance, d, n);
+    for _ in 1..STEPS {
         rows.distances(&location, &metric, &mut distances);
-        marked = nearest(&distances, kept);
+        let covariance;
+        (location, covariance) = rows.moments(&nearest(&distances, kept));
+        metric = shrunk(&covariance, d, kept);
     }
     metric
 }
@@ -177,6 +184,13 @@ mod tests {
         let one = 2.0 * turned[0] + 3.0 * turned[1];
         let other: f64 = image.iter().zip(e).map(|(a, b)| a * b).sum();
         assert!((one - other).abs() < 1e-9, "{one} {other}");
+    }
+
+    #[test]
+    fn memory_grows_with_the_square_of_the_columns() {
+        assert_eq!(Metric::memory(100, 10), 100 * 10 * 12 + 10 * 10 * 32);
+        assert!(Metric::memory(1000, 50_000) > 80_000_000_000);
+        assert_eq!(Metric::memory(usize::MAX, usize::MAX), u64::MAX);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::nn::Threads;
 pub(crate) use fourier::Fourier;
+use mahalanobis::Metric;
 
 /// The largest scaled value: its square, summed over a layer, is still a finite float32.
 pub(crate) const LIMIT: f64 = 1e15;
@@ -101,6 +102,16 @@ impl SpaceOptions {
             KernelMetric::Euclidean => false,
             KernelMetric::Robust => true,
             KernelMetric::Both => !member.is_multiple_of(2),
+        }
+    }
+
+    /// Bytes that fitting takes besides the rows, at the least, for so many members.
+    pub(crate) fn memory(&self, members: usize, n_rows: usize, d: usize) -> u64 {
+        let mut members = 0..members.min(2) as u64;
+        if self.kind == SpaceKind::Kernel && members.any(|member| self.robust(member)) {
+            Metric::memory(n_rows, d)
+        } else {
+            0
         }
     }
 
