@@ -11,6 +11,14 @@ check:
 demo:
     cargo run --release --locked -- demo
 
+# The Python wheel, into target/wheels
+wheel:
+    ./scripts/python.sh wheel
+
+# The Python package alone: wheel, tests, types, examples
+test-python:
+    ./scripts/check.sh python
+
 # Tests alone
 test *ARGS:
     cargo test --workspace --locked {{ARGS}}
@@ -40,6 +48,10 @@ bench-engine *ARGS:
 # The baselines beside scikit-learn and PyOD; installs both into bench/baselines/.venv
 bench-baselines *ARGS:
     python3 bench/baselines/bench.py {{ARGS}}
+
+# The Python package beside the Rust library: overhead, threads, import
+bench-python *ARGS:
+    python3 bench/python/bench.py {{ARGS}}
 
 # How cost grows with the rows, written into docs/scaling.md: needs QUALM_DATA
 bench-scaling *ARGS:

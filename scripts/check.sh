@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands. Installs what it needs.
 #   ./scripts/check.sh            all of it
-#   ./scripts/check.sh test       one stage: fmt, clippy, test, doc, deny or demo
+#   ./scripts/check.sh test       one stage: fmt, clippy, test, doc, deny, demo or python
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
@@ -41,6 +41,12 @@ demo() {
     cargo run --release --locked -- demo
 }
 
+python() {
+    say "python"
+    cargo build --release --locked
+    QUALM_BIN=$PWD/target/release/qualm ./scripts/python.sh
+}
+
 case "${1:-all}" in
     all)
         fmt
@@ -49,12 +55,13 @@ case "${1:-all}" in
         doc
         deny
         demo
+        python
         say "all is well"
         ;;
-    fmt | clippy | doc | deny | demo) "$1" ;;
+    fmt | clippy | doc | deny | demo | python) "$1" ;;
     test) tests ;;
     *)
-        echo "unknown stage '$1'; one of: fmt clippy test doc deny demo" >&2
+        echo "unknown stage '$1'; one of: fmt clippy test doc deny demo python" >&2
         exit 2
         ;;
 esac

@@ -1,12 +1,13 @@
-//! Our side of `bench/baselines` and `bench/scaling`: takes commands on standard input, one
-//! a line, and answers each with one line of JSON, so that a driver can take turns between
-//! it and another library, and stop it when it takes too long.
+//! Our side of `bench/baselines`, `bench/scaling` and `bench/python`: takes commands on standard
+//! input, one a line, and answers each with one line of JSON, so that a driver can take turns
+//! between it and another library, and stop it when it takes too long.
 //!
 //! ```text
 //! detectors                          their names
 //! read FILE ROWS|all [LABEL]         all rows of a file, or a seeded sample, without LABEL
 //! fit DETECTOR SEED [KEY=VALUE ..]   fits the default preset, which scores the fitted rows
-//! score                              scores the same rows again, as new ones
+//! fit-first DETECTOR SEED ROWS       fits the default preset to the first so many rows
+//! score                              checks and scores all rows, as new ones
 //! scores FILE                        the fitted rows' scores, as little-endian float64
 //! ```
 //!
@@ -84,9 +85,17 @@ fn answer(words: &[&str], state: &mut State) -> Result<Value> {
             state.fitted = Some(fitted);
             Ok(json!({ "seconds": seconds, "steps": steps, "kinds": kinds, "warnings": texts }))
         }
+        ["fit-first", detector, seed, n_rows] => {
+            let n_rows: usize = n_rows.parse()?;
+            let first = rows(state)?.blocks(n_rows).next().ok_or("no rows")?;
+            let spec = Spec::preset(detector, "default")?;
+            state.fitted = Some(spec.fit(first, seed.parse()?, &mut ())?);
+            Ok(json!({ "n": n_rows }))
+        }
         ["score"] => {
             let rows = rows(state)?;
             let started = Instant::now();
+            let rows = Rows::new(rows.as_slice(), rows.n_cols())?;
             fitted(state)?.score(rows)?;
             Ok(json!({ "seconds": started.elapsed().as_secs_f64() }))
         }

@@ -7,10 +7,6 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt8Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use qualm::Fitted;
 use qualm::data::Batch;
-use rayon::prelude::*;
-
-/// The fewest p-values that are worth a task of their own: some ten microseconds.
-const P_VALUES: usize = 1024;
 
 /// Its columns: the ids, the label if there is one, the scores, the explanations.
 pub(super) fn columns(ids: Vec<Field>, label: Option<&str>, explain: usize) -> Result<SchemaRef> {
@@ -60,8 +56,7 @@ pub(super) fn assemble(
         let labels = labels.iter().map(|l| Some(u8::from(*l)));
         columns.push(Arc::new(labels.collect::<UInt8Array>()));
     }
-    let p_values = scores.par_iter().with_min_len(P_VALUES);
-    let p_values: Vec<f64> = p_values.map(|s| fitted.p_value(*s)).collect();
+    let p_values = fitted.calibration().p_values(&scores);
     columns.push(Arc::new(Float64Array::from(scores)));
     columns.push(Arc::new(Float64Array::from(p_values)));
     columns.push(Arc::new(UInt8Array::from(outliers)));

@@ -235,7 +235,7 @@ impl Table for CsvTable {
         }
         self.n_given += n_rows;
         Ok((n_rows > 0).then(|| Part {
-            file: Arc::clone(&self.file),
+            file: Some(Arc::clone(&self.file)),
             first_row,
             n_rows,
             columns: building.into_iter().map(Building::finish).collect(),

@@ -6,13 +6,14 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
+use super::cutter::{Cutter, columns_of, pick};
 use super::format::Format;
 use super::open::{open_file, sniff};
-use super::table::{Column, Part, Table, Wanted, distinct, guarded, part_rows};
+use super::table::{Column, Part, Table, Wanted, distinct, guarded};
 use crate::error::{Error, Location, Result};
 
 /// A table in one Arrow file.
@@ -22,9 +23,7 @@ pub(super) struct IpcTable {
     columns: Vec<Column>,
     reader: Reader,
     places: Vec<usize>,
-    /// What is left of a batch that was larger than a part, and the rows of a part.
-    rest: Option<(RecordBatch, usize)>,
-    n_given: usize,
+    cutter: Cutter,
 }
 
 #[derive(Debug)]
@@ -67,20 +66,14 @@ impl Reader {
 impl IpcTable {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path, None)?;
-        let columns: Vec<Column> = reader
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| Column::new(f.name(), f.data_type().clone()))
-            .collect();
+        let columns = columns_of(&reader.schema());
         distinct(&columns, &Location::file(path))?;
         Ok(Self {
             file: Arc::from(path),
             columns,
             reader,
             places: Vec::new(),
-            rest: None,
-            n_given: 0,
+            cutter: Cutter::default(),
         })
     }
 }
@@ -103,41 +96,17 @@ impl Table for IpcTable {
     }
 
     fn next_part(&mut self) -> Result<Option<Part>> {
-        let (batch, limit) = if let Some(rest) = self.rest.take() {
-            rest
-        } else {
-            let at = Location::file(&self.file).at_row(self.n_given + 1);
-            let Some(batch) = guarded(&at, || self.reader.next())? else {
-                return Ok(None);
-            };
-            let batch = batch.map_err(|source| Error::Arrow { at, source })?;
-            // Of the whole batch: a slice counts all the memory that it is a slice of.
-            let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
-            (batch, part_rows(row_bytes))
-        };
-        let n_all = batch.num_rows();
-        let n_rows = limit.min(n_all);
-        let part = if n_rows < n_all {
-            self.rest = Some((batch.slice(n_rows, n_all - n_rows), limit));
-            batch.slice(0, n_rows)
-        } else {
-            batch
-        };
-        let first_row = self.n_given;
-        self.n_given += n_rows;
-        Ok(Some(Part {
-            file: Arc::clone(&self.file),
+        let (file, reader) = (&self.file, &mut self.reader);
+        let cut = self.cutter.next(|n_given| {
+            let at = Location::file(file).at_row(n_given + 1);
+            let batch = guarded(&at, || reader.next())?.transpose();
+            batch.map_err(|source| Error::Arrow { at, source })
+        })?;
+        Ok(cut.map(|(batch, first_row)| Part {
+            file: Some(Arc::clone(&self.file)),
             first_row,
-            n_rows,
-            columns: pick(&part, &self.places),
+            n_rows: batch.num_rows(),
+            columns: pick(&batch, &self.places),
         }))
     }
-}
-
-/// Columns of a batch by place, in the order asked for.
-pub(super) fn pick(batch: &RecordBatch, places: &[usize]) -> Vec<ArrayRef> {
-    places
-        .iter()
-        .filter_map(|&place| batch.columns().get(place).cloned())
-        .collect()
 }

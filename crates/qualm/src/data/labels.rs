@@ -89,7 +89,7 @@ mod tests {
 
     fn read(array: impl Array + 'static) -> Result<Vec<bool>> {
         let part = Part {
-            file: Arc::from(Path::new("t.parquet")),
+            file: Some(Arc::from(Path::new("t.parquet"))),
             first_row: 10,
             n_rows: array.len(),
             columns: Vec::new(),

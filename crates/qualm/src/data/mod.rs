@@ -2,6 +2,7 @@
 
 mod atomic;
 mod csv;
+mod cutter;
 mod format;
 mod ipc;
 mod labels;
@@ -17,6 +18,7 @@ mod sample;
 mod scored;
 mod select;
 mod source;
+mod stream;
 mod table;
 #[cfg(test)]
 mod test_files;

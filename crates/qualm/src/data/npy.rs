@@ -94,7 +94,7 @@ impl Table for NpyTable {
             Vec::new()
         };
         Ok(Some(Part {
-            file: Arc::clone(&self.file),
+            file: Some(Arc::clone(&self.file)),
             first_row,
             n_rows,
             columns,

@@ -163,7 +163,7 @@ impl Table for NpzTable {
         self.n_given += n_rows;
         let columns = self.values.iter_mut().map(|v| v.next_rows(n_rows));
         Ok(Some(Part {
-            file: Arc::clone(&self.file),
+            file: Some(Arc::clone(&self.file)),
             first_row,
             n_rows,
             columns: columns.collect::<Result<_>>()?,

@@ -11,8 +11,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Type;
 
+use super::cutter::pick;
 use super::format::Format;
-use super::ipc::pick;
 use super::open::{open_file, sniff};
 use super::table::{Column, Part, Table, Wanted, distinct, guarded, part_rows};
 use crate::error::{Error, Location, Names, Result};
@@ -234,7 +234,7 @@ impl Table for ParquetTable {
                 let first_row = current.n_given;
                 current.n_given += batch.num_rows();
                 return Ok(Some(Part {
-                    file: Arc::clone(&current.path),
+                    file: Some(Arc::clone(&current.path)),
                     first_row,
                     n_rows: batch.num_rows(),
                     columns: pick(&batch, &current.places),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatchReader};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
 
@@ -11,6 +11,7 @@ use super::matrix::{Matrix, first_not_finite};
 use super::numbers::{self, NotVectors};
 use super::open::open_table;
 use super::select::{Features, Inputs, Plan, Selection, plan};
+use super::stream::StreamTable;
 use super::table::{Part, Table, Wanted};
 use crate::error::{Error, Location, Result};
 
@@ -73,8 +74,29 @@ impl Source {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
-        let at = Location::file(path);
-        let mut table = open_table(path)?;
+        Self::new(open_table(path)?, Location::file(path), selection, expected)
+    }
+
+    /// As [`Source::open`], for record batches that are in memory or come from elsewhere.
+    /// Messages speak of the `input`, and count its rows over all batches.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`] that are not about files.
+    pub fn from_reader(
+        reader: Box<dyn RecordBatchReader + Send>,
+        selection: &Selection,
+        expected: Option<&Features>,
+    ) -> Result<Self> {
+        let table = StreamTable::new(reader)?;
+        Self::new(Box::new(table), Location::default(), selection, expected)
+    }
+
+    fn new(
+        mut table: Box<dyn Table>,
+        at: Location,
+        selection: &Selection,
+        expected: Option<&Features>,
+    ) -> Result<Self> {
         let mut plan = plan(table.as_ref(), selection, expected, &at)?;
         if !selection.read_label {
             plan.label = None;
@@ -441,7 +463,7 @@ mod tests {
             features: features.clone(),
             found: features,
             first: Some(Part {
-                file: Arc::from(Path::new("t.arrow")),
+                file: None,
                 first_row: 0,
                 n_rows: columns[0].len(),
                 columns,

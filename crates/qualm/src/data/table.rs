@@ -119,8 +119,8 @@ pub(super) struct Wanted {
 /// Some rows of one file.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// The file they come from.
-    pub(super) file: Arc<Path>,
+    /// The file they come from; `None` for rows that came from memory.
+    pub(super) file: Option<Arc<Path>>,
     /// The first of them, counted from 0 in that file.
     pub(super) first_row: usize,
     /// How many there are.
@@ -132,7 +132,8 @@ pub(super) struct Part {
 impl Part {
     /// The place of a row (from 0 in this part).
     pub(super) fn at(&self, row: usize) -> Location {
-        Location::file(&self.file).at_row(self.first_row + row + 1)
+        let at = self.file.as_deref().map(Location::file);
+        at.unwrap_or_default().at_row(self.first_row + row + 1)
     }
 }
 

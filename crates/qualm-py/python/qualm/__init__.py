@@ -1,0 +1,70 @@
+"""How much to trust each embedding.
+
+Fit once, without labels, on any vectors or table; from then on each new row gets an uncertainty,
+a conformal p-value and a decision. **Higher score = stranger**, everywhere.
+
+>>> import numpy as np, qualm
+>>> rows = np.random.default_rng(0).normal(size=(400, 6)).astype(np.float32)
+>>> rows[3] *= 5
+>>> detector = qualm.DUM().fit(rows)
+>>> int(detector.decision_function(rows).argmax())
+3
+>>> bool(detector.p_values(rows)[3] < 0.01)
+True
+
+All eleven detectors have PyOD's methods and scikit-learn's protocol: see :class:`Detector`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._base import Detector, Explanation, load
+from ._baselines import OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
+from ._batches import score_batches
+from ._core import __version__
+from ._dum import DUM
+from ._errors import QualmWarning
+from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
+
+if TYPE_CHECKING:
+    from ._errors import _NotFittedError as NotFittedError
+
+__all__ = [
+    "ABOD",
+    "AutoEncoder",
+    "DUM",
+    "Detector",
+    "EllipticEnvelope",
+    "Explanation",
+    "IForest",
+    "KNN",
+    "LOF",
+    "LeSiNN",
+    "NotFittedError",
+    "OCSVM",
+    "QualmWarning",
+    "REPEN",
+    "SP",
+    "__version__",
+    "load",
+    "score_batches",
+]
+
+
+for _public in (Detector, Explanation, QualmWarning, *Detector.__subclasses__()):
+    # Pickles name a class by its module, and where it is defined may change.
+    _public.__module__ = __name__
+
+
+def __getattr__(name: str) -> Any:
+    # Late, because finding scikit-learn's means importing it.
+    if name == "NotFittedError":
+        from ._errors import not_fitted_error
+
+        return not_fitted_error()
+    raise AttributeError(f"module 'qualm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,319 @@
+"""Trees, boundaries and networks: IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from ._base import Detector
+from ._neighbours import Scaling
+
+
+class IForest(Detector):
+    """Isolation forest: how few random splits set a row apart.
+
+    Parameters
+    ----------
+    n_estimators : int
+        Trees.
+    max_samples : int
+        Rows that each tree is grown on; all of them where there are fewer.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    F. T. Liu, K. M. Ting and Z.-H. Zhou, 'Isolation forest', ICDM 2008. Defaults as in
+    scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import IForest
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(IForest().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "iforest"
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 100,
+        max_samples: int = 256,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class OCSVM(Detector):
+    """One-class support vector machine with a Gaussian kernel.
+
+    Parameters
+    ----------
+    gamma : float > 0 or 'scale'
+        The kernel's width; 'scale' is one over the columns times the variance of all values.
+    nu : float in (0, 1]
+        Share of the rows outside at the most, and of support vectors at the least.
+    tolerance : float > 0
+        How far from the optimum the exact solver may end.
+    exact_rows : int
+        Rows up to which the solver is exact; above, landmarks stand in for the kernel, and a
+        warning says so.
+    n_components : int
+        Landmarks, 1 to 4096.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    B. Schölkopf, J. C. Platt, J. Shawe-Taylor, A. J. Smola and R. C. Williamson, 'Estimating the
+    support of a high-dimensional distribution', Neural Computation 13, 2001. Defaults as in
+    scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import OCSVM
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(OCSVM().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "ocsvm"
+
+    def __init__(
+        self,
+        *,
+        gamma: float | Literal["scale"] = "scale",
+        nu: float = 0.5,
+        tolerance: float = 0.001,
+        exact_rows: int = 20000,
+        n_components: int = 512,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.gamma = gamma
+        self.nu = nu
+        self.tolerance = tolerance
+        self.exact_rows = exact_rows
+        self.n_components = n_components
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class EllipticEnvelope(Detector):
+    """Elliptic envelope: distance in the metric of a robust covariance (FastMCD).
+
+    Parameters
+    ----------
+    support_fraction : float in (0, 1] or None
+        Share of the rows in the subset of least determinant; None for ``(n + d + 1) / 2`` rows,
+        which withstands the most outliers.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    P. J. Rousseeuw and K. Van Driessen, 'A fast algorithm for the minimum covariance determinant
+    estimator', Technometrics 41, 1999. Defaults as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import EllipticEnvelope
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(EllipticEnvelope().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "ee"
+
+    def __init__(
+        self,
+        *,
+        support_fraction: float | None = None,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.support_fraction = support_fraction
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class AutoEncoder(Detector):
+    """Autoencoder: how badly a network gives a row back.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Widths of the encoder's layers; the decoder has the same in reverse, without the last.
+    epochs : int
+        Passes over the rows.
+    batch_size : int
+        Rows a step.
+    learning_rate : float > 0
+        Adam's step size.
+    weight_decay : float >= 0
+        Decoupled weight decay.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    M. A. Kramer, 'Nonlinear principal component analysis using autoassociative neural networks',
+    AIChE Journal 37, 1991. Defaults as in PyOD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import AutoEncoder
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(AutoEncoder(epochs=100).fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "ae"
+
+    def __init__(
+        self,
+        *,
+        hidden: Sequence[int] = (64, 32),
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        weight_decay: float = 1e-05,
+        space: Scaling = "standardise",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class REPEN(Detector):
+    """LeSiNN in a space learned to set its own candidates apart.
+
+    Parameters
+    ----------
+    n_components : int
+        Width of the learned space.
+    n_estimators, max_samples : int
+        Samples of LeSiNN and rows in each, in both spaces.
+    alpha : float > 0
+        Outlier candidates lie so many standard deviations above the mean score.
+    margin : float > 0
+        How much farther from the query an outlier candidate shall be than an inlier candidate, in
+        squared distance.
+    epochs : int
+        Passes, each of as many triplets as there are rows.
+    batch_size : int
+        Triplets a step.
+    learning_rate : float > 0
+        Adam's step size.
+    weight_decay : float >= 0
+        Decoupled weight decay.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    G. Pang, L. Cao, L. Chen and H. Liu, 'Learning representations of ultrahigh-dimensional data
+    for random distance-based outlier detection', KDD 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import REPEN
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(REPEN().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "repen"
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 20,
+        n_estimators: int = 50,
+        max_samples: int = 8,
+        alpha: float = 1.732,
+        margin: float = 1000.0,
+        epochs: int = 30,
+        batch_size: int = 256,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.0,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.alpha = alpha
+        self.margin = margin
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose

@@ -1,0 +1,78 @@
+"""Scoring a stream of record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+)
+
+from . import _core
+from ._base import Detector, Path, load, threads
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+def score_batches(
+    model: Detector | Path,
+    batches: Iterable[Any],
+    *,
+    ids: Sequence[str] | None = None,
+    n_jobs: int | None = None,
+) -> Iterator[pyarrow.RecordBatch]:
+    """Scores Arrow record batches one by one, as engines such as Spark hand them out.
+
+    Parameters
+    ----------
+    model : Detector or path
+        A fitted detector, or the ``.qualm`` file of one: a path is cheaper to send to workers.
+    batches : iterable of record batches
+        ``pyarrow.RecordBatch`` or anything else with the Arrow PyCapsule interface. Columns are
+        matched by name; others are ignored.
+    ids : sequence of str, optional
+        Columns to carry through. By default those that the model was fitted with on the command
+        line (``fit --id``), where a batch has them.
+    n_jobs : int or None
+        Threads, as in :class:`qualm.DUM`; by default the model's own ``n_jobs``, and 1 for a
+        model from a path, because such engines run several workers on a machine.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        The ids, ``score`` (float64, higher = stranger), ``p_value`` (float64) and ``outlier``
+        (uint8), a row for each row. Needs pyarrow. The interpreter's lock is let go of meanwhile.
+
+    Raises
+    ------
+    ValueError
+        Names the batch, and the row in it, on values that cannot be scored.
+
+    Examples
+    --------
+    In Spark::
+
+        frame.mapInArrow(
+            lambda batches: qualm.score_batches("model.qualm", batches, ids=["id"]),
+            "id long, score double, p_value double, outlier short",
+        )
+    """
+    detector = model if isinstance(model, Detector) else load(model)
+    if n_jobs is None and detector is model:
+        n_jobs = detector.n_jobs
+    native = detector._fitted("score_batches")
+    return _scored(native, batches, None if ids is None else list(ids), threads(n_jobs))
+
+
+def _scored(
+    native: _core.Model,
+    batches: Iterable[Any],
+    ids: list[str] | None,
+    n_threads: int,
+) -> Iterator[pyarrow.RecordBatch]:
+    for number, batch in enumerate(batches, start=1):
+        try:
+            yield _core.score_batch(native, batch, ids, n_threads)
+        except ValueError as error:
+            raise ValueError(f"batch {number}: {error}") from None

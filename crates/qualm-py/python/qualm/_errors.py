@@ -1,0 +1,23 @@
+"""Exceptions and warnings of the Python half."""
+
+from __future__ import annotations
+
+
+class QualmWarning(UserWarning):
+    """Something about a fit that its user should know; the model file keeps it too."""
+
+
+class _NotFittedError(ValueError, AttributeError):
+    """A detector is asked before it was fitted, and scikit-learn is not there to say so."""
+
+
+_NotFittedError.__name__ = _NotFittedError.__qualname__ = "NotFittedError"
+
+
+def not_fitted_error() -> type[Exception]:
+    """scikit-learn's ``NotFittedError`` where that is installed, else one with the same bases."""
+    try:
+        from sklearn.exceptions import NotFittedError
+    except ImportError:
+        return _NotFittedError
+    return NotFittedError  # type: ignore[no-any-return]

@@ -1,0 +1,262 @@
+"""Distances to other rows: KNN, LOF, ABOD, SP, LeSiNN."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from ._base import Detector
+
+#: How a detector's rows are scaled first.
+Scaling = Literal["identity", "minmax", "standardise", "unit", "sphere"]
+
+
+class KNN(Detector):
+    """Distance to the nearest neighbours, which are found exactly.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Neighbours of a row, fewer than there are fitted rows. A fitted row is not its own.
+    method : {'largest', 'mean', 'median'}
+        What is made of their distances.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    S. Ramaswamy, R. Rastogi and K. Shim, 'Efficient algorithms for mining outliers from large
+    data sets', SIGMOD 2000. Defaults as in PyOD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import KNN
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(KNN().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "knn"
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 5,
+        method: Literal["largest", "mean", "median"] = "largest",
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.method = method
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class LOF(Detector):
+    """Local outlier factor: how much sparser a row lies than its neighbours.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Neighbours of a row, fewer than there are fitted rows. A fitted row is not its own.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    M. M. Breunig, H.-P. Kriegel, R. T. Ng and J. Sander, 'LOF: identifying density-based local
+    outliers', SIGMOD 2000. Defaults as in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import LOF
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(LOF().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "lof"
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 20,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class ABOD(Detector):
+    """Angle-based: how little the angles from a row to pairs of others vary.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Neighbours whose pairs are taken, at least 4; a fitted row counts as one of its own.
+    method : {'fast', 'exact'}
+        Pairs of the nearest rows, or of all (at most 2,000 fitted rows).
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    H.-P. Kriegel, M. Schubert and A. Zimek, 'Angle-based outlier detection in high-dimensional
+    data', KDD 2008. Defaults as in PyOD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import ABOD
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(ABOD().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "abod"
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 10,
+        method: Literal["fast", "exact"] = "fast",
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.method = method
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class SP(Detector):
+    """Distance to the nearest of a few sampled rows.
+
+    Parameters
+    ----------
+    subset_size : int
+        Rows in the sample.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    M. Sugiyama and K. Borgwardt, 'Rapid distance-based outlier detection via sampling', NIPS
+    2013. Defaults as in PyOD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import SP
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(SP().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "sp"
+
+    def __init__(
+        self,
+        *,
+        subset_size: int = 20,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.subset_size = subset_size
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+
+class LeSiNN(Detector):
+    """Mean distance to the nearest row in each of many small samples.
+
+    Parameters
+    ----------
+    n_estimators : int
+        Samples.
+    max_samples : int
+        Rows in each, fewer than there are fitted rows.
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
+        deviation 1; rows divided by their norm; standardised, then divided by it.
+    contamination, random_state, n_jobs, verbose
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    G. Pang, K. M. Ting and D. Albrecht, 'LeSiNN: detecting anomalies by identifying least
+    similar nearest neighbours', ICDM Workshops 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import LeSiNN
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(LeSiNN().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "lesinn"
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 50,
+        max_samples: int = 8,
+        space: Scaling = "identity",
+        contamination: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_samples = max_samples
+        self.space = space
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose

@@ -1,0 +1,89 @@
+//! The library's errors as the exceptions that Python users expect, with its messages.
+
+use std::any::Any;
+use std::error::Error as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::{
+    PyFileNotFoundError, PyIsADirectoryError, PyMemoryError, PyOSError, PyPermissionError,
+    PyRuntimeError, PyTypeError, PyValueError,
+};
+use pyo3::prelude::*;
+use qualm::Error;
+use serde::Serialize;
+
+/// The exception of an error.
+///
+/// What the caller gave is a `ValueError`, or a `TypeError` where it has the wrong type; what
+/// the operating system refused is an `OSError` of its kind.
+pub(crate) fn raised(error: Error) -> PyErr {
+    let message = message(&error);
+    match error {
+        // The parser tells a wrong type and an unknown word apart by its message alone.
+        Error::InvalidValue { source, .. } if source.to_string().starts_with("invalid type") => {
+            PyTypeError::new_err(message)
+        }
+        Error::InvalidSpec { .. } => PyTypeError::new_err(message),
+        Error::Memory { .. } => PyMemoryError::new_err(message),
+        Error::NotFound { .. } | Error::NoOutputFolder { .. } => {
+            PyFileNotFoundError::new_err(message)
+        }
+        Error::ReadModel { source, .. } => io(source.kind(), message),
+        Error::OutputIsFolder { .. } => PyIsADirectoryError::new_err(message),
+        Error::OutputDenied { .. } => PyPermissionError::new_err(message),
+        Error::DiskFull { .. } | Error::Read { .. } | Error::Write { .. } => {
+            PyOSError::new_err(message)
+        }
+        Error::Device(_) => PyRuntimeError::new_err(message),
+        _ => PyValueError::new_err(message),
+    }
+}
+
+fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
+    match kind {
+        std::io::ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
+        std::io::ErrorKind::PermissionDenied => PyPermissionError::new_err(message),
+        std::io::ErrorKind::IsADirectory => PyIsADirectoryError::new_err(message),
+        _ => PyOSError::new_err(message),
+    }
+}
+
+/// An error and its causes in one line.
+fn message(error: &Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Many messages say their cause already.
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}
+
+/// Does work without the interpreter's lock; a panic becomes a `RuntimeError`.
+///
+/// `PyO3` would make a `PanicException` of it, which `except Exception` does not catch.
+pub(crate) fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    // What the work touched is not looked at again: the results are lost.
+    let result = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
+    result.map_err(|panic| panicked(&*panic))
+}
+
+/// The exception of a panic.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> PyErr {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no message");
+    PyRuntimeError::new_err(format!(
+        "this is a bug in qualm, please report it: {text} (version {})",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+/// A value as JSON, which Python reads with its own parser.
+pub(crate) fn to_json(value: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|e| PyRuntimeError::new_err(e.to_string()))
+}

@@ -1,0 +1,149 @@
+//! A fit that can be watched and stopped.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use qualm::{Error, Fitted, Progress, Signal, Spec, Step, Work};
+
+use crate::errors::{guarded, panicked, raised};
+use crate::model::Model;
+use crate::rows::Rows;
+use crate::threads::Threads;
+
+/// How often a fit is looked at: for Ctrl-C and for its progress.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Fits a detector to rows.
+///
+/// `spec` is JSON. `report`, if any, is called now and then with what is being done, how much of
+/// it is done, how much there is, and the loss or `None`; what it raises stops the fit.
+#[pyfunction]
+#[pyo3(signature = (spec, rows, seed, threads, report=None))]
+pub(crate) fn fit(
+    py: Python<'_>,
+    spec: &str,
+    rows: &Rows,
+    seed: u64,
+    threads: usize,
+    report: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Model> {
+    let spec = self::spec(spec)?;
+    let pool = Threads::take(py, threads)?;
+    let pool = pool.pool()?;
+    let fitted = rows.lend(py, |rows| {
+        watched(py, report, |watch| {
+            pool.install(|| spec.fit(rows, seed, &mut &*watch))
+        })
+    })?;
+    let fitted = fitted.with_features(rows.features()).map_err(raised)?;
+    Ok(Model::new(fitted))
+}
+
+/// A Spec from JSON, each key checked by itself so that a message names it.
+fn spec(json: &str) -> PyResult<Spec> {
+    let not_json = |error: serde_json::Error| PyRuntimeError::new_err(error.to_string());
+    let mut keys: serde_json::Map<_, _> = serde_json::from_str(json).map_err(not_json)?;
+    let detector = keys.remove("detector");
+    let name = detector.as_ref().and_then(|name| name.as_str());
+    let preset = Spec::preset(name.unwrap_or_default(), "default");
+    preset.and_then(|spec| spec.with(keys)).map_err(raised)
+}
+
+/// What the fit's thread and the caller's tell each other.
+#[derive(Default)]
+struct Watch {
+    stop: AtomicBool,
+    news: Mutex<Option<News>>,
+}
+
+/// How far a fit has come.
+struct News {
+    what: &'static str,
+    done: u64,
+    total: u64,
+    loss: Option<f64>,
+}
+
+impl Watch {
+    fn tell(&self, news: News) -> Signal {
+        *self.news.lock().unwrap_or_else(PoisonError::into_inner) = Some(news);
+        if self.stop.load(Ordering::Relaxed) {
+            Signal::Stop
+        } else {
+            Signal::Continue
+        }
+    }
+}
+
+impl Progress for &Watch {
+    fn step(&mut self, step: &Step) -> Signal {
+        self.tell(News {
+            what: "training",
+            done: step.member as u64 * step.steps + step.step,
+            total: step.members as u64 * step.steps,
+            loss: Some(step.loss),
+        })
+    }
+
+    fn work(&mut self, work: &Work) -> Signal {
+        self.tell(News {
+            what: work.what,
+            done: work.done,
+            total: work.total,
+            loss: None,
+        })
+    }
+}
+
+/// Runs a fit on a thread of its own, while this one, which is the one that Python delivers
+/// Ctrl-C to, looks for it and reports.
+fn watched(
+    py: Python<'_>,
+    report: Option<&Bound<'_, PyAny>>,
+    fit: impl FnOnce(&Watch) -> Result<Fitted, Error> + Send,
+) -> PyResult<Fitted> {
+    let report = report.map(|report| report.clone().unbind());
+    let (finish, finished) = channel::<()>();
+    let watch = &Watch::default();
+    guarded(py, move || {
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                // Dropped at the end, be it by a panic: the other side hears of it at once.
+                let _finish = finish;
+                fit(watch)
+            });
+            let mut stopped = None;
+            loop {
+                let waited = finished.recv_timeout(PATIENCE);
+                if stopped.is_none() {
+                    let seen = Python::attach(|py| look(py, watch, report.as_ref()));
+                    stopped = seen.err();
+                    watch.stop.store(stopped.is_some(), Ordering::Relaxed);
+                }
+                if waited != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+            }
+            let outcome = worker.join().map_err(|panic| panicked(&*panic))?;
+            match stopped {
+                Some(error) => Err(error),
+                None => outcome.map_err(raised),
+            }
+        })
+    })?
+}
+
+/// Lets Python act on signals, and tells it the news.
+fn look(py: Python<'_>, watch: &Watch, report: Option<&Py<PyAny>>) -> PyResult<()> {
+    py.check_signals()?;
+    let news = watch.news.lock();
+    let news = news.unwrap_or_else(PoisonError::into_inner).take();
+    if let (Some(report), Some(news)) = (report, news) {
+        report.call1(py, (news.what, news.done, news.total, news.loss))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The Python package's native half: it converts, lets go of the interpreter's lock and maps
+//! errors. What users see, classes and docstrings, is in `python/qualm`.
+
+mod batches;
+mod errors;
+mod fitting;
+mod model;
+mod rows;
+mod threads;
+
+use pyo3::prelude::*;
+use qualm::Spec;
+
+use crate::errors::{raised, to_json};
+
+/// The hyper-parameters of a detector's preset, as JSON.
+#[pyfunction]
+fn preset(detector: &str, preset: &str) -> PyResult<String> {
+    let spec = Spec::preset(detector, preset).map_err(raised)?;
+    to_json(&spec)
+}
+
+/// Panics, so that a test can see it arrive as an exception.
+#[pyfunction]
+fn _panic(py: Python<'_>) -> PyResult<()> {
+    errors::guarded(py, || {
+        #[expect(clippy::panic, reason = "it is what this function is for")]
+        {
+            panic!("asked to")
+        }
+    })
+}
+
+/// `qualm._core`.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("DETECTORS", Spec::DETECTORS)?;
+    module.add_class::<model::Model>()?;
+    module.add_class::<rows::Rows>()?;
+    module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
+    module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(preset, module)?)?;
+    module.add_function(wrap_pyfunction!(_panic, module)?)?;
+    Ok(())
+}

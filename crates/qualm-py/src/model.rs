@@ -1,0 +1,318 @@
+//! A fitted model in Python's hands.
+
+use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use qualm::calibrate::{Conversion, Cut};
+use qualm::data::{self, Features};
+use qualm::{Error, Fitted, Result};
+
+use crate::errors::{guarded, raised, to_json};
+use crate::rows::Rows;
+use crate::threads::Threads;
+
+/// Rows scored before the first look for Ctrl-C; later blocks grow to take about [`PATIENCE`].
+const FIRST_BLOCK: usize = 8192;
+
+/// How long a block of rows may take.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A fitted detector with its calibration.
+///
+/// Several threads may use it at once: it is locked to change its threshold or its calibration,
+/// never while it scores.
+#[pyclass(frozen, module = "qualm._core")]
+pub(crate) struct Model {
+    fitted: RwLock<Fitted>,
+}
+
+#[pymethods]
+impl Model {
+    /// Scores rows: `(n,)` float64, higher = stranger.
+    fn score<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Rows,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let scores = rows.lend(py, |rows| self.scores(py, rows, threads))?;
+        Ok(scores.into_pyarray(py))
+    }
+
+    /// The `k` features that contribute most to each row's score, and their shares: `(n, k)`
+    /// int64 and float64.
+    #[expect(clippy::type_complexity, reason = "two arrays")]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Rows,
+        k: usize,
+        threads: usize,
+    ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>)> {
+        let explained = rows.lend(py, |rows| {
+            let mut all = Vec::with_capacity(rows.n_rows());
+            in_blocks(py, rows, threads, |block, _| {
+                all.extend(self.read().explain(block, k)?);
+                Ok(())
+            })?;
+            Ok(all)
+        })?;
+        let shape = [explained.len(), k];
+        let parts = || explained.iter().flatten();
+        let features: Vec<i64> = parts().map(|c| c.feature.cast_signed() as i64).collect();
+        let shares: Vec<f64> = parts().map(|c| c.share).collect();
+        Ok((
+            features.into_pyarray(py).reshape(shape)?,
+            shares.into_pyarray(py).reshape(shape)?,
+        ))
+    }
+
+    /// The conformal p-value of each score.
+    fn p_values<'py>(
+        &self,
+        scores: &Bound<'py, PyArray1<f64>>,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let (py, scores) = (scores.py(), scores.readonly());
+        let slice = scores.as_slice()?;
+        let pool = Threads::take(py, threads)?;
+        let pool = pool.pool()?;
+        let work = || pool.install(|| self.read().calibration().p_values(slice));
+        Ok(guarded(py, work)?.into_pyarray(py))
+    }
+
+    /// The outlier probability of each score; `method` is `linear` or `unify`.
+    fn probabilities<'py>(
+        &self,
+        scores: &Bound<'py, PyArray1<f64>>,
+        method: &str,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let conversion = match method {
+            "linear" => Conversion::Linear,
+            "unify" => Conversion::Unify,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "method = '{method}': expected 'linear' or 'unify'"
+                )));
+            }
+        };
+        let (py, scores) = (scores.py(), scores.readonly());
+        let slice = scores.as_slice()?;
+        let work = || self.read().calibration().probabilities(slice, conversion);
+        Ok(guarded(py, work)?.into_pyarray(py))
+    }
+
+    /// How sure the decision on each score is.
+    fn confidences<'py>(
+        &self,
+        scores: &Bound<'py, PyArray1<f64>>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let (py, scores) = (scores.py(), scores.readonly());
+        let slice = scores.as_slice()?;
+        let work = || {
+            let fitted = self.read();
+            fitted.calibration().confidences(slice, fitted.cut())
+        };
+        let confidences = guarded(py, work)?.map_err(raised)?;
+        Ok(confidences.into_pyarray(py))
+    }
+
+    /// Calibrates on rows kept apart from fitting.
+    fn calibrate(&self, py: Python<'_>, rows: &Rows, threads: usize) -> PyResult<()> {
+        let pool = Threads::take(py, threads)?;
+        let pool = pool.pool()?;
+        rows.lend(py, |rows| {
+            let work = || pool.install(|| self.write().calibrate(rows));
+            guarded(py, work)?.map_err(raised)
+        })
+    }
+
+    /// Sets the threshold; `kind` is `fpr`, `contamination` or `threshold`.
+    fn set_cut(&self, py: Python<'_>, kind: &str, value: f64) -> PyResult<()> {
+        let cut = match kind {
+            "fpr" => Cut::Fpr(value),
+            "contamination" => Cut::Contamination(value),
+            "threshold" => Cut::Score(value),
+            _ => return Err(PyValueError::new_err(format!("no cut '{kind}'"))),
+        };
+        guarded(py, || self.write().set_cut(cut))?.map_err(raised)
+    }
+
+    /// The rule behind the threshold: its kind, as for `set_cut`, and its value.
+    #[getter]
+    fn cut(&self) -> (&'static str, f64) {
+        match self.read().cut() {
+            Cut::Fpr(value) => ("fpr", value),
+            Cut::Contamination(value) => ("contamination", value),
+            Cut::Score(value) => ("threshold", value),
+        }
+    }
+
+    /// The score above which a row is an outlier.
+    #[getter]
+    fn threshold(&self) -> PyResult<f64> {
+        self.read().threshold().map_err(raised)
+    }
+
+    /// The Spec as JSON.
+    #[getter]
+    fn spec(&self) -> PyResult<String> {
+        to_json(self.read().spec())
+    }
+
+    /// Where the model came from, as JSON.
+    #[getter]
+    fn provenance(&self) -> PyResult<String> {
+        to_json(self.read().provenance())
+    }
+
+    /// What the user should know about the fit.
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        let fitted = self.read();
+        let warnings = fitted.provenance().warnings.iter();
+        warnings.map(ToString::to_string).collect()
+    }
+
+    /// Width of the rows it scores.
+    #[getter]
+    fn n_features(&self) -> usize {
+        self.read().n_features()
+    }
+
+    /// The names of the columns it was fitted on, or `None` for vectors.
+    #[getter]
+    fn names(&self) -> Option<Vec<String>> {
+        match self.features() {
+            Features::Columns(names) => Some(names),
+            Features::Vector { .. } => None,
+        }
+    }
+
+    /// Scores of the fitted rows, `(n,)`, in their order; `None` for a model from a file.
+    fn fitted_scores<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        let fitted = self.read();
+        let scores = fitted.fitted_scores()?;
+        Some(PyArray1::from_slice(py, scores))
+    }
+
+    /// The reference scores, `(n,)`, ascending.
+    fn reference_scores<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, self.read().calibration().scores())
+    }
+
+    /// Writes the model file.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        guarded(py, || self.read().save(path))?.map_err(raised)
+    }
+
+    /// Reads a model file.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let fitted = guarded(py, || Fitted::load(path))?.map_err(raised)?;
+        Ok(Self::new(fitted))
+    }
+
+    /// The bytes of the model file.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = guarded(py, || self.read().to_bytes())?.map_err(raised)?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Reads a model from the bytes of its file.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
+        let fitted = guarded(py, || Fitted::from_bytes(bytes))?.map_err(raised)?;
+        Ok(Self::new(fitted))
+    }
+
+    /// Pickles by way of the file's bytes.
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let bytes = slf.get().to_bytes(slf.py())?;
+        Ok((slf.getattr("from_bytes")?, (bytes,)))
+    }
+}
+
+impl Model {
+    pub(crate) fn new(fitted: Fitted) -> Self {
+        Self {
+            fitted: RwLock::new(fitted),
+        }
+    }
+
+    /// For a short look or, without the interpreter's lock, for work.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Fitted> {
+        self.fitted.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Fitted> {
+        self.fitted.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.read().features().clone()
+    }
+
+    /// Scores rows, `(n,)`.
+    pub(crate) fn scores(
+        &self,
+        py: Python<'_>,
+        rows: data::Rows<'_>,
+        threads: usize,
+    ) -> PyResult<Vec<f64>> {
+        let mut scores = vec![0.0; rows.n_rows()];
+        in_blocks(py, rows, threads, |block, start| {
+            let out = scores.get_mut(start..start + block.n_rows());
+            let scored = self.read().score_into(block, out.unwrap_or_default());
+            scored.map_err(|error| after(start, error))
+        })?;
+        Ok(scores)
+    }
+}
+
+/// The error of a block with its row counted from the first of all rows.
+fn after(start: usize, error: Error) -> Error {
+    match error {
+        Error::ScoreNotFinite { row, score } => Error::ScoreNotFinite {
+            row: start + row,
+            score,
+        },
+        other => other,
+    }
+}
+
+/// Works on rows block by block, without the interpreter's lock, and looks for Ctrl-C after each.
+fn in_blocks(
+    py: Python<'_>,
+    rows: data::Rows<'_>,
+    threads: usize,
+    mut work: impl FnMut(data::Rows<'_>, usize) -> Result<()> + Send,
+) -> PyResult<()> {
+    let pool = Threads::take(py, threads)?;
+    let pool = pool.pool()?;
+    let width = rows.n_cols();
+    let (mut start, mut size) = (0, FIRST_BLOCK);
+    while start < rows.n_rows() {
+        let end = rows.n_rows().min(start + size);
+        let values = rows.as_slice().get(start * width..end * width);
+        let begun = Instant::now();
+        let done = guarded(py, || {
+            let block = data::Rows::new(values.unwrap_or_default(), width)?;
+            pool.install(|| work(block, start))
+        })?;
+        done.map_err(raised)?;
+        py.check_signals()?;
+        if begun.elapsed() * 2 < PATIENCE {
+            size *= 2;
+        }
+        start = end;
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+"""Rows, and detectors that are quick to fit."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qualm
+
+#: Parameters that make a fit quick, and possible on twenty rows.
+QUICK = {
+    qualm.DUM: {
+        "min_steps": 60,
+        "epochs": 1,
+        "fourier_features": 64,
+        "hidden": 16,
+        "batch_size": 16,
+    },
+    qualm.IForest: {"n_estimators": 20, "max_samples": 16},
+    qualm.LOF: {"n_neighbors": 5},
+    qualm.OCSVM: {},
+    qualm.SP: {"subset_size": 3},
+    qualm.EllipticEnvelope: {},
+    qualm.KNN: {},
+    qualm.ABOD: {"n_neighbors": 5},
+    qualm.AutoEncoder: {"hidden": (8,), "epochs": 3},
+    qualm.LeSiNN: {"max_samples": 4},
+    qualm.REPEN: {
+        "max_samples": 4,
+        "epochs": 2,
+        # One unit on one positive column, as a check has it, may see nothing at all.
+        "space": "standardise",
+        "learning_rate": 1e-5,
+    },
+}
+CLASSES = list(QUICK)
+
+
+def quick(cls, **parameters):
+    """A detector that is quick to fit."""
+    return cls(**{**QUICK[cls], **parameters})
+
+
+@pytest.fixture
+def rows():
+    """Two hundred rows of five columns, the first of them far off."""
+    rows = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+    rows[0] += 6
+    return rows
+
+
+@pytest.fixture
+def command_line():
+    """The command line, built beside the wheel."""
+    path = os.environ.get("QUALM_BIN")
+    if not path:
+        pytest.skip("QUALM_BIN does not name the qualm binary")
+    return str(Path(path).resolve(strict=True))

@@ -1,0 +1,254 @@
+"""One battery for all eleven classes."""
+
+import copy
+import inspect
+import json
+import pickle
+
+import numpy as np
+import pytest
+import qualm
+from conftest import CLASSES, QUICK, quick
+from qualm import _core
+
+every = pytest.mark.parametrize("cls", CLASSES)
+
+
+def test_there_are_as_many_classes_as_detectors():
+    assert sorted(cls._detector for cls in CLASSES) == sorted(_core.DETECTORS)
+    assert all(cls.__name__ in qualm.__all__ for cls in CLASSES)
+
+
+@every
+def test_defaults_are_those_of_the_spec(cls):
+    spec = json.loads(_core.preset(cls._detector, "default"))
+    assert spec.pop("detector") == cls._detector
+    own = cls().get_params()
+    assert own.pop("contamination") == 0.1
+    assert own.pop("random_state") == 0
+    assert own.pop("n_jobs") == -1
+    assert own.pop("verbose") == 0
+    assert json.loads(json.dumps(own)) == spec
+
+
+@every
+def test_every_parameter_is_documented(cls):
+    for name in inspect.signature(cls).parameters:
+        assert name in cls.__doc__, name
+
+
+@every
+def test_the_odd_row_is_found_and_everything_has_its_shape(cls, rows):
+    detector = quick(cls)
+    assert detector.fit(rows) is detector
+    assert detector.decision_scores_.shape == (200,)
+    assert detector.decision_scores_.argmax() == 0
+    assert detector.labels_[0] == 1
+    assert detector.labels_.sum() == (detector.decision_scores_ > detector.threshold_).sum()
+    assert np.array_equal(detector.fit_predict(rows), detector.labels_)
+    scores = detector.decision_function(rows)
+    assert scores.dtype == np.float64
+    assert scores.shape == (200,)
+    assert np.array_equal(detector.score_samples(rows), -scores)
+    assert set(np.unique(detector.predict(rows))) <= {0, 1}
+    probabilities = detector.predict_proba(rows)
+    assert probabilities.shape == (200, 2)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    confidence = detector.predict_confidence(rows)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    labels, same = detector.predict(rows, return_confidence=True)
+    assert np.array_equal(labels, detector.predict(rows))
+    assert np.array_equal(same, confidence)
+    p_values = detector.p_values(rows)
+    assert ((p_values > 0) & (p_values <= 1)).all()
+    reference = detector._model.reference_scores()
+    by_hand = [(1 + (reference >= score).sum()) / (1 + len(reference)) for score in scores]
+    assert np.array_equal(p_values, by_hand)
+    assert detector.n_features_in_ == 5
+    assert not hasattr(detector, "feature_names_in_")
+
+
+@every
+def test_contamination_is_pyods_percentile(cls, rows):
+    for contamination in (0.1, 0.03, 0.5):
+        detector = quick(cls, contamination=contamination).fit(rows)
+        expected = np.percentile(detector.decision_scores_, 100 * (1 - contamination))
+        assert detector.threshold_ == expected
+
+
+@every
+def test_the_threshold_moves_without_fitting(cls, rows):
+    detector = quick(cls).fit(rows)
+    scores = detector.decision_scores_
+    assert detector.set_threshold(fpr=0.02) is detector
+    assert (scores > detector.threshold_).sum() <= 4
+    detector.set_threshold(contamination=0.25)
+    assert detector.threshold_ == np.percentile(scores, 75)
+    detector.set_threshold(threshold=scores[0] - 1e-9)
+    assert detector.labels_[0] == 1
+    for wrong in ({}, {"fpr": 0.1, "threshold": 1.0}):
+        with pytest.raises(ValueError, match="exactly one"):
+            detector.set_threshold(**wrong)
+    with pytest.raises(ValueError, match="fpr is 2, expected"):
+        detector.set_threshold(fpr=2)
+
+
+@every
+def test_rows_apart_calibrate(cls, rows):
+    detector = quick(cls).fit(rows[:100]).calibrate(rows[100:])
+    scores = detector.decision_function(rows[100:])
+    assert np.array_equal(np.sort(scores), detector._model.reference_scores())
+    assert detector.p_values(rows[100:]).min() == 2 / 101
+
+
+@every
+def test_one_seed_one_answer(cls, rows):
+    one = quick(cls, n_jobs=1).fit(rows)
+    two = quick(cls, n_jobs=2).fit(rows)
+    assert np.array_equal(one.decision_scores_, two.decision_scores_)
+    assert np.array_equal(one.decision_function(rows), two.decision_function(rows))
+    alone = [one.decision_function(rows[i : i + 1])[0] for i in range(20)]
+    assert np.array_equal(alone, one.decision_function(rows)[:20])
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if "random" in c.__doc__ or c is qualm.DUM])
+def test_random_state_is_a_number_or_a_generator_or_none(cls, rows):
+    scores = lambda state: quick(cls, random_state=state).fit(rows).decision_scores_
+    generators = [np.random.default_rng, np.random.RandomState]
+    for generator in generators:
+        assert np.array_equal(scores(generator(3)), scores(generator(3)))
+    assert np.array_equal(scores(np.int64(7)), scores(7))
+    for wrong in (-1, 2**64):
+        with pytest.raises(ValueError, match="random_state"):
+            scores(wrong)
+    for wrong in ("seed", 1.5, True):
+        with pytest.raises(TypeError, match="random_state"):
+            scores(wrong)
+
+
+def test_no_random_state_is_another_one_each_time(rows):
+    first, second = (qualm.SP(random_state=None).fit(rows).decision_scores_ for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+@every
+def test_kept_in_a_file_in_a_pickle_and_in_a_copy(cls, rows, tmp_path):
+    detector = quick(cls, contamination=0.2, random_state=5).fit(rows)
+    scores = detector.decision_function(rows)
+    for same in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
+        assert np.array_equal(same.decision_function(rows), scores)
+        assert np.array_equal(same.decision_scores_, detector.decision_scores_)
+        assert repr(same) == repr(detector)
+    path = tmp_path / "model.qualm"
+    detector.save(path)
+    loaded = qualm.load(path)
+    assert type(loaded) is cls
+    assert loaded.get_params() == {**detector.get_params(), "n_jobs": -1}
+    assert np.array_equal(loaded.decision_function(rows), scores)
+    assert np.array_equal(loaded.p_values(rows), detector.p_values(rows))
+    assert loaded.threshold_ == detector.threshold_
+    assert loaded.provenance_["n_rows"] == 200
+    assert loaded.provenance_["seed"] == 5
+    with pytest.raises(AttributeError, match="not kept in a model file"):
+        _ = loaded.decision_scores_
+    # The same again, to the byte.
+    assert loaded._model.to_bytes() == detector._model.to_bytes() == path.read_bytes()
+    # And it can be fitted anew.
+    loaded.fit(rows)
+    assert np.array_equal(loaded.decision_scores_, detector.decision_scores_)
+
+
+@every
+def test_columns_explain_a_score(cls, rows):
+    rows[:, :] = np.random.default_rng(1).normal(size=rows.shape)
+    rows[0, 3] = 12
+    more = {"n_estimators": 100, "max_samples": 128} if cls is qualm.IForest else {}
+    detector = quick(cls, **more).fit(rows)
+    features, shares = detector.explain(rows[:4], k=2)
+    assert features.shape == shares.shape == (4, 2)
+    assert (shares >= 0).all()
+    assert (shares.sum(axis=1) <= 1 + 1e-9).all()
+    if cls is not qualm.DUM:
+        assert features[0, 0] == 3
+    with pytest.raises(ValueError, match="cannot explain by 6 features"):
+        detector.explain(rows, k=6)
+
+
+@every
+def test_presets(cls):
+    assert repr(cls.from_preset("default")) == f"{cls.__name__}()"
+    paper = cls.from_preset("paper", n_jobs=2)
+    assert paper.space == "minmax"
+    assert paper.n_jobs == 2
+    with pytest.raises(ValueError, match="no preset 'best'"):
+        cls.from_preset("best")
+
+
+def test_the_model_has_more_presets():
+    assert qualm.DUM.from_preset("embedding").scaling == "unit"
+    assert qualm.DUM.from_preset("sphere", hidden=32).hidden == 32
+
+
+@every
+def test_unfitted_detectors_say_so(cls, rows):
+    for method in (
+        "predict",
+        "decision_function",
+        "p_values",
+        "score_samples",
+        "explain",
+    ):
+        with pytest.raises(qualm.NotFittedError, match="not fitted yet"):
+            getattr(cls(), method)(rows)
+    with pytest.raises(qualm.NotFittedError):
+        cls().save("nowhere.qualm")
+    assert not hasattr(cls(), "threshold_")
+    assert not hasattr(cls(), "labels_")
+
+
+@every
+def test_parameters_out_of_range_are_named(cls, rows):
+    name, low, wrong = {
+        qualm.DUM: ("hidden", 0, "wide"),
+        qualm.OCSVM: ("nu", 2.0, "some"),
+        qualm.SP: ("subset_size", 0, "few"),
+        qualm.EllipticEnvelope: ("support_fraction", 1.5, "half"),
+        qualm.AutoEncoder: ("epochs", 0, "long"),
+        qualm.REPEN: ("n_components", 0, "few"),
+    }.get(
+        cls,
+        (
+            "n_neighbors" if "n_neighbors" in QUICK[cls] or cls is qualm.KNN else "n_estimators",
+            0,
+            "few",
+        ),
+    )
+    with pytest.raises(ValueError, match=f"{name} = {low:g}"):
+        cls(**{name: low}).fit(rows)
+    with pytest.raises(TypeError, match=f"{name} = .*{wrong}"):
+        cls(**{name: wrong}).fit(rows)
+    with pytest.raises(ValueError, match="space = .*nowhere"):
+        cls(space="nowhere").fit(rows)
+    with pytest.raises(ValueError, match="contamination is 0.7, expected"):
+        quick(cls, contamination=0.7).fit(rows)
+    with pytest.raises(TypeError, match="contamination = 'auto'"):
+        quick(cls, contamination="auto").fit(rows)
+    for n_jobs, error in ((0, ValueError), ("all", TypeError), (1.5, TypeError)):
+        with pytest.raises(error, match="n_jobs"):
+            quick(cls, n_jobs=n_jobs).fit(rows)
+
+
+def test_numbers_that_json_lacks_are_named(rows):
+    with pytest.raises(ValueError, match="bandwidth = nan: expected a finite number"):
+        qualm.DUM(bandwidth=float("nan")).fit(rows)
+
+
+def test_numpy_numbers_are_numbers(rows):
+    assert qualm.KNN(n_neighbors=np.int64(3)).fit(rows).threshold_ > 0
+    assert qualm.AutoEncoder(hidden=np.array([4, 2]), epochs=1).fit(rows).threshold_ > 0
+
+
+def test_warnings_are_warnings(rows):
+    with pytest.warns(qualm.QualmWarning, match="max_samples = 500, but there are only 200 rows"):
+        qualm.IForest(max_samples=500).fit(rows)

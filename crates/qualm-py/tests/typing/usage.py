@@ -1,0 +1,45 @@
+"""Checked by ``mypy --strict``, never run: the types that users rely on."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import qualm
+
+rows: npt.NDArray[np.float32] = np.zeros((10, 3), dtype=np.float32)
+
+model: qualm.DUM = qualm.DUM(space="sphere", bag_size="half", random_state=None).fit(rows)
+scores: npt.NDArray[np.float64] = model.decision_function(rows)
+p_values: npt.NDArray[np.float64] = model.p_values(rows)
+threshold: float = model.threshold_
+labels: npt.NDArray[np.int64] = model.labels_
+moved: qualm.DUM = model.set_threshold(fpr=0.01)
+explanation: qualm.Explanation = model.explain(rows, k=2)
+features, shares = explanation
+preset: qualm.DUM = qualm.DUM.from_preset("embedding", hidden=128)
+parameters: dict[str, Any] = model.get_params()
+model.save(Path("model.qualm"))
+loaded: qualm.Detector = qualm.load("model.qualm")
+for batch in qualm.score_batches(loaded, [], ids=["id"]):
+    print(batch.num_rows)
+detectors: list[qualm.Detector] = [
+    qualm.IForest(n_estimators=10),
+    qualm.LOF(n_neighbors=3),
+    qualm.OCSVM(gamma=0.1),
+    qualm.SP(),
+    qualm.EllipticEnvelope(support_fraction=0.9),
+    qualm.KNN(method="mean"),
+    qualm.ABOD(method="exact"),
+    qualm.AutoEncoder(hidden=[8, 4]),
+    qualm.LeSiNN(),
+    qualm.REPEN(),
+]
+with contextlib.suppress(qualm.NotFittedError):
+    model.fit(rows)
+
+# What must not pass.
+qualm.DUM(space="nowhere")  # type: ignore[arg-type]
+qualm.KNN(5)  # type: ignore[call-arg]
+qualm.SP(size=3)  # type: ignore[call-arg]

@@ -1,0 +1,147 @@
+//! Scores as probabilities, and how sure a decision is: the two conversions and the confidence
+//! that `PyOD` users know.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::function::erf::erf;
+use statrs::statistics::Statistics;
+
+use super::{Calibration, Cut};
+use crate::error::Result;
+
+/// How a score becomes a number in \[0, 1\] that grows with it.
+///
+/// Neither is a probability in the strict sense: for a statement about error rates use
+/// [`Calibration::p_value`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversion {
+    /// `(s - min) / (max - min)` over the reference scores, cut off at 0 and 1.
+    Linear,
+    /// `max(0, erf((s - mean) / (std sqrt 2)))`: Gaussian scaling (H.-P. Kriegel, P. Kröger,
+    /// E. Schubert and A. Zimek, 'Interpreting and unifying outlier scores', SDM 2011,
+    /// section 3.2).
+    Unify,
+}
+
+impl Calibration {
+    /// The outlier probability of each score.
+    ///
+    /// # Shapes
+    /// `scores`: `(n,)`; returns `(n,)`, each in \[0, 1\].
+    #[must_use]
+    pub fn probabilities(&self, scores: &[f64], conversion: Conversion) -> Vec<f64> {
+        let (offset, scale) = match conversion {
+            Conversion::Linear => {
+                let low = self.scores.first().copied().unwrap_or_default();
+                let high = self.scores.last().copied().unwrap_or_default();
+                (low, high - low)
+            }
+            Conversion::Unify => {
+                let mean = self.scores.as_slice().mean();
+                let deviation = self.scores.as_slice().population_std_dev();
+                (mean, deviation * std::f64::consts::SQRT_2)
+            }
+        };
+        // References that are all the same: as scikit-learn scales a constant column.
+        let scale = if scale > 0.0 { scale } else { 1.0 };
+        let share = |score: &f64| {
+            let moved = (score - offset) / scale;
+            match conversion {
+                Conversion::Linear => moved.clamp(0.0, 1.0),
+                Conversion::Unify => erf(moved).clamp(0.0, 1.0),
+            }
+        };
+        scores.iter().map(share).collect()
+    }
+
+    /// How likely the decision on each score is to stay the same were the model fitted on
+    /// another sample of the same kind (L. Perini, V. Vercruyssen and J. Davis, 'Quantifying
+    /// the confidence of anomaly detectors in their example-wise predictions', ECML PKDD 2020,
+    /// section 3).
+    ///
+    /// With `p = (1 + #{r_i <= s}) / (2 + n)` and `k` of the n reference scores above the
+    /// threshold, a row is called an outlier with confidence `P(B > n - k)`, `B ~ Bin(n, p)`;
+    /// an inlier's confidence is the rest of it.
+    ///
+    /// # Shapes
+    /// `scores`: `(n,)`; returns `(n,)`, each in \[0, 1\].
+    ///
+    /// # Errors
+    /// When the cut is out of range.
+    pub fn confidences(&self, scores: &[f64], cut: Cut) -> Result<Vec<f64>> {
+        let threshold = self.threshold(cut)?;
+        let n = self.n();
+        let above = match cut {
+            Cut::Fpr(share) | Cut::Contamination(share) => (n as f64 * share) as usize,
+            Cut::Score(_) => n - self.scores.partition_point(|&r| r <= threshold),
+        };
+        let confidence = |&score: &f64| {
+            let below = self.scores.partition_point(|&r| r <= score);
+            let p = (1 + below) as f64 / (2 + n) as f64;
+            // Its parameters are in range by construction.
+            let Ok(count) = Binomial::new(p, n as u64) else {
+                return f64::NAN;
+            };
+            let outlier = count.sf((n - above) as u64);
+            if score > threshold {
+                outlier
+            } else {
+                1.0 - outlier
+            }
+        };
+        Ok(scores.iter().map(confidence).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hundred() -> Calibration {
+        Calibration::new((1..=100).map(f64::from).collect()).unwrap()
+    }
+
+    #[test]
+    fn probabilities_by_hand() {
+        let linear = hundred().probabilities(&[-5.0, 1.0, 50.5, 100.0, 200.0], Conversion::Linear);
+        assert_eq!(linear, [0.0, 0.0, 0.5, 1.0, 1.0]);
+        // Mean 50.5, standard deviation 28.866: erf(1 / sqrt 2) one deviation above.
+        let deviation = (9999.0_f64 / 12.0).sqrt();
+        let unify = hundred().probabilities(&[0.0, 50.5, 50.5 + deviation], Conversion::Unify);
+        assert_eq!(unify[..2], [0.0, 0.0]);
+        assert!((unify[2] - 0.682_689_492_137).abs() < 1e-9, "{unify:?}");
+        let constant = Calibration::new(vec![2.0; 3]).unwrap();
+        assert_eq!(
+            constant.probabilities(&[2.0, 2.5], Conversion::Linear),
+            [0.0, 0.5]
+        );
+    }
+
+    #[test]
+    fn confidence_is_lowest_at_the_threshold() {
+        let calibration = hundred();
+        let cut = Cut::Contamination(0.1);
+        let scores = [1.0, 60.0, 90.0, 91.0, 100.0];
+        let confidence = calibration.confidences(&scores, cut).unwrap();
+        // scipy.stats.binom.cdf(90, 100, (1 + k) / 102) for k = 1, 60, 90, and one minus it
+        // for k = 91, 100.
+        let expected = [
+            1.0,
+            0.999_999_999_997_074_7,
+            0.647_212_527_266_784_6,
+            0.477_384_131_999_628_3,
+            0.999_999_936_380_068_5,
+        ];
+        for (found, expected) in confidence.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-9, "{confidence:?}");
+        }
+        assert!(calibration.confidences(&scores, Cut::Fpr(2.0)).is_err());
+    }
+
+    #[test]
+    fn a_threshold_counts_the_reference_above_it() {
+        let calibration = hundred();
+        let by_score = calibration.confidences(&[95.5], Cut::Score(90.0)).unwrap();
+        let by_share = calibration.confidences(&[95.5], Cut::Fpr(0.1)).unwrap();
+        assert_eq!(by_score, by_share);
+    }
+}

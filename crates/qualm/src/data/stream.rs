@@ -1,0 +1,124 @@
+//! Record batches that another library hands over, in memory or one after another.
+
+use std::fmt;
+
+use arrow_array::RecordBatchReader;
+
+use super::cutter::{Cutter, columns_of, pick};
+use super::table::{Column, Part, Table, Wanted, distinct};
+use crate::error::{Error, Location, Result};
+
+/// A table without a file.
+pub(super) struct StreamTable {
+    reader: Box<dyn RecordBatchReader + Send>,
+    columns: Vec<Column>,
+    places: Vec<usize>,
+    cutter: Cutter,
+}
+
+impl fmt::Debug for StreamTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamTable")
+            .field("columns", &self.columns)
+            .field("cutter", &self.cutter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StreamTable {
+    pub(super) fn new(reader: Box<dyn RecordBatchReader + Send>) -> Result<Self> {
+        let columns = columns_of(&reader.schema());
+        distinct(&columns, &Location::default())?;
+        Ok(Self {
+            reader,
+            columns,
+            places: Vec::new(),
+            cutter: Cutter::default(),
+        })
+    }
+}
+
+impl Table for StreamTable {
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn project(&mut self, wanted: &[Wanted]) -> Result<()> {
+        self.places = wanted.iter().map(|w| w.index).collect();
+        Ok(())
+    }
+
+    fn next_part(&mut self) -> Result<Option<Part>> {
+        let reader = &mut self.reader;
+        let cut = self.cutter.next(|n_given| {
+            let batch = reader.next().transpose();
+            batch.map_err(|source| Error::Arrow {
+                at: Location::row(n_given + 1),
+                source,
+            })
+        })?;
+        Ok(cut.map(|(batch, first_row)| Part {
+            file: None,
+            first_row,
+            n_rows: batch.num_rows(),
+            columns: pick(&batch, &self.places),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Float64Array, Int32Array, RecordBatch, RecordBatchIterator, StringArray};
+
+    use super::*;
+    use crate::data::{Features, Selection, Source};
+
+    fn reader(batches: Vec<RecordBatch>) -> Box<dyn RecordBatchReader + Send> {
+        let schema = batches[0].schema();
+        Box::new(RecordBatchIterator::new(
+            batches.into_iter().map(Ok),
+            schema,
+        ))
+    }
+
+    fn batch(x: &[f64]) -> RecordBatch {
+        let n = x.len() as i32;
+        let names = (0..n).map(|i| format!("row {i}"));
+        RecordBatch::try_from_iter([
+            ("x", Arc::new(Float64Array::from(x.to_vec())) as _),
+            ("name", Arc::new(StringArray::from_iter_values(names)) as _),
+            ("y", Arc::new(Int32Array::from_iter_values(0..n)) as _),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn batches_are_read_like_a_file_of_them() {
+        let selection = Selection {
+            ids: vec!["name".to_owned()],
+            ..Selection::default()
+        };
+        let batches = vec![batch(&[0.5, 1.5]), batch(&[]), batch(&[2.5])];
+        let source = Source::from_reader(reader(batches), &selection, None).unwrap();
+        assert_eq!(
+            *source.features(),
+            Features::Columns(vec!["x".to_owned(), "y".to_owned()])
+        );
+        let all = source.read_all().unwrap();
+        assert_eq!(all.rows.rows().as_slice(), [0.5, 0.0, 1.5, 1.0, 2.5, 0.0]);
+        assert_eq!(all.ids[0].len(), 3);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_by_its_row_over_all_batches() {
+        let batches = vec![batch(&[0.5, 1.5]), batch(&[2.5, f64::INFINITY])];
+        let source = Source::from_reader(reader(batches), &Selection::default(), None).unwrap();
+        let message = source.read_all().unwrap_err().to_string();
+        assert!(
+            message.starts_with("input, row 4, column 'x': found inf"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The Python package as its users get it: a wheel, installed into empty environments and tested
+# there, never from the source tree. Installs what it needs under target/python.
+#   ./scripts/python.sh            all of it
+#   ./scripts/python.sh wheel      only build the wheel, into target/wheels
+# PYTHON chooses the interpreter, QUALM_BIN the command line that is compared with.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+package=crates/qualm-py
+work=target/python
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+export PYTHONDONTWRITEBYTECODE=1
+
+# environment NAME REQUIREMENTS: one with exactly these, made anew when they have changed.
+environment() {
+    local place=$work/$1 wanted=$2
+    if ! cmp -s "$wanted" "$place/requirements"; then
+        rm -rf "$place"
+        "${PYTHON:-python3}" -m venv "$place"
+        "$place/bin/pip" install --quiet --requirement "$wanted"
+        cp "$wanted" "$place/requirements"
+    fi
+}
+
+wheel() {
+    environment tools "$package/tests/tools.txt"
+    rm -f target/wheels/qualm-*.whl
+    "$work/tools/bin/maturin" build --release --locked \
+        --manifest-path "$package/Cargo.toml" --out target/wheels
+    local size
+    size=$(stat -c %s target/wheels/qualm-*.whl)
+    echo "wheel: $((size / 1024)) KiB"
+    [ "$size" -lt $((30 * 1024 * 1024)) ] || {
+        echo "the wheel is larger than 30 MiB" >&2
+        exit 1
+    }
+}
+
+install() {
+    "$work/$1/bin/pip" install --quiet --force-reinstall --no-deps target/wheels/qualm-*.whl
+}
+
+checks() {
+    local config=$package/pyproject.toml
+    "$work/tools/bin/ruff" format --check --config "$config" "$package" examples
+    "$work/tools/bin/ruff" check --quiet --config "$config" "$package" examples
+
+    # As a user who has nothing else: NumPy comes with the wheel.
+    rm -rf "$work/bare"
+    "${PYTHON:-python3}" -m venv "$work/bare"
+    "$work/bare/bin/pip" install --quiet target/wheels/qualm-*.whl
+    (cd "$work" && bare/bin/python ../../examples/oddest.py)
+
+    environment full "$package/tests/requirements.txt"
+    install full
+    (cd "$package/tests" && ../../../"$work/full/bin/python" -m pytest -q -p no:cacheprovider \
+        --doctest-modules --ignore typing --pyargs . qualm)
+    "$work/full/bin/python" -m mypy --strict --python-executable "$work/full/bin/python" \
+        --config-file "$config" "$package/tests/typing" "$package/python/qualm"
+    (cd "$work" && full/bin/python ../../examples/in_place_of.py)
+}
+
+case "${1:-all}" in
+    all)
+        wheel
+        checks
+        ;;
+    wheel) wheel ;;
+    *)
+        echo "unknown step '$1'; the only one is: wheel" >&2
+        exit 2
+        ;;
+esac
