@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn batch(x: &[f64]) -> RecordBatch {
-        let n = x.len() as i32;
+        let n = i32::try_from(x.len()).unwrap();
         let names = (0..n).map(|i| format!("row {i}"));
         RecordBatch::try_from_iter([
             ("x", Arc::new(Float64Array::from(x.to_vec())) as _),
