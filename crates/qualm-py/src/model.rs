@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -16,11 +16,11 @@ use crate::errors::{guarded, raised, to_json};
 use crate::rows::Rows;
 use crate::threads::Threads;
 
-/// Rows scored before the first look for Ctrl-C; later blocks grow to take about [`PATIENCE`].
+/// Rows scored before the first look for Ctrl-C; how long they take decides how many come next.
 const FIRST_BLOCK: usize = 8192;
 
-/// How long a block of rows may take.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Seconds that a block of rows may take.
+const PATIENCE: f64 = 0.5;
 
 /// A fitted detector with its calibration.
 ///
@@ -297,22 +297,16 @@ fn in_blocks(
 ) -> PyResult<()> {
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
-    let width = rows.n_cols();
     let (mut start, mut size) = (0, FIRST_BLOCK);
-    while start < rows.n_rows() {
-        let end = rows.n_rows().min(start + size);
-        let values = rows.as_slice().get(start * width..end * width);
+    while let Some(block) = rows.slice(start..rows.n_rows().min(start + size)) {
         let begun = Instant::now();
-        let done = guarded(py, || {
-            let block = data::Rows::new(values.unwrap_or_default(), width)?;
-            pool.install(|| work(block, start))
-        })?;
+        let done = guarded(py, || pool.install(|| work(block, start)))?;
         done.map_err(raised)?;
         py.check_signals()?;
-        if begun.elapsed() * 2 < PATIENCE {
-            size *= 2;
-        }
-        start = end;
+        start += block.n_rows();
+        // Between two blocks threads wait for each other: as few of them as patience allows.
+        let rows_per_second = block.n_rows() as f64 / begun.elapsed().as_secs_f64().max(1e-6);
+        size = ((rows_per_second * PATIENCE) as usize).max(1);
     }
     Ok(())
 }

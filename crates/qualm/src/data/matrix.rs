@@ -4,6 +4,8 @@
 //! The checks run once, when a [`Matrix`] or a [`Rows`] is made: at least one row
 //! and one column, and every value finite. Nothing downstream checks again.
 
+use std::ops::Range;
+
 use arrow_buffer::ScalarBuffer;
 
 use crate::error::{Error, Location, Result};
@@ -124,6 +126,15 @@ impl<'a> Rows<'a> {
         self.data.get(start..start.checked_add(self.n_cols)?)
     }
 
+    /// Some rows in a run, or `None` where there is none or the range goes past the end.
+    #[must_use]
+    pub fn slice(&self, rows: Range<usize>) -> Option<Self> {
+        let start = rows.start.checked_mul(self.n_cols)?;
+        let end = rows.end.checked_mul(self.n_cols)?;
+        let data = self.data.get(start..end).filter(|data| !data.is_empty())?;
+        Some(Self { data, ..*self })
+    }
+
     /// The rows in order, each `(n_cols,)`.
     pub fn iter(&self) -> std::slice::ChunksExact<'a, f32> {
         self.data.chunks_exact(self.n_cols)
@@ -223,5 +234,8 @@ mod tests {
         assert_eq!(rows.get(1), Some(&data[2..]));
         assert_eq!(rows.get(2), None);
         assert_eq!(rows.blocks(1).len(), 2);
+        assert_eq!(rows.slice(1..2).map(|r| r.as_slice()), Some(&data[2..]));
+        assert_eq!(rows.slice(0..2), Some(rows));
+        assert_eq!((rows.slice(1..1), rows.slice(1..3)), (None, None));
     }
 }
