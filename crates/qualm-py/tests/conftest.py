@@ -25,13 +25,7 @@ QUICK = {
     qualm.ABOD: {"n_neighbors": 5},
     qualm.AutoEncoder: {"hidden": (8,), "epochs": 3},
     qualm.LeSiNN: {"max_samples": 4},
-    qualm.REPEN: {
-        "max_samples": 4,
-        "epochs": 2,
-        # One unit on one positive column, as a check has it, may see nothing at all.
-        "space": "standardise",
-        "learning_rate": 1e-5,
-    },
+    qualm.REPEN: {"max_samples": 4, "epochs": 2},
 }
 CLASSES = list(QUICK)
 

@@ -249,6 +249,17 @@ def test_numpy_numbers_are_numbers(rows):
     assert qualm.AutoEncoder(hidden=np.array([4, 2]), epochs=1).fit(rows).threshold_ > 0
 
 
+@pytest.mark.parametrize("cls", [qualm.KNN, qualm.LOF, qualm.ABOD, qualm.SP])
+def test_few_rows_lower_what_they_do_not_allow(cls, rows):
+    few = rows[:8]
+    name, used = ("subset_size", 4) if cls is qualm.SP else ("n_neighbors", 7)
+    detector = cls(**{name: 8})
+    with pytest.warns(qualm.QualmWarning, match=f"{name} = 8 .* 8 rows: {used} is used"):
+        detector.fit(few)
+    assert detector.get_params()[name] == 8
+    assert np.array_equal(detector.decision_scores_, cls(**{name: used}).fit(few).decision_scores_)
+
+
 def test_warnings_are_warnings(rows):
     with pytest.warns(qualm.QualmWarning, match="max_samples = 500, but there are only 200 rows"):
         qualm.IForest(max_samples=500).fit(rows)

@@ -65,6 +65,8 @@ class Detector:
 
     #: The name of its Spec, which is also its name on the command line.
     _detector: ClassVar[str] = ""
+    #: A parameter that must be smaller than the number of rows, if there is one.
+    _below_rows: ClassVar[str] = ""
 
     contamination: float
     random_state: Any
@@ -127,7 +129,7 @@ class Detector:
         return self.fit(X).labels_
 
     def _fit(self, rows: _core.Rows) -> _core.Model:
-        arguments = (self._spec(), rows, _seed(self.random_state), self._threads())
+        arguments = (self._spec(rows.shape[0]), rows, _seed(self.random_state), self._threads())
         if not self.verbose:
             return _core.fit(*arguments)
         with Progress(type(self).__name__) as progress:
@@ -372,12 +374,30 @@ class Detector:
             )
         return rows
 
-    def _spec(self) -> str:
-        """The Spec as JSON, which the native half checks."""
+    def _most(self, n_rows: int) -> int:
+        """What a parameter is lowered to that is not smaller than the number of rows."""
+        return n_rows - 1
+
+    def _spec(self, n_rows: int) -> str:
+        """The Spec as JSON, which the native half checks.
+
+        Few rows lower what must be smaller than they are, with a warning, as scikit-learn's
+        ``LocalOutlierFactor`` does it: defaults shall not fail on them. The command line, where a
+        warning is easily lost, refuses.
+        """
         keys = {name: value for name, value in self.get_params().items() if name not in _CALL}
         for name, value in keys.items():
             if isinstance(value, (float, np.floating)) and not np.isfinite(value):
                 raise ValueError(f"{name} = {value}: expected a finite number")
+        name = self._below_rows
+        if name and isinstance(keys[name], (int, np.integer)) and keys[name] >= n_rows:
+            most = self._most(n_rows)
+            warnings.warn(
+                f"{name} = {keys[name]} is not smaller than the {n_rows} rows: {most} is used",
+                QualmWarning,
+                stacklevel=4,
+            )
+            keys[name] = most
         return json.dumps({"detector": self._detector, **keys}, default=_plain)
 
     def _threads(self) -> int:

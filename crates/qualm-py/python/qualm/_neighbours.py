@@ -16,7 +16,8 @@ class KNN(Detector):
     Parameters
     ----------
     n_neighbors : int
-        Neighbours of a row, fewer than there are fitted rows. A fitted row is not its own.
+        Neighbours of a row; a fitted row is not its own. Lowered, with a warning, where there are
+        not more rows than that.
     method : {'largest', 'mean', 'median'}
         What is made of their distances.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
@@ -41,6 +42,7 @@ class KNN(Detector):
     """
 
     _detector: ClassVar[str] = "knn"
+    _below_rows: ClassVar[str] = "n_neighbors"
 
     def __init__(
         self,
@@ -68,7 +70,8 @@ class LOF(Detector):
     Parameters
     ----------
     n_neighbors : int
-        Neighbours of a row, fewer than there are fitted rows. A fitted row is not its own.
+        Neighbours of a row; a fitted row is not its own. Lowered, with a warning, where there are
+        not more rows than that.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
@@ -91,6 +94,7 @@ class LOF(Detector):
     """
 
     _detector: ClassVar[str] = "lof"
+    _below_rows: ClassVar[str] = "n_neighbors"
 
     def __init__(
         self,
@@ -117,6 +121,7 @@ class ABOD(Detector):
     ----------
     n_neighbors : int
         Neighbours whose pairs are taken, at least 4; a fitted row counts as one of its own.
+        Lowered, with a warning, where there are not more rows than that.
     method : {'fast', 'exact'}
         Pairs of the nearest rows, or of all (at most 2,000 fitted rows).
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
@@ -141,6 +146,7 @@ class ABOD(Detector):
     """
 
     _detector: ClassVar[str] = "abod"
+    _below_rows: ClassVar[str] = "n_neighbors"
 
     def __init__(
         self,
@@ -168,7 +174,7 @@ class SP(Detector):
     Parameters
     ----------
     subset_size : int
-        Rows in the sample.
+        Rows in the sample; half of the rows, with a warning, where there are not more than that.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
@@ -191,6 +197,7 @@ class SP(Detector):
     """
 
     _detector: ClassVar[str] = "sp"
+    _below_rows: ClassVar[str] = "subset_size"
 
     def __init__(
         self,
@@ -208,6 +215,10 @@ class SP(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    def _most(self, n_rows: int) -> int:
+        # A sampled row is at distance 0: were all of them sampled, none would be told apart.
+        return max(1, n_rows // 2)
 
 
 class LeSiNN(Detector):
