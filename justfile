@@ -41,6 +41,12 @@ table2 DATA *ARGS:
     cargo run --release --locked -- bench table2 --data {{DATA}} -o bench/table2/results.parquet {{ARGS}}
     python3 scripts/paste.py bench/table2/results.md docs/table2.md
 
+# Sphere variants of the model on the sets of Table 2, written into docs/table2.md: needs QUALM_DATA
+table2-sphere *ARGS:
+    cargo build --release --locked
+    python3 bench/table2/sphere.py {{ARGS}}
+    python3 scripts/paste.py bench/table2/sphere.md docs/table2.md sphere
+
 # The training engine beside PyTorch; installs PyTorch into bench/engine/.venv
 bench-engine *ARGS:
     python3 bench/engine/bench.py {{ARGS}}

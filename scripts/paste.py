@@ -1,24 +1,25 @@
 #!/usr/bin/env python3
-"""Puts a generated table between the two marks of a document.
+"""Puts a generated table between the two marks of a document that bear its name.
 
     scripts/paste.py bench/table2/results.md docs/table2.md
+    scripts/paste.py bench/table2/sphere.md docs/table2.md sphere
 """
 
 import sys
 from pathlib import Path
 
-BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
-
 
 def main() -> None:
-    if len(sys.argv) != 3:
-        sys.exit("usage: paste.py TABLE.md DOCUMENT.md")
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: paste.py TABLE.md DOCUMENT.md [NAME]")
     table, path = Path(sys.argv[1]), Path(sys.argv[2])
+    name = sys.argv[3] if len(sys.argv) == 4 else "table"
+    marks = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
     text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        sys.exit(f"{path}: has no marks {BEGIN.strip()} and {END}")
+        sys.exit(f"{path}: has no marks {marks[0].strip()} and {marks[1]}")
     body = table.read_text(encoding="utf-8")
     path.write_text(f"{before}{begin}{body}{end}{after}", encoding="utf-8")
 

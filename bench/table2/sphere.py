@@ -6,7 +6,7 @@
 Rows divided by their norm after standardising, and one variance for all dimensions; the objective
 and the size of a bag vary. At the paper's scale (h = 4096, 100 epochs, batches of 256) on the sets
 of at most 2,000 rows, at h = 256 on all. Needs the command line in target/release and QUALM_DATA.
-Goes on where it was stopped: each fit is a line of `sphere.csv`.
+Goes on where it was stopped: each fit is a line of `sphere.csv`, of which `sphere.md` is made.
 """
 
 import argparse
@@ -123,7 +123,7 @@ def main():
         row = [dataset, variant, scale, seed, auroc, unoriented, round(seconds, 1)]
         rows.append(dict(zip(FIELDS, row, strict=True)))
         write_csv(RESULTS, FIELDS, rows)
-    print(shown(rows))
+    (HERE / "sphere.md").write_text(shown(rows))
 
 
 if __name__ == "__main__":

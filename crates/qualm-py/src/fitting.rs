@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use qualm::calibrate::Cut;
 use qualm::{Error, Fitted, Progress, Signal, Spec, Step, Work};
 
 use crate::errors::{guarded, panicked, raised};
@@ -19,19 +20,22 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Fits a detector to rows.
 ///
-/// `spec` is JSON. `report`, if any, is called now and then with what is being done, how much of
+/// `spec` is JSON. `contamination` sets the threshold. `report`, if any, is called now and then with what is being done, how much of
 /// it is done, how much there is, and the loss or `None`; what it raises stops the fit.
 #[pyfunction]
-#[pyo3(signature = (spec, rows, seed, threads, report=None))]
+#[pyo3(signature = (spec, rows, seed, threads, contamination, report=None))]
 pub(crate) fn fit(
     py: Python<'_>,
     spec: &str,
     rows: &Rows,
     seed: u64,
     threads: usize,
+    contamination: f64,
     report: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Model> {
     let spec = self::spec(spec)?;
+    let cut = Cut::Contamination(contamination);
+    cut.validate().map_err(raised)?;
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
     let fitted = rows.lend(py, |rows| {
@@ -39,7 +43,8 @@ pub(crate) fn fit(
             pool.install(|| spec.fit(rows, seed, &mut &*watch))
         })
     })?;
-    let fitted = fitted.with_features(rows.features()).map_err(raised)?;
+    let mut fitted = fitted.with_features(rows.features()).map_err(raised)?;
+    fitted.set_cut(cut).map_err(raised)?;
     Ok(Model::new(fitted))
 }
 

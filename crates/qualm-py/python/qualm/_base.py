@@ -111,14 +111,12 @@ class Detector:
         rows = read_rows(X)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
-        contamination = _number("contamination", self.contamination)
         try:
             model = self._fit(rows)
         except ValueError as error:
             if rows.shape[1] > 1:
                 raise
             raise ValueError(f"{error}; a single column (n_features = 1) may be too few") from None
-        model.set_cut("contamination", contamination)
         self._adopt(model, model.fitted_scores())
         for warning in model.warnings:
             warnings.warn(warning, QualmWarning, stacklevel=2)
@@ -129,7 +127,9 @@ class Detector:
         return self.fit(X).labels_
 
     def _fit(self, rows: _core.Rows) -> _core.Model:
-        arguments = (self._spec(rows.shape[0]), rows, _seed(self.random_state), self._threads())
+        contamination = _number("contamination", self.contamination)
+        seed = _seed(self.random_state)
+        arguments = (self._spec(rows.shape[0]), rows, seed, self._threads(), contamination)
         if not self.verbose:
             return _core.fit(*arguments)
         with Progress(type(self).__name__) as progress:

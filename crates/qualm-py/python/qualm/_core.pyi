@@ -64,7 +64,12 @@ class Model:
     def from_bytes(bytes: bytes) -> Model: ...
 
 def fit(
-    spec: str, rows: Rows, seed: int, threads: int, report: _Report | None = None
+    spec: str,
+    rows: Rows,
+    seed: int,
+    threads: int,
+    contamination: float,
+    report: _Report | None = None,
 ) -> Model: ...
 def preset(detector: str, preset: str) -> str: ...
 def score_batch(model: Model, batch: Any, ids: list[str] | None, threads: int) -> Any: ...
