@@ -45,6 +45,15 @@ bench-baselines *ARGS:
 bench-scaling *ARGS:
     python3 bench/scaling/scaling.py {{ARGS}}
 
+# The configurations of the model and the other detectors over all labelled sets: needs QUALM_DATA,
+# and numpy and pyarrow; goes on where it was stopped
+study *ARGS:
+    python3 bench/study/study.py {{ARGS}}
+
+# What diagnostics have to do with AUROC, written into docs/diagnostics.md: needs QUALM_DATA
+study-diagnostics *ARGS:
+    python3 bench/study/diagnostics.py {{ARGS}}
+
 # Rewrite the generated part of the command-line reference
 docs-cli:
     QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference

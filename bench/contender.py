@@ -1,5 +1,6 @@
 """What the side-by-side measurements share: a process that answers one line at a time."""
 
+import csv
 import json
 import os
 import platform
@@ -104,6 +105,16 @@ def between_marks(path, text):
     begin, end = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
     head, rest = path.read_text().split(begin)
     path.write_text(head + begin + text + end + rest.split(end)[1])
+
+
+def write_csv(path, fields, rows):
+    """Writes a file of rows that is whole at any time."""
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, fields)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
 
 
 def table(header, lines):

@@ -1,10 +1,9 @@
 """The rows of results.csv, and the tables of RESULTS.md made from them."""
 
 import csv
-import os
 from pathlib import Path
 
-from contender import between_marks, table
+from contender import between_marks, table, write_csv
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.csv"
@@ -40,12 +39,7 @@ def keep(row):
         rows.append(row)
     else:
         rows[at] = row
-    temporary = RESULTS.with_suffix(".tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, row.keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, RESULTS)
+    write_csv(RESULTS, row.keys(), rows)
 
 
 def seconds(value):

@@ -2,10 +2,9 @@
 
 import csv
 import math
-import os
 from pathlib import Path
 
-from contender import ROOT, between_marks, table
+from contender import ROOT, between_marks, table, write_csv
 
 import curves
 
@@ -39,12 +38,7 @@ def find(key):
 def keep(row):
     """Adds a row, in place of an older one of the same point; the file is whole at any time."""
     rows = [old for old in load() if any(old[k] != row[k] for k in KEY)] + [row]
-    temporary = RESULTS.with_suffix(".tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, RESULTS)
+    write_csv(RESULTS, FIELDS, rows)
 
 
 def line(row):

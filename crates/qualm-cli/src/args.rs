@@ -121,6 +121,7 @@ pub(crate) struct Cut {
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm
   qualm fit table.csv --detector sp --preset paper --scores scores.csv -o model.qualm
+  qualm fit table.csv --check-halves -o model.qualm   does the answer hang on the rows?
   qualm fit big.parquet --resume -o model.qualm       go on after Ctrl-C
   qualm fit big.npy --preset paper --device cuda -o model.qualm
 
@@ -157,6 +158,10 @@ pub(crate) struct Fit {
     /// knn and lof a fitted row is not its own neighbour here
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
+    /// First fit two more models, each to a random half of the rows, and keep how far their
+    /// scores agree (see `info`): costs about one more fit, on few rows up to two
+    #[arg(long)]
+    pub(crate) check_halves: bool,
     /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit of a network
     #[arg(long)]
     pub(crate) resume: bool,

@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display};
 
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
+use crate::diagnostics::Diagnostics;
 use crate::dum::{Device, Statistic};
 use crate::error::{DeviceError, Error, Result};
 use crate::progress::Warning;
@@ -50,6 +51,8 @@ pub(crate) struct Outcome<D = Box<dyn Detector>> {
     /// One for each network.
     pub(crate) curves: Vec<Curve>,
     pub(crate) warnings: Vec<Warning>,
+    /// What the detector alone can tell; the scores' part is added to it.
+    pub(crate) diagnostics: Diagnostics,
 }
 
 impl<D> Outcome<D> {
@@ -61,6 +64,7 @@ impl<D> Outcome<D> {
             steps: 0,
             curves: Vec::new(),
             warnings: Vec::new(),
+            diagnostics: Diagnostics::default(),
         }
     }
 
@@ -72,6 +76,7 @@ impl<D> Outcome<D> {
             steps: self.steps,
             curves: self.curves,
             warnings: self.warnings,
+            diagnostics: self.diagnostics,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::calibrate::{Calibration, Cut};
 use crate::checkpoint::Checkpoint;
 use crate::data::{AtomicFile, Features, Rows};
 use crate::detector::{Detector, Variances};
+use crate::diagnostics::{Diagnostics, distinct};
 use crate::digest::sha256_of_values;
 use crate::dum::Device;
 use crate::error::{Error, Location, Result};
@@ -71,6 +72,9 @@ pub struct Provenance {
     pub effective_rows: Vec<Vec<f64>>,
     /// What the user should know about this fit.
     pub warnings: Vec<Warning>,
+    /// What the fit says about itself; `None` in files of versions that did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnostics: Option<Diagnostics>,
 }
 
 /// Which rows calibrate the scores.
@@ -117,6 +121,9 @@ impl Fitted {
             detector.score_into(rows, &mut scores)?;
             scores
         };
+        let own_scores = Some(scores.clone());
+        let calibration = Calibration::new(scores)?;
+        let diagnostics = outcome.diagnostics.with_scores(calibration.scores());
         let mut fitted = Self {
             spec: spec.clone(),
             features: Features::Vector {
@@ -126,8 +133,8 @@ impl Fitted {
             roles: Roles::default(),
             detector,
             typical: medians(rows),
-            calibration: Calibration::new(scores.clone())?,
-            own_scores: Some(scores),
+            calibration,
+            own_scores,
             cut: Cut::default(),
             provenance: Provenance {
                 qualm_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -144,6 +151,7 @@ impl Fitted {
                     .map(|c| c.effective_rows.clone())
                     .collect(),
                 warnings: outcome.warnings,
+                diagnostics: Some(diagnostics),
             },
         };
         fitted.check_spread(rows)?;
@@ -153,7 +161,7 @@ impl Fitted {
     /// Refuses a model that tells nothing apart, warns of one that tells little apart.
     fn check_spread(&mut self, rows: Rows<'_>) -> Result<()> {
         let scores = self.calibration.scores();
-        let distinct = 1 + scores.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        let distinct = distinct(scores);
         let (n_rows, score) = (scores.len(), scores.first().copied().unwrap_or_default());
         if distinct == 1 {
             return Err(Error::ConstantScores { n_rows, score });
@@ -182,6 +190,14 @@ impl Fitted {
     #[must_use]
     pub fn with_roles(mut self, ids: Vec<String>, label: Option<String>) -> Self {
         self.roles = Roles { ids, label };
+        self
+    }
+
+    /// Keeps what [`Spec::half_agreement`] found with the model's [`Diagnostics`].
+    #[must_use]
+    pub fn with_half_agreement(mut self, agreement: f64) -> Self {
+        let diagnostics = self.provenance.diagnostics.get_or_insert_default();
+        diagnostics.half_agreement = Some(agreement);
         self
     }
 

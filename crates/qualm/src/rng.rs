@@ -4,7 +4,8 @@
 //! of how many numbers some other part has drawn. That is what makes fits repeat bit
 //! for bit at any thread count, and lets an interrupted fit go on from a step number.
 
-use rand::SeedableRng;
+use rand::seq::index;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// What a stream of random numbers is for. The values are part of the model format's
@@ -38,6 +39,10 @@ pub(crate) enum Purpose {
     Triplets = 12,
     /// Rows kept of a table that is larger than asked for.
     Limit = 13,
+    /// Rows that diagnostics are measured on.
+    Diagnostics = 14,
+    /// Which half a row belongs to.
+    Halves = 15,
 }
 
 /// The stream for one purpose.
@@ -50,10 +55,16 @@ pub(crate) fn stream(seed: u64, purpose: Purpose, index: [u64; 2]) -> ChaCha8Rng
     ChaCha8Rng::from_seed(key)
 }
 
+/// At most `most` of the numbers below n, without repetition, ascending.
+pub(crate) fn sample(rng: &mut impl Rng, n: usize, most: usize) -> Vec<usize> {
+    let mut picked = index::sample(rng, n, n.min(most)).into_vec();
+    picked.sort_unstable();
+    picked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
 
     #[test]
     fn streams_differ_by_every_part_of_their_key() {

@@ -56,6 +56,9 @@ fn version_1_stays_readable_for_ever() {
     let threshold = expected["threshold"].as_f64().unwrap();
     assert!((fitted.threshold().unwrap() - threshold).abs() < 1e-12);
     assert_eq!(fitted.provenance().n_rows, 60);
+    // Written before there was a choice.
+    let spec = serde_json::to_value(fitted.spec()).unwrap();
+    assert_eq!(spec["metric"], "euclidean");
     assert_eq!(fitted.provenance().losses.len(), 2);
     let right = matches!(fitted.features(), Features::Columns(c) if c[3] == "power");
     assert!(right, "{:?}", fitted.features());

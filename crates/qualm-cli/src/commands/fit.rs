@@ -1,7 +1,7 @@
 //! `qualm fit`.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
@@ -31,6 +31,8 @@ struct Report<'a> {
     threshold: f64,
     fit_seconds: f64,
     model_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half_agreement: Option<f64>,
     warnings: &'a [Warning],
     spec: &'a Spec,
 }
@@ -40,16 +42,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let cut = cut(&args.cut).unwrap_or_default();
     cut.validate()?;
     let file = reserve(args)?;
-    let selection = Selection {
-        columns: args.columns.columns.clone(),
-        exclude: args.columns.exclude.clone(),
-        label: args.columns.label.clone(),
-        ids: args.columns.id.clone(),
-        vector: args.columns.vector.clone(),
-        read_label: args.scores.is_some(),
-        ..Selection::default()
-    };
-    let source = Source::open(&args.input, &selection, None)?;
+    let source = Source::open(&args.input, &selection(args), None)?;
     let features = source.features().clone();
     if !source.skipped().is_empty() {
         let names = source.skipped().join(", ");
@@ -77,8 +70,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let batch = source.read_all()?;
 
     let checkpoint = checkpoint_path(&args.output);
-    let started = Instant::now();
     let rows = batch.rows.rows();
+    let half_agreement = check_halves(args, &spec, rows, seed, output)?;
+    let started = Instant::now();
     let mut fitted = train(args, &spec, rows, seed, &checkpoint, output)?;
     if let (Some(held_out), Some(path)) = (held_out, &args.calibrate) {
         fitted
@@ -86,6 +80,9 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             .with_context(|| path.display().to_string())?;
     }
     fitted.set_cut(cut)?;
+    if let Some(agreement) = half_agreement {
+        fitted = fitted.with_half_agreement(agreement);
+    }
     let fitted = fitted
         .with_features(features)?
         .with_roles(args.columns.id.clone(), args.columns.label.clone());
@@ -113,30 +110,50 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         threshold,
         fit_seconds: elapsed.as_secs_f64(),
         model_bytes: std::fs::metadata(&args.output).map_or(0, |m| m.len()),
+        half_agreement,
         warnings: &provenance.warnings,
         spec: &spec,
     };
-    output.result(&report, || {
-        format!(
-            "fitted    {} ({}) on {} rows x {} columns in {}\n\
-             threshold {threshold:.6} ({})\n\
-             model     {} ({})\n\
-             {}\
-             next      qualm score {} NEW_ROWS\n",
-            report.detector,
-            report.preset,
-            output::count(report.n),
-            report.d,
-            output::seconds(elapsed),
-            describe(cut, &fitted),
-            args.output.display(),
-            output::bytes(report.model_bytes),
-            report.scores.map_or_else(String::new, |path| {
-                format!("scores    {}\n", path.display())
-            }),
-            args.output.display(),
-        )
-    })
+    output.result(&report, || text(&report, elapsed, cut, &fitted))
+}
+
+fn text(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) -> String {
+    let model = report.model.display();
+    let scores = report.scores.map(|path| path.display().to_string());
+    let halves = report.half_agreement;
+    let halves = halves.map(|agreement| format!("rank correlation {agreement:.3}"));
+    let more: String = [("scores", scores), ("halves", halves)]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}    {}\n", value?)))
+        .collect();
+    format!(
+        "fitted    {} ({}) on {} rows x {} columns in {}\n\
+         threshold {:.6} ({})\n\
+         model     {model} ({})\n\
+         {more}\
+         next      qualm score {model} NEW_ROWS\n",
+        report.detector,
+        report.preset,
+        output::count(report.n),
+        report.d,
+        output::seconds(elapsed),
+        report.threshold,
+        describe(cut, fitted),
+        output::bytes(report.model_bytes),
+    )
+}
+
+/// Which columns are read, and as what.
+fn selection(args: &args::Fit) -> Selection {
+    Selection {
+        columns: args.columns.columns.clone(),
+        exclude: args.columns.exclude.clone(),
+        label: args.columns.label.clone(),
+        ids: args.columns.id.clone(),
+        vector: args.columns.vector.clone(),
+        read_label: args.scores.is_some(),
+        ..Selection::default()
+    }
 }
 
 /// Takes the place of the output, before any work.
@@ -207,6 +224,26 @@ fn place(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_owned(),
     }
+}
+
+/// Whether halves of the rows agree, if asked. Before the fit itself: rows whose half is too
+/// little are refused before the long work.
+fn check_halves(
+    args: &args::Fit,
+    spec: &Spec,
+    rows: Rows<'_>,
+    seed: u64,
+    output: Output,
+) -> Result<Option<f64>> {
+    if !args.check_halves {
+        return Ok(None);
+    }
+    let checkpoint = checkpoint_path(&args.output);
+    let mut progress = FitProgress::new(output, &checkpoint);
+    let agreement = spec.half_agreement(rows, seed, &mut progress);
+    progress.finish();
+    let agreement = agreement.map_err(|error| explain(error, &args.input, &checkpoint));
+    Ok(Some(agreement.context("--check-halves")?))
 }
 
 /// Fits, from the start or from the checkpoint.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use qualm::calibrate::Cut;
 use qualm::data::Features;
-use qualm::{Fitted, Provenance, Roles, Spec};
+use qualm::{Diagnostics, Fitted, Provenance, Roles, Spec};
 use serde::Serialize;
 
 use super::fit::describe;
@@ -26,7 +26,9 @@ struct Report<'a> {
     threshold: f64,
     cut: Cut,
     reference_scores: Scores,
-    provenance: &'a Provenance,
+    diagnostics: Option<Diagnostics>,
+    /// Without the diagnostics.
+    provenance: Provenance,
 }
 
 /// The reference scores in brief.
@@ -42,6 +44,8 @@ struct Scores {
 pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
     let fitted = Fitted::load(&args.model)?;
     let reference = fitted.calibration();
+    let mut provenance = fitted.provenance().clone();
+    let diagnostics = provenance.diagnostics.take();
     let report = Report {
         model: &args.model,
         model_bytes: std::fs::metadata(&args.model).map_or(0, |m| m.len()),
@@ -58,14 +62,15 @@ pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
             p95: reference.quantile(0.95)?,
             max: reference.quantile(1.0)?,
         },
-        provenance: fitted.provenance(),
+        diagnostics,
+        provenance,
     };
     let spec = serde_json::to_value(report.spec)?;
     output.result(&report, || text(&report, &fitted, &spec))
 }
 
 fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> String {
-    let p = report.provenance;
+    let p = &report.provenance;
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
@@ -126,6 +131,9 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
             );
         }
     }
+    for (name, value) in report.diagnostics.iter().flat_map(diagnosed) {
+        line(name, value);
+    }
     for warning in &p.warnings {
         line("warning", warning.to_string());
     }
@@ -135,6 +143,30 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
         }
     }
     out
+}
+
+/// Each diagnostic that there is, with a word on what it means.
+fn diagnosed(d: &Diagnostics) -> Vec<(&'static str, String)> {
+    let bags = d.effective_rows.zip(d.bag_size);
+    let bags = bags
+        .map(|(rows, of)| format!("{rows:.2} of {of} rows decide a bag's mean (1 = collapsed)"));
+    let ranks = |v: f64, of| format!("{v:.3} between the ranks by {of} (1 = stable, right or not)");
+    let members = d.member_agreement.map(|v| ranks(v, "two members"));
+    let halves = d.half_agreement.map(|v| ranks(v, "two halves of the rows"));
+    let entropy = d.score_entropy;
+    let entropy = entropy.map(|v| format!("{v:.3} (0 = all in one place, 1 = spread evenly)"));
+    let distinct = d.distinct_scores;
+    let distinct = distinct.map(|v| format!("{:.1}% of the fitted rows", 100.0 * v));
+    [
+        ("effective rows", bags),
+        ("member agreement", members),
+        ("half agreement", halves),
+        ("score entropy", entropy),
+        ("distinct scores", distinct),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
 }
 
 /// Names of the features, not too many.

@@ -15,7 +15,9 @@ mod container;
 use std::io::Write;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 pub(crate) use container::{Reader, Writer};
 
@@ -33,12 +35,24 @@ const VERSION: u64 = 1;
 struct Header {
     format: String,
     format_version: u64,
+    #[serde(deserialize_with = "written_spec")]
     spec: Spec,
     features: Features,
     #[serde(default)]
     roles: Roles,
     threshold: Cut,
     provenance: Provenance,
+}
+
+/// The Spec as the file's writer meant it: a file that does not name a key was written when
+/// there was no choice, which may be another one than today's default.
+fn written_spec<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Spec, D::Error> {
+    let mut keys = Map::deserialize(deserializer)?;
+    if keys.get("detector").is_some_and(|name| name == "dum") {
+        let metric = keys.entry("metric");
+        metric.or_insert_with(|| "euclidean".into());
+    }
+    Spec::deserialize(Value::Object(keys)).map_err(D::Error::custom)
 }
 
 /// Which kind of file, read before the rest so that a later version is told from damage.

@@ -10,7 +10,7 @@ use crate::data::Rows;
 use crate::detector::{Detector, Outcome};
 use crate::error::{Error, Result};
 use crate::nn::Threads;
-use crate::space::{Space, SpaceKind, SpaceOptions};
+use crate::space::{KernelMetric, KernelScaling, Space, SpaceKind, SpaceOptions};
 
 /// Rows that are scaled at a time while scoring.
 const BLOCK: usize = 4096;
@@ -45,6 +45,8 @@ impl Scaling {
             centre: false,
             bandwidth: 1.0,
             fourier_features: 2,
+            scaling: KernelScaling::Standardise,
+            metric: KernelMetric::Euclidean,
         }
     }
 }

@@ -6,7 +6,7 @@ use arrow_select::take::take;
 use super::matrix::Matrix;
 use super::source::Batch;
 use crate::error::{Error, Location, Result};
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, sample, stream};
 
 impl Batch {
     /// Keeps `n_rows` rows, drawn at random without replacement, in the order they had;
@@ -24,8 +24,7 @@ impl Batch {
             return Ok(self);
         }
         let mut rng = stream(seed, Purpose::Limit, [0, 0]);
-        let mut picked = rand::seq::index::sample(&mut rng, all, n_rows).into_vec();
-        picked.sort_unstable();
+        let picked = sample(&mut rng, all, n_rows);
         let mut values = Vec::with_capacity(n_rows * rows.n_cols());
         values.extend(picked.iter().filter_map(|&i| rows.get(i)).flatten());
         let places: UInt64Array = picked.iter().map(|&i| Some(i as u64)).collect();

@@ -28,6 +28,7 @@ use rayon::prelude::*;
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Detector, Outcome, Variances, check_finite};
+use crate::diagnostics::{Agreement, Diagnostics};
 use crate::error::Result;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
 use crate::progress::Warning;
@@ -93,6 +94,7 @@ impl Dum {
         let mut curves = Vec::with_capacity(spec.members);
         let mut warnings: Vec<Warning> = plan.warning(spec, rows.n_rows()).into_iter().collect();
         let mut members = Vec::with_capacity(spec.members);
+        let mut effective = 0.0;
         for member in 0..spec.members {
             let seed = session.seed;
             let space = Space::fit(spec.space_options(), rows, seed, member as u64)?;
@@ -113,6 +115,7 @@ impl Dum {
                 session.run(&course, &mut training, &mut learner)?;
             }
             let effective_rows = training.effective_rows();
+            effective += effective_rows / spec.members as f64;
             // A fiftieth of the way from one row to all of them.
             if (effective_rows - 1.0) < 0.02 * (plan.bag_size as f64 - 1.0) {
                 warnings.push(Warning::CollapsedBags {
@@ -135,24 +138,33 @@ impl Dum {
             members,
         };
         dum.move_to(spec.device)?;
-        dum.align(rows)?;
+        let diagnostics = Diagnostics {
+            effective_rows: Some(effective),
+            bag_size: Some(plan.bag_size),
+            member_agreement: dum.align(rows, session.seed)?,
+            ..Diagnostics::default()
+        };
         Ok(Outcome {
             steps: plan.steps,
             curves,
             warnings,
+            diagnostics,
             ..Outcome::new(dum)
         })
     }
 
     /// Learns each member's mean and deviation over the fitted rows, so that all members
-    /// have an equal say. A single member keeps its plain log-uncertainty.
-    fn align(&mut self, rows: Rows<'_>) -> Result<()> {
+    /// have an equal say, and how far they agree. A single member keeps its plain
+    /// log-uncertainty and agrees with nobody.
+    fn align(&mut self, rows: Rows<'_>, seed: u64) -> Result<Option<f64>> {
         if self.members.len() == 1 {
-            return Ok(());
+            return Ok(None);
         }
+        let mut agreement = Agreement::over(rows.n_rows(), seed);
         let mut scores = vec![0.0; rows.n_rows()];
         for i in 0..self.members.len() {
             self.score_members(rows, &mut scores, |members| &members[i..=i])?;
+            agreement.add(&scores);
             let n = scores.len() as f64;
             let mean = scores.iter().sum::<f64>() / n;
             let square = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n;
@@ -161,7 +173,7 @@ impl Dum {
                 member.spread = if square > 0.0 { square.sqrt() } else { 1.0 };
             }
         }
-        Ok(())
+        Ok(agreement.mean())
     }
 
     /// Mean over some members of their scores.

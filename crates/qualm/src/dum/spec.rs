@@ -11,7 +11,7 @@ use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, Mlp, Workspace};
-use crate::space::{SpaceKind, SpaceOptions};
+use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions};
 use crate::training::Session;
 
 /// Every choice of the Deep Uncertainty Model.
@@ -29,6 +29,10 @@ pub struct DumSpec {
     pub bandwidth: f64,
     /// `kernel` space only: number of random Fourier features. Even, 2 to 65,536.
     pub fourier_features: usize,
+    /// `kernel` space only: what rows are scaled to first.
+    pub scaling: KernelScaling,
+    /// `kernel` space only: which distance between rows the kernel is of.
+    pub metric: KernelMetric,
     /// One variance for each dimension, or one for all.
     pub covariance: Covariance,
     /// How the means of two bags are compared.
@@ -119,25 +123,27 @@ impl Default for DumSpec {
         Self {
             space: SpaceKind::Kernel,
             centre: false,
-            bandwidth: 2.0,
+            bandwidth: 1.0,
             fourier_features: 512,
+            scaling: KernelScaling::Standardise,
+            metric: KernelMetric::Both,
             covariance: Covariance::Circular,
             objective: Similarity::Dot,
-            bag_size: BagSize::Rows(4),
+            bag_size: BagSize::Rows(2),
             bags: Bags::Global,
             cells: 50,
-            hidden: 256,
+            hidden: 64,
             layers: 3,
             epochs: 30,
             min_steps: 1000,
-            max_steps: 20_000,
+            max_steps: 5000,
             batch_size: 256,
             learning_rate: 1e-3,
             weight_decay: 0.0,
             log_variance_bound: 10.0,
             statistic: Statistic::Norm,
             view_noise: 0.0,
-            members: 1,
+            members: 2,
             device: Device::Cpu,
         }
     }
@@ -145,40 +151,59 @@ impl Default for DumSpec {
 
 impl DumSpec {
     /// Names of the presets.
-    pub const PRESETS: &[&str] = &["default", "sphere", "embedding", "paper"];
+    pub const PRESETS: &[&str] = &["default", "sphere", "embedding", "paper", "features"];
 
     /// A preset by name.
     ///
-    /// `default`, for tables: the kernel sphere. `sphere`, for tables whose scores should
-    /// explain themselves: one variance for each column. `embedding`, for vectors whose geometry
-    /// already has a meaning: the centred unit sphere.
-    /// `paper`: the recipe of the paper to the letter.
+    /// - `default`, for tables: two networks on kernel spheres, one of the plain distance
+    ///   between rows and one of a robust Mahalanobis distance.
+    /// - `embedding`, for vectors whose geometry has a meaning: rows on the unit sphere, then
+    ///   the robust distance.
+    /// - `features`, for the outputs of an encoder after its last rectifier: the paper's
+    ///   objective on values as they are, whose size says how much was recognised.
+    /// - `sphere`, for tables whose scores should explain themselves: one variance for each
+    ///   column.
+    /// - `paper`: the recipe of the paper to the letter.
     ///
     /// # Errors
     /// [`Error::UnknownPreset`].
     pub fn preset(name: &str) -> Result<Self> {
+        let single = Self {
+            hidden: 256,
+            max_steps: 20_000,
+            members: 1,
+            ..Self::default()
+        };
+        let literal = Self {
+            covariance: Covariance::Diagonal,
+            bag_size: BagSize::Half(Half::Half),
+            log_variance_bound: 0.0,
+            ..single.clone()
+        };
         match name {
             "default" => Ok(Self::default()),
+            "embedding" => Ok(Self {
+                scaling: KernelScaling::Unit,
+                metric: KernelMetric::Robust,
+                ..Self::default()
+            }),
+            "features" => Ok(Self {
+                space: SpaceKind::Identity,
+                ..literal
+            }),
             "sphere" => Ok(Self {
                 space: SpaceKind::Sphere,
                 covariance: Covariance::Diagonal,
-                ..Self::default()
-            }),
-            "embedding" => Ok(Self {
-                space: SpaceKind::Unit,
-                centre: true,
-                ..Self::default()
+                bag_size: BagSize::Rows(4),
+                ..single
             }),
             "paper" => Ok(Self {
                 space: SpaceKind::Minmax,
-                covariance: Covariance::Diagonal,
-                bag_size: BagSize::Half(Half::Half),
                 hidden: 4096,
                 epochs: 100,
                 min_steps: 0,
                 max_steps: 0,
-                log_variance_bound: 0.0,
-                ..Self::default()
+                ..literal
             }),
             _ => Err(Error::UnknownPreset {
                 found: name.to_owned(),
@@ -299,6 +324,8 @@ impl DumSpec {
             centre: self.centre,
             bandwidth: self.bandwidth,
             fourier_features: self.fourier_features,
+            scaling: self.scaling,
+            metric: self.metric,
         }
     }
 
@@ -358,6 +385,7 @@ impl Arm for DumSpec {
         values
             .saturating_add(vectors.min(CACHED as u64))
             .saturating_mul(4)
+            .max(self.space_options().memory(self.members, n_rows, d))
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

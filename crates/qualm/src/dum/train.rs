@@ -10,7 +10,7 @@ use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::nn::Threads;
 use crate::progress::Warning;
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, sample, stream};
 use crate::space::Space;
 use crate::training::{Course, Learner, Shuffled, Taken, Training};
 
@@ -258,8 +258,7 @@ impl Trainer<'_> {
         const BLOCK: usize = 4096;
         let (n, d) = (self.rows.n_rows(), self.space.n_out());
         let mut rng = stream(self.seed, Purpose::Cells, [self.member as u64, 0]);
-        let mut sample = rand::seq::index::sample(&mut rng, n, n.min(cells::SAMPLE)).into_vec();
-        sample.sort_unstable();
+        let sample = sample(&mut rng, n, cells::SAMPLE);
         // Four pairs a cell on average, so that few cells have to be dissolved.
         let n_cells = self.spec.cells.min(n.div_ceil(8 * self.plan.bag_size));
         let centres = cells::centres(&self.vectors(&sample), d, n_cells, &mut rng);

@@ -6,14 +6,14 @@
 //! `exp(-|x - y|^2 / (2 bandwidth^2))`. Not centred: centring cost 4 to 10 points of AUROC.
 
 use rand::Rng;
-use rand::seq::index;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use super::{Space, SpaceOptions};
+use super::mahalanobis::Metric;
+use super::{Space, SpaceOptions, normalise};
 use crate::data::Rows;
 use crate::nn::{Mat, Threads, matmul, sin_cos, vectorised};
-use crate::rng::{Purpose, stream};
+use crate::rng::{self, Purpose, stream};
 
 /// Rows whose pairwise distances give the median that the bandwidth is counted in.
 const MEDIAN_SAMPLE: usize = 1000;
@@ -33,7 +33,7 @@ pub(crate) struct Fourier {
 }
 
 impl Fourier {
-    /// Draws frequencies for the kernel's bandwidth, which follows the scaled rows.
+    /// Draws frequencies for the kernel's bandwidth and metric, which follow the rows.
     pub(super) fn draw(
         space: &Space,
         rows: Rows<'_>,
@@ -41,19 +41,31 @@ impl Fourier {
         seed: u64,
         member: u64,
     ) -> Self {
+        let d = rows.n_cols();
         let mut rng = stream(seed, Purpose::Bandwidth, [member, 0]);
-        let bandwidth = options.bandwidth * median_distance(space, rows, &mut rng);
+        let metric = options.robust(member).then(|| {
+            let sample = sample(space, rows, Metric::enough(d), &mut rng);
+            Metric::fit(Rows::checked(&sample, d))
+        });
+        let sample = sample(space, rows, MEDIAN_SAMPLE, &mut rng);
+        let images: Vec<f64> = match &metric {
+            Some(metric) => {
+                let rows = sample.par_chunks_exact(d);
+                rows.flat_map_iter(|row| metric.apply(row)).collect()
+            }
+            None => sample.iter().map(|x| f64::from(*x)).collect(),
+        };
+        let bandwidth = options.bandwidth * median_distance(&images, d);
         let mut rng = stream(seed, Purpose::Fourier, [member, 0]);
-        let n = rows.n_cols() * (options.fourier_features / 2);
-        let frequencies = (0..n)
-            .map(|_| {
-                let x: f64 = StandardNormal.sample(&mut rng);
-                (x / bandwidth) as f32
-            })
-            .collect();
+        let half = options.fourier_features / 2;
+        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+        let mut normals: Vec<f64> = (0..d * half).map(|_| normal() / bandwidth).collect();
+        if let Some(metric) = &metric {
+            normals = metric.transposed(&normals, half);
+        }
         Self {
-            frequencies,
-            n_in: rows.n_cols(),
+            frequencies: normals.into_iter().map(|x| x as f32).collect(),
+            n_in: d,
         }
     }
 
@@ -120,26 +132,32 @@ fn waves(angles: &[f32], norm: f32, cosines: &mut [f32], sines: &mut [f32]) {
     }
 }
 
-/// Median distance between two different rows of a sample, after scaling. Where more
-/// than half the pairs coincide, the mean over the pairs that do not.
-fn median_distance(space: &Space, rows: Rows<'_>, rng: &mut impl Rng) -> f64 {
-    let n = rows.n_rows();
-    let d = rows.n_cols();
-    let mut picked = index::sample(rng, n, n.min(MEDIAN_SAMPLE)).into_vec();
-    picked.sort_unstable();
-    let mut scaled = vec![0.0f32; picked.len() * d];
-    for (out, row) in scaled
-        .chunks_exact_mut(d)
-        .zip(picked.iter().filter_map(|&i| rows.get(i)))
-    {
+/// At most so many of the rows, in their order, scaled.
+fn sample(space: &Space, rows: Rows<'_>, most: usize, rng: &mut impl Rng) -> Vec<f32> {
+    let picked = rng::sample(rng, rows.n_rows(), most);
+    let mut scaled = vec![0.0f32; picked.len() * rows.n_cols()];
+    let picked = picked.iter().filter_map(|&i| rows.get(i));
+    for (out, row) in scaled.chunks_exact_mut(rows.n_cols()).zip(picked) {
         space.scale_into(row, out);
+        if space.unit_rows {
+            normalise(out);
+        }
     }
-    let mut squares: Vec<f64> = (0..picked.len())
+    scaled
+}
+
+/// Median distance between two different rows of a sample. Where more than half the pairs
+/// coincide, the mean over the pairs that do not.
+///
+/// # Shapes
+/// `rows`: `(n, d)`.
+fn median_distance(rows: &[f64], d: usize) -> f64 {
+    let mut squares: Vec<f64> = (0..rows.len() / d)
         .into_par_iter()
         .flat_map_iter(|i| {
-            let (head, rest) = scaled[i * d..].split_at(d);
+            let (head, rest) = rows[i * d..].split_at(d);
             rest.chunks_exact(d).map(|row| {
-                let terms = head.iter().zip(row).map(|(a, b)| f64::from(a - b).powi(2));
+                let terms = head.iter().zip(row).map(|(a, b)| (a - b).powi(2));
                 terms.sum::<f64>()
             })
         })
@@ -184,7 +202,9 @@ mod tests {
         let mut z = vec![0.0; 20 * space.n_out()];
         space.project_into(&scaled, &mut z, Threads::All);
         let mut rng = stream(1, Purpose::Bandwidth, [0, 0]);
-        let bandwidth = median_distance(&space, rows, &mut rng);
+        let sample = sample(&space, rows, MEDIAN_SAMPLE, &mut rng);
+        let sample: Vec<f64> = sample.into_iter().map(f64::from).collect();
+        let bandwidth = median_distance(&sample, 2);
         for i in 0..20 {
             for j in 0..20 {
                 let row = |v: &[f32], k: usize, w: usize| v[k * w..(k + 1) * w].to_vec();

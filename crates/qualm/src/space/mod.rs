@@ -11,12 +11,13 @@
 //! | `standardise` | mean 0, deviation 1 | none | around the origin |
 //! | `unit` | none, or centring | divide by the norm | on the unit sphere |
 //! | `sphere` | mean 0, deviation 1 | divide by the norm | on the unit sphere |
-//! | `kernel` | mean 0, deviation 1 | random Fourier features | on the unit sphere |
+//! | `kernel` | mean 0, deviation 1, or none | (divide by the norm, then) random Fourier features | on the unit sphere |
 //!
 //! On a sphere the dot product of two vectors is a similarity, which is what the model's
 //! objective takes it for (dum.md's finding: with \[0, 1\] features it rewards size alone).
 
 mod fourier;
+mod mahalanobis;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::nn::Threads;
 pub(crate) use fourier::Fourier;
+use mahalanobis::Metric;
 
 /// The largest scaled value: its square, summed over a layer, is still a finite float32.
 pub(crate) const LIMIT: f64 = 1e15;
@@ -51,6 +53,32 @@ pub enum SpaceKind {
     Kernel,
 }
 
+/// What rows are scaled to before the kernel of [`SpaceKind::Kernel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KernelScaling {
+    /// Each feature to mean 0 and standard deviation 1: for tables, whose columns have units
+    /// of their own.
+    Standardise,
+    /// Each row to Euclidean norm 1: for vectors whose geometry has a meaning.
+    Unit,
+}
+
+/// Which distance between scaled rows the kernel of [`SpaceKind::Kernel`] is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KernelMetric {
+    /// The Euclidean one: what several columns say together counts several times.
+    Euclidean,
+    /// The Mahalanobis distance in a robust, shrunken covariance: each direction counts in
+    /// units of how far the bulk of the rows varies in it.
+    Robust,
+    /// Members of an ensemble take turns, the first with the Euclidean one.
+    Both,
+}
+
 /// What a space needs besides its name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SpaceOptions {
@@ -61,6 +89,35 @@ pub(crate) struct SpaceOptions {
     pub(crate) bandwidth: f64,
     /// `kernel` only: width of the result, even.
     pub(crate) fourier_features: usize,
+    /// `kernel` only: what comes first.
+    pub(crate) scaling: KernelScaling,
+    /// `kernel` only: which distance between rows the kernel is of.
+    pub(crate) metric: KernelMetric,
+}
+
+impl SpaceOptions {
+    /// Whether a member's kernel is of the robust distance.
+    fn robust(&self, member: u64) -> bool {
+        match self.metric {
+            KernelMetric::Euclidean => false,
+            KernelMetric::Robust => true,
+            KernelMetric::Both => !member.is_multiple_of(2),
+        }
+    }
+
+    /// Bytes that fitting takes besides the rows, at the least, for so many members.
+    pub(crate) fn memory(&self, members: usize, n_rows: usize, d: usize) -> u64 {
+        let mut members = 0..members.min(2) as u64;
+        if self.kind == SpaceKind::Kernel && members.any(|member| self.robust(member)) {
+            Metric::memory(n_rows, d)
+        } else {
+            0
+        }
+    }
+
+    fn unit_rows(&self) -> bool {
+        self.kind == SpaceKind::Kernel && self.scaling == KernelScaling::Unit
+    }
 }
 
 /// A space fitted to rows.
@@ -71,6 +128,8 @@ pub(crate) struct Space {
     pub(crate) shift: Vec<f32>,
     /// `(d,)`
     pub(crate) scale: Vec<f32>,
+    /// Whether rows are divided by their norm before the kernel.
+    pub(crate) unit_rows: bool,
     pub(crate) fourier: Option<Fourier>,
 }
 
@@ -95,6 +154,7 @@ impl Space {
         let (shift, scale) = match options.kind {
             SpaceKind::Unit if options.centre => (columns.mean_f32(), vec![1.0; d]),
             SpaceKind::Identity | SpaceKind::Unit => (vec![0.0; d], vec![1.0; d]),
+            SpaceKind::Kernel if options.unit_rows() => (vec![0.0; d], vec![1.0; d]),
             SpaceKind::Minmax => columns.minmax(),
             SpaceKind::Standardise | SpaceKind::Sphere | SpaceKind::Kernel => columns.standard(),
         };
@@ -102,6 +162,7 @@ impl Space {
             kind: options.kind,
             shift,
             scale,
+            unit_rows: options.unit_rows(),
             fourier: None,
         };
         if options.kind == SpaceKind::Kernel {
@@ -137,6 +198,7 @@ impl Space {
     ) -> Result<Self> {
         Ok(Self {
             kind: options.kind,
+            unit_rows: options.unit_rows(),
             shift: reader.f32(&format!("{prefix}.shift"), &[n_in])?,
             scale: reader.f32(&format!("{prefix}.scaling"), &[n_in])?,
             fourier: match options.kind {
@@ -163,9 +225,10 @@ impl Space {
     /// Scales one row: `(d,)` to `(d,)`. Values beyond what a network can add up without
     /// overflow are held at that limit: a row that far out is strange either way.
     pub(crate) fn scale_into(&self, row: &[f32], out: &mut [f32]) {
-        let limit = match self.kind {
-            SpaceKind::Unit => f64::from(f32::MAX),
-            _ => LIMIT,
+        let limit = if self.holds_values() {
+            LIMIT
+        } else {
+            f64::from(f32::MAX)
         };
         for (((out, x), shift), scale) in out.iter_mut().zip(row).zip(&self.shift).zip(&self.scale)
         {
@@ -174,16 +237,21 @@ impl Space {
         }
     }
 
+    /// Whether values are held at [`LIMIT`]: where rows are divided by their norm next, there
+    /// is no need.
+    fn holds_values(&self) -> bool {
+        self.kind != SpaceKind::Unit && !self.unit_rows
+    }
+
     /// Whether scaling leaves these rows, to the bit, as they are: whoever scales them may
     /// then use them in place.
     pub(crate) fn keeps(&self, rows: Rows<'_>) -> bool {
         let is = |values: &[f32], one: f32| values.iter().all(|v| v.to_bits() == one.to_bits());
         let far = |x: f32| x.abs() > LIMIT as f32;
-        let held = self.kind != SpaceKind::Unit;
         is(&self.shift, 0.0)
             && is(&self.scale, 1.0)
             // Without leaving early, so that it vectorises.
-            && !(held && rows.as_slice().iter().fold(false, |any, x| any | far(*x)))
+            && !(self.holds_values() && rows.as_slice().iter().fold(false, |any, x| any | far(*x)))
     }
 
     /// Whether scaled rows are the vectors already, and need no [`Space::project_into`].
@@ -198,6 +266,11 @@ impl Space {
     /// `scaled`: `(n, n_in)`; `out`: `(n, n_out)`, overwritten.
     pub(crate) fn project_into(&self, scaled: &[f32], out: &mut [f32], threads: Threads) {
         match (&self.fourier, self.kind) {
+            (Some(fourier), _) if self.unit_rows => {
+                let mut unit = scaled.to_vec();
+                unit.chunks_exact_mut(self.n_in()).for_each(normalise);
+                fourier.project_into(&unit, out, threads);
+            }
             (Some(fourier), _) => fourier.project_into(scaled, out, threads),
             (None, SpaceKind::Unit | SpaceKind::Sphere) => {
                 out.copy_from_slice(scaled);
@@ -314,6 +387,8 @@ mod tests {
             centre: false,
             bandwidth: 1.0,
             fourier_features: 256,
+            scaling: KernelScaling::Standardise,
+            metric: KernelMetric::Euclidean,
         }
     }
 

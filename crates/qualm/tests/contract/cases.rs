@@ -48,7 +48,8 @@ impl Case {
         Self {
             name,
             planted,
-            scale_free: !matches!(changes["space"].as_str(), Some("identity" | "unit")),
+            scale_free: !matches!(changes["space"].as_str(), Some("identity" | "unit"))
+                && changes["scaling"] != "unit",
             spec: small(changes),
             seed: Seed::Matters,
             works_on_three: false,
@@ -91,19 +92,38 @@ fn deep_uncertainty() -> Vec<Case> {
         // are those of a rough model.
         dum("dum: default", json!({}), Planted::Column { above: 9 }),
         dum(
+            "dum: kernel of the Euclidean distance alone",
+            json!({"metric": "euclidean", "bag_size": 4, "bandwidth": 2.0}),
+            Planted::Column { above: 20 },
+        ),
+        dum(
+            "dum: kernel of the robust distance alone",
+            // Columns that vary together share what is odd: occlusion may name another.
+            json!({"metric": "robust"}),
+            Planted::Row { above: 9 },
+        ),
+        dum(
+            "dum: embedding",
+            json!({"scaling": "unit", "metric": "robust"}),
+            Planted::Exempt(
+                "rows are divided by their norm first: one that is far out is one direction \
+                 among others",
+            ),
+        ),
+        dum(
             "dum: default, cosine",
             json!({"objective": "cosine"}),
-            Planted::Column { above: 3 },
+            Planted::Column { above: 9 },
         ),
         dum(
             "dum: default, local bags",
             json!({"bags": "local", "cells": 4}),
-            Planted::Column { above: 3 },
+            Planted::Column { above: 9 },
         ),
         dum(
             "dum: default, three members",
             json!({"members": 3}),
-            Planted::Column { above: 3 },
+            Planted::Column { above: 9 },
         ),
         dum(
             "dum: default, view noise",

@@ -3,8 +3,8 @@
 use rand::seq::index;
 use rayon::prelude::*;
 
-use super::panels::Panels;
-use super::scatter::{Scatter, Whitening};
+use super::scatter::Scatter;
+use crate::covariance::{Panels, Whitening, nearest};
 use crate::error::Result;
 use crate::rng::{Purpose, stream};
 use crate::training::Session;
@@ -77,21 +77,6 @@ fn group_rows(d: usize) -> usize {
 fn part(support: usize, some: usize, all: usize) -> usize {
     let part = some as f64 * (support as f64 / all as f64);
     (part.ceil() as usize).clamp(1, some)
-}
-
-/// Marks the `count` nearest rows; among equals, the first.
-pub(super) fn nearest(distances: &[f64], count: usize) -> Vec<bool> {
-    let mut sorted = distances.to_vec();
-    let count = count.clamp(1, distances.len());
-    let (_, last, _) = sorted.select_nth_unstable_by(count - 1, f64::total_cmp);
-    let last = *last;
-    let mut left = count - distances.iter().filter(|d| **d < last).count();
-    let mark = |distance: &f64| {
-        let tie = distance.total_cmp(&last).is_eq() && left > 0;
-        left -= usize::from(tie);
-        *distance < last || tie
-    };
-    distances.iter().map(mark).collect()
 }
 
 /// The best candidates, each once, the best first.
@@ -288,13 +273,6 @@ impl<'a> Search<'a> {
 mod tests {
     use super::*;
     use crate::data::Matrix;
-
-    #[test]
-    fn the_nearest_rows_with_ties_in_order() {
-        let marked = nearest(&[2.0, 1.0, 2.0, 0.5, 2.0, 9.0], 4);
-        assert_eq!(marked, [true, true, true, true, false, false]);
-        assert_eq!(nearest(&[1.0, 1.0], 5), [true, true]);
-    }
 
     #[test]
     fn the_shortest_half_by_hand() {

@@ -41,7 +41,6 @@
 #[cfg(test)]
 pub(super) mod golden;
 mod mcd;
-mod panels;
 mod scatter;
 
 use rayon::prelude::*;
@@ -49,10 +48,10 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use self::mcd::Search;
-use self::panels::{Panels, WIDTH, fill, subtract};
-use self::scatter::{Scatter, Whitening};
+use self::scatter::Scatter;
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
+use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::{Error, Result};

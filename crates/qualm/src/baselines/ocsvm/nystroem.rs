@@ -18,14 +18,13 @@
 //! coefficients are scaled to the sum that all rows would have.
 
 use nalgebra::{Cholesky, DMatrix};
-use rand::seq::index;
 use rayon::prelude::*;
 
 use super::kernel::{Expansion, POINTS, Panels, WIDTH, kernels};
 use super::linear;
 use crate::error::Result;
 use crate::nn::{Mat, Threads, matmul, vectorised};
-use crate::rng::{Purpose, stream};
+use crate::rng::{self, Purpose, stream};
 use crate::training::Session;
 
 /// Values of the features at the most: 2 GiB.
@@ -88,9 +87,7 @@ pub(super) fn solve(
 /// Some of the rows, in their order.
 fn sample(n: usize, count: usize, seed: u64, index: u64) -> Vec<usize> {
     let mut rng = stream(seed, Purpose::Landmarks, [index, 0]);
-    let mut rows = index::sample(&mut rng, n, count).into_vec();
-    rows.sort_unstable();
-    rows
+    rng::sample(&mut rng, n, count)
 }
 
 fn gather(vectors: &[f32], d: usize, rows: &[usize]) -> Vec<f32> {

@@ -5,12 +5,12 @@
 
 use rayon::prelude::*;
 
-use super::scatter::{Whitening, lower};
+use super::{Whitening, lower};
 use crate::data::Rows;
 use crate::nn::vectorised;
 
 /// Rows side by side in a panel: two of its columns fit the registers of AVX2.
-pub(super) const WIDTH: usize = 16;
+pub(crate) const WIDTH: usize = 16;
 
 /// Rows of which the products are summed at a time: so many columns still lie in the cache.
 const BATCH: usize = 128;
@@ -30,7 +30,7 @@ const LEAST: usize = 128;
 /// Rows, `(n, d)`: panels of [`WIDTH`] rows, each column after column, the last one filled
 /// up with zeros.
 #[derive(Debug)]
-pub(super) struct Panels {
+pub(crate) struct Panels {
     data: Vec<f64>,
     n: usize,
     d: usize,
@@ -41,7 +41,7 @@ impl Panels {
     ///
     /// # Shapes
     /// `rows`: `(n, d)`.
-    pub(super) fn new(rows: Rows<'_>) -> Self {
+    pub(crate) fn new(rows: Rows<'_>) -> Self {
         let (n, d) = (rows.n_rows(), rows.n_cols());
         let mut data = vec![0.0; n.div_ceil(WIDTH) * WIDTH * d];
         rows.as_slice()
@@ -56,7 +56,7 @@ impl Panels {
     ///
     /// # Shapes
     /// `shift`, `scale`: `(d,)`.
-    pub(super) fn standardise(&mut self, shift: &[f64], scale: &[f64]) {
+    pub(crate) fn standardise(&mut self, shift: &[f64], scale: &[f64]) {
         let panels = self.data.par_chunks_mut(WIDTH * self.d);
         panels.with_min_len(LEAST).for_each(|panel| {
             let columns = panel.as_chunks_mut::<WIDTH>().0.iter_mut();
@@ -69,7 +69,7 @@ impl Panels {
     }
 
     /// The rows' images under a map.
-    pub(super) fn mapped(&self, map: &Whitening) -> Self {
+    pub(crate) fn mapped(&self, map: &Whitening) -> Self {
         let panels = self.data.par_chunks_exact(WIDTH * self.d);
         Self {
             data: panels.flat_map_iter(|panel| map.map(panel)).collect(),
@@ -79,12 +79,12 @@ impl Panels {
     }
 
     /// The values, where there is a single column.
-    pub(super) fn only_column(&self) -> Option<&[f64]> {
+    pub(crate) fn only_column(&self) -> Option<&[f64]> {
         self.data.get(..self.n).filter(|_| self.d == 1)
     }
 
     /// Some of the rows.
-    pub(super) fn pick(&self, rows: &[usize]) -> Self {
+    pub(crate) fn pick(&self, rows: &[usize]) -> Self {
         let mut data = vec![0.0; rows.len().div_ceil(WIDTH) * WIDTH * self.d];
         for (panel, rows) in data.chunks_mut(WIDTH * self.d).zip(rows.chunks(WIDTH)) {
             for (lane, row) in rows.iter().enumerate() {
@@ -102,12 +102,12 @@ impl Panels {
     }
 
     /// Number of rows.
-    pub(super) fn n_rows(&self) -> usize {
+    pub(crate) fn n_rows(&self) -> usize {
         self.n
     }
 
     /// Number of columns.
-    pub(super) fn n_cols(&self) -> usize {
+    pub(crate) fn n_cols(&self) -> usize {
         self.d
     }
 
@@ -131,7 +131,7 @@ impl Panels {
     ///
     /// # Shapes
     /// `marked`: `(n,)`; returns `(d,)` and `(d, d)`, of which the lower half is filled.
-    pub(super) fn moments(&self, marked: &[bool]) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn moments(&self, marked: &[bool]) -> (Vec<f64>, Vec<f64>) {
         let d = self.d;
         let count = marked.iter().filter(|m| **m).count().max(1) as f64;
         let sums = self.shares(marked).map(|(panels, marked)| {
@@ -159,7 +159,7 @@ impl Panels {
     ///
     /// # Shapes
     /// `location`: `(d,)`; `out`: `(n,)`.
-    pub(super) fn distances(&self, location: &[f64], metric: &Whitening, out: &mut [f64]) {
+    pub(crate) fn distances(&self, location: &[f64], metric: &Whitening, out: &mut [f64]) {
         let share = self.share() * WIDTH;
         let panels = self.data.par_chunks(share * self.d);
         panels
@@ -182,7 +182,7 @@ impl Panels {
 }
 
 /// Lays the rows of one panel out, and leaves the lanes behind them.
-pub(super) fn fill(rows: &[f32], d: usize, panel: &mut [f64]) {
+pub(crate) fn fill(rows: &[f32], d: usize, panel: &mut [f64]) {
     for (lane, row) in rows.chunks_exact(d).enumerate() {
         let column = panel.iter_mut().skip(lane).step_by(WIDTH);
         column.zip(row).for_each(|(to, x)| *to = f64::from(*x));
@@ -204,7 +204,7 @@ fn mean(shares: &[Vec<f64>], count: f64) -> Vec<f64> {
 /// `out = panel - location`, column by column.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-pub(super) fn subtract(panel: &[f64], location: &[f64], out: &mut [f64]) {
+pub(crate) fn subtract(panel: &[f64], location: &[f64], out: &mut [f64]) {
     let columns = panel.as_chunks::<WIDTH>().0.iter();
     let out = out.as_chunks_mut::<WIDTH>().0.iter_mut();
     for ((column, out), centre) in columns.zip(out).zip(location) {

@@ -1,0 +1,261 @@
+//! Agreement between two models that were fitted to different halves of the rows.
+//!
+//! The rows are dealt at random into two halves, one model is fitted to each, and both score the
+//! same rows. A row of a model's own half has the score that fitting gave it
+//! ([`crate::Fitted::fitted_scores`]), so that to knn and lof no row is its own neighbour. The second
+//! model has another seed: what chance decides is to differ as well as the rows.
+
+use rand::seq::SliceRandom;
+
+use super::ranks::{sample, spearman};
+use crate::data::{Matrix, Rows};
+use crate::error::{Error, Result};
+use crate::progress::{Progress, Signal, Step, Work};
+use crate::rng::{Purpose, stream};
+use crate::spec::Spec;
+
+// What a listener and an error call the two fits.
+const FIRST: &str = "the first half of the rows";
+const SECOND: &str = "the second half of the rows";
+
+impl Spec {
+    /// Fits two models to two random halves of the rows and returns Spearman's correlation of
+    /// their scores, in \[-1, 1\], over all rows, or over 10,000 drawn at random where there are
+    /// more.
+    ///
+    /// Near 1, other rows of the same kind would have given the same ranking; near 0, the
+    /// ranking hangs on which rows were there. It does not say that the ranking is right.
+    ///
+    /// Two fits to half of the rows cost about what one costs to all of them, and up to twice
+    /// that where the number of training steps has reached its least. `progress` is told of them
+    /// by [`Progress::work`]; no checkpoint is made.
+    ///
+    /// ```
+    /// use qualm::{Spec, data::Matrix};
+    ///
+    /// // Two hundred rows that fill a disc evenly.
+    /// let rows = (0..200).flat_map(|i| {
+    ///     let (radius, angle) = ((i as f32 / 200.0).sqrt(), 2.4 * i as f32);
+    ///     [radius * angle.cos(), radius * angle.sin()]
+    /// });
+    /// let rows = Matrix::new(rows.collect(), 2)?;
+    ///
+    /// let spec = Spec::preset("ee", "default")?;
+    /// let agreement = spec.half_agreement(rows.rows(), 0, &mut ())?;
+    /// assert!(agreement > 0.9);
+    /// let fitted = spec.fit(rows.rows(), 0, &mut ())?.with_half_agreement(agreement);
+    /// # assert!(fitted.provenance().diagnostics.is_some());
+    /// # Ok::<(), qualm::Error>(())
+    /// ```
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`; half of them must be enough for a fit.
+    ///
+    /// # Errors
+    /// As [`Spec::fit`] for each half; [`Error::Stopped`] when the listener wants it stopped.
+    ///
+    /// # Seed
+    /// It decides the halves and both fits: the same seed, Spec and rows give the same bits.
+    pub fn half_agreement(
+        &self,
+        rows: Rows<'_>,
+        seed: u64,
+        progress: &mut dyn Progress,
+    ) -> Result<f64> {
+        let n_rows = rows.n_rows();
+        let mut order: Vec<usize> = (0..n_rows).collect();
+        order.shuffle(&mut stream(seed, Purpose::Halves, [0, 0]));
+        let (first, second) = order.split_at_mut(n_rows.div_ceil(2));
+        let picked = sample(n_rows, seed);
+        let mut scores = |half: &mut [usize], what, seed| {
+            half.sort_unstable();
+            let progress = &mut *progress;
+            self.half_scores(rows, half, &picked, seed, &mut Listener { what, progress })
+        };
+        let first = scores(first, FIRST, seed)?;
+        let second = scores(second, SECOND, seed.wrapping_add(1))?;
+        Ok(spearman(&first, &second))
+    }
+
+    /// Scores of the rows `picked` by a model of the rows `half`, both ascending.
+    fn half_scores(
+        &self,
+        rows: Rows<'_>,
+        half: &[usize],
+        picked: &[usize],
+        seed: u64,
+        listener: &mut Listener<'_>,
+    ) -> Result<Vec<f64>> {
+        self.check_memory(half.len(), rows.n_cols())?;
+        let fitted = self.fit(gather(rows, half)?.rows(), seed, listener);
+        let fitted = fitted.map_err(|error| listener.name(error))?;
+        let place = |row: &usize| half.binary_search(row).ok();
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            picked.iter().partition(|row| place(row).is_some());
+        let others = if others.is_empty() {
+            Vec::new()
+        } else {
+            fitted.score(gather(rows, &others)?.rows())?
+        };
+        let fitted = fitted.fitted_scores().unwrap_or_default();
+        let own = own.iter().filter_map(place);
+        let mut own = own.filter_map(|i| fitted.get(i).copied());
+        let mut others = others.into_iter();
+        let scores = picked.iter().filter_map(|row| match place(row) {
+            Some(_) => own.next(),
+            None => others.next(),
+        });
+        Ok(scores.collect())
+    }
+}
+
+/// Some of the rows, as a matrix of their own.
+fn gather(rows: Rows<'_>, picked: &[usize]) -> Result<Matrix> {
+    let mut values = Vec::with_capacity(picked.len() * rows.n_cols());
+    values.extend(picked.iter().filter_map(|i| rows.get(*i)).flatten());
+    Matrix::new(values, rows.n_cols())
+}
+
+/// Tells a listener of training as of work, of which there is no checkpoint.
+struct Listener<'a> {
+    what: &'static str,
+    progress: &'a mut dyn Progress,
+}
+
+impl Listener<'_> {
+    /// A fit that was stopped cannot go on later, so it says which one it was instead.
+    fn name(&self, error: Error) -> Error {
+        match error {
+            Error::Interrupted { step, steps } => Error::Stopped {
+                what: self.what,
+                done: step,
+                total: steps,
+            },
+            other => other,
+        }
+    }
+}
+
+impl Progress for Listener<'_> {
+    fn step(&mut self, step: &Step) -> Signal {
+        let signal = self.progress.work(&Work {
+            what: self.what,
+            done: step.member as u64 * step.steps + step.step,
+            total: step.members as u64 * step.steps,
+        });
+        match signal {
+            Signal::Stop => Signal::Stop,
+            Signal::Continue | Signal::Save => Signal::Continue,
+        }
+    }
+
+    fn work(&mut self, work: &Work) -> Signal {
+        self.progress.work(work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A spiral of n rows, each a little stranger than the last.
+    fn spiral(n: usize) -> Matrix {
+        let rows = (0..n).flat_map(|i| {
+            let (radius, angle) = ((i as f32 / n as f32).sqrt(), 2.4 * i as f32);
+            [radius * angle.cos(), radius * angle.sin(), radius]
+        });
+        Matrix::new(rows.collect(), 3).unwrap()
+    }
+
+    #[test]
+    fn every_picked_row_has_its_score_in_its_place() {
+        let rows = spiral(60);
+        let spec = Spec::preset("knn", "default").unwrap();
+        let half: Vec<usize> = (0..60).filter(|i| i % 3 != 1).collect();
+        let picked: Vec<usize> = (0..60).filter(|i| i % 4 != 0).collect();
+        let mut listener = Listener {
+            what: FIRST,
+            progress: &mut (),
+        };
+        let scores = spec
+            .half_scores(rows.rows(), &half, &picked, 0, &mut listener)
+            .unwrap();
+        let part = gather(rows.rows(), &half).unwrap();
+        let fitted = spec.fit(part.rows(), 0, &mut ()).unwrap();
+        assert_eq!(scores.len(), picked.len());
+        for (row, score) in picked.iter().zip(scores) {
+            let expected = match half.binary_search(row) {
+                Ok(i) => fitted.fitted_scores().unwrap()[i],
+                Err(_) => fitted
+                    .score(gather(rows.rows(), &[*row]).unwrap().rows())
+                    .unwrap()[0],
+            };
+            assert_eq!(score.to_bits(), expected.to_bits(), "row {row}");
+        }
+    }
+
+    #[test]
+    fn it_repeats_and_its_seed_decides() {
+        let rows = spiral(81);
+        let spec = Spec::preset("iforest", "default").unwrap();
+        let agreement = |seed| spec.half_agreement(rows.rows(), seed, &mut ()).unwrap();
+        assert_eq!(agreement(3).to_bits(), agreement(3).to_bits());
+        assert_ne!(agreement(3).to_bits(), agreement(4).to_bits());
+        assert!((-1.0..=1.0).contains(&agreement(u64::MAX)));
+    }
+
+    /// Stops after so much work, and refuses to hear of anything else.
+    struct Stopper(u64);
+
+    impl Progress for Stopper {
+        fn step(&mut self, _: &Step) -> Signal {
+            panic!("a step")
+        }
+        fn work(&mut self, _: &Work) -> Signal {
+            self.0 = self.0.saturating_sub(1);
+            if self.0 == 0 {
+                Signal::Stop
+            } else {
+                Signal::Save
+            }
+        }
+        fn save(&mut self, _: &crate::Checkpoint) -> Result<()> {
+            panic!("a checkpoint")
+        }
+    }
+
+    #[test]
+    fn a_listener_hears_of_work_and_can_stop_it() {
+        let keys = serde_json::json!({"hidden": 8, "fourier_features": 8, "members": 2,
+            "min_steps": 10, "max_steps": 10, "batch_size": 16});
+        let serde_json::Value::Object(keys) = keys else {
+            panic!("an object");
+        };
+        let spec = Spec::default().with(keys).unwrap();
+        let rows = spiral(80);
+        let stopped = |after| {
+            spec.half_agreement(rows.rows(), 0, &mut Stopper(after))
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            stopped(13),
+            "interrupted while working on the first half of the rows: 3 of 10 done"
+        );
+        assert_eq!(
+            stopped(25),
+            "interrupted while working on the second half of the rows: 5 of 10 done"
+        );
+        spec.half_agreement(rows.rows(), 0, &mut Stopper(u64::MAX))
+            .unwrap();
+    }
+
+    #[test]
+    fn half_of_the_rows_must_be_enough() {
+        let rows = spiral(10);
+        let spec = Spec::preset("knn", "default").unwrap();
+        let error = spec.half_agreement(rows.rows(), 0, &mut ()).unwrap_err();
+        let expected = spec.fit(spiral(5).rows(), 0, &mut ()).unwrap_err();
+        assert_eq!(error.to_string(), expected.to_string());
+    }
+}
