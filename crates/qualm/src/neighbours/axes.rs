@@ -186,7 +186,9 @@ fn reflections(columns: impl Iterator<Item = Vec<f64>>) -> Vec<Vec<f64>> {
                 let norm = (dot(&vector, &vector) / 2.0).sqrt();
                 // A column that those before it make up is left as it is.
                 let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-                vector.iter_mut().for_each(|x| *x *= scale);
+                for x in &mut vector {
+                    *x *= scale;
+                }
                 vectors.push(vector);
             }
         },

@@ -197,5 +197,5 @@ fn none_reach(products: &[f32], [x_needs, half]: [f32; 2], y_needs: &[f32]) -> b
         return false;
     };
     let both = products.iter().zip(y_needs);
-    !any(both.map(|(product, y_needs)| (*product >= x_needs) | (product - half >= *y_needs)))
+    !any(both.map(|(product, y_needs)| *product >= x_needs || product - half >= *y_needs))
 }

@@ -13,7 +13,9 @@ pub(super) fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, d: usize) -> Vec<f
             *sum += f64::from(*x);
         }
     }
-    mean.iter_mut().for_each(|sum| *sum /= n);
+    for sum in &mut mean {
+        *sum /= n;
+    }
     mean
 }
 
