@@ -31,8 +31,8 @@ use rayon::prelude::*;
 use super::sample::{SAMPLE, mean};
 use crate::nn::{Mat, Threads, matmul, vectorised};
 
-/// Axes, at most.
-const MOST: usize = 64;
+/// Axes, at most: turning a row along more of them takes longer than they spare.
+pub(super) const MOST: usize = 32;
 
 /// Multiplications by the covariance.
 const ROUNDS: usize = 3;

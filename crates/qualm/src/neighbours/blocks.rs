@@ -1,8 +1,9 @@
 //! The nearest rows by matrix products, where boxes tell rows apart no more.
 //!
-//! With rows moved to their mean (or that of a sample: any row would do), `|x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2)`. The bracket is
-//! one matrix product, of the asked rows with a 1 appended and the fitted rows with
-//! `-|y|^2 / 2` appended, as columns. A fitted row matters only if its product reaches
+//! `|x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2)`, and the bracket is one matrix product, of the
+//! asked rows with a 1 appended and the fitted rows with `-|y|^2 / 2` appended, as columns.
+//! All rows are moved by one vector first, the mean of a sample, so that norms are small. A
+//! fitted row matters only if its product reaches
 //!
 //! ```text
 //! (|x|^2 - bound - slack) / 2

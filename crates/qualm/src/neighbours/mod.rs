@@ -55,7 +55,7 @@ use distinct::Distinct;
 pub(crate) use nearest::Neighbour;
 use probe::Probe;
 pub(crate) use question::Equals;
-use question::Question;
+use question::{Asked, Question};
 use search::{Found, Group, Search};
 use tile::LEAF;
 use tree::Tree;
@@ -122,17 +122,16 @@ impl Neighbours {
     /// # Shapes
     /// `rows`: `(m, d)`, distinct, no value beyond [`LIMIT`]; `counts`: `(m,)`, none 0.
     fn new(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
-        let axes = (counts.len() >= FEW).then(|| Axes::new(rows, d)).flatten();
-        let turned = axes.is_some();
-        let mut index = Self::along(axes, rows, counts, d);
-        if index.n_distinct() < FEW {
-            return index;
+        if counts.len() < FEW {
+            return Self::along(None, rows, counts, d);
         }
+        let mut index = Self::along(Axes::new(rows, d), rows, counts, d);
         let mut probe = Probe::new(&index);
-        if turned
-            && probe.share_sharp(&index, |row, squared| index.tree.share_sharp(row, squared))
-                < SHARP
-        {
+        let tree = &index.tree;
+        let sharp = probe.share_sharp(&index, |row, squared| tree.share_sharp(row, squared));
+        if sharp < SHARP {
+            // Before there is another, so that memory need not hold both.
+            drop(index.tree);
             index = Self::along(None, rows, index.counts, d);
             probe = Probe::new(&index);
         }
@@ -167,9 +166,14 @@ impl Neighbours {
         }
     }
 
-    /// Bytes for so many rows, all distinct: the rows twice, while they are read once more.
-    pub(crate) fn memory(n_rows: usize, n_features: usize) -> u64 {
-        (n_rows as u64).saturating_mul((n_features as u64).saturating_mul(12))
+    /// Bytes for so many rows, all distinct, and what is known of their k neighbours: the
+    /// rows twice, while they are read once more, and the neighbours of all of them, which
+    /// [`pairs`] hold at once.
+    pub(crate) fn memory(n_rows: usize, n_features: usize, k: usize) -> u64 {
+        let rows = (n_features as u64).saturating_mul(12);
+        let nearest = (k.min(n_rows) as u64).saturating_mul(size_of::<Neighbour>() as u64);
+        let each = rows.saturating_add(nearest.saturating_add(size_of::<Asked<'_>>() as u64));
+        (n_rows as u64).saturating_mul(each)
     }
 
     /// Width of the rows.

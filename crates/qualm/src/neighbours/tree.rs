@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::axes::Axes;
+use super::axes::{Axes, MOST};
 use super::nearest::UNTURNED;
 use super::sample::{SAMPLE, squares};
 use super::tile::{LEAF, Lanes};
@@ -23,10 +23,6 @@ const PARALLEL: usize = 8192;
 
 /// Rows of a node that are looked at to choose the column to split, at most.
 const FEWER: usize = 128;
-
-/// Columns of a box, at most, along axes: no node is split in one of the many beyond, which tell
-/// little.
-const WIDTH: usize = 32;
 
 /// Distinct rows in the order of a tree.
 #[derive(Debug)]
@@ -74,7 +70,8 @@ impl Tree {
         let columns = by_variance(values, d);
         let mut numbers: Vec<u32> = (0..m as u32).collect();
         let mut nodes = vec![Node::default(); 2 * n_leaves - 1];
-        let width = if axes.is_some() { d.min(WIDTH) } else { d };
+        // What lies beyond the axes tells boxes apart too little to be looked at.
+        let width = if axes.is_some() { d.min(MOST) } else { d };
         let mut corners = vec![[0.0; 2]; nodes.len() * width];
         let mut leaves = vec![[0.0; LEAF]; n_leaves * d];
         let builder = Builder {
