@@ -3,6 +3,9 @@
 /// As for [`Nearest::new`]: distances are those of the rows as they are.
 pub(super) const UNTURNED: [f64; 2] = [1.0, 0.0];
 
+/// Neighbours for which there is room at once, at most: of many, copies may leave few.
+const ROOM: usize = 32;
+
 /// A distinct fitted row near another row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Neighbour {
@@ -39,7 +42,7 @@ impl Nearest {
         Self {
             k: k as u64,
             held: 0,
-            rows: Vec::new(),
+            rows: Vec::with_capacity(k.min(ROOM) + 1),
             slack: [times * sum, more * sum + d * 2f64.powi(-148)],
         }
     }
