@@ -220,7 +220,7 @@ impl Arm for AbodSpec {
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        Neighbours::memory(n_rows, n_features)
+        Neighbours::memory(n_rows, n_features, self.n_neighbors)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

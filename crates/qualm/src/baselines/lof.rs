@@ -91,9 +91,7 @@ impl Arm for LofSpec {
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        let lists = (n_rows as u64).saturating_mul(self.n_neighbors.min(n_rows) as u64);
-        let each = size_of::<Neighbour>() as u64;
-        Neighbours::memory(n_rows, n_features).saturating_add(lists.saturating_mul(each))
+        Neighbours::memory(n_rows, n_features, self.n_neighbors)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

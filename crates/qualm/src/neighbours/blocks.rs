@@ -1,8 +1,9 @@
 //! The nearest rows by matrix products, where boxes tell rows apart no more.
 //!
-//! With rows moved to their mean, `|x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2)`. The bracket is
-//! one matrix product, of the asked rows with a 1 appended and the fitted rows with
-//! `-|y|^2 / 2` appended, as columns. A fitted row matters only if its product reaches
+//! `|x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2)`, and the bracket is one matrix product, of the
+//! asked rows with a 1 appended and the fitted rows with `-|y|^2 / 2` appended, as columns.
+//! All rows are moved by one vector first, the mean of a sample, so that norms are small. A
+//! fitted row matters only if its product reaches
 //!
 //! ```text
 //! (|x|^2 - bound - slack) / 2
@@ -22,29 +23,34 @@
 
 use std::ops::Range;
 
-use super::nearest::Neighbour;
+use rayon::prelude::*;
+
+use super::nearest::{Neighbour, UNTURNED};
 use super::question::{Asked, Question};
+use super::sample::{SAMPLE, mean};
 use super::tree::Tree;
 use crate::nn::{Mat, Threads, matmul, vectorised};
 
 /// Fitted rows of a block. With [`ASKED`] rows against them, a block of products takes half
 /// a megabyte.
-const WIDTH: usize = 512;
+pub(super) const WIDTH: usize = 512;
 
 /// Rows asked for at a time.
 pub(super) const ASKED: usize = 256;
 
 /// Products looked at together.
-const RUN: usize = 32;
+pub(super) const RUN: usize = 32;
 
 /// Fitted rows ready for matrix products.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    /// The mean row, `(d,)`.
+    /// The mean of a sample of rows, `(d,)`.
     centre: Vec<f64>,
     /// For each block of n rows `(d + 1, n)`: rows less the mean, as columns, and minus half
     /// of their squared norms. Blocks follow the order of the tree.
     columns: Vec<f32>,
+    /// The norm of each row less the mean, `(m,)`.
+    norms: Vec<f64>,
     /// The largest norm in each block.
     reach: Vec<f64>,
 }
@@ -52,40 +58,47 @@ pub(super) struct Blocks {
 impl Blocks {
     pub(super) fn new(tree: &Tree) -> Self {
         let (m, d) = (tree.numbers.len(), tree.d);
-        let mut centre = vec![0.0; d];
-        for place in 0..m {
-            for (mean, x) in centre.iter_mut().zip(tree.row(place)) {
-                *mean += f64::from(*x) / m as f64;
-            }
-        }
         let mut blocks = Self {
-            centre,
-            columns: vec![0.0; m * (d + 1)],
+            centre: mean(
+                (0..m)
+                    .step_by(m.div_ceil(SAMPLE))
+                    .map(|place| tree.row(place)),
+                d,
+            ),
+            columns: Vec::new(),
+            norms: Vec::new(),
             reach: Vec::new(),
         };
-        let mut moved = Vec::new();
-        let mut start = 0;
-        for (block, places) in ranges(m).enumerate() {
-            let n = places.len();
-            debug_assert_eq!(
-                places.start,
-                block * WIDTH,
-                "blocks are equal but for the last"
-            );
-            let mut reach = 0.0f64;
-            for (column, place) in places.enumerate() {
-                moved.clear();
-                let squared = blocks.shift(tree.row(place), &mut moved);
-                reach = reach.max(squared.sqrt());
-                moved.push((-squared / 2.0) as f32);
-                for (j, x) in moved.iter().enumerate() {
-                    blocks.columns[start + j * n + column] = *x;
-                }
-            }
-            start += n * (d + 1);
-            blocks.reach.push(reach);
-        }
+        let mut columns = vec![0.0; m * (d + 1)];
+        let each = columns.par_chunks_mut(WIDTH * (d + 1)).enumerate();
+        let norms = each.map(|(block, columns)| {
+            let places = block * WIDTH..((block + 1) * WIDTH).min(m);
+            let rows: Vec<&[f32]> = places.map(|place| tree.row(place)).collect();
+            blocks.fill(&rows, columns)
+        });
+        let norms: Vec<Vec<f64>> = norms.collect();
+        let reach = norms
+            .iter()
+            .map(|norms| norms.iter().copied().fold(0.0, f64::max));
+        blocks.reach = reach.collect();
+        blocks.norms = norms.into_iter().flatten().collect();
+        blocks.columns = columns;
         blocks
+    }
+
+    /// Fills in a block of rows, and returns their norms less the mean, `(n,)`.
+    fn fill(&self, rows: &[&[f32]], columns: &mut [f32]) -> Vec<f64> {
+        let mut moved = Vec::new();
+        let norms = rows.iter().enumerate().map(|(lane, row)| {
+            moved.clear();
+            let squared = self.shift(row, &mut moved);
+            moved.push((-squared / 2.0) as f32);
+            for (column, x) in columns.chunks_exact_mut(rows.len()).zip(&moved) {
+                column[lane] = *x;
+            }
+            squared.sqrt()
+        });
+        norms.collect()
     }
 
     /// Appends a row less the mean; returns its squared norm.
@@ -97,9 +110,48 @@ impl Blocks {
         out[start..].iter().map(|x| f64::from(*x).powi(2)).sum()
     }
 
+    /// Number of blocks.
+    pub(super) fn len(&self) -> usize {
+        self.reach.len()
+    }
+
+    /// Where the rows of a block stand in the order of the tree.
+    pub(super) fn places(&self, block: usize) -> Range<usize> {
+        block * WIDTH..((block + 1) * WIDTH).min(self.norms.len())
+    }
+
+    /// The norms of fitted rows less the mean, by their places.
+    pub(super) fn norms(&self, places: Range<usize>) -> &[f64] {
+        &self.norms[places]
+    }
+
+    /// Rows ready for [`Blocks::multiply`], `(n, d + 1)`, and their norms less the mean, `(n,)`.
+    pub(super) fn left(&self, rows: &[&[f32]]) -> (Vec<f32>, Vec<f64>) {
+        let mut left = Vec::with_capacity(rows.len() * (self.centre.len() + 1));
+        let norms = rows.iter().map(|row| {
+            let squared = self.shift(row, &mut left);
+            left.push(1.0);
+            squared.sqrt()
+        });
+        let norms = norms.collect();
+        (left, norms)
+    }
+
+    /// The products of rows made ready with the rows of a block.
+    ///
+    /// # Shapes
+    /// `left`: `(n, d + 1)`; `products`: `(n, rows of the block)`.
+    pub(super) fn multiply(&self, left: &[f32], block: usize, products: &mut [f32]) {
+        let places = self.places(block);
+        let (n, k) = (places.len(), self.centre.len() + 1);
+        let columns = &self.columns[places.start * k..places.end * k];
+        let left = Mat::new(left, left.len() / k, k);
+        matmul(products, left, Mat::new(columns, k, n), Threads::One);
+    }
+
     /// What float32 may lose of a squared distance between a row of norm `norm` and one of
     /// a block.
-    fn slack(&self, norm: f64, block: usize) -> f64 {
+    pub(super) fn slack(&self, norm: f64, block: usize) -> f64 {
         let terms = 4.0 * (self.centre.len() + 4) as f64;
         let relative = 2f64.powi(-24) * (norm + self.reach[block]).powi(2);
         // And what underflows.
@@ -121,32 +173,21 @@ impl Blocks {
         rows: &[&[f32]],
         home: usize,
     ) -> Vec<Vec<Neighbour>> {
-        let d = self.centre.len();
-        let mut left = Vec::with_capacity(rows.len() * (d + 1));
-        let norms: Vec<f64> = rows
-            .iter()
-            .map(|row| {
-                let squared = self.shift(row, &mut left);
-                left.push(1.0);
-                squared.sqrt()
-            })
-            .collect();
-        let left = Mat::new(&left, rows.len(), d + 1);
-        let mut asked: Vec<Asked<'_>> = rows.iter().map(|row| question.start(row)).collect();
+        let (left, norms) = self.left(rows);
+        let asked = rows.iter().map(|row| question.start(row, UNTURNED));
+        let mut asked: Vec<Asked<'_>> = asked.collect();
         let mut products = vec![0.0; rows.len() * WIDTH];
-        let m = question.tree.numbers.len();
-        for block in outwards(home * super::LEAF / WIDTH, self.reach.len()) {
-            let places = block * WIDTH..((block + 1) * WIDTH).min(m);
+        for block in outwards(home * super::LEAF / WIDTH, self.len()) {
+            let places = self.places(block);
             let n = places.len();
-            let columns = &self.columns[places.start * (d + 1)..places.end * (d + 1)];
             let products = &mut products[..rows.len() * n];
-            matmul(products, left, Mat::new(columns, d + 1, n), Threads::One);
+            self.multiply(&left, block, products);
             let rows = asked.iter_mut().zip(&norms).zip(products.chunks_exact(n));
             for ((asked, norm), products) in rows {
-                let slack = self.slack(*norm, block);
+                let gap = norm * norm - self.slack(*norm, block);
                 vectorised(
                     #[inline(always)]
-                    || pick(question, asked, products, places.start, [*norm, slack]),
+                    || pick(question, asked, products, places.start, gap),
                 );
             }
         }
@@ -157,13 +198,6 @@ impl Blocks {
     }
 }
 
-/// The places of each block.
-fn ranges(m: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..m)
-        .step_by(WIDTH)
-        .map(move |start| start..(start + WIDTH).min(m))
-}
-
 /// All numbers below n, nearest to `home` first.
 fn outwards(home: usize, n: usize) -> impl Iterator<Item = usize> {
     let steps = (1..n).flat_map(move |step| [home.checked_sub(step), home.checked_add(step)]);
@@ -171,45 +205,48 @@ fn outwards(home: usize, n: usize) -> impl Iterator<Item = usize> {
     steps.filter(move |block| *block < n)
 }
 
-/// Offers a row those whose products are large enough.
+/// Offers a row those of a block, from the place `start` on, whose products are large enough.
+/// `gap` is as for [`least`].
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn pick(
+pub(super) fn pick(
     question: Question<'_>,
     asked: &mut Asked<'_>,
     products: &[f32],
     start: usize,
-    [norm, slack]: [f64; 2],
+    gap: f64,
 ) {
-    let least = |asked: &Asked<'_>| {
-        let least = (norm * norm - asked.nearest.bound() - slack) / 2.0;
-        (least as f32).next_down()
-    };
-    let mut needed = least(asked);
+    let mut needed = least(asked, gap);
     for (run, products) in products.chunks(RUN).enumerate() {
-        // Most runs have none: one comparison of their largest, in vectors.
-        let mut largest = [f32::NEG_INFINITY; RUN];
-        for (largest, product) in largest.iter_mut().zip(products) {
-            *largest = *product;
+        // Most runs have none: one comparison of all, in vectors.
+        let mut all = [f32::NEG_INFINITY; RUN];
+        for (value, product) in all.iter_mut().zip(products) {
+            *value = *product;
         }
-        if !reaches(&largest, needed) {
+        if !any(all.iter().map(|product| *product >= needed)) {
             continue;
         }
         for (lane, product) in products.iter().enumerate() {
             if *product >= needed && question.offer(asked, start + run * RUN + lane) {
-                needed = least(asked);
+                needed = least(asked, gap);
             }
         }
     }
 }
 
-/// Whether any value is at least `needed`.
+/// The least product of a row that matters: half of what `gap`, the squared norm less the
+/// slack, exceeds the bound by.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn reaches(values: &[f32; RUN], needed: f32) -> bool {
-    let each = values.iter().map(|value| u32::from(*value >= needed));
-    // Not `any`, which would leave early and keep the loop out of vectors.
-    each.fold(0, |all, one| all | one) > 0
+pub(super) fn least(asked: &Asked<'_>, gap: f64) -> f32 {
+    (((gap - asked.nearest.bound()) / 2.0) as f32).next_down()
+}
+
+/// Whether any holds, without leaving early, which would keep the loop out of vectors.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn any(each: impl Iterator<Item = bool>) -> bool {
+    each.fold(0, |all, one| all | u32::from(one)) > 0
 }
 
 #[cfg(test)]
@@ -221,6 +258,5 @@ mod tests {
         assert!(outwards(1, 4).eq([1, 0, 2, 3]));
         assert!(outwards(3, 4).eq([3, 2, 1, 0]));
         assert!(outwards(0, 1).eq([0]));
-        assert!(ranges(1030).eq([0..512, 512..1024, 1024..1030]));
     }
 }

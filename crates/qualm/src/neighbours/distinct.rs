@@ -1,9 +1,25 @@
 //! Rows without their copies.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use rayon::prelude::*;
 
 use crate::data::Rows;
+
+/// A row, with its hash: those of all rows are computed by all threads.
+#[derive(Debug, PartialEq, Eq)]
+struct Key<'a> {
+    hash: u64,
+    bytes: &'a [u8],
+}
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
 
 /// The distinct rows among rows, numbered in the order in which they first occur.
 #[derive(Debug)]
@@ -22,13 +38,21 @@ impl Distinct {
     pub(super) fn new(rows: Rows<'_>) -> Self {
         let d = rows.n_cols();
         // Adding zero turns -0.0 into 0.0, and changes nothing else.
-        let mut values: Vec<f32> = rows.as_slice().iter().map(|x| x + 0.0).collect();
+        let values = rows.as_slice().par_iter();
+        let mut values: Vec<f32> = values.map(|x| x + 0.0).collect();
+        let state = RandomState::new();
+        let keys = values.par_chunks_exact(d).map(|row| {
+            let bytes = bytemuck::cast_slice(row);
+            let hash = state.hash_one::<&[u8]>(bytes);
+            Key { hash, bytes }
+        });
+        let keys: Vec<Key<'_>> = keys.collect();
         let mut counts: Vec<u32> = Vec::new();
         let mut of = Vec::with_capacity(rows.n_rows());
         let mut firsts = Vec::new();
-        let mut numbers: HashMap<&[u8], u32> = HashMap::with_capacity(rows.n_rows());
-        for (i, row) in values.chunks_exact(d).enumerate() {
-            match numbers.entry(bytemuck::cast_slice(row)) {
+        let mut numbers: HashMap<Key<'_>, u32> = HashMap::with_capacity(rows.n_rows());
+        for (i, key) in keys.into_iter().enumerate() {
+            match numbers.entry(key) {
                 Entry::Occupied(known) => {
                     counts[*known.get() as usize] += 1;
                     of.push(*known.get());

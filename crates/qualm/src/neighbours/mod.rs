@@ -4,28 +4,38 @@
 //! the order in which rows first occur, whichever way they were found. Rows that occur
 //! several times are kept once, with a count.
 //!
-//! Two ways lead there:
+//! Three ways lead there:
 //!
 //! - a [`tree`] whose leaves are blocks of [`tile::LEAF`] rows, asked by groups of as many
-//!   rows. Where its boxes tell rows apart (few columns, or clusters), most leaves are never
-//!   met. Distances are sums of squared differences, whose rounding errors are relative,
-//!   wherever the rows lie.
-//! - [`blocks`], matrix products of all with all, at up to twice the pace, where boxes tell
-//!   nothing apart.
+//!   rows. Where its boxes tell rows apart, most leaves are never met, and where the first
+//!   columns do, most sums of squared differences stay unfinished. The rows in it are turned
+//!   along their principal [`axes`], so that this does not depend on which columns the rows
+//!   came in.
+//! - the same tree of the columns as they are. Its rounding errors are relative to the
+//!   distances, wherever the rows lie; those of turned rows to how far out they lie, too. It
+//!   is for rows whose neighbours the errors would hide, and for few rows, where finding
+//!   axes takes longer than it spares.
+//! - [`blocks`], matrix products of all with all, which take less than half of the time for
+//!   each pair of values, where neither boxes nor columns tell rows apart. Among the fitted
+//!   rows, a product serves both rows of a [pair](pairs).
 //!
-//! Which of the two is decided by asking the tree for the neighbours of a few hundred rows
-//! ([`Neighbours::prefers_blocks`]): the number of columns alone says little, 37 columns of
-//! network traffic fall into a few boxes and 10 independent ones may not.
+//! Which it is, is decided by asking the tree for the neighbours of a few hundred rows
+//! ([`Probe`]): the number of columns alone says little, 37 columns of network traffic fall
+//! into a few boxes and 20 independent ones do not.
 //!
 //! The tree is our own because what makes it fast is not in the k-d tree crates there are:
 //! leaves laid out column by column for vectors, groups that walk together, boxes that fit
 //! in any number of columns known at run time, and many equal coordinates.
 
+mod axes;
 mod blocks;
 mod distance;
 mod distinct;
 mod nearest;
+mod pairs;
+mod probe;
 mod question;
+mod sample;
 mod search;
 mod tile;
 mod tree;
@@ -38,12 +48,14 @@ use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::space::LIMIT;
 use crate::training::Session;
+use axes::Axes;
 use blocks::{ASKED, Blocks};
 pub(crate) use distance::squared_distance;
 use distinct::Distinct;
 pub(crate) use nearest::Neighbour;
+use probe::Probe;
 pub(crate) use question::Equals;
-use question::Question;
+use question::{Asked, Question};
 use search::{Found, Group, Search};
 use tile::LEAF;
 use tree::Tree;
@@ -51,16 +63,14 @@ use tree::Tree;
 /// Leaves whose rows are asked for between two reports of progress.
 const STRETCH: usize = 256;
 
-/// Distinct rows below which the tree is always asked.
+/// Distinct rows below which the tree of the columns as they are is always asked.
 const FEW: usize = 4096;
 
-/// Leaves whose rows are asked for to choose between tree and blocks, and for how many
-/// neighbours.
-const PROBES: usize = 8;
-const PROBED: usize = 10;
+/// The share of all differences of values above which the tree is slower than the blocks.
+const TOO_MANY: f64 = 0.4;
 
-/// The share of all distances above which the tree is slower than the blocks.
-const TOO_MANY: f64 = 0.5;
+/// The share of distances beside which the slack must be small.
+const SHARP: f64 = 0.9;
 
 /// New rows below which blocks are not worth their while.
 const FEW_NEW: usize = 64;
@@ -112,47 +122,39 @@ impl Neighbours {
     /// # Shapes
     /// `rows`: `(m, d)`, distinct, no value beyond [`LIMIT`]; `counts`: `(m,)`, none 0.
     fn new(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
-        let tree = Tree::new(rows, d);
-        let mut places = vec![0; counts.len()];
-        for (place, number) in tree.numbers.iter().enumerate() {
-            places[*number as usize] = place as u32;
+        if counts.len() < FEW {
+            return Self::along(None, rows, counts, d);
         }
-        let mut index = Self {
-            tree,
-            blocks: None,
-            counts,
-            places,
-        };
-        if index.n_distinct() >= FEW {
+        let mut index = Self::along(Axes::new(rows, d), rows, counts, d);
+        let mut probe = Probe::new(&index);
+        let tree = &index.tree;
+        let sharp = probe.share_sharp(&index, |row, squared| tree.share_sharp(row, squared));
+        if sharp < SHARP {
+            // Before there is another, so that memory need not hold both.
+            drop(index.tree);
+            index = Self::along(None, rows, index.counts, d);
+            probe = Probe::new(&index);
+        }
+        if probe.compared > TOO_MANY {
             let blocks = Blocks::new(&index.tree);
-            index.blocks = index.prefers_blocks(&blocks).then_some(blocks);
+            let sharp = probe.share_sharp(&index, |row, squared| blocks.share_sharp(row, squared));
+            index.blocks = (sharp > SHARP).then_some(blocks);
         }
         index
     }
 
-    /// Whether the tree spares so little that matrix products are faster, and these are
-    /// sharp enough to tell most rows apart.
-    fn prefers_blocks(&self, blocks: &Blocks) -> bool {
-        let n_leaves = self.tree.n_leaves();
-        let question = self.question(PROBED, Equals::Count);
-        let probes: Vec<(u64, f64)> = (0..PROBES)
-            .into_par_iter()
-            .map(|i| {
-                let leaf = n_leaves * i / PROBES;
-                let group = Group::of_leaf(&self.tree, leaf);
-                let found = walk(question, &group);
-                let sharp = group.rows().zip(&found.nearest).map(|(row, nearest)| {
-                    let last = nearest.last().map_or(0.0, |n| n.distance);
-                    blocks.share_sharp(row, last * last)
-                });
-                (found.compared, sharp.sum())
-            })
-            .collect();
-        let asked = (PROBES * LEAF) as f64;
-        let compared = probes.iter().map(|(compared, _)| *compared as f64);
-        let sharp = probes.iter().map(|(_, sharp)| *sharp);
-        let compared = compared.sum::<f64>() / asked / n_leaves as f64;
-        compared > TOO_MANY && sharp.sum::<f64>() / asked > 0.9
+    fn along(axes: Option<Axes>, rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
+        let tree = Tree::new(rows, d, axes);
+        let mut places = vec![0; counts.len()];
+        for (place, number) in tree.numbers.iter().enumerate() {
+            places[*number as usize] = place as u32;
+        }
+        Self {
+            tree,
+            blocks: None,
+            counts,
+            places,
+        }
     }
 
     fn question(&self, k: usize, equals: Equals) -> Question<'_> {
@@ -164,9 +166,14 @@ impl Neighbours {
         }
     }
 
-    /// Bytes for so many rows, all distinct: the rows twice, while they are read once more.
-    pub(crate) fn memory(n_rows: usize, n_features: usize) -> u64 {
-        (n_rows as u64).saturating_mul((n_features as u64).saturating_mul(12))
+    /// Bytes for so many rows, all distinct, and what is known of their k neighbours: the
+    /// rows twice, while they are read once more, and the neighbours of all of them, which
+    /// [`pairs`] hold at once.
+    pub(crate) fn memory(n_rows: usize, n_features: usize, k: usize) -> u64 {
+        let rows = (n_features as u64).saturating_mul(12);
+        let nearest = (k.min(n_rows) as u64).saturating_mul(size_of::<Neighbour>() as u64);
+        let each = rows.saturating_add(nearest.saturating_add(size_of::<Asked<'_>>() as u64));
+        (n_rows as u64).saturating_mul(each)
     }
 
     /// Width of the rows.
@@ -201,40 +208,48 @@ impl Neighbours {
         session: &mut Session<'_>,
         answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
     ) -> Result<Vec<T>> {
-        let answer_to = |(row, found): (&[f32], Vec<Neighbour>)| answer(row, found);
-        let question = self.question(k, equals);
         let total = self.n_distinct() as u64;
-        let mut answers = vec![T::default(); self.n_distinct()];
-        let leaves: Vec<usize> = (0..self.tree.n_leaves()).collect();
-        for stretch in leaves.chunks(STRETCH) {
-            let first = stretch[0] * LEAF;
-            session.work("neighbours", first as u64, total)?;
-            let found: Vec<Vec<T>> = match &self.blocks {
-                None => stretch
-                    .par_iter()
-                    .map(|leaf| {
-                        let group = Group::of_leaf(&self.tree, *leaf);
-                        let found = walk(question, &group).nearest;
-                        group.rows().zip(found).map(&answer_to).collect()
-                    })
-                    .collect(),
-                Some(blocks) => stretch
-                    .par_chunks(ASKED / LEAF)
-                    .map(|leaves| {
-                        let end = (leaves[0] * LEAF + ASKED).min(self.n_distinct());
-                        let places = leaves[0] * LEAF..end;
-                        let rows: Vec<&[f32]> = places.map(|p| self.tree.row(p)).collect();
-                        let found = blocks.ask(question, &rows, leaves[0]);
-                        rows.into_iter().zip(found).map(&answer_to).collect()
-                    })
-                    .collect(),
-            };
-            let numbers = &self.tree.numbers[first..];
-            for (number, found) in numbers.iter().zip(found.into_iter().flatten()) {
-                answers[*number as usize] = found;
+        let question = self.question(k, equals);
+        let found = match &self.blocks {
+            None => self.by_tree(question, session, answer)?,
+            Some(blocks) => {
+                let found = pairs::ask_all(question, blocks, |done, rounds| {
+                    session.work("neighbours", total * done as u64 / rounds as u64, total)
+                })?;
+                let found = found.into_par_iter().enumerate();
+                let answers = found.map(|(place, found)| answer(self.tree.row(place), found));
+                answers.collect()
             }
-        }
+        };
         session.work("neighbours", total, total)?;
+        let mut answers = vec![T::default(); self.n_distinct()];
+        for (number, found) in self.tree.numbers.iter().zip(found) {
+            answers[*number as usize] = found;
+        }
+        Ok(answers)
+    }
+
+    /// As [`Neighbours::among_themselves`], in the order of the tree.
+    fn by_tree<T: Send>(
+        &self,
+        question: Question<'_>,
+        session: &mut Session<'_>,
+        answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let leaves: Vec<usize> = (0..self.tree.n_leaves()).collect();
+        let mut answers = Vec::with_capacity(self.n_distinct());
+        for stretch in leaves.chunks(STRETCH) {
+            let done = stretch[0] * LEAF;
+            session.work("neighbours", done as u64, self.n_distinct() as u64)?;
+            let found = stretch.par_iter().map(|leaf| {
+                let group = Group::of_leaf(&self.tree, *leaf);
+                let found = walk(question, &group).nearest;
+                let answers = group.rows().zip(found);
+                answers.map(|(row, found)| answer(row, found)).collect()
+            });
+            let found: Vec<Vec<T>> = found.collect();
+            answers.extend(found.into_iter().flatten());
+        }
         Ok(answers)
     }
 
@@ -318,6 +333,8 @@ impl Neighbours {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Spec;
+    use crate::checkpoint::Checkpoint;
     use crate::rng::{Purpose, stream};
     use rand_distr::{Distribution, StandardNormal};
 
@@ -362,45 +379,98 @@ mod tests {
         let mixed = mixed.map(|(i, x)| [1e9 * x, x.round(), 1e-6 * x, 0.0][i % 4]);
         let grid: Vec<f32> = normals(3, 600 * 3).iter().map(|x| x.round()).collect();
         let tiny: Vec<f32> = normals(4, 300 * 5).iter().map(|x| 1e-22 * x).collect();
+        let huge: Vec<f32> = normals(8, 300 * 5).iter().map(|x| 1e14 * x).collect();
+        let sides = normals(9, 700 * 7).into_iter().enumerate();
+        let sides = sides.map(|(i, x)| x + [1e5, -1e5][i / 7 % 2]);
+        let outlier = [1e12; 40].into_iter().chain(normals(10, 600 * 40));
+        let flat = normals(11, 700).into_iter();
         vec![
             ("one row", vec![1.0, -0.0], 2),
             ("one column", normals(5, 1000), 1),
-            ("a cloud", normals(6, 1000 * 9), 9),
+            ("a cloud", normals(6, 1100 * 9), 9),
             ("wide", normals(7, 300 * 150), 150),
             ("far from zero", far, 6),
             ("mixed scales", mixed.collect(), 4),
             ("ties and copies", grid, 3),
             ("tiny", tiny, 5),
-            (
-                "huge",
-                normals(8, 300 * 5).iter().map(|x| 1e14 * x).collect(),
-                5,
-            ),
+            ("huge", huge, 5),
+            ("far from each other", sides.collect(), 7),
+            ("one that is far", outlier.collect(), 40),
+            ("a line", flat.flat_map(|x| [x; 35]).collect(), 35),
         ]
+    }
+
+    /// Every way there is, also where another would be chosen.
+    fn ways(rows: Rows<'_>) -> [(&'static str, Neighbours); 3] {
+        let Distinct { rows, counts, .. } = Distinct::new(rows);
+        let d = rows.len() / counts.len();
+        let along = |axes| Neighbours::along(axes, &rows, counts.clone(), d);
+        let mut blocks = along(None);
+        blocks.blocks = Some(Blocks::new(&blocks.tree));
+        [
+            ("columns", along(None)),
+            ("axes", along(Axes::new(&rows, d))),
+            ("blocks", blocks),
+        ]
+    }
+
+    fn among_themselves(index: &Neighbours, k: usize, equals: Equals) -> Vec<Vec<Neighbour>> {
+        let blank = Checkpoint {
+            spec: Spec::default(),
+            seed: 0,
+            digest: String::new(),
+            n_features: index.n_features(),
+            finished: Vec::new(),
+            current: None,
+        };
+        let mut nobody = ();
+        let mut session = Session::new(0, blank, None, &mut nobody);
+        let found = index.among_themselves(k, equals, &mut session, |_, found| found);
+        found.unwrap()
     }
 
     #[test]
     fn the_nearest_are_those_of_the_definition_to_the_bit() {
-        for ((what, data, d), by_blocks) in sets()
-            .into_iter()
-            .flat_map(|s| [(s.clone(), false), (s, true)])
-        {
-            let (mut index, _) = Neighbours::fit(Rows::new(&data, d).unwrap());
-            index.blocks = by_blocks.then(|| Blocks::new(&index.tree));
-            // Between the rows, on them, and outside.
+        for (what, data, d) in sets() {
+            let ways = ways(Rows::new(&data, d).unwrap());
+            // Between the rows, and outside.
             let new: Vec<f32> = data.iter().rev().map(|x| x * 1.01).collect();
+            let new = Rows::new(&new, d).unwrap();
+            let any = &ways[0].1;
             for k in [1, 7, 40] {
                 for equals in [Equals::Count, Equals::LessOne, Equals::LeftOut] {
-                    for asked in [&data, &new] {
-                        let asked = Rows::new(asked, d).unwrap();
-                        let found = index.of(asked, k, equals, |_, found| found);
-                        for (row, found) in asked.iter().zip(found) {
-                            let expected = by_definition(&index, row, k, equals);
-                            assert_eq!(found, expected, "{what}, k = {k}, {equals:?}, {by_blocks}");
-                        }
+                    let expected = |row| by_definition(any, row, k, equals);
+                    let numbers = 0..any.n_distinct() as u32;
+                    let of_fitted: Vec<_> = numbers.map(|n| expected(any.row(n))).collect();
+                    let of_new: Vec<_> = new.iter().map(expected).collect();
+                    for (way, index) in &ways {
+                        let what = format!("{what} by {way}, k = {k}, {equals:?}");
+                        assert_eq!(among_themselves(index, k, equals), of_fitted, "{what}");
+                        let found = index.of(new, k, equals, |_, found| found);
+                        assert_eq!(found, of_new, "{what}");
                     }
                 }
             }
         }
+    }
+
+    /// Blocks where nothing else helps, axes elsewhere, and the columns as they are where
+    /// float32 would tell the rows' neighbours apart along no others.
+    #[test]
+    fn the_way_is_chosen() {
+        let way = |data: &[f32], d| {
+            let (index, _) = Neighbours::fit(Rows::new(data, d).unwrap());
+            (index.tree.is_turned(), index.blocks.is_some())
+        };
+        let n = FEW + 1000;
+        let cloud = normals(1, n * 30);
+        assert_eq!(way(&cloud, 30), (true, true));
+        assert_eq!(way(&cloud[..1000 * 30], 30), (false, false));
+        let line = normals(2, n).into_iter();
+        let line: Vec<f32> = line.flat_map(|x| [x, -x, 2.0 * x, x]).collect();
+        assert_eq!(way(&line, 4), (true, false));
+        let sides = normals(3, n * 3).into_iter().enumerate();
+        let sides = sides.map(|(i, x)| 0.1 * x + [1e4, -1e4][i % 2]);
+        assert_eq!(way(&sides.collect::<Vec<f32>>(), 3), (false, false));
     }
 }

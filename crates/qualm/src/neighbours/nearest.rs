@@ -1,5 +1,11 @@
 //! The nearest rows found so far, counted with their copies.
 
+/// As for [`Nearest::new`]: distances are those of the rows as they are.
+pub(super) const UNTURNED: [f64; 2] = [1.0, 0.0];
+
+/// Neighbours for which there is room at once, at most: of many, copies may leave few.
+const ROOM: usize = 32;
+
 /// A distinct fitted row near another row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Neighbour {
@@ -25,17 +31,19 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Nothing found yet of k copies, among rows of d columns.
-    pub(super) fn new(k: usize, d: usize) -> Self {
+    /// Nothing found yet of k copies, among rows of d columns. Squared distances may have been
+    /// multiplied and added to by so much before they are computed in float32.
+    pub(super) fn new(k: usize, d: usize, [times, more]: [f64; 2]) -> Self {
         // A float32 sum of d squared differences strays by (d + 3) / 2^24 of itself at the
         // most, and by half of the smallest float32 for each square that underflows. Twice
         // as much also covers the float64 sum and this conversion.
         let d = d as f64;
+        let sum = 1.0 + (d + 4.0) * 2f64.powi(-23);
         Self {
             k: k as u64,
             held: 0,
-            rows: Vec::new(),
-            slack: [1.0 + (d + 4.0) * 2f64.powi(-23), d * 2f64.powi(-148)],
+            rows: Vec::with_capacity(k.min(ROOM) + 1),
+            slack: [times * sum, more * sum + d * 2f64.powi(-148)],
         }
     }
 
@@ -97,7 +105,7 @@ mod tests {
     use super::*;
 
     fn found(k: usize, rows: &[(f64, u32, u32)]) -> Vec<(f64, u32, u32)> {
-        let mut nearest = Nearest::new(k, 2);
+        let mut nearest = Nearest::new(k, 2, UNTURNED);
         for &(squared, row, weight) in rows {
             nearest.offer(squared, row, weight);
         }
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_limit_lies_just_above_the_last_distance() {
-        let mut nearest = Nearest::new(2, 10);
+        let mut nearest = Nearest::new(2, 10, UNTURNED);
         assert!(nearest.offer(4.0, 0, 1));
         assert_eq!(nearest.limit(), f32::MAX);
         assert!(nearest.offer(2.0, 1, 1));

@@ -37,11 +37,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl Question<'_> {
-    /// Nothing known of a row.
-    pub(super) fn start<'r>(&self, row: &'r [f32]) -> Asked<'r> {
+    /// Nothing known of a row; `slack` as for [`Nearest::new`].
+    pub(super) fn start<'r>(&self, row: &'r [f32], slack: [f64; 2]) -> Asked<'r> {
         Asked {
             row,
-            nearest: Nearest::new(self.k, self.tree.d),
+            nearest: Nearest::new(self.k, self.tree.d, slack),
             met_equal: false,
         }
     }

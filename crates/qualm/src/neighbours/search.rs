@@ -27,27 +27,30 @@ pub(super) struct Group<'a> {
 impl<'a> Group<'a> {
     /// Rows from elsewhere, at least one.
     pub(super) fn of(tree: &Tree, rows: Vec<&'a [f32]>) -> Self {
+        let ordered: Vec<f32> = rows.iter().flat_map(|row| tree.in_order(row)).collect();
         let mut lanes = vec![[0.0; LEAF]; tree.d];
-        for (lane, row) in rows.iter().enumerate() {
-            for (lanes, x) in lanes.iter_mut().zip(tree.in_order(row)) {
-                lanes[lane..].fill(x);
+        for (lane, row) in ordered.chunks_exact(tree.d).enumerate() {
+            for (lanes, x) in lanes.iter_mut().zip(row) {
+                lanes[lane..].fill(*x);
             }
         }
-        Self::new(tree, rows, lanes.into())
+        Self {
+            rows,
+            lanes: lanes.into(),
+            ordered,
+        }
     }
 
     /// The rows of a leaf.
     pub(super) fn of_leaf(tree: &'a Tree, leaf: usize) -> Self {
         let end = ((leaf + 1) * LEAF).min(tree.numbers.len());
-        let rows = (leaf * LEAF..end).map(|place| tree.row(place)).collect();
-        Self::new(tree, rows, tree.leaf(leaf).into())
-    }
-
-    fn new(tree: &Tree, rows: Vec<&'a [f32]>, lanes: Cow<'a, [Lanes]>) -> Self {
+        let rows: Vec<&[f32]> = (leaf * LEAF..end).map(|place| tree.row(place)).collect();
+        let lanes = tree.leaf(leaf);
+        let row = |lane| lanes.iter().map(move |lanes: &Lanes| lanes[lane]);
         Self {
-            ordered: rows.iter().flat_map(|row| tree.in_order(row)).collect(),
+            ordered: (0..rows.len()).flat_map(row).collect(),
             rows,
-            lanes,
+            lanes: lanes.into(),
         }
     }
 
@@ -75,7 +78,7 @@ pub(super) struct Search<'a> {
 pub(super) struct Found {
     /// For each row of the group.
     pub(super) nearest: Vec<Vec<Neighbour>>,
-    /// How often a row was compared with a leaf.
+    /// How many values of rows were compared with values of others.
     pub(super) compared: u64,
 }
 
@@ -95,8 +98,10 @@ impl WithSimd for Search<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Found {
         let Self { question, group } = self;
         let tree = question.tree;
+        let starts = group.rows.iter().enumerate();
+        let starts = starts.map(|(i, row)| question.start(row, tree.slack(group.ordered(i))));
         let mut state = State {
-            asked: group.rows.iter().map(|row| question.start(row)).collect(),
+            asked: starts.collect(),
             limits: [f32::MAX; LEAF],
             compared: 0,
         };
@@ -110,7 +115,6 @@ impl WithSimd for Search<'_> {
                 continue;
             }
             if node.right == 0 {
-                state.compared += u64::from(active.count_ones());
                 self.visit(simd, node, active, &mut state);
             } else {
                 let first = group.ordered(active.trailing_zeros() as usize);
@@ -167,13 +171,14 @@ impl Search<'_> {
     ) {
         let leaf = node.leaf as usize;
         let mut approximate = [[0.0; LEAF]; Q];
-        let near = distances(
+        let (near, compared) = distances(
             simd,
             rows.map(|row| self.group.ordered(row)),
             self.question.tree.leaf(leaf),
             rows.map(|row| state.limits[row]),
             &mut approximate,
         );
+        state.compared += compared as u64;
         if !near {
             return;
         }

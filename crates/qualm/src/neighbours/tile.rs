@@ -21,7 +21,8 @@ const FIRST_LOOK: usize = 8;
 pub(super) type Lanes = [f32; LEAF];
 
 /// Squared distances of `Q` rows to the rows of a leaf. Sums that exceed their row's limit
-/// may be unfinished. Returns whether any is within its limit.
+/// may be unfinished. Returns whether any is within its limit, and how many values were
+/// compared.
 ///
 /// # Shapes
 /// `rows`: Q of `(d,)`; `leaf`: `(d, LEAF)`; `out`: `(Q, LEAF)`.
@@ -33,8 +34,9 @@ pub(super) fn distances<S: Simd, const Q: usize>(
     leaf: &[Lanes],
     limits: [f32; Q],
     out: &mut [Lanes; Q],
-) -> bool {
+) -> (bool, usize) {
     let mut any = false;
+    let mut compared = 0;
     for at in (0..LEAF).step_by(PAIR * S::F32_LANES) {
         let mut sums = [[simd.splat_f32s(0.0); PAIR]; Q];
         let mut from = 0;
@@ -59,6 +61,7 @@ pub(super) fn distances<S: Simd, const Q: usize>(
             from = to;
         }
         any |= within;
+        compared += Q * PAIR * S::F32_LANES * from;
         for (out, sums) in out.iter_mut().zip(sums) {
             let (out, _) = S::as_mut_simd_f32s(&mut out[at..]);
             for (out, sum) in out.iter_mut().zip(sums) {
@@ -66,7 +69,7 @@ pub(super) fn distances<S: Simd, const Q: usize>(
             }
         }
     }
-    any
+    (any, compared)
 }
 
 /// Whether one of the sums is within the limit of its row.
@@ -90,7 +93,7 @@ fn any_within<S: Simd, const Q: usize>(
 /// that do.
 ///
 /// # Shapes
-/// `group`: `(d, LEAF)`; `corners`: lower and upper edge in each of d columns.
+/// `group`: `(d, LEAF)`; `corners`: lower and upper edge in each of the first columns.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 pub(super) fn near_box<S: Simd>(
@@ -111,8 +114,8 @@ pub(super) fn near_box<S: Simd>(
         let mut sums = [zero; PAIR];
         let mut from = 0;
         let mut within = true;
-        while from < group.len() && within {
-            let to = (2 * from).max(FIRST_LOOK).min(group.len());
+        while from < corners.len() && within {
+            let to = (2 * from).max(FIRST_LOOK).min(corners.len());
             let n = to - from;
             let (group, corners) = (&group[from..to][..n], &corners[from..to][..n]);
             for j in 0..n {

@@ -9,19 +9,28 @@
 //!
 //! A leaf's rows lie in memory column by column, one vector lane each.
 
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::axes::{Axes, MOST};
+use super::nearest::UNTURNED;
+use super::sample::{SAMPLE, squares};
 use super::tile::{LEAF, Lanes};
 
 /// Rows from which on the two halves of a node are split by two threads.
 const PARALLEL: usize = 8192;
 
 /// Rows of a node that are looked at to choose the column to split, at most.
-const SAMPLE: usize = 1024;
+const FEWER: usize = 128;
 
 /// Distinct rows in the order of a tree.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) d: usize,
-    /// `(m, d)`, in the order of the leaves.
+    /// Along which rows are turned first, if they are.
+    axes: Option<Axes>,
+    /// `(m, d)`, as they are, in the order of the leaves.
     rows: Vec<f32>,
     /// The numbers of those rows, `(m,)`.
     pub(super) numbers: Vec<u32>,
@@ -31,7 +40,9 @@ pub(super) struct Tree {
     leaves: Vec<Lanes>,
     /// Each node before its descendants, the left half before the right.
     pub(super) nodes: Vec<Node>,
-    /// `(nodes, d)` lower and upper edges of the rows in a node, columns in that order.
+    /// How many of these columns boxes have.
+    width: usize,
+    /// `(nodes, width)` lower and upper edges of the rows in a node, columns in that order.
     corners: Vec<[f32; 2]>,
 }
 
@@ -51,35 +62,44 @@ pub(super) struct Node {
 impl Tree {
     /// # Shapes
     /// `rows`: `(m, d)`, m at least 1.
-    pub(super) fn new(rows: &[f32], d: usize) -> Self {
+    pub(super) fn new(rows: &[f32], d: usize, axes: Option<Axes>) -> Self {
+        let turned = axes.as_ref().map(|axes| axes.turn_all(rows));
+        let values = turned.as_deref().unwrap_or(rows);
         let m = rows.len() / d;
         let n_leaves = m.div_ceil(LEAF);
-        let columns = by_variance(rows, d);
+        let columns = by_variance(values, d);
         let mut numbers: Vec<u32> = (0..m as u32).collect();
         let mut nodes = vec![Node::default(); 2 * n_leaves - 1];
-        let mut corners = vec![[0.0; 2]; nodes.len() * d];
+        // What lies beyond the axes tells boxes apart too little to be looked at.
+        let width = if axes.is_some() { d.min(MOST) } else { d };
+        let mut corners = vec![[0.0; 2]; nodes.len() * width];
+        let mut leaves = vec![[0.0; LEAF]; n_leaves * d];
         let builder = Builder {
-            rows,
+            rows: values,
             d,
+            width,
             columns: &columns,
         };
-        builder.build(&mut numbers, &mut nodes, &mut corners, [0, 0]);
-
-        let row = |number: u32| &rows[number as usize * d..][..d];
-        let mut leaves = vec![[0.0; LEAF]; n_leaves * d];
-        for (numbers, leaf) in numbers.chunks(LEAF).zip(leaves.chunks_exact_mut(d)) {
-            for (lane, number) in numbers.iter().enumerate() {
-                let row = row(*number);
-                for (lanes, column) in leaf.iter_mut().zip(&columns) {
-                    lanes[lane..].fill(row[*column]);
-                }
-            }
-        }
+        let parts = Parts {
+            numbers: &mut numbers,
+            nodes: &mut nodes,
+            corners: &mut corners,
+            leaves: &mut leaves,
+        };
+        builder.build(parts, [0, 0]);
+        drop(turned);
+        let mut ordered = vec![0.0; rows.len()];
+        let places = ordered.par_chunks_exact_mut(d).zip(&numbers);
+        places.for_each(|(place, number)| {
+            place.copy_from_slice(&rows[*number as usize * d..][..d]);
+        });
         Self {
             d,
-            rows: numbers.iter().flat_map(|n| row(*n)).copied().collect(),
+            axes,
+            rows: ordered,
             numbers,
             columns,
+            width,
             leaves,
             nodes,
             corners,
@@ -96,22 +116,51 @@ impl Tree {
         &self.leaves[leaf * self.d..][..self.d]
     }
 
-    /// The edges of a node's box, `(d,)`.
+    /// The edges of a node's box, `(width,)`.
     pub(super) fn corners(&self, node: usize) -> &[[f32; 2]] {
-        &self.corners[node * self.d..][..self.d]
+        &self.corners[node * self.width..][..self.width]
     }
 
     pub(super) fn n_leaves(&self) -> usize {
         self.leaves.len() / self.d
     }
 
-    /// A row's values in the tree's order of columns.
-    pub(super) fn in_order<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
-        self.columns.iter().map(|column| row[*column])
+    /// A row along the axes, if there are any.
+    fn turn<'a>(&self, row: &'a [f32]) -> Cow<'a, [f32]> {
+        match &self.axes {
+            Some(axes) => axes.turn(row).into(),
+            None => row.into(),
+        }
+    }
+
+    /// A row's values, turned, in the tree's order of columns.
+    pub(super) fn in_order(&self, row: &[f32]) -> Vec<f32> {
+        let turned = self.turn(row);
+        self.columns.iter().map(|column| turned[*column]).collect()
+    }
+
+    /// What squared distances of a row of such values may be multiplied and added to by:
+    /// see [`Axes::slack`].
+    pub(super) fn slack(&self, in_order: &[f32]) -> [f64; 2] {
+        let axes = self.axes.as_ref();
+        axes.map_or(UNTURNED, |axes| axes.slack(in_order))
+    }
+
+    /// Whether rows are turned along axes.
+    #[cfg(test)]
+    pub(super) fn is_turned(&self) -> bool {
+        self.axes.is_some()
+    }
+
+    /// 1 if the slack is small beside a squared distance to a row, else 0.
+    pub(super) fn share_sharp(&self, row: &[f32], squared: f64) -> f64 {
+        let [_, more] = self.slack(&self.in_order(row));
+        f64::from(u8::from(more < squared / 8.0))
     }
 
     /// The leaf on whose side of every split a row lies.
     pub(super) fn home(&self, row: &[f32]) -> u32 {
+        let row = self.turn(row);
         let mut at = 0;
         loop {
             let node = self.nodes[at];
@@ -124,99 +173,117 @@ impl Tree {
     }
 }
 
-/// Columns by falling variance.
+/// Columns by falling variance of a sample.
 fn by_variance(rows: &[f32], d: usize) -> Vec<usize> {
-    let squares = squares(rows.chunks_exact(d), d);
+    let step = (rows.len() / d).div_ceil(SAMPLE);
+    let squares = squares(rows.chunks_exact(d).step_by(step), d);
     let mut columns: Vec<usize> = (0..d).collect();
     columns.sort_by(|a, b| squares[*b].total_cmp(&squares[*a]));
     columns
 }
 
-/// Sums of squared deviations from the mean of each column, `(d,)`.
-fn squares<'a>(rows: impl Iterator<Item = &'a [f32]> + Clone, d: usize) -> Vec<f64> {
-    let mut sum = vec![0.0; d];
-    let mut n = 0.0f64;
-    for row in rows.clone() {
-        n += 1.0;
-        for (sum, x) in sum.iter_mut().zip(row) {
-            *sum += f64::from(*x);
-        }
-    }
-    let mut squares = vec![0.0; d];
-    for row in rows {
-        for ((square, sum), x) in squares.iter_mut().zip(&sum).zip(row) {
-            *square += (f64::from(*x) - sum / n).powi(2);
-        }
-    }
-    squares
-}
-
 /// What all nodes are made from.
 struct Builder<'a> {
+    /// `(m, d)`, turned.
     rows: &'a [f32],
     d: usize,
+    /// Columns of a box.
+    width: usize,
     columns: &'a [usize],
+}
+
+/// What belongs to a node and its descendants.
+struct Parts<'a> {
+    numbers: &'a mut [u32],
+    nodes: &'a mut [Node],
+    corners: &'a mut [[f32; 2]],
+    leaves: &'a mut [Lanes],
+}
+
+impl Parts<'_> {
+    /// What belongs to the two halves, the first of so many leaves.
+    fn halves(&mut self, [d, width]: [usize; 2], n_leaves: usize) -> [Parts<'_>; 2] {
+        let n_nodes = 2 * n_leaves - 1;
+        let (numbers, right_numbers) = self.numbers.split_at_mut(n_leaves * LEAF);
+        let (nodes, right_nodes) = self.nodes[1..].split_at_mut(n_nodes);
+        let (corners, right_corners) = self.corners[width..].split_at_mut(n_nodes * width);
+        let (leaves, right_leaves) = self.leaves.split_at_mut(n_leaves * d);
+        let left = Parts {
+            numbers,
+            nodes,
+            corners,
+            leaves,
+        };
+        let right = Parts {
+            numbers: right_numbers,
+            nodes: right_nodes,
+            corners: right_corners,
+            leaves: right_leaves,
+        };
+        [left, right]
+    }
 }
 
 impl Builder<'_> {
     /// Orders the rows of a node, and fills in the node and its descendants, the first of
     /// which has the number `at` and begins with the leaf `leaf`.
-    fn build(
-        &self,
-        numbers: &mut [u32],
-        nodes: &mut [Node],
-        corners: &mut [[f32; 2]],
-        [at, leaf]: [u32; 2],
-    ) {
-        let (Some((node, nodes)), (own, corners)) =
-            (nodes.split_first_mut(), corners.split_at_mut(self.d))
-        else {
+    fn build(&self, mut parts: Parts<'_>, [at, leaf]: [u32; 2]) {
+        let Some(node) = parts.nodes.first_mut() else {
             return;
         };
-        self.enclose(numbers, own);
         node.leaf = leaf;
-        let n_leaves = numbers.len().div_ceil(LEAF);
+        let n_leaves = parts.numbers.len().div_ceil(LEAF);
         if n_leaves < 2 {
-            return;
+            return self.fill(parts);
         }
         let left_leaves = n_leaves.div_ceil(2);
-        node.column = self.most_varied(numbers) as u32;
+        node.column = self.most_varied(parts.numbers) as u32;
         node.right = at + 2 * left_leaves as u32;
-        node.split = self.halve(numbers, node.column as usize, left_leaves * LEAF);
+        node.split = self.halve(parts.numbers, node.column as usize, left_leaves * LEAF);
 
         let next = [[at + 1, leaf], [node.right, leaf + left_leaves as u32]];
-        let (numbers, right_numbers) = numbers.split_at_mut(left_leaves * LEAF);
-        let (nodes, right_nodes) = nodes.split_at_mut(2 * left_leaves - 1);
-        let (corners, right_corners) = corners.split_at_mut(nodes.len() * self.d);
-        let parallel = numbers.len() > PARALLEL;
-        let mut left = || self.build(numbers, nodes, corners, next[0]);
-        let mut right = || self.build(right_numbers, right_nodes, right_corners, next[1]);
+        let parallel = parts.numbers.len() > PARALLEL;
+        let [left, right] = parts.halves([self.d, self.width], left_leaves);
+        let left = || self.build(left, next[0]);
+        let right = || self.build(right, next[1]);
         if parallel {
             rayon::join(left, right);
         } else {
             left();
             right();
         }
+        let (own, below) = parts.corners.split_at_mut(self.width);
+        let right = &below[(2 * left_leaves - 1) * self.width..];
+        for ((own, a), b) in own.iter_mut().zip(&*below).zip(right) {
+            *own = [a[0].min(b[0]), a[1].max(b[1])];
+        }
     }
 
-    /// The smallest box around rows.
-    fn enclose(&self, numbers: &[u32], corners: &mut [[f32; 2]]) {
-        let mut edges = vec![[f32::INFINITY, f32::NEG_INFINITY]; self.d];
-        for number in numbers {
+    /// Lays out the rows of a leaf, and the smallest box around them.
+    fn fill(&self, parts: Parts<'_>) {
+        for (lane, number) in parts.numbers.iter().enumerate() {
             let row = &self.rows[*number as usize * self.d..][..self.d];
-            for ([low, high], x) in edges.iter_mut().zip(row) {
-                *low = low.min(*x);
-                *high = high.max(*x);
+            for (lanes, column) in parts.leaves.iter_mut().zip(self.columns) {
+                lanes[lane] = row[*column];
             }
         }
-        for (corner, column) in corners.iter_mut().zip(self.columns) {
-            *corner = edges[*column];
+        let n = parts.numbers.len();
+        for lanes in parts.leaves.iter_mut() {
+            let last = lanes[n - 1];
+            lanes[n..].fill(last);
+        }
+        for (corner, lanes) in parts.corners.iter_mut().zip(parts.leaves) {
+            let edges = [f32::INFINITY, f32::NEG_INFINITY];
+            let edges = lanes
+                .iter()
+                .fold(edges, |[low, high], x| [low.min(*x), high.max(*x)]);
+            *corner = edges;
         }
     }
 
     /// Where among the ordered columns a sample of rows varies most.
     fn most_varied(&self, numbers: &[u32]) -> usize {
-        let step = numbers.len().div_ceil(SAMPLE);
+        let step = numbers.len().div_ceil(FEWER);
         let sample = numbers.iter().step_by(step);
         let sample = sample.map(|number| &self.rows[*number as usize * self.d..][..self.d]);
         let squares = squares(sample, self.d);
@@ -251,14 +318,14 @@ mod tests {
     fn boxes_hold_their_rows_and_leaves_hold_all() {
         for (m, d) in [(1, 1), (31, 3), (32, 2), (33, 2), (500, 5), (20_000, 2)] {
             let rows: Vec<f32> = (0..m * d).map(|i| ((i * 7919) % 1009) as f32).collect();
-            let tree = Tree::new(&rows, d);
+            let tree = Tree::new(&rows, d, None);
             let mut numbers = tree.numbers.clone();
             numbers.sort_unstable();
             assert!(numbers.into_iter().eq(0..m as u32));
             for (place, number) in tree.numbers.iter().enumerate() {
                 let row = tree.row(place);
                 assert_eq!(row, &rows[*number as usize * d..][..d]);
-                let values: Vec<f32> = tree.in_order(row).collect();
+                let values = tree.in_order(row);
                 let lanes = tree.leaf(place / LEAF).iter().map(|l| l[place % LEAF]);
                 assert!(lanes.eq(values.iter().copied()));
                 let mut at = 0;
