@@ -35,6 +35,7 @@ VARIANTS = {
     "dot, bags of 4": ["objective=dot", "bag_size=4"],
     "cosine, bags of 16": ["objective=cosine", "bag_size=16"],
     "cosine, half a batch": ["objective=cosine", "bag_size=half"],
+    "cosine, bags of 64, 8 networks": ["objective=cosine", "bag_size=64", "members=8"],
 }
 # Each scale: the preset it starts from, and the sets that it is run on.
 SCALES = {"h = 4096": ("paper", SMALL), "h = 256": ("sphere", SMALL + LARGE)}

@@ -31,7 +31,7 @@ use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
 use crate::error::{Error, Result};
-use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
+use crate::neighbours::{Equals, Neighbour, Neighbours, check_k, dot};
 use crate::nn::vectorised;
 use crate::training::Session;
 
@@ -40,9 +40,6 @@ const MOST_EXACT: usize = 2000;
 
 /// Rows that the exact method scores between two reports of progress.
 const STRETCH: usize = 64;
-
-/// Running sums of a product.
-const LANES: usize = 8;
 
 /// Hyper-parameters of `abod`: the variance of angles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,22 +187,6 @@ fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
         return 0.0;
     }
     (second / n_pairs - (first / n_pairs).powi(2)).max(0.0)
-}
-
-/// A product, summed in an order that depends on the width alone.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (a_body, a_tail) = a.as_chunks::<LANES>();
-    let (b_body, b_tail) = b.as_chunks::<LANES>();
-    for (a, b) in a_body.iter().zip(b_body) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + tail
 }
 
 impl Arm for AbodSpec {

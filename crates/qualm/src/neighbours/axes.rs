@@ -28,6 +28,7 @@
 
 use rayon::prelude::*;
 
+use super::distance::dot;
 use super::sample::{SAMPLE, mean};
 use crate::nn::{Mat, Threads, matmul, vectorised};
 
@@ -39,9 +40,6 @@ const ROUNDS: usize = 3;
 
 /// The part of a squared distance that pays for cross terms of the slack.
 const SHARE: f64 = 1.0 / 1024.0;
-
-/// Running sums of a product of two vectors.
-const LANES: usize = 8;
 
 /// A rotation of rows, and where it moves them.
 #[derive(Debug)]
@@ -203,21 +201,6 @@ fn reflect(values: &mut [f64], vector: &[f64]) {
     for (x, v) in values.iter_mut().zip(vector) {
         *x -= along * v;
     }
-}
-
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (a_body, a_tail) = a.as_chunks::<LANES>();
-    let (b_body, b_tail) = b.as_chunks::<LANES>();
-    for (a, b) in a_body.iter().zip(b_body) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let tail: f64 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + tail
 }
 
 #[cfg(test)]

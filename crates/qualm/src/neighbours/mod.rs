@@ -50,7 +50,7 @@ use crate::space::LIMIT;
 use crate::training::Session;
 use axes::Axes;
 use blocks::{ASKED, Blocks};
-pub(crate) use distance::squared_distance;
+pub(crate) use distance::{dot, squared_distance};
 use distinct::Distinct;
 pub(crate) use nearest::Neighbour;
 use probe::Probe;
