@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use qualm::calibrate::{Conversion, Cut};
 use qualm::data::{self, Features};
-use qualm::{Error, Fitted, Result};
+use qualm::{Fitted, Result};
 
 use crate::errors::{guarded, raised, to_json};
 use crate::rows::Rows;
@@ -188,10 +188,7 @@ impl Model {
     /// The names of the columns it was fitted on, or `None` for vectors.
     #[getter]
     fn names(&self) -> Option<Vec<String>> {
-        match self.features() {
-            Features::Columns(names) => Some(names),
-            Features::Vector { .. } => None,
-        }
+        self.read().features().names().map(<[String]>::to_vec)
     }
 
     /// Scores of the fitted rows, `(n,)`, in their order; `None` for a model from a file.
@@ -271,20 +268,9 @@ impl Model {
         in_blocks(py, rows, threads, |block, start| {
             let out = scores.get_mut(start..start + block.n_rows());
             let scored = self.read().score_into(block, out.unwrap_or_default());
-            scored.map_err(|error| after(start, error))
+            scored.map_err(|error| error.after_rows(start))
         })?;
         Ok(scores)
-    }
-}
-
-/// The error of a block with its row counted from the first of all rows.
-fn after(start: usize, error: Error) -> Error {
-    match error {
-        Error::ScoreNotFinite { row, score } => Error::ScoreNotFinite {
-            row: start + row,
-            score,
-        },
-        other => other,
     }
 }
 

@@ -85,10 +85,7 @@ impl Rows {
     /// The names of the columns, or `None` for vectors.
     #[getter]
     fn names(&self) -> Option<Vec<String>> {
-        match &self.features {
-            Features::Columns(names) => Some(names.clone()),
-            Features::Vector { .. } => None,
-        }
+        self.features.names().map(<[String]>::to_vec)
     }
 
     /// The address of the first value, which tells a view from a copy.
@@ -139,11 +136,8 @@ fn named(error: Error, features: &Features, original: Option<&Bound<'_, PyAny>>)
     };
     let (row, number) = (at.row.unwrap_or(1), at.column.as_deref().unwrap_or("1"));
     let column = number.parse::<usize>().unwrap_or(1);
-    let name = match features {
-        Features::Columns(names) => names.get(column - 1).map(String::as_str),
-        Features::Vector { .. } => None,
-    };
-    let at = Location::row(row).column(name.unwrap_or(number));
+    let name = features.names().and_then(|names| names.get(column - 1));
+    let at = Location::row(row).column(name.map_or(number, String::as_str));
     let before = original.and_then(|array| {
         let value = array.get_item((row - 1, column - 1)).ok()?;
         value.extract::<f64>().ok()

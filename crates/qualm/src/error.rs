@@ -444,6 +444,11 @@ pub enum Error {
     BadLabel { at: Location, found: String },
 
     // ---- output ---------------------------------------------------------------
+    /// Two output columns of one name.
+    #[error(
+        "column '{column}' would stand twice in the output; rename it in the input or leave it out of --id and --label"
+    )]
+    OutputTwice { column: String },
     /// An output path whose folder is not there.
     #[error("{}: cannot be written: the folder does not exist; create it first", path.display())]
     NoOutputFolder { path: PathBuf },
@@ -495,6 +500,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same error about rows that so many others stand before: a score's row is counted from
+    /// the first of all.
+    #[must_use]
+    pub fn after_rows(self, before: usize) -> Self {
+        match self {
+            Self::ScoreNotFinite { row, score } => Self::ScoreNotFinite {
+                row: before + row,
+                score,
+            },
+            other => other,
+        }
+    }
+
     /// Whether the reader of a stream went away: for a command that prints to a pipe
     /// this is the normal end, not a failure.
     #[must_use]

@@ -73,6 +73,7 @@ mod neighbours;
 mod nn;
 mod progress;
 mod rng;
+pub mod scored;
 mod space;
 mod spec;
 pub mod stats;

@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
 use qualm::calibrate::Cut;
 use qualm::data::{AtomicFile, Batch, Features, Rows, ScoreWriter, Selection, Source, format_for};
-use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning};
+use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning, scored};
 use serde::Serialize;
 
-use super::{refuse_same, scored};
+use super::refuse_same;
 use crate::args;
 use crate::config::Config;
 use crate::interrupt;

@@ -8,7 +8,6 @@ mod fit;
 mod info;
 mod json_rows;
 mod score;
-mod scored;
 
 use std::path::Path;
 

@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use qualm::Fitted;
 use qualm::calibrate::Cut;
 use qualm::data::{ScoreWriter, Selection, Source, format_for};
+use qualm::{Fitted, scored};
 use serde::Serialize;
 
 use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
-use super::{fit, refuse_same, scored};
+use super::{fit, refuse_same};
 use crate::args;
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
         |batch| {
             let scored = fitted
                 .score(batch.rows.rows())
-                .map_err(|error| in_whole_input(error, batch.first_row).into())
+                .map_err(|error| error.after_rows(batch.first_row))
                 .and_then(|scores| scored::assemble(&schema, &fitted, &batch, scores, explain))
                 .with_context(|| args.input.display().to_string())?;
             tally.n += scored.rows.num_rows();
@@ -165,17 +165,6 @@ impl Tally {
             n_outliers: 0,
             started: Instant::now(),
         }
-    }
-}
-
-/// Counts an error's row from the start of the input rather than of the batch.
-fn in_whole_input(error: qualm::Error, first_row: usize) -> qualm::Error {
-    match error {
-        qualm::Error::ScoreNotFinite { row, score } => qualm::Error::ScoreNotFinite {
-            row: first_row + row,
-            score,
-        },
-        other => other,
     }
 }
 

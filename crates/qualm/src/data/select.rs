@@ -56,6 +56,15 @@ impl Features {
         }
     }
 
+    /// The names of the columns, `(d,)`, or `None` for vectors.
+    #[must_use]
+    pub fn names(&self) -> Option<&[String]> {
+        match self {
+            Self::Columns(names) => Some(names),
+            Self::Vector { .. } => None,
+        }
+    }
+
     /// The name of feature `j` (from 0): that of its column, or `embedding[17]` in a
     /// vector; `x[17]` in a vector without name.
     #[must_use]

@@ -1,15 +1,20 @@
-//! The table of scored rows that `score` and `fit --scores` write.
+//! The table of scored rows: what the command line writes and what streams of batches become.
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt8Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use qualm::Fitted;
-use qualm::data::Batch;
 
-/// Its columns: the ids, the label if there is one, the scores, the explanations.
-pub(super) fn columns(ids: Vec<Field>, label: Option<&str>, explain: usize) -> Result<SchemaRef> {
+use crate::data::Batch;
+use crate::error::{Error, Location, Result};
+use crate::fitted::Fitted;
+
+/// Its columns: the ids, the label if there is one, `score`, `p_value` and `outlier`, and twice
+/// `explain` columns that explain the score.
+///
+/// # Errors
+/// [`Error::OutputTwice`] when two would bear one name.
+pub fn columns(ids: Vec<Field>, label: Option<&str>, explain: usize) -> Result<SchemaRef> {
     let mut fields = ids;
     fields.extend(label.map(|label| Field::new(label, DataType::UInt8, false)));
     fields.push(Field::new("score", DataType::Float64, false));
@@ -22,10 +27,9 @@ pub(super) fn columns(ids: Vec<Field>, label: Option<&str>, explain: usize) -> R
     }
     for (i, field) in fields.iter().enumerate() {
         if fields[..i].iter().any(|other| other.name() == field.name()) {
-            bail!(
-                "column '{}' would stand twice in the output; rename it in the input or leave it out of --id and --label",
-                field.name()
-            );
+            return Err(Error::OutputTwice {
+                column: field.name().clone(),
+            });
         }
     }
     Ok(Arc::new(Schema::new(fields)))
@@ -33,15 +37,23 @@ pub(super) fn columns(ids: Vec<Field>, label: Option<&str>, explain: usize) -> R
 
 /// Rows of it.
 #[derive(Debug)]
-pub(super) struct Scored {
-    pub(super) rows: RecordBatch,
-    pub(super) n_outliers: usize,
+pub struct Scored {
+    /// The table.
+    pub rows: RecordBatch,
+    /// How many of its rows lie above the model's threshold.
+    pub n_outliers: usize,
 }
 
 /// Rows of the table of these [`columns`], from the scores of a batch.
 ///
-/// `explain` is how many of the columns explain each score.
-pub(super) fn assemble(
+/// `explain` is as for [`columns`].
+///
+/// # Shapes
+/// `batch`: n rows; `scores`: `(n,)`.
+///
+/// # Errors
+/// [`Error::Arrow`] when the batch is not of these columns, and as [`Fitted::explain`].
+pub fn assemble(
     schema: &SchemaRef,
     fitted: &Fitted,
     batch: &Batch,
@@ -70,7 +82,10 @@ pub(super) fn assemble(
             columns.push(Arc::new(Float64Array::from_iter_values(shares)));
         }
     }
-    let rows =
-        RecordBatch::try_new(schema.clone(), columns).context("cannot assemble the scores")?;
+    let rows = RecordBatch::try_new(schema.clone(), columns);
+    let rows = rows.map_err(|source| Error::Arrow {
+        at: Location::default(),
+        source,
+    })?;
     Ok(Scored { rows, n_outliers })
 }
