@@ -4,9 +4,10 @@
                                                 [--rows 5000] [--seeds 5] [--table-only]
 
 Every contender of `variants.py` is fitted to every labelled set of DIR/table2, DIR/extra (the
-tables) and DIR/embeddings; of larger sets to a seeded sample of rows, the same for all. Labels
-measure and do nothing else. One process a core, one thread each. Runs are kept in
-`results.parquet` after every set and not run again; `RESULTS.md` is made from that file.
+tables), of DIR/embeddings, and of unions of these; of larger sets to a seeded sample of rows, the
+same for all. Labels measure and do nothing else. One process a core, one thread each. Runs are kept in
+`results.parquet` after every set and not run again; the tables of `RESULTS.md` and `LOCAL.md` are
+made from that file.
 """
 
 import argparse
@@ -27,25 +28,36 @@ sys.path.insert(0, str(HERE.parent))
 
 from contender import Contender, Refused, build, machine  # noqa: E402
 
+import local  # noqa: E402
 import report  # noqa: E402
-from variants import contenders  # noqa: E402
+from variants import PRESETS, contenders  # noqa: E402
 
 SUITES = {"tables": ["table2", "extra"], "embeddings": ["embeddings"]}
+# Embeddings of several kinds of rows: the sets of a network put together, outliers of each with it.
+UNIONS = {
+    "resnet18_mvtec": "resnet18_mvtec_ad_*",
+    "resnet18_cifar10_svhn": "resnet18_[cs]*_[0-9]",
+    "vit_mvtec": "vit_mvtec_ad_*",
+}
 RESULTS = HERE / "results.parquet"
 # Draws the sampled rows.
 SAMPLE_SEED = 0
 
 
 def sets(folder, kind):
-    """The files of a kind of sets: name and path."""
+    """The sets of a kind: name and files."""
+    if kind == "unions":
+        for name, pattern in UNIONS.items():
+            yield f"unions/{name}", sorted(Path(folder, "embeddings").glob(f"{pattern}.parquet"))
+        return
     for suite in SUITES[kind]:
         for path in sorted(Path(folder, suite).glob("*.parquet")):
-            yield f"{suite}/{path.stem}", path
+            yield f"{suite}/{path.stem}", [path]
 
 
-def read(path, most):
+def read(paths, most):
     """Rows and labels of a set, or of a sample of it."""
-    table = pq.read_table(path)
+    table = pa.concat_tables(pq.read_table(path) for path in paths)
     labels = table["label"].to_numpy()
     columns = [name for name in table.column_names if name != "label"]
     picked = np.arange(len(labels))
@@ -97,7 +109,7 @@ class Results:
             new.replace(RESULTS)
 
 
-def study(kind, name, path, binary, results, arguments):
+def study(kind, name, paths, binary, results, arguments):
     """Everything that is missing on one set."""
     wanted = [
         (contender, detector, keys, seed)
@@ -107,7 +119,7 @@ def study(kind, name, path, binary, results, arguments):
     ]
     if not wanted:
         return
-    rows, outlier = read(path, arguments.rows)
+    rows, outlier = read(paths, arguments.rows)
     if not outlier.any():
         return print(f"{name}: no outlier among the sampled rows, left out", flush=True)
     with tempfile.TemporaryDirectory() as folder, Contender([binary], 1) as ours:
@@ -128,7 +140,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--kinds", default=",".join(SUITES), help=", ".join(SUITES))
+    parser.add_argument("--kinds", default=",".join(PRESETS), help=", ".join(PRESETS))
     parser.add_argument("--only", default="", help="contenders, separated by semicolons")
     parser.add_argument("--rows", type=int, default=5000, help="of a set at most")
     parser.add_argument("--seeds", type=int, default=5)
@@ -143,13 +155,15 @@ def main():
         arguments.machine = machine(1)
         with ThreadPoolExecutor(arguments.jobs) as pool:
             work = [
-                pool.submit(study, kind, name, path, binary, results, arguments)
+                pool.submit(study, kind, name, paths, binary, results, arguments)
                 for kind in arguments.kinds.split(",")
-                for name, path in sets(os.environ["QUALM_DATA"], kind)
+                for name, paths in sets(os.environ["QUALM_DATA"], kind)
             ]
             for each in work:
                 each.result()
-    report.write(RESULTS, HERE / "RESULTS.md")
+    rows = pq.read_table(RESULTS).to_pylist()
+    report.write(rows, HERE / "RESULTS.md")
+    local.write(rows)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ BASELINES = ["iforest", "lof", "ocsvm", "sp", "ee", "knn", "abod", "ae", "lesinn
 PRESETS = {
     "tables": {"scaling": "standardise", "metric": "both"},
     "embeddings": {"scaling": "unit", "metric": "robust"},
+    "unions": {"scaling": "unit", "metric": "robust"},
 }
 
 # Each changes some keys of the default; the first changes none.
@@ -18,15 +19,11 @@ CHANGES = {
     "bandwidth 2": {"bandwidth": 2.0},
     "256 Fourier features": {"fourier_features": 256},
     "sphere": {"space": "sphere"},
-    "sphere, diagonal": {"space": "sphere", "covariance": "diagonal"},
     "centred unit sphere": {"space": "unit", "centre": True},
     # The objective.
     "bags of 4": {"bag_size": 4},
     "bags of 16": {"bag_size": 16},
     "cosine, half a batch a bag": {"objective": "cosine", "bag_size": "half"},
-    "local bags, 10 cells": {"bags": "local", "cells": 10},
-    "local bags, 50 cells": {"bags": "local", "cells": 50},
-    "diagonal": {"covariance": "diagonal"},
     "diagonal, entropy": {"covariance": "diagonal", "statistic": "entropy"},
     "log-variances bounded at 4": {"log_variance_bound": 4.0},
     "view noise 0.1": {"view_noise": 0.1},
@@ -34,8 +31,7 @@ CHANGES = {
     "hidden 256": {"hidden": 256},
     "2 layers": {"layers": 2},
     "min_steps 3000": {"min_steps": 3000},
-    "2 members": {"members": 2},
-    "8 members": {"members": 8},
+    "4 members": {"members": 4},
     # What was the default before.
     "before this study": {
         "metric": "euclidean",
@@ -54,11 +50,45 @@ CHANGES = {
     },
 }
 
+# Local bags: in the space of the preset, and on the sphere, which has no neighbourhood of its own.
+CELLS = {"tables": [2, 5, 10, 20, 50, 200], "embeddings": [2, 10, 50], "unions": [10, 20, 50, 200]}
+BAGS = {"tables": [2, 4, 8], "embeddings": [2, 8], "unions": [2, 4, 8]}
+SPHERES = {
+    "tables": {"space": "sphere"},
+    "embeddings": {"space": "unit", "centre": True},
+    "unions": {"space": "unit", "centre": True},
+}
+
+
+CLUSTERS = SPHERES["embeddings"] | {"bags": "local", "bag_size": 4, "cells": "auto"}
+
+
+def in_cells(cells, bag_size=2):
+    return {"bags": "local", "cells": cells, "bag_size": bag_size}
+
+
+def local_bags(kind):
+    """Name and keys of the models that are compared for local bags alone."""
+    for cells in CELLS[kind]:
+        yield f"local bags, {cells} cells", in_cells(cells)
+    for rows in BAGS[kind]:
+        # With bags of two these are among the changes.
+        if rows > 2:
+            yield f"sphere, bags of {rows}", SPHERES[kind] | {"bag_size": rows}
+        for cells in CELLS[kind]:
+            name = f"sphere, local bags of {rows}, {cells} cells"
+            yield name, SPHERES[kind] | in_cells(cells, rows)
+
 
 def contenders(kind):
     """Name, detector and keys of everything that is run on a kind of sets."""
-    for name, keys in CHANGES.items():
+    for name, keys in [*CHANGES.items(), *local_bags(kind)]:
         yield name, "dum", PRESETS[kind] | keys
+    if kind != "unions":
+        other = {"tables": "embeddings", "embeddings": "tables"}[kind]
+        yield f"preset of {other}", "dum", PRESETS[other]
+    yield "preset auto", "dum", {"scaling": "auto", "metric": "auto"}
+    yield "preset clusters", "dum", PRESETS["embeddings"] | CLUSTERS
     for name in BASELINES:
         yield name, name, {}
         if kind == "tables" and name != "iforest":

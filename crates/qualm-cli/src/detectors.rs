@@ -48,10 +48,11 @@ pub(crate) fn help() -> String {
         let _ = writeln!(text, "  {name:<8} {}", words(name).unwrap_or_default());
     }
     text + "
-Presets of dum: default (tables), embedding (vectors), features (an encoder's outputs after its
-last rectifier), sphere (tables: one variance a column, explains itself), paper (the published
-recipe to the letter). Without --preset: embedding for .npy, .npz and vector columns, default
-otherwise.
+Presets of dum: default (tables), embedding (vectors), auto (one of the two, by the columns),
+clusters (vectors of several kinds, such as classes of images), features (an encoder's outputs
+after its last rectifier), sphere (tables: one variance a column, explains itself), paper (the
+published recipe to the letter). Without --preset: embedding for .npy, .npz and vector columns,
+default otherwise.
 Presets of the other detectors: default (the usual hyper-parameters), paper (the same, each
 feature scaled to [0, 1] first). --set space=standardise, unit or sphere scales otherwise."
 }
@@ -67,7 +68,7 @@ mod tests {
             assert!(!words.is_empty(), "{name}");
             assert!(help().contains(words), "{name}");
             let more: &[&str] = if *name == "dum" {
-                &["sphere", "embedding", "features"]
+                &["sphere", "embedding", "auto", "clusters", "features"]
             } else {
                 &[]
             };

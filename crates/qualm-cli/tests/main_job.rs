@@ -10,7 +10,7 @@
 mod common;
 
 use common::files::{csv, rows, with_column};
-use common::{Folder, column, table};
+use common::{Folder, SMALL, column, table};
 
 #[test]
 fn the_columns_are_ids_score_p_value_outlier() {
@@ -248,7 +248,7 @@ fn the_same_seed_gives_the_same_bytes_at_any_thread_count() {
             "--threads",
             threads,
         ];
-        args.extend(common::SMALL);
+        args.extend(SMALL);
         let mut command = folder.command(&args);
         let output = command.env("SOURCE_DATE_EPOCH", "1700000000").output();
         common::Ran::from(output.unwrap()).ok();
@@ -268,6 +268,42 @@ fn the_same_seed_gives_the_same_bytes_at_any_thread_count() {
     );
     assert_eq!(scores, folder.scores("2.qualm", "t.csv", &[]));
     assert_ne!(scores, folder.scores("4.qualm", "t.csv", &[]));
+}
+
+#[test]
+fn the_preset_auto_asks_the_columns_and_says_what_they_said() {
+    let folder = Folder::new();
+    let names: Vec<String> = (0..20).map(|j| format!("c{j}")).collect();
+    for (file, widest, chosen) in [
+        ("alike.csv", 1, ["unit", "robust"]),
+        ("wide.csv", 1000, ["standardise", "both"]),
+    ] {
+        let row = |i: u32| -> String {
+            let value = |j: u32| (i * 7919 + j * 104_729) % 101 * if j == 3 { widest } else { 1 };
+            let values: Vec<String> = (0..20).map(|j| value(j).to_string()).collect();
+            values.join(",")
+        };
+        let rows: Vec<String> = (0..60).map(row).collect();
+        let table = format!("{}\n{}\n", names.join(","), rows.join("\n"));
+        std::fs::write(folder.path(file), table).unwrap();
+        let fit = |model: &str, more: &[&str]| {
+            let args = [&["fit", file, "-o", model, "--json"], &SMALL[..], more].concat();
+            folder.run(&args).ok()
+        };
+        let auto = fit("auto.qualm", &["--preset", "auto"]);
+        let spec = &auto.json()["spec"];
+        assert_eq!([&spec["scaling"], &spec["metric"]], chosen, "{file}");
+        let said = format!(
+            "by the rows: metric=\"{}\", scaling=\"{}\"",
+            chosen[1], chosen[0]
+        );
+        assert!(auto.stderr.contains(&said), "{}", auto.stderr);
+        // The model is the one of the preset that was chosen, to the bit.
+        let preset = if widest == 1 { "embedding" } else { "default" };
+        fit("preset.qualm", &["--preset", preset]);
+        let scores = |model: &str| folder.run(&["score", model, file]).ok().stdout;
+        assert_eq!(scores("auto.qualm"), scores("preset.qualm"), "{file}");
+    }
 }
 
 #[test]

@@ -187,6 +187,7 @@ def test_presets(cls):
 
 def test_the_model_has_more_presets():
     assert qualm.DUM.from_preset("embedding").scaling == "unit"
+    assert qualm.DUM.from_preset("clusters").cells == "auto"
     assert qualm.DUM.from_preset("sphere", hidden=32).hidden == 32
 
 

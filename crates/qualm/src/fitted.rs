@@ -99,6 +99,7 @@ impl Fitted {
         spec.device().check()?;
         memory::check(spec.memory(rows.n_rows(), rows.n_cols()))?;
         spec.check_device_memory(rows.n_rows(), rows.n_cols())?;
+        let spec = spec.for_rows(rows);
         let digest = sha256_of_values(rows.as_slice());
         let blank = Checkpoint {
             spec: spec.clone(),
@@ -125,7 +126,7 @@ impl Fitted {
         let calibration = Calibration::new(scores)?;
         let diagnostics = outcome.diagnostics.with_scores(calibration.scores());
         let mut fitted = Self {
-            spec: spec.clone(),
+            spec,
             features: Features::Vector {
                 name: None,
                 width: rows.n_cols(),
@@ -316,7 +317,7 @@ impl Fitted {
         Ok(())
     }
 
-    /// The specification it was fitted by.
+    /// The specification it was fitted by, with what that left to the rows decided.
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.spec

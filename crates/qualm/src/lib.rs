@@ -86,7 +86,9 @@ pub use baselines::{
 pub use checkpoint::Checkpoint;
 pub use detector::Variances;
 pub use diagnostics::Diagnostics;
-pub use dum::{BagSize, Bags, Covariance, Device, DumSpec, Half, Similarity, Statistic};
+pub use dum::{
+    Auto, BagSize, Bags, CellCount, Covariance, Device, DumSpec, Half, Similarity, Statistic,
+};
 pub use error::{DeviceError, Error, Location, Names, Result};
 pub use explain::Contribution;
 pub use fitted::{Fitted, Provenance, Reference, Roles};

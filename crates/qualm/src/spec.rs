@@ -139,6 +139,14 @@ impl Spec {
         }
     }
 
+    /// The same Spec with what it leaves to the rows decided by them.
+    pub(crate) fn for_rows(&self, rows: Rows<'_>) -> Self {
+        match self {
+            Self::Dum(spec) => Self::Dum(spec.for_rows(rows)),
+            other => other.clone(),
+        }
+    }
+
     /// Where it is fitted.
     #[must_use]
     pub fn device(&self) -> Device {

@@ -9,6 +9,7 @@ use qualm::calibrate::Cut;
 use qualm::data::{AtomicFile, Batch, Features, Rows, ScoreWriter, Selection, Source, format_for};
 use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning, scored};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::refuse_same;
 use crate::args;
@@ -99,6 +100,12 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     for warning in &provenance.warnings {
         output.warn(warning.to_string());
     }
+    if *fitted.spec() != spec {
+        output.note(format!(
+            "note: by the rows: {}",
+            decided(&spec, fitted.spec())
+        ));
+    }
     let report = Report {
         model: &args.output,
         scores: args.scores.as_deref(),
@@ -112,9 +119,24 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         model_bytes: std::fs::metadata(&args.output).map_or(0, |m| m.len()),
         half_agreement,
         warnings: &provenance.warnings,
-        spec: &spec,
+        spec: fitted.spec(),
     };
     output.result(&report, || text(&report, elapsed, cut, &fitted))
+}
+
+/// The keys that the rows have decided.
+fn decided(asked: &Spec, fitted: &Spec) -> String {
+    let keys = |spec| match serde_json::to_value(spec) {
+        Ok(Value::Object(keys)) => keys,
+        _ => Map::new(),
+    };
+    let asked = keys(asked);
+    let changed = keys(fitted).into_iter();
+    let changed = changed.filter(|(key, value)| asked.get(key) != Some(value));
+    let words: Vec<String> = changed
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    words.join(", ")
 }
 
 fn text(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) -> String {

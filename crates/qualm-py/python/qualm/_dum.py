@@ -16,8 +16,10 @@ class DUM(Detector):
 
     The defaults are the preset ``default``, for tables. For vectors whose geometry has a meaning,
     such as sentence or image embeddings, use ``DUM.from_preset("embedding")``; further presets
-    are ``features`` (an encoder's outputs after its last rectifier), ``sphere`` (tables; explains
-    itself by column) and ``paper`` (the published recipe to the letter).
+    are ``auto`` (one of these two, by the columns), ``clusters`` (vectors of several kinds, such
+    as classes of images), ``features`` (an encoder's outputs after its last rectifier),
+    ``sphere`` (tables; explains itself by column) and ``paper`` (the published recipe to the
+    letter).
 
     Parameters
     ----------
@@ -31,11 +33,13 @@ class DUM(Detector):
         For space 'kernel': the kernel's bandwidth, in medians of the distance between two rows.
     fourier_features : int
         For space 'kernel': how many; even, 2 to 65,536.
-    scaling : {'standardise', 'unit'}
-        For space 'kernel': what rows are scaled to first.
-    metric : {'both', 'euclidean', 'robust'}
+    scaling : {'standardise', 'unit', 'auto'}
+        For space 'kernel': what rows are scaled to first. 'auto' is 'unit' where no column has a
+        tenth of the variance of all, 'standardise' otherwise.
+    metric : {'both', 'euclidean', 'robust', 'auto'}
         For space 'kernel': which distance the kernel is of; 'robust' is a Mahalanobis distance in
-        a robust, shrunken covariance, 'both' lets members take turns.
+        a robust, shrunken covariance, 'both' lets members take turns. 'auto' is 'robust' where no
+        column has a tenth of the variance of all, 'both' otherwise.
     covariance : {'circular', 'diagonal'}
         One variance for all dimensions, or one for each.
     objective : {'dot', 'cosine'}
@@ -44,8 +48,8 @@ class DUM(Detector):
         Rows in a bag, or half of a batch.
     bags : {'global', 'local'}
         Whether a pair of bags is drawn from all rows or from one k-means cell.
-    cells : int
-        For local bags: how many cells.
+    cells : int or 'auto'
+        For local bags: how many cells; 'auto' is one for every 60 rows, at most 200.
     hidden, layers : int
         Width of the hidden layers, 1 to 65,536, and number of linear layers, 1 to 64.
     epochs : int
@@ -105,13 +109,13 @@ class DUM(Detector):
         centre: bool = False,
         bandwidth: float = 1.0,
         fourier_features: int = 512,
-        scaling: Literal["standardise", "unit"] = "standardise",
-        metric: Literal["both", "euclidean", "robust"] = "both",
+        scaling: Literal["standardise", "unit", "auto"] = "standardise",
+        metric: Literal["both", "euclidean", "robust", "auto"] = "both",
         covariance: Literal["circular", "diagonal"] = "circular",
         objective: Literal["dot", "cosine"] = "dot",
         bag_size: int | Literal["half"] = 2,
         bags: Literal["global", "local"] = "global",
-        cells: int = 50,
+        cells: int | Literal["auto"] = "auto",
         hidden: int = 64,
         layers: int = 3,
         epochs: int = 30,

@@ -63,6 +63,8 @@ impl Spec {
         progress: &mut dyn Progress,
     ) -> Result<f64> {
         let n_rows = rows.n_rows();
+        // Both halves are asked what all rows say.
+        let spec = self.for_rows(rows);
         let mut order: Vec<usize> = (0..n_rows).collect();
         order.shuffle(&mut stream(seed, Purpose::Halves, [0, 0]));
         let (first, second) = order.split_at_mut(n_rows.div_ceil(2));
@@ -70,7 +72,7 @@ impl Spec {
         let mut scores = |half: &mut [usize], what, seed| {
             half.sort_unstable();
             let progress = &mut *progress;
-            self.half_scores(rows, half, &picked, seed, &mut Listener { what, progress })
+            spec.half_scores(rows, half, &picked, seed, &mut Listener { what, progress })
         };
         let first = scores(first, FIRST, seed)?;
         let second = scores(second, SECOND, seed.wrapping_add(1))?;

@@ -3,9 +3,10 @@
 
 use safetensors::{Dtype, SafeTensors};
 
+use super::choices::BagSize;
 use super::engine::{Cpu, Engine};
 use super::objective::{Covariance, Objective, Similarity};
-use super::spec::{BagSize, DumSpec};
+use super::spec::DumSpec;
 use super::statistic::Statistic;
 use super::train::Plan;
 use crate::nn::{AdamState, Mlp};

@@ -14,6 +14,7 @@
 //! is the recipe to the letter.
 
 mod cells;
+mod choices;
 pub(crate) mod device;
 pub(crate) mod engine;
 #[cfg(test)]
@@ -34,10 +35,11 @@ use crate::nn::{Mlp, PADDED, Scratch, Threads};
 use crate::progress::Warning;
 use crate::space::Space;
 use crate::training::Session;
+pub use choices::{Auto, BagSize, Bags, CellCount, Device, Half};
 use device::Remote;
 use engine::clamp;
 pub use objective::{Covariance, Similarity};
-pub use spec::{BagSize, Bags, Device, DumSpec, Half};
+pub use spec::DumSpec;
 pub use statistic::Statistic;
 pub(crate) use train::{Plan, Trainer};
 

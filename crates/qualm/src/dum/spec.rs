@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choices::{Auto, BagSize, Bags, CellCount, Device, Half};
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 use super::train::CACHED;
@@ -11,7 +12,7 @@ use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, require};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, Mlp, Workspace};
-use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions};
+use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions, one_unit};
 use crate::training::Session;
 
 /// Every choice of the Deep Uncertainty Model.
@@ -41,9 +42,8 @@ pub struct DumSpec {
     pub bag_size: BagSize,
     /// Where the rows of a pair of bags come from.
     pub bags: Bags,
-    /// Local bags only: number of k-means cells, at least 1. Cells too small to fill two
-    /// bags are joined to their neighbours.
-    pub cells: usize,
+    /// Local bags only: how many k-means cells.
+    pub cells: CellCount,
     /// Width of the hidden layers, h. 1 to 65,536.
     pub hidden: usize,
     /// Linear layers, at least 1; the paper has 3.
@@ -75,49 +75,6 @@ pub struct DumSpec {
     pub device: Device,
 }
 
-/// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number of rows or \"half\"")]
-pub enum BagSize {
-    /// This many rows.
-    Rows(usize),
-    /// Half of the batch, which the paper leaves open.
-    Half(Half),
-}
-
-/// The word `"half"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Half {
-    /// The word `"half"`.
-    Half,
-}
-
-/// Where the rows of a pair of bags come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Bags {
-    /// From all rows: the paper's objective.
-    Global,
-    /// From one k-means cell, drawn by its share of the rows: each row is then ranked
-    /// against its own neighbourhood.
-    Local,
-}
-
-/// Where the network is trained and run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Device {
-    /// The processor.
-    Cpu,
-    /// An NVIDIA card, through CUDA; needs the feature `cuda`.
-    Cuda,
-    /// A graphics card, through Vulkan or Metal; needs the feature `wgpu`.
-    Wgpu,
-}
-
 impl Default for DumSpec {
     fn default() -> Self {
         Self {
@@ -131,7 +88,7 @@ impl Default for DumSpec {
             objective: Similarity::Dot,
             bag_size: BagSize::Rows(2),
             bags: Bags::Global,
-            cells: 50,
+            cells: CellCount::Auto(Auto::Auto),
             hidden: 64,
             layers: 3,
             epochs: 30,
@@ -151,7 +108,15 @@ impl Default for DumSpec {
 
 impl DumSpec {
     /// Names of the presets.
-    pub const PRESETS: &[&str] = &["default", "sphere", "embedding", "paper", "features"];
+    pub const PRESETS: &[&str] = &[
+        "default",
+        "sphere",
+        "embedding",
+        "paper",
+        "features",
+        "auto",
+        "clusters",
+    ];
 
     /// A preset by name.
     ///
@@ -159,8 +124,13 @@ impl DumSpec {
     ///   between rows and one of a robust Mahalanobis distance.
     /// - `embedding`, for vectors whose geometry has a meaning: rows on the unit sphere, then
     ///   the robust distance.
+    /// - `auto`: `embedding` where no column has a tenth of the variance of all, `default`
+    ///   otherwise.
+    /// - `clusters`, for vectors whose usual rows are of several kinds, as the classes of an
+    ///   image encoder are: bags from one neighbourhood each, on the centred unit sphere.
     /// - `features`, for the outputs of an encoder after its last rectifier: the paper's
-    ///   objective on values as they are, whose size says how much was recognised.
+    ///   objective on values as they are, whose size says how much was recognised; bounded, and
+    ///   scored by the mean of the log-variances, because their largest is chance.
     /// - `sphere`, for tables whose scores should explain themselves: one variance for each
     ///   column.
     /// - `paper`: the recipe of the paper to the letter.
@@ -187,8 +157,22 @@ impl DumSpec {
                 metric: KernelMetric::Robust,
                 ..Self::default()
             }),
+            "auto" => Ok(Self {
+                scaling: KernelScaling::Auto,
+                metric: KernelMetric::Auto,
+                ..Self::default()
+            }),
+            "clusters" => Ok(Self {
+                space: SpaceKind::Unit,
+                centre: true,
+                bags: Bags::Local,
+                bag_size: BagSize::Rows(4),
+                ..Self::default()
+            }),
             "features" => Ok(Self {
                 space: SpaceKind::Identity,
+                log_variance_bound: 10.0,
+                statistic: Statistic::Entropy,
                 ..literal
             }),
             "sphere" => Ok(Self {
@@ -222,6 +206,7 @@ impl DumSpec {
             BagSize::Rows(m) => m,
             BagSize::Half(_) => self.batch_size / 2,
         };
+        let cells = self.cells.of(0);
         [
             (
                 "bandwidth",
@@ -255,9 +240,9 @@ impl DumSpec {
             ),
             (
                 "cells",
-                self.cells as f64,
-                (1..=1_000_000).contains(&self.cells),
-                "1 to 1000000",
+                cells as f64,
+                (1..=1_000_000).contains(&cells),
+                "1 to 1000000 or \"auto\"",
             ),
             (
                 "hidden",
@@ -327,6 +312,26 @@ impl DumSpec {
             scaling: self.scaling,
             metric: self.metric,
         }
+    }
+
+    /// The same with what is left to the rows decided by them.
+    pub(crate) fn for_rows(&self, rows: Rows<'_>) -> Self {
+        let mut spec = self.clone();
+        let asks = self.scaling == KernelScaling::Auto || self.metric == KernelMetric::Auto;
+        if self.space == SpaceKind::Kernel && asks {
+            let (scaling, metric) = if one_unit(rows) {
+                (KernelScaling::Unit, KernelMetric::Robust)
+            } else {
+                (KernelScaling::Standardise, KernelMetric::Both)
+            };
+            if spec.scaling == KernelScaling::Auto {
+                spec.scaling = scaling;
+            }
+            if spec.metric == KernelMetric::Auto {
+                spec.metric = metric;
+            }
+        }
+        spec
     }
 
     pub(crate) fn adam(&self) -> Adam {
@@ -400,6 +405,7 @@ impl Arm for DumSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Matrix;
 
     #[test]
     fn every_preset_is_valid_and_the_paper_is_the_paper() {
@@ -413,6 +419,28 @@ mod tests {
             DumSpec::preset("best"),
             Err(Error::UnknownPreset { .. })
         ));
+    }
+
+    #[test]
+    fn auto_asks_the_rows_and_leaves_what_was_chosen() {
+        let auto = DumSpec::preset("auto").unwrap();
+        // Twenty columns alike; then one of them a thousand times as wide.
+        let alike: Vec<f32> = (0..4000).map(|i| ((i * 7919) % 101) as f32).collect();
+        let mut wide = alike.clone();
+        wide.iter_mut().step_by(20).for_each(|x| *x *= 1000.0);
+        let alike = Matrix::new(alike, 20).unwrap();
+        let wide = Matrix::new(wide, 20).unwrap();
+        let embedding = DumSpec::preset("embedding").unwrap();
+        assert_eq!(auto.for_rows(alike.rows()), embedding);
+        assert_eq!(auto.for_rows(wide.rows()), DumSpec::default());
+        let chosen = DumSpec {
+            metric: KernelMetric::Euclidean,
+            ..auto
+        };
+        let settled = chosen.for_rows(alike.rows());
+        assert_eq!(settled.metric, KernelMetric::Euclidean);
+        assert_eq!(settled.scaling, KernelScaling::Unit);
+        assert_eq!(embedding.for_rows(wide.rows()), embedding);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::cells::{self, Cells};
+use super::choices::{BagSize, Bags, Device};
 use super::engine::Engine;
-use super::spec::{BagSize, Bags, Device, DumSpec};
+use super::spec::DumSpec;
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::nn::Threads;
@@ -260,7 +261,8 @@ impl Trainer<'_> {
         let mut rng = stream(self.seed, Purpose::Cells, [self.member as u64, 0]);
         let sample = sample(&mut rng, n, cells::SAMPLE);
         // Four pairs a cell on average, so that few cells have to be dissolved.
-        let n_cells = self.spec.cells.min(n.div_ceil(8 * self.plan.bag_size));
+        let most = n.div_ceil(8 * self.plan.bag_size);
+        let n_cells = self.spec.cells.of(n).min(most);
         let centres = cells::centres(&self.vectors(&sample), d, n_cells, &mut rng);
         let mut nearest = vec![0; n];
         let all: Vec<usize> = (0..n).collect();
@@ -276,7 +278,7 @@ impl Trainer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dum::spec::Half;
+    use crate::dum::Half;
 
     fn spec(bag_size: BagSize) -> DumSpec {
         DumSpec {

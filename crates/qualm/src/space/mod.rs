@@ -63,6 +63,9 @@ pub enum KernelScaling {
     Standardise,
     /// Each row to Euclidean norm 1: for vectors whose geometry has a meaning.
     Unit,
+    /// By the rows: to norm 1 where [no column dominates](KernelMetric::Auto), each feature
+    /// otherwise. A fitted model's Spec says which it was.
+    Auto,
 }
 
 /// Which distance between scaled rows the kernel of [`SpaceKind::Kernel`] is of.
@@ -77,6 +80,21 @@ pub enum KernelMetric {
     Robust,
     /// Members of an ensemble take turns, the first with the Euclidean one.
     Both,
+    /// By the rows: robust where no column has a tenth of the variance of all, as in the
+    /// outputs of a network and in tables of many columns of one unit; both otherwise. A
+    /// fitted model's Spec says which it was.
+    Auto,
+}
+
+/// The share of all variance from which on a column dominates the length of a row.
+const DOMINANT: f64 = 0.1;
+
+/// Whether columns seem to have one unit, so that lengths and angles of rows have a meaning: no
+/// column has so large a share of the variance that it alone would decide them.
+pub(crate) fn one_unit(rows: Rows<'_>) -> bool {
+    let variances = Columns::of(rows).deviation.into_iter().map(|s| s * s);
+    let (most, sum) = variances.fold((0.0f64, 0.0), |(most, sum), v| (most.max(v), sum + v));
+    most < DOMINANT * sum
 }
 
 /// What a space needs besides its name.
@@ -101,7 +119,8 @@ impl SpaceOptions {
         match self.metric {
             KernelMetric::Euclidean => false,
             KernelMetric::Robust => true,
-            KernelMetric::Both => !member.is_multiple_of(2),
+            // A Spec asks the rows before it is fitted.
+            KernelMetric::Both | KernelMetric::Auto => !member.is_multiple_of(2),
         }
     }
 

@@ -156,6 +156,16 @@ fn deep_uncertainty() -> Vec<Case> {
             Planted::Row { above: 3 },
         ),
         dum(
+            "dum: clusters",
+            json!({"space": "unit", "centre": true, "bags": "local", "bag_size": 4}),
+            Planted::Row { above: 3 },
+        ),
+        dum(
+            "dum: auto",
+            json!({"scaling": "auto", "metric": "auto"}),
+            Planted::Column { above: 9 },
+        ),
+        dum(
             "dum: minmax diagonal, half a batch, no bound (the paper's recipe)",
             json!({
                 "space": "minmax", "covariance": "diagonal", "bag_size": "half",

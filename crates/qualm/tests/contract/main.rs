@@ -167,7 +167,7 @@ fn a_saved_model_is_the_model_bit_for_bit() {
         for loaded in [Fitted::load(&path), Fitted::from_bytes(&bytes)] {
             let loaded = loaded.unwrap();
             assert_eq!(loaded.to_bytes().unwrap(), bytes, "{}", case.name);
-            assert_eq!(loaded.spec(), &case.spec);
+            assert_eq!(loaded.spec(), fitted.spec());
             assert_eq!(loaded.cut(), Cut::Contamination(0.125));
             assert_eq!(loaded.provenance(), fitted.provenance());
             assert_eq!(loaded.calibration(), fitted.calibration());

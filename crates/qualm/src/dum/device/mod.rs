@@ -25,8 +25,9 @@ mod webgpu;
 use std::fmt;
 use std::str::FromStr;
 
+use super::choices::Device;
 use super::engine::{Cpu, Engine};
-use super::spec::{Device, DumSpec};
+use super::spec::DumSpec;
 use super::train::Plan;
 use crate::error::{DeviceError, Error, Result};
 use crate::nn::Mlp;

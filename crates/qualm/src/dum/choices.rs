@@ -1,0 +1,111 @@
+//! What the keys of a [`DumSpec`](super::DumSpec) may be, where that is not a number.
+
+use serde::{Deserialize, Serialize};
+
+/// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number of rows or \"half\"")]
+pub enum BagSize {
+    /// This many rows.
+    Rows(usize),
+    /// Half of the batch, which the paper leaves open.
+    Half(Half),
+}
+
+/// The word `"half"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Half {
+    /// The word `"half"`.
+    Half,
+}
+
+/// Where the rows of a pair of bags come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Bags {
+    /// From all rows: the paper's objective.
+    Global,
+    /// From one k-means cell, drawn by its share of the rows: each row is then ranked
+    /// against its own neighbourhood.
+    Local,
+}
+
+/// How many k-means cells local bags are drawn from: a number, or `"auto"`.
+///
+/// There are never more than one for every `8 bag_size` rows, so that a cell has four pairs
+/// of bags on average, and cells too small to fill one are joined to their neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number of cells or \"auto\"")]
+pub enum CellCount {
+    /// This many, 1 to 1,000,000.
+    Number(usize),
+    /// One for every [`CellCount::ROWS`] rows, at most [`CellCount::MOST`].
+    Auto(Auto),
+}
+
+/// The word `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auto {
+    /// The word `"auto"`.
+    Auto,
+}
+
+impl CellCount {
+    /// Rows for each cell of `"auto"`: few enough that each kind of rows has cells of its own,
+    /// and enough for pairs of bags. Measured in bench/study/LOCAL.md.
+    pub const ROWS: usize = 60;
+
+    /// Cells of `"auto"` at the most: kinds of rows do not grow in number with the rows.
+    pub const MOST: usize = 200;
+
+    /// The number for so many rows, at least 1.
+    pub(crate) fn of(self, n_rows: usize) -> usize {
+        match self {
+            Self::Number(number) => number,
+            Self::Auto(_) => (n_rows / Self::ROWS).clamp(1, Self::MOST),
+        }
+    }
+}
+
+/// Where the network is trained and run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA card, through CUDA; needs the feature `cuda`.
+    Cuda,
+    /// A graphics card, through Vulkan or Metal; needs the feature `wgpu`.
+    Wgpu,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DumSpec;
+    use crate::detector::Arm;
+
+    #[test]
+    fn cells_are_a_number_or_one_for_so_many_rows() {
+        let cells = |json: &str| serde_json::from_str::<CellCount>(json).unwrap();
+        assert_eq!(cells("7").of(9000), 7);
+        assert_eq!(cells("\"auto\"").of(9000), 150);
+        assert_eq!(cells("\"auto\"").of(90_000), 200);
+        assert_eq!(cells("\"auto\"").of(119), 1);
+        assert_eq!(cells("\"auto\"").of(5), 1);
+        assert!(serde_json::from_str::<CellCount>("\"many\"").is_err());
+        let none = DumSpec {
+            cells: CellCount::Number(0),
+            ..DumSpec::default()
+        };
+        let message = none.validate().unwrap_err().to_string();
+        assert!(
+            message.contains("cells") && message.contains("auto"),
+            "{message}"
+        );
+    }
+}
