@@ -68,6 +68,12 @@ bench-scaling *ARGS:
 study *ARGS:
     python3 bench/study/study.py {{ARGS}}
 
+# Local bags and `features` on the features of an image encoder: needs QUALM_DATA, QUALM_MODELS, and
+# numpy, pyarrow, pillow, torch and safetensors
+study-images *ARGS:
+    cargo build --release --locked
+    python3 bench/study/images.py {{ARGS}}
+
 # What diagnostics have to do with AUROC, written into docs/diagnostics.md: needs QUALM_DATA
 study-diagnostics *ARGS:
     python3 bench/study/diagnostics.py {{ARGS}}

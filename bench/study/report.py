@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from contender import between_marks, table
 
-from variants import BASELINES, contenders, local_bags
+from variants import BASELINES, PRESETS, contenders, local_bags
 
 SHIPPED = "as shipped"
 
@@ -99,7 +99,8 @@ class Kind:
 def write(rows, document):
     """The tables of every kind of sets, into the document."""
     text = ""
-    for name in sorted({row["kind"] for row in rows}, reverse=True):
+    there = {row["kind"] for row in rows}
+    for name in (name for name in PRESETS if name in there):
         for most in sorted({row["rows"] for row in rows if row["kind"] == name}, reverse=True):
             kind = Kind(name, [r for r in rows if r["kind"] == name and r["rows"] == most])
             title = f"{name.capitalize()}, {len(kind.sets)} sets of at most {most:,} rows"

@@ -9,6 +9,15 @@ PRESETS = {
     "unions": {"scaling": "unit", "metric": "robust"},
 }
 
+# The preset `features`, but as wide and as long as the default.
+FEATURES = {
+    "space": "identity",
+    "covariance": "diagonal",
+    "bag_size": "half",
+    "members": 1,
+    "statistic": "entropy",
+}
+
 # Each changes some keys of the default; the first changes none.
 CHANGES = {
     "as shipped": {},
@@ -40,14 +49,8 @@ CHANGES = {
         "hidden": 256,
         "members": 1,
     },
-    # Post-ReLU features as they are, the paper's objective to the letter.
-    "features": {
-        "space": "identity",
-        "covariance": "diagonal",
-        "bag_size": "half",
-        "members": 1,
-        "log_variance_bound": 0.0,
-    },
+    "features": FEATURES,
+    "features, unbounded, norm": FEATURES | {"log_variance_bound": 0.0, "statistic": "norm"},
 }
 
 # Local bags: in the space of the preset, and on the sphere, which has no neighbourhood of its own.

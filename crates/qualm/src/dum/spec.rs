@@ -206,7 +206,6 @@ impl DumSpec {
             BagSize::Rows(m) => m,
             BagSize::Half(_) => self.batch_size / 2,
         };
-        let cells = self.cells.of(0);
         [
             (
                 "bandwidth",
@@ -240,8 +239,8 @@ impl DumSpec {
             ),
             (
                 "cells",
-                cells as f64,
-                (1..=1_000_000).contains(&cells),
+                self.cells.of(0) as f64,
+                (1..=1_000_000).contains(&self.cells.of(0)),
                 "1 to 1000000 or \"auto\"",
             ),
             (

@@ -151,11 +151,6 @@ fn deep_uncertainty() -> Vec<Case> {
             Planted::Row { above: 3 },
         ),
         dum(
-            "dum: unit centred, local bags",
-            json!({"space": "unit", "centre": true, "bags": "local", "cells": 4}),
-            Planted::Row { above: 3 },
-        ),
-        dum(
             "dum: clusters",
             json!({"space": "unit", "centre": true, "bags": "local", "bag_size": 4}),
             Planted::Row { above: 3 },
