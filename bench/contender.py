@@ -100,9 +100,9 @@ def machine(threads):
     return f"{os.cpu_count()} cores, {threads} threads, {processor()}, {memory} GiB; {rustc}"
 
 
-def between_marks(path, text):
-    """Replaces what stands between the marks of a document."""
-    begin, end = "<!-- tables: begin -->\n", "<!-- tables: end -->\n"
+def between_marks(path, text, name="tables"):
+    """Replaces what stands between the two marks of a document that bear a name."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
     head, rest = path.read_text().split(begin)
     path.write_text(head + begin + text + end + rest.split(end)[1])
 

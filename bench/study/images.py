@@ -5,8 +5,7 @@
 A ResNet-20 that classifies CIFAR-10 turns images into features; every contender is fitted to those
 of training images, without labels, and ranks test images against images of other kinds. Needs
 numpy, pyarrow, pillow, torch and safetensors, and the command line in target/release. Goes on
-where it was stopped: each fit is a line of `images.csv`, of which `images.md` is made and pasted
-into `LOCAL.md`.
+where it was stopped: each fit is a line of `images.csv`, of which the tables of `LOCAL.md` are made.
 """
 
 import argparse
@@ -26,7 +25,7 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from contender import ROOT, table, write_csv  # noqa: E402
+from contender import ROOT, between_marks, table, write_csv  # noqa: E402
 
 from study import auroc  # noqa: E402
 from variants import BASELINES  # noqa: E402
@@ -225,9 +224,7 @@ def main():
                     for seed in range(seeds):
                         if (kind, contender[0], seed) not in done:
                             keep(run(folder, kind, contender, seed))
-    (HERE / "images.md").write_text(shown(rows))
-    paste = [sys.executable, ROOT / "scripts" / "paste.py"]
-    subprocess.run([*paste, HERE / "images.md", HERE / "LOCAL.md", "images"], check=True)
+    between_marks(HERE / "LOCAL.md", shown(rows), "images")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """What local bags do on the shown sets: the tables of LOCAL.md, from results.parquet."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-from contender import ROOT, table
+from contender import between_marks, table
 
 from report import Kind, mean, number
 from variants import BAGS, CELLS, SPHERES
@@ -111,6 +109,4 @@ def write(rows):
             continue
         text += "\nSets on which the best of all local bags on the sphere, picked with the labels in"
         text += "\nsight, is 5 points or more above the preset:\n\n" + gaining(kind, sizes)
-    (HERE / "local.md").write_text(text)
-    paste = [sys.executable, ROOT / "scripts" / "paste.py"]
-    subprocess.run([*paste, HERE / "local.md", HERE / "LOCAL.md", "sets"], check=True)
+    between_marks(HERE / "LOCAL.md", text, "sets")
