@@ -191,6 +191,16 @@ def test_the_model_has_more_presets():
     assert qualm.DUM.from_preset("sphere", hidden=32).hidden == 32
 
 
+def test_what_is_left_to_the_rows_is_said_by_the_model(tmp_path, rows):
+    auto = quick(qualm.DUM, scaling="auto", metric="auto").fit(rows)
+    assert auto.get_params()["metric"] == "auto"
+    auto.save(tmp_path / "auto.qualm")
+    loaded = qualm.load(tmp_path / "auto.qualm")
+    # Of five columns one has at least a tenth of the variance.
+    assert (loaded.scaling, loaded.metric) == ("standardise", "both")
+    assert np.array_equal(loaded.decision_function(rows), auto.decision_function(rows))
+
+
 @every
 def test_unfitted_detectors_say_so(cls, rows):
     for method in (
