@@ -150,6 +150,22 @@ pub(crate) fn check_finite(scores: &[f64]) -> Result<()> {
     }
 }
 
+/// Refuses a number of rows that a method asks of its fitted rows unless there are more of them.
+///
+/// # Errors
+/// [`Error::KeyForRows`].
+pub(crate) fn require_more_rows(key: &'static str, value: usize, n_rows: usize) -> Result<()> {
+    if value < n_rows {
+        return Ok(());
+    }
+    Err(Error::KeyForRows {
+        key,
+        value,
+        most: n_rows.saturating_sub(1),
+        n_rows,
+    })
+}
+
 /// Refuses a hyper-parameter unless its condition holds.
 pub(crate) fn require(
     key: &'static str,

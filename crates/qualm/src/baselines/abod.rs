@@ -29,9 +29,9 @@ use serde::{Deserialize, Serialize};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::{Error, Result};
-use crate::neighbours::{Equals, Neighbour, Neighbours, check_k, dot};
+use crate::neighbours::{Equals, Neighbour, Neighbours, dot};
 use crate::nn::vectorised;
 use crate::training::Session;
 
@@ -207,7 +207,9 @@ impl Arm for AbodSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             match self.method {
-                AbodMethod::Fast => check_k(self.n_neighbors, rows.n_rows())?,
+                AbodMethod::Fast => {
+                    require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?
+                }
                 AbodMethod::Exact if rows.n_rows() < 4 => {
                     return Err(Error::TooFewRows {
                         found: rows.n_rows(),

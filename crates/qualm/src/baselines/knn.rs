@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
-use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
+use crate::neighbours::{Equals, Neighbour, Neighbours};
 use crate::training::Session;
 
 /// Hyper-parameters of `knn`: the distance to the nearest neighbours.
@@ -104,7 +104,7 @@ impl Arm for KnnSpec {
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
-            check_k(self.n_neighbors, rows.n_rows())?;
+            require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
             let (rows, of) = Neighbours::fit(rows);
             let knn = Knn {
                 rows,

@@ -28,9 +28,9 @@ use serde::{Deserialize, Serialize};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
-use crate::neighbours::{Equals, Neighbour, Neighbours, check_k};
+use crate::neighbours::{Equals, Neighbour, Neighbours};
 use crate::training::Session;
 
 /// Added to the mean reachability distance.
@@ -97,7 +97,7 @@ impl Arm for LofSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let k = self.n_neighbors;
         fit_spaced(self.space, rows, |rows| {
-            check_k(k, rows.n_rows())?;
+            require_more_rows("n_neighbors", k, rows.n_rows())?;
             let (rows, of) = Neighbours::fit(rows);
             let nearest = rows.among_themselves(k, Equals::LessOne, session, |_, found| found)?;
             let last = |found: &Vec<Neighbour>| found.last().map_or(0.0, |n| n.distance);

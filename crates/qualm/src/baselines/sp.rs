@@ -17,11 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::neighbours::squared_distance;
 use crate::nn::vectorised;
-use crate::progress::Warning;
 use crate::rng::{Purpose, stream};
 use crate::training::Session;
 
@@ -32,7 +31,7 @@ const BLOCK: usize = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpSpec {
-    /// Rows in the sample, at least 1. With fewer rows than that, all of them are taken.
+    /// Rows in the sample, at least 1, and fewer than the rows fitted on.
     pub subset_size: usize,
     /// How rows are scaled first.
     pub space: Scaling,
@@ -68,17 +67,16 @@ impl Arm for SpSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let seed = session.seed;
         fit_spaced(self.space, rows, |rows| {
-            let m = self.subset_size.min(rows.n_rows());
+            let m = self.subset_size;
+            // With all rows in the sample each would be at distance 0 of itself.
+            require_more_rows("subset_size", m, rows.n_rows())?;
             let mut rng = stream(seed, Purpose::Sample, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
             let picked = picked.iter().filter_map(|i| rows.get(i));
-            let mut outcome = Outcome::new(Sp {
+            Ok(Outcome::new(Sp {
                 sample: picked.flatten().copied().collect(),
                 d: rows.n_cols(),
-            });
-            let warning = Warning::fewer_rows("subset_size", self.subset_size, m);
-            outcome.warnings.extend(warning);
-            Ok(outcome)
+            }))
         })
     }
 
@@ -131,8 +129,18 @@ mod tests {
     use crate::data::Matrix;
     use serde_json::json;
 
-    /// With all rows in the sample, each is at distance 0 of itself; a new row is as far as
-    /// its nearest.
+    #[test]
+    fn a_sample_of_all_rows_is_refused() {
+        let rows = Matrix::new((0..40).map(|i| i as f32).collect(), 2).unwrap();
+        let spec = Spec::preset("sp", "default").unwrap();
+        let message = spec.fit(rows.rows(), 0, &mut ()).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "subset_size = 20: expected at most 19 with 20 rows; lower it or fit more rows"
+        );
+    }
+
+    /// A sampled row is at distance 0 of itself; any other is as far as its nearest.
     #[test]
     fn the_nearest_sampled_row_by_hand() {
         let rows = Matrix::new(vec![0.0, 0.0, 3.0, 4.0, 100.0, 0.0], 2).unwrap();

@@ -45,7 +45,7 @@ use rayon::prelude::*;
 
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::space::LIMIT;
 use crate::training::Session;
 use axes::Axes;
@@ -74,22 +74,6 @@ const SHARP: f64 = 0.9;
 
 /// New rows below which blocks are not worth their while.
 const FEW_NEW: usize = 64;
-
-/// Refuses a number of neighbours that the rows do not have.
-///
-/// # Errors
-/// [`Error::KeyForRows`].
-pub(crate) fn check_k(n_neighbors: usize, n_rows: usize) -> Result<()> {
-    if n_neighbors < n_rows {
-        return Ok(());
-    }
-    Err(Error::KeyForRows {
-        key: "n_neighbors",
-        value: n_neighbors,
-        most: n_rows.saturating_sub(1),
-        n_rows,
-    })
-}
 
 /// Asks the tree for a group.
 fn walk(question: Question<'_>, group: &Group<'_>) -> Found {
