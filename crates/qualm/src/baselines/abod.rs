@@ -208,7 +208,7 @@ impl Arm for AbodSpec {
         fit_spaced(self.space, rows, |rows| {
             match self.method {
                 AbodMethod::Fast => {
-                    require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?
+                    require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
                 }
                 AbodMethod::Exact if rows.n_rows() < 4 => {
                     return Err(Error::TooFewRows {
