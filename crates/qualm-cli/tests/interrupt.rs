@@ -140,7 +140,7 @@ fn an_interrupted_fit_without_steps_ends_and_leaves_no_litter() {
     folder.write("old.qualm", "old");
     let names = folder.names();
     let args = ["fit", "t.csv", "-o", "old.qualm", "--scores", "own.csv"];
-    let more = ["--detector", "sp", "--set", "subset_size=30000"];
+    let more = ["--detector", "sp", "--set", "subset_size=29999"];
     let child = start(&folder, &[&args[..], &more].concat());
     // Its outputs are reserved before it begins.
     let started = Instant::now();
