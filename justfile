@@ -45,7 +45,6 @@ table2 DATA *ARGS:
 table2-sphere *ARGS:
     cargo build --release --locked
     python3 bench/table2/sphere.py {{ARGS}}
-    python3 scripts/paste.py bench/table2/sphere.md docs/table2.md sphere
 
 # The training engine beside PyTorch; installs PyTorch into bench/engine/.venv
 bench-engine *ARGS:

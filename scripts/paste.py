@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Puts a generated table between the two marks of a document that bear its name.
+"""Puts a generated table between the two marks of a document.
 
     scripts/paste.py bench/table2/results.md docs/table2.md
-    scripts/paste.py bench/table2/sphere.md docs/table2.md sphere
 """
 
 import sys
@@ -10,11 +9,10 @@ from pathlib import Path
 
 
 def main() -> None:
-    if len(sys.argv) not in (3, 4):
-        sys.exit("usage: paste.py TABLE.md DOCUMENT.md [NAME]")
+    if len(sys.argv) != 3:
+        sys.exit("usage: paste.py TABLE.md DOCUMENT.md")
     table, path = Path(sys.argv[1]), Path(sys.argv[2])
-    name = sys.argv[3] if len(sys.argv) == 4 else "table"
-    marks = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    marks = "<!-- table: begin -->\n", "<!-- table: end -->"
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(marks[0])
     _, end, after = rest.partition(marks[1])

@@ -35,8 +35,8 @@ RESULTS = HERE / "images.csv"
 FITTED, USUAL = "cifar10_train", "cifar10_test"
 OTHERS = ["cifar100_test", "tinyimagenet_scenes", "tinyimagenet_val", "mnist_test"]
 FIELDS = ["features", "contender", "seed", *OTHERS, "seconds"]
-# What stands in for an input that a detector was made for: pooled outputs of the last stage, and
-# of all three, each stage divided by its mean norm.
+# Columns of what is fitted: the pooled outputs of the last stage, or of all three, each divided by
+# its mean norm.
 KINDS = {"last stage": 64, "three stages": 112}
 
 CENTRED = ["space=unit", "centre=true"]
@@ -47,8 +47,8 @@ def local(cells, rows):
     return ["bags=local", f"cells={cells}", f"bag_size={rows}"]
 
 
-# Name, detector, preset and keys; a detector without chance has one seed.
 LITERAL = ["log_variance_bound=0", "statistic=norm"]
+# Name, detector, preset and keys; a detector without chance has one seed.
 CONTENDERS = [
     ("features", "dum", "features", []),
     ("features, unbounded, norm", "dum", "features", LITERAL),
@@ -60,10 +60,14 @@ CONTENDERS = [
     ("embedding, local bags, 200 cells", "dum", "embedding", local(200, 2)),
     ("centred unit sphere", "dum", "embedding", [*CENTRED, "bag_size=8"]),
     *(
-        (f"centred unit sphere, local bags of {m}, {cells} cells", "dum", "embedding", keys)
+        (
+            f"centred unit sphere, local bags of {m}, {cells} cells",
+            "dum",
+            "embedding",
+            [*CENTRED, *local(cells, m)],
+        )
         for cells in [10, 50, 200]
         for m in [4, 8]
-        for keys in [[*CENTRED, *local(cells, m)]]
     ),
     *((name, name, "default", []) for name in BASELINES),
     *((f"{name}, unit length", name, "default", ["space=unit"]) for name in BASELINES),

@@ -37,22 +37,21 @@ def groups(sizes):
                 yield f"{label} {word}", inside
 
 
-def means(kind, contender, sets):
-    """Mean AUROC on sets that it has been run on."""
-    return mean(kind.means(contender, sets))
+def forms(kind):
+    """The spaces and sizes of bags that have been run on a kind of sets."""
+    return [("kernel", 2), *(("sphere", m) for m in BAGS[kind])]
 
 
 def by_cells(kind, sizes):
     """Mean AUROC by number of cells: spaces and bags over all sets, then kinds of sets."""
-    header = ["space, bag size", "sets", *[GLOBAL], *(f"{c} cells" for c in CELLS[kind.name])]
+    header = ["space, bag size", "sets", GLOBAL, *(f"{c} cells" for c in CELLS[kind.name])]
     lines = []
-    forms = [("kernel", 2), *(("sphere", m) for m in BAGS[kind.name])]
-    for space, bag_size in forms:
+    for space, bag_size in forms(kind.name):
         for label, sets in groups(sizes):
             # Kinds of sets for the smallest bags, which are best or as good.
             if label == "all" or bag_size == 2:
                 found = names(kind.name, space, bag_size).values()
-                cells = [number(means(kind, name, sets)) for name in found]
+                cells = [number(mean(kind.means(name, sets))) for name in found]
                 first = f"**{space}, {bag_size}**" if label == "all" else label
                 lines.append([first, len(sets), *cells])
     return table(header, lines)
@@ -62,7 +61,7 @@ def by_rows_a_cell(kind, sizes):
     """What local bags gain on global ones, by the rows that a cell has on average."""
     ends = [f"under {end:,}" for end in A_CELL[:-1]] + [f"{A_CELL[-2]:,} or more"]
     lines = []
-    for space, bag_size in [("kernel", 2), *(("sphere", m) for m in BAGS[kind.name])]:
+    for space, bag_size in forms(kind.name):
         found = names(kind.name, space, bag_size)
         whole = found.pop(GLOBAL)
         gains = {end: [] for end in A_CELL}

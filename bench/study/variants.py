@@ -61,8 +61,7 @@ SPHERES = {
     "embeddings": {"space": "unit", "centre": True},
     "unions": {"space": "unit", "centre": True},
 }
-
-
+# The preset `clusters`.
 CLUSTERS = SPHERES["embeddings"] | {"bags": "local", "bag_size": 4, "cells": "auto"}
 
 
@@ -91,7 +90,7 @@ def contenders(kind):
         other = {"tables": "embeddings", "embeddings": "tables"}[kind]
         yield f"preset of {other}", "dum", PRESETS[other]
     yield "preset auto", "dum", {"scaling": "auto", "metric": "auto"}
-    yield "preset clusters", "dum", PRESETS["embeddings"] | CLUSTERS
+    yield "preset clusters", "dum", CLUSTERS
     for name in BASELINES:
         yield name, name, {}
         if kind == "tables" and name != "iforest":

@@ -165,6 +165,16 @@ impl Spec {
         spec
     }
 
+    /// All keys with their values, `detector` among them: the Spec as one flat table.
+    #[must_use]
+    pub fn keys(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(keys)) => keys,
+            // A struct of numbers and words is nothing else.
+            _ => Map::new(),
+        }
+    }
+
     /// The same Spec with some keys set to other values, all of it validated.
     ///
     /// # Errors
@@ -176,10 +186,7 @@ impl Spec {
             detector: self.detector().to_owned(),
             source,
         };
-        let mut all = match serde_json::to_value(self).map_err(invalid)? {
-            Value::Object(all) => all,
-            _ => Map::new(),
-        };
+        let mut all = self.keys();
         // One at a time first: the parser does not say which key it disliked.
         for (key, value) in keys.iter().filter(|(key, _)| all.contains_key(*key)) {
             let mut one = all.clone();

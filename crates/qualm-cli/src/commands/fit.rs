@@ -9,7 +9,6 @@ use qualm::calibrate::Cut;
 use qualm::data::{AtomicFile, Batch, Features, Rows, ScoreWriter, Selection, Source, format_for};
 use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning, scored};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::refuse_same;
 use crate::args;
@@ -126,12 +125,8 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
 
 /// The keys that the rows have decided.
 fn decided(asked: &Spec, fitted: &Spec) -> String {
-    let keys = |spec| match serde_json::to_value(spec) {
-        Ok(Value::Object(keys)) => keys,
-        _ => Map::new(),
-    };
-    let asked = keys(asked);
-    let changed = keys(fitted).into_iter();
+    let asked = asked.keys();
+    let changed = fitted.keys().into_iter();
     let changed = changed.filter(|(key, value)| asked.get(key) != Some(value));
     let words: Vec<String> = changed
         .map(|(key, value)| format!("{key}={value}"))

@@ -65,11 +65,10 @@ pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
         diagnostics,
         provenance,
     };
-    let spec = serde_json::to_value(report.spec)?;
-    output.result(&report, || text(&report, &fitted, &spec))
+    output.result(&report, || text(&report, &fitted))
 }
 
-fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> String {
+fn text(report: &Report<'_>, fitted: &Fitted) -> String {
     let p = &report.provenance;
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
@@ -137,8 +136,8 @@ fn text(report: &Report<'_>, fitted: &Fitted, spec: &serde_json::Value) -> Strin
     for warning in &p.warnings {
         line("warning", warning.to_string());
     }
-    if let Some(keys) = spec.as_object() {
-        for (key, value) in keys.iter().filter(|(key, _)| *key != "detector") {
+    for (key, value) in report.spec.keys() {
+        if key != "detector" {
             line(&format!("  {key}"), value.to_string());
         }
     }

@@ -19,8 +19,8 @@ use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, require};
-use crate::error::{Error, Result};
+use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
+use crate::error::Result;
 use crate::training::Session;
 
 /// Hyper-parameters of `lesinn`: the mean distance to the nearest of a few sampled rows.
@@ -59,19 +59,6 @@ pub(super) fn check_subsamples(n_estimators: usize, max_samples: usize) -> Resul
     require("max_samples", max_samples, max_samples >= 1, "at least 1")
 }
 
-/// Refuses subsamples that would hold every row.
-pub(super) fn check_size(max_samples: usize, n_rows: usize) -> Result<()> {
-    if max_samples < n_rows {
-        return Ok(());
-    }
-    Err(Error::KeyForRows {
-        key: "max_samples",
-        value: max_samples,
-        most: n_rows - 1,
-        n_rows,
-    })
-}
-
 impl Arm for LesinnSpec {
     fn validate(&self) -> Result<()> {
         check_subsamples(self.n_estimators, self.max_samples)
@@ -85,7 +72,7 @@ impl Arm for LesinnSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let seed = session.seed;
         fit_spaced(self.space, rows, |rows| {
-            check_size(self.max_samples, rows.n_rows())?;
+            require_more_rows("max_samples", self.max_samples, rows.n_rows())?;
             let (t, psi) = (self.n_estimators, self.max_samples);
             Ok(Outcome::new(Lesinn {
                 subsamples: Subsamples::draw(rows, t, psi, seed, 0),

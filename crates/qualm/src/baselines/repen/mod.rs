@@ -30,13 +30,13 @@ mod triplets;
 
 use serde::{Deserialize, Serialize};
 
-use super::lesinn::{check_size, check_subsamples};
+use super::lesinn::check_subsamples;
 use super::network::{TrainingKeys, for_outputs, training_memory};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::artefact::{Reader, Writer};
 use crate::data::Rows;
-use crate::detector::{Arm, Detector, Outcome, check_finite, require};
+use crate::detector::{Arm, Detector, Outcome, check_finite, require, require_more_rows};
 use crate::error::{Error, Result};
 use crate::nn::Mlp;
 use crate::training::{Course, Session};
@@ -167,7 +167,7 @@ impl Arm for RepenSpec {
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
-            check_size(self.max_samples, rows.n_rows())?;
+            require_more_rows("max_samples", self.max_samples, rows.n_rows())?;
             let candidates = self.candidates(rows, session)?;
             let course = self.course(rows.n_rows());
             let sizes = [rows.n_cols(), self.n_components];
