@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use qualm::data::Rows;
+use qualm::Rows;
 use qualm::{Error, Fitted};
 
 fuzz_target!(|bytes: &[u8]| {

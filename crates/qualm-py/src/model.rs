@@ -8,8 +8,9 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use qualm::Features;
 use qualm::calibrate::{Conversion, Cut};
-use qualm::data::{self, Features};
+
 use qualm::{Fitted, Result};
 
 use crate::errors::{guarded, raised, to_json};
@@ -261,7 +262,7 @@ impl Model {
     pub(crate) fn scores(
         &self,
         py: Python<'_>,
-        rows: data::Rows<'_>,
+        rows: qualm::Rows<'_>,
         threads: usize,
     ) -> PyResult<Vec<f64>> {
         let mut scores = vec![0.0; rows.n_rows()];
@@ -277,9 +278,9 @@ impl Model {
 /// Works on rows block by block, without the interpreter's lock, and looks for Ctrl-C after each.
 fn in_blocks(
     py: Python<'_>,
-    rows: data::Rows<'_>,
+    rows: qualm::Rows<'_>,
     threads: usize,
-    mut work: impl FnMut(data::Rows<'_>, usize) -> Result<()> + Send,
+    mut work: impl FnMut(qualm::Rows<'_>, usize) -> Result<()> + Send,
 ) -> PyResult<()> {
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;

@@ -6,8 +6,9 @@ use arrow_pyarrow::FromPyArrow;
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use qualm::data::{self, Features, Matrix, Selection, Source};
+use qualm::data::{Selection, Source};
 use qualm::{Error, Location};
+use qualm::{Features, Matrix};
 
 use crate::errors::{guarded, raised};
 use crate::model::Model;
@@ -107,14 +108,14 @@ impl Rows {
     pub(crate) fn lend<T>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(data::Rows<'_>) -> PyResult<T>,
+        work: impl FnOnce(qualm::Rows<'_>) -> PyResult<T>,
     ) -> PyResult<T> {
         match &self.values {
             Values::NumPy(array, original) => {
                 let array = array.bind(py).readonly();
                 let width = array.shape()[1];
                 let slice = contiguous(&array)?;
-                let rows = guarded(py, || data::Rows::new(slice, width))?;
+                let rows = guarded(py, || qualm::Rows::new(slice, width))?;
                 let original = original.as_ref().map(|array| array.bind(py));
                 work(rows.map_err(|error| raised(named(error, &self.features, original)))?)
             }

@@ -25,8 +25,9 @@ use std::io::stdin;
 use std::path::Path;
 use std::time::Instant;
 
-use qualm::data::{Matrix, Rows, Selection, Source};
+use qualm::data::{Selection, Source};
 use qualm::{Fitted, Spec};
+use qualm::{Matrix, Rows};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};

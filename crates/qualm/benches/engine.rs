@@ -20,9 +20,9 @@ use std::io::stdin;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use qualm::data::{Matrix, Rows};
 use qualm::internals::{Run, product};
 use qualm::{BagSize, DumSpec, Half, SpaceKind};
+use qualm::{Matrix, Rows};
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -3,13 +3,14 @@
 
 use std::fmt::{Debug, Display};
 
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
+use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
-use crate::dum::{Device, Statistic};
-use crate::error::{DeviceError, Error, Result};
-use crate::progress::Warning;
-use crate::training::{Curve, Session};
+use crate::dum::Statistic;
+use crate::error::{Error, Result};
+use crate::fit::training::{Curve, Session};
+use crate::fit::warning::Warning;
+use crate::rows::Rows;
 
 /// An arm of [`crate::Spec`]: the hyper-parameters of one detector.
 pub(crate) trait Arm {

@@ -6,9 +6,9 @@
 //! the median of the fitted rows, and its share is how far the score falls. That costs one
 //! score per feature and row.
 
-use crate::data::{Matrix, Rows};
 use crate::error::{Error, Result};
 use crate::fitted::Fitted;
+use crate::rows::{Matrix, Rows};
 
 /// Rows scored at once while occluding, at most.
 const BLOCK: usize = 4096;

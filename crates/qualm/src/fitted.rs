@@ -4,19 +4,22 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artefact;
+use crate::atomic_file::AtomicFile;
 use crate::calibrate::{Calibration, Cut};
-use crate::checkpoint::Checkpoint;
-use crate::data::{AtomicFile, Features, Rows};
 use crate::detector::{Detector, Variances};
+use crate::device::Device;
 use crate::diagnostics::{Diagnostics, distinct};
 use crate::digest::sha256_of_values;
-use crate::dum::Device;
 use crate::error::{Error, Location, Result};
+use crate::features::Features;
+use crate::fit::checkpoint::Checkpoint;
+use crate::fit::progress::Progress;
+use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::memory;
-use crate::progress::{Progress, Warning};
+use crate::rows::Rows;
 use crate::spec::Spec;
-use crate::training::Session;
+use crate::{container, model_file};
 
 /// Rows whose medians are kept as typical values.
 const MEDIAN_SAMPLE: usize = 10_000;
@@ -372,7 +375,7 @@ impl Fitted {
     /// # Errors
     /// When it cannot be written.
     pub fn write_to(&self, file: AtomicFile) -> Result<()> {
-        artefact::write(&self.to_bytes()?, file)
+        container::write(&self.to_bytes()?, file)
     }
 
     /// The bytes of the model file.
@@ -380,7 +383,7 @@ impl Fitted {
     /// # Errors
     /// When the model cannot be serialised.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        artefact::to_bytes(self)
+        model_file::to_bytes(self)
     }
 
     /// Reads a model file. Scores are the same, bit for bit, as before saving.
@@ -389,7 +392,7 @@ impl Fitted {
     /// When the file is missing, damaged, of a later version or no model. No bytes make it
     /// panic, run code, or allocate more than the file's own size.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        artefact::load(path.as_ref())
+        model_file::load(path.as_ref())
     }
 
     /// Reads a model from bytes in memory.
@@ -397,7 +400,7 @@ impl Fitted {
     /// # Errors
     /// As [`Fitted::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        artefact::from_bytes(bytes)
+        model_file::from_bytes(bytes)
     }
 }
 

@@ -1,15 +1,15 @@
 //! The engine one stretch of steps at a time, for `bench/engine`. Behind the feature
 //! `internals`, and no part of the library's promises.
 
-use crate::data::{Matrix, Rows};
 use crate::detector::{Arm, Detector};
 use crate::dum::engine::Engine;
 use crate::dum::{Dum, DumSpec, Plan, Trainer, device};
 use crate::error::Result;
+use crate::fit::progress::{Progress, Signal, Step};
+use crate::fit::training::Training;
 use crate::nn::{Mat, Threads, matmul};
-use crate::progress::{Progress, Signal, Step};
+use crate::rows::{Matrix, Rows};
 use crate::space::Space;
-use crate::training::Training;
 
 /// A training run that stops and goes on as it is told.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use qualm::calibrate::Cut;
-//! use qualm::{Fitted, Spec, data::Matrix};
+//! use qualm::{Fitted, Matrix, Spec};
 //!
 //! // Vectors, row after row: two hundred near a curve, and one far from it.
 //! let mut vectors: Vec<f32> = (0..200).flat_map(|i| {
@@ -52,46 +52,50 @@
     )
 )]
 
-mod artefact;
+mod atomic_file;
 mod baselines;
 pub mod calibrate;
-mod checkpoint;
+mod container;
 mod covariance;
 pub mod data;
 mod detector;
+mod device;
 mod diagnostics;
 mod digest;
 mod dum;
 mod error;
 mod explain;
+mod features;
+pub mod fit;
 mod fitted;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 mod memory;
+mod model_file;
 mod neighbours;
 mod nn;
-mod progress;
 mod rng;
+mod rows;
 pub mod scored;
 mod space;
 mod spec;
 pub mod stats;
-mod training;
 
+pub use atomic_file::AtomicFile;
 pub use baselines::{
     AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
     LofSpec, OcsvmSpec, RepenSpec, Scale, Scaling, SpSpec,
 };
-pub use checkpoint::Checkpoint;
 pub use detector::Variances;
+pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;
-pub use dum::{
-    Auto, BagSize, Bags, CellCount, Covariance, Device, DumSpec, Half, Similarity, Statistic,
-};
-pub use error::{DeviceError, Error, Location, Names, Result};
+pub use dum::{Auto, BagSize, Bags, CellCount, Covariance, DumSpec, Half, Similarity, Statistic};
+pub use error::{Error, Location, Names, Result};
 pub use explain::Contribution;
+pub use features::Features;
+pub use fit::{Checkpoint, Progress, Signal, Step, Warning, Work};
 pub use fitted::{Fitted, Provenance, Reference, Roles};
-pub use progress::{Progress, Signal, Step, Warning, Work};
+pub use rows::{Matrix, Rows};
 pub use space::{KernelMetric, KernelScaling, SpaceKind};
 pub use spec::Spec;

@@ -3,27 +3,28 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::artefact::Reader;
 use crate::baselines::{
     self, AbodSpec, AeSpec, EeSpec, IforestSpec, KnnSpec, LesinnSpec, LofSpec, OcsvmSpec,
     RepenSpec, SpSpec,
 };
-use crate::checkpoint::Checkpoint;
-use crate::data::Rows;
+use crate::container::Reader;
 use crate::detector::{Arm, Detector, Outcome};
-use crate::dum::{Device, DumSpec};
+use crate::device::Device;
+use crate::dum::DumSpec;
 use crate::error::{Error, Result};
+use crate::fit::checkpoint::Checkpoint;
+use crate::fit::progress::Progress;
+use crate::fit::training::Session;
 use crate::fitted::Fitted;
 use crate::memory;
-use crate::progress::Progress;
-use crate::training::Session;
+use crate::rows::Rows;
 
 /// Which detector to fit, with all its hyper-parameters.
 ///
 /// As JSON or TOML it is one flat table: `detector = "dum"`, then the keys of the arm.
 ///
 /// ```
-/// use qualm::{Spec, data::Matrix};
+/// use qualm::{Matrix, Spec};
 ///
 /// // Sixty rows on a line, and one beside it.
 /// let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();

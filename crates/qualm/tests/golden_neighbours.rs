@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 
 use common::{baseline, rank_correlation};
 use qualm::Fitted;
-use qualm::data::{Matrix, Rows, Selection, Source};
+use qualm::data::{Selection, Source};
 use qualm::stats::Metrics;
+use qualm::{Matrix, Rows};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 

@@ -9,8 +9,9 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use qualm::Rows;
 use qualm::Spec;
-use qualm::data::{Rows, Selection, Source};
+use qualm::data::{Selection, Source};
 use serde_json::json;
 
 use common::{blob_matrix, small};

@@ -177,7 +177,7 @@ fn a_checkpoint_of_another_fit_is_refused() {
     let spec = spec(json!({}));
     let checkpoint = interrupted(&spec, 0, 10);
     let refused = |spec: &Spec, data: &[f32], n_cols, seed| {
-        let rows = qualm::data::Rows::new(data, n_cols).unwrap();
+        let rows = qualm::Rows::new(data, n_cols).unwrap();
         match spec.resume(rows, seed, checkpoint.clone(), &mut ()) {
             Err(Error::CheckpointMismatch { what, .. }) => what,
             Err(error) => panic!("{error}"),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use common::{blob_matrix, small};
 use qualm::Fitted;
-use qualm::data::{Features, Matrix};
+use qualm::{Features, Matrix};
 use serde_json::{Value, json};
 
 /// Columns of the committed model.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use qualm::data::{AtomicFile, Batch, Features, Selection, Source};
+use qualm::data::{Batch, Selection, Source};
 use qualm::stats::Metrics;
+use qualm::{AtomicFile, Features};
 use qualm::{Contribution, Fitted, Spec};
 use serde::Serialize;
 

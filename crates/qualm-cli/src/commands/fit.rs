@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
 use qualm::calibrate::Cut;
-use qualm::data::{AtomicFile, Batch, Features, Rows, ScoreWriter, Selection, Source, format_for};
+use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
+use qualm::{AtomicFile, Features, Rows};
 use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning, scored};
 use serde::Serialize;
 

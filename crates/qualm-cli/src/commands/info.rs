@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use qualm::Features;
 use qualm::calibrate::Cut;
-use qualm::data::Features;
 use qualm::{Diagnostics, Fitted, Provenance, Roles, Spec};
 use serde::Serialize;
 

@@ -27,13 +27,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::{Error, Result};
+use crate::fit::training::Session;
 use crate::neighbours::{Equals, Neighbour, Neighbours, dot};
 use crate::nn::vectorised;
-use crate::training::Session;
+use crate::rows::Rows;
 
 /// Fitted rows of the exact method at the most: two minutes of two cores at 100 columns.
 const MOST_EXACT: usize = 2000;
@@ -100,14 +100,19 @@ impl Abod {
     fn own_scores(&self, session: &mut Session<'_>) -> Result<Vec<f64>> {
         if self.method == AbodMethod::Fast {
             let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
-            return self
-                .rows
-                .among_themselves(self.k, Equals::LeftOut, session, score);
+            return self.rows.among_themselves(
+                self.k,
+                Equals::LeftOut,
+                &mut session.meter(),
+                score,
+            );
         }
         let numbers: Vec<u32> = (0..self.rows.n_distinct() as u32).collect();
         let mut scores = Vec::with_capacity(numbers.len());
         for stretch in numbers.chunks(STRETCH) {
-            session.work("angles", scores.len() as u64, numbers.len() as u64)?;
+            session
+                .meter()
+                .work("angles", scores.len() as u64, numbers.len() as u64)?;
             let score = |number: &u32| self.by_all(self.rows.row(*number));
             scores.par_extend(stretch.par_iter().map(score));
         }

@@ -22,14 +22,14 @@ use serde::{Deserialize, Serialize};
 
 use super::network::{TrainingKeys, for_outputs, training_memory};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::Result;
+use crate::fit::training::{Course, Learner, Session, Shuffled, Taken, Training};
+use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Mlp, Workspace, vectorised};
-use crate::progress::Warning;
-use crate::training::{Course, Learner, Session, Shuffled, Taken, Training};
+use crate::rows::Rows;
 
 /// Hyper-parameters of `ae`: how badly a network gives a row back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -246,11 +246,11 @@ impl Detector for Ae {
 mod tests {
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
     use crate::error::Error;
+    use crate::fit::training::Curve;
     use crate::nn::AdamState;
     use crate::rng::{Purpose, stream};
-    use crate::training::Curve;
+    use crate::rows::Matrix;
     use rand::RngExt;
 
     #[test]

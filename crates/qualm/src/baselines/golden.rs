@@ -7,8 +7,8 @@ use super::ae::reconstruct;
 use super::iforest::average_path;
 use super::repen::rank;
 use super::subsamples::Subsamples;
+use crate::fit::training::{Curve, Training};
 use crate::nn::{Adam, AdamState, Mlp, Workspace};
-use crate::training::{Curve, Training};
 
 #[derive(Deserialize)]
 struct Ensembles {

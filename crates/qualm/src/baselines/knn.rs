@@ -19,12 +19,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
+use crate::fit::training::Session;
 use crate::neighbours::{Equals, Neighbour, Neighbours};
-use crate::training::Session;
+use crate::rows::Rows;
 
 /// Hyper-parameters of `knn`: the distance to the nearest neighbours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,9 +112,9 @@ impl Arm for KnnSpec {
                 method: self.method,
             };
             let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.of(&nearest);
-            let scores = knn
-                .rows
-                .among_themselves(knn.k, Equals::LessOne, session, score)?;
+            let scores =
+                knn.rows
+                    .among_themselves(knn.k, Equals::LessOne, &mut session.meter(), score)?;
             Ok(Outcome {
                 scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
                 ..Outcome::new(knn)
@@ -153,7 +153,7 @@ impl Detector for Knn {
 mod tests {
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
     use serde_json::json;
 
     fn fit(method: &str, n_neighbors: usize, data: &[f32]) -> Result<crate::Fitted> {

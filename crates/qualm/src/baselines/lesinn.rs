@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
-use crate::training::Session;
+use crate::fit::training::Session;
+use crate::rows::Rows;
 
 /// Hyper-parameters of `lesinn`: the mean distance to the nearest of a few sampled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl Detector for Lesinn {
 mod tests {
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     /// Two of three rows in each of many subsamples: a row is left out of a third of them.
     #[test]

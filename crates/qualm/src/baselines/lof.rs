@@ -26,12 +26,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
+use crate::fit::training::Session;
 use crate::neighbours::{Equals, Neighbour, Neighbours};
-use crate::training::Session;
+use crate::rows::Rows;
 
 /// Added to the mean reachability distance.
 const LEAST_REACH: f64 = 1e-10;
@@ -99,7 +99,8 @@ impl Arm for LofSpec {
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("n_neighbors", k, rows.n_rows())?;
             let (rows, of) = Neighbours::fit(rows);
-            let nearest = rows.among_themselves(k, Equals::LessOne, session, |_, found| found)?;
+            let nearest =
+                rows.among_themselves(k, Equals::LessOne, &mut session.meter(), |_, found| found)?;
             let last = |found: &Vec<Neighbour>| found.last().map_or(0.0, |n| n.distance);
             let reach: Vec<f64> = nearest.par_iter().map(last).collect();
             let densities = nearest.par_iter().map(|found| density(found, &reach));
@@ -168,7 +169,7 @@ impl Detector for Lof {
 #[cfg(test)]
 mod tests {
     use crate::Spec;
-    use crate::data::{Matrix, Rows};
+    use crate::rows::{Matrix, Rows};
     use serde_json::json;
 
     fn fit(n_neighbors: usize, data: &[f32]) -> crate::Fitted {

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::data::Rows;
 use crate::detector::{Outcome, require};
 use crate::error::Result;
+use crate::fit::training::Curve;
 use crate::nn::{Adam, Mlp, PADDED, Scratch, Threads, Workspace};
-use crate::training::Curve;
+use crate::rows::Rows;
 
 /// Rows that a thread takes through a network at a time.
 const BLOCK: usize = 1024;

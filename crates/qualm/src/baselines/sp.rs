@@ -15,14 +15,14 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
 use crate::error::Result;
+use crate::fit::training::Session;
 use crate::neighbours::squared_distance;
 use crate::nn::vectorised;
 use crate::rng::{Purpose, stream};
-use crate::training::Session;
+use crate::rows::Rows;
 
 /// Rows scored by a thread at a time.
 const BLOCK: usize = 256;
@@ -126,7 +126,7 @@ impl Detector for Sp {
 #[cfg(test)]
 mod tests {
     use crate::Spec;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
     use serde_json::json;
 
     #[test]

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
 use crate::error::{Error, Result};
 use crate::nn::Threads;
+use crate::rows::Rows;
 use crate::space::{KernelMetric, KernelScaling, Space, SpaceKind, SpaceOptions};
 
 /// Rows that are scaled at a time while scoring.

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::error::Result;
 use crate::nn::vectorised;
 use crate::rng::{Purpose, stream};
+use crate::rows::Rows;
 
 /// Rows of a subsample that are compared with a row at a time: two AVX2 registers of float64.
 const LANES: usize = 8;

@@ -6,8 +6,8 @@
 use rayon::prelude::*;
 
 use super::{Whitening, lower};
-use crate::data::Rows;
 use crate::nn::vectorised;
+use crate::rows::Rows;
 
 /// Rows side by side in a panel: two of its columns fit the registers of AVX2.
 pub(crate) const WIDTH: usize = 16;

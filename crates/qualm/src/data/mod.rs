@@ -1,12 +1,10 @@
 //! Matrices in and out: files, checks, and which columns mean what.
 
-mod atomic;
 mod csv;
 mod cutter;
 mod format;
 mod ipc;
 mod labels;
-mod matrix;
 mod npy;
 mod npy_header;
 mod npz;
@@ -24,10 +22,7 @@ mod table;
 mod test_files;
 mod text;
 
-pub use atomic::AtomicFile;
-pub(crate) use atomic::write_error;
-pub use matrix::{Matrix, Rows};
 pub use output::{OutputFormat, ScoreWriter, format_for};
 pub use scored::read_scores;
-pub use select::{Features, Selection};
+pub use select::Selection;
 pub use source::{Batch, Source};

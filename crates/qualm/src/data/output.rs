@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::text::{Class, has_text, printers};
-use super::{AtomicFile, write_error};
+use crate::atomic_file::{AtomicFile, write_error};
 use crate::error::{Error, Result};
 
 const KNOWN: &str = ".csv, .tsv, .parquet, .jsonl, .ndjson, .arrow, .feather";

@@ -3,10 +3,10 @@
 use arrow_array::UInt64Array;
 use arrow_select::take::take;
 
-use super::matrix::Matrix;
 use super::source::Batch;
 use crate::error::{Error, Location, Result};
 use crate::rng::{Purpose, sample, stream};
+use crate::rows::Matrix;
 
 impl Batch {
     /// Keeps `n_rows` rows, drawn at random without replacement, in the order they had;

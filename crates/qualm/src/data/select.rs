@@ -4,10 +4,9 @@
 //! time the [`Features`] that the model was fitted on do, and the selection only adds
 //! ids and a label.
 
-use serde::{Deserialize, Serialize};
-
 use super::table::{Column, Kind, Table};
 use crate::error::{Error, Location, Names, Result};
+use crate::features::Features;
 
 /// What the user asked for. The default asks for nothing: all numeric columns, or the
 /// only vector column, are the features.
@@ -29,51 +28,6 @@ pub struct Selection {
     pub ids_if_present: Vec<String>,
     /// The vector column to use as the features.
     pub vector: Option<String>,
-}
-
-/// What a model was fitted on, as its file keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Features {
-    /// Numeric columns, one feature each.
-    Columns(Vec<String>),
-    /// One column of vectors, one feature an element.
-    Vector {
-        /// Its name, where the format names its columns.
-        name: Option<String>,
-        /// Elements in each vector.
-        width: usize,
-    },
-}
-
-impl Features {
-    /// The number of features.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        match self {
-            Self::Columns(names) => names.len(),
-            Self::Vector { width, .. } => *width,
-        }
-    }
-
-    /// The names of the columns, `(d,)`, or `None` for vectors.
-    #[must_use]
-    pub fn names(&self) -> Option<&[String]> {
-        match self {
-            Self::Columns(names) => Some(names),
-            Self::Vector { .. } => None,
-        }
-    }
-
-    /// The name of feature `j` (from 0): that of its column, or `embedding[17]` in a
-    /// vector; `x[17]` in a vector without name.
-    #[must_use]
-    pub fn name(&self, j: usize) -> String {
-        match self {
-            Self::Columns(names) => names.get(j).cloned().unwrap_or_else(|| format!("x[{j}]")),
-            Self::Vector { name, .. } => format!("{}[{j}]", name.as_deref().unwrap_or("x")),
-        }
-    }
 }
 
 /// Where the features come from.

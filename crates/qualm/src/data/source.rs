@@ -7,13 +7,14 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
 
 use super::labels::labels;
-use super::matrix::{Matrix, first_not_finite};
 use super::numbers::{self, NotVectors};
 use super::open::open_table;
-use super::select::{Features, Inputs, Plan, Selection, plan};
+use super::select::{Inputs, Plan, Selection, plan};
 use super::stream::StreamTable;
 use super::table::{Part, Table, Wanted};
 use crate::error::{Error, Location, Result};
+use crate::features::Features;
+use crate::rows::{Matrix, first_not_finite};
 
 /// An opened input: a file, a folder of Parquet parts, or CSV on standard input.
 ///

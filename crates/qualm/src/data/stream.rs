@@ -73,7 +73,8 @@ mod tests {
     use arrow_array::{Float64Array, Int32Array, RecordBatch, RecordBatchIterator, StringArray};
 
     use super::*;
-    use crate::data::{Features, Selection, Source};
+    use crate::data::{Selection, Source};
+    use crate::features::Features;
 
     fn reader(batches: Vec<RecordBatch>) -> Box<dyn RecordBatchReader + Send> {
         let schema = batches[0].schema();

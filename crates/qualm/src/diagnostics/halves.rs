@@ -8,10 +8,10 @@
 use rand::seq::SliceRandom;
 
 use super::ranks::{sample, spearman};
-use crate::data::{Matrix, Rows};
 use crate::error::{Error, Result};
-use crate::progress::{Progress, Signal, Step, Work};
+use crate::fit::progress::{Progress, Signal, Step, Work};
 use crate::rng::{Purpose, stream};
+use crate::rows::{Matrix, Rows};
 use crate::spec::Spec;
 
 // What a listener and an error call the two fits.
@@ -31,7 +31,7 @@ impl Spec {
     /// by [`Progress::work`]; no checkpoint is made.
     ///
     /// ```
-    /// use qualm::{Spec, data::Matrix};
+    /// use qualm::{Matrix, Spec};
     ///
     /// // Two hundred rows that fill a disc evenly.
     /// let rows = (0..200).flat_map(|i| {

@@ -70,19 +70,6 @@ impl CellCount {
     }
 }
 
-/// Where the network is trained and run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Device {
-    /// The processor.
-    Cpu,
-    /// An NVIDIA card, through CUDA; needs the feature `cuda`.
-    Cuda,
-    /// A graphics card, through Vulkan or Metal; needs the feature `wgpu`.
-    Wgpu,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

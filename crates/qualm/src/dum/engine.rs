@@ -6,8 +6,8 @@ use super::objective::{Objective, Value};
 use super::spec::DumSpec;
 use super::train::Plan;
 use crate::error::Result;
+use crate::fit::training::Training;
 use crate::nn::{Adam, Workspace, tanh, vectorised};
-use crate::training::Training;
 
 /// Takes training steps on one network.
 pub(crate) trait Engine: Debug + Send {

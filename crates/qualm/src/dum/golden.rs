@@ -9,8 +9,8 @@ use super::objective::{Covariance, Objective, Similarity};
 use super::spec::DumSpec;
 use super::statistic::Statistic;
 use super::train::Plan;
+use crate::fit::training::{Curve, Training};
 use crate::nn::{AdamState, Mlp};
-use crate::training::{Curve, Training};
 
 const COVARIANCES: [(&str, Covariance); 2] = [
     ("diagonal", Covariance::Diagonal),

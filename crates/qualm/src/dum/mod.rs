@@ -26,16 +26,17 @@ mod train;
 
 use rayon::prelude::*;
 
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome, Variances, check_finite};
+use crate::device::Device;
 use crate::diagnostics::{Agreement, Diagnostics};
 use crate::error::Result;
+use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
-use crate::progress::Warning;
+use crate::rows::Rows;
 use crate::space::Space;
-use crate::training::Session;
-pub use choices::{Auto, BagSize, Bags, CellCount, Device, Half};
+pub use choices::{Auto, BagSize, Bags, CellCount, Half};
 use device::Remote;
 use engine::clamp;
 pub use objective::{Covariance, Similarity};

@@ -2,18 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Auto, BagSize, Bags, CellCount, Device, Half};
+use super::choices::{Auto, BagSize, Bags, CellCount, Half};
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 use super::train::CACHED;
 use super::{Dum, device};
-use crate::artefact::Reader;
-use crate::data::Rows;
+use crate::container::Reader;
 use crate::detector::{Arm, Detector, Outcome, require};
+use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::fit::training::Session;
 use crate::nn::{Adam, Mlp, Workspace};
+use crate::rows::Rows;
 use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions, one_unit};
-use crate::training::Session;
 
 /// Every choice of the Deep Uncertainty Model.
 ///
@@ -404,7 +405,7 @@ impl Arm for DumSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     #[test]
     fn every_preset_is_valid_and_the_paper_is_the_paper() {

@@ -4,16 +4,17 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::cells::{self, Cells};
-use super::choices::{BagSize, Bags, Device};
+use super::choices::{BagSize, Bags};
 use super::engine::Engine;
 use super::spec::DumSpec;
-use crate::data::Rows;
+use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::fit::training::{Course, Learner, Shuffled, Taken, Training};
+use crate::fit::warning::Warning;
 use crate::nn::Threads;
-use crate::progress::Warning;
 use crate::rng::{Purpose, sample, stream};
+use crate::rows::Rows;
 use crate::space::Space;
-use crate::training::{Course, Learner, Shuffled, Taken, Training};
 
 /// Vectors of all rows are kept through the training when they take at most this many
 /// values (256 MiB); otherwise each batch makes its own.

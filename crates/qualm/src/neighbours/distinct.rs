@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 
-use crate::data::Rows;
+use crate::rows::Rows;
 
 /// A row, with its hash: those of all rows are computed by all threads.
 #[derive(Debug, PartialEq, Eq)]

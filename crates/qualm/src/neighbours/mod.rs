@@ -43,11 +43,11 @@ mod tree;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::error::Result;
+use crate::fit::progress::Meter;
+use crate::rows::Rows;
 use crate::space::LIMIT;
-use crate::training::Session;
 use axes::Axes;
 use blocks::{ASKED, Blocks};
 pub(crate) use distance::{dot, squared_distance};
@@ -189,23 +189,23 @@ impl Neighbours {
         &self,
         k: usize,
         equals: Equals,
-        session: &mut Session<'_>,
+        meter: &mut Meter<'_>,
         answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
     ) -> Result<Vec<T>> {
         let total = self.n_distinct() as u64;
         let question = self.question(k, equals);
         let found = match &self.blocks {
-            None => self.by_tree(question, session, answer)?,
+            None => self.by_tree(question, meter, answer)?,
             Some(blocks) => {
                 let found = pairs::ask_all(question, blocks, |done, rounds| {
-                    session.work("neighbours", total * done as u64 / rounds as u64, total)
+                    meter.work("neighbours", total * done as u64 / rounds as u64, total)
                 })?;
                 let found = found.into_par_iter().enumerate();
                 let answers = found.map(|(place, found)| answer(self.tree.row(place), found));
                 answers.collect()
             }
         };
-        session.work("neighbours", total, total)?;
+        meter.work("neighbours", total, total)?;
         let mut answers = vec![T::default(); self.n_distinct()];
         for (number, found) in self.tree.numbers.iter().zip(found) {
             answers[*number as usize] = found;
@@ -217,14 +217,14 @@ impl Neighbours {
     fn by_tree<T: Send>(
         &self,
         question: Question<'_>,
-        session: &mut Session<'_>,
+        meter: &mut Meter<'_>,
         answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
     ) -> Result<Vec<T>> {
         let leaves: Vec<usize> = (0..self.tree.n_leaves()).collect();
         let mut answers = Vec::with_capacity(self.n_distinct());
         for stretch in leaves.chunks(STRETCH) {
             let done = stretch[0] * LEAF;
-            session.work("neighbours", done as u64, self.n_distinct() as u64)?;
+            meter.work("neighbours", done as u64, self.n_distinct() as u64)?;
             let found = stretch.par_iter().map(|leaf| {
                 let group = Group::of_leaf(&self.tree, *leaf);
                 let found = walk(question, &group).nearest;
@@ -317,8 +317,6 @@ impl Neighbours {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Spec;
-    use crate::checkpoint::Checkpoint;
     use crate::rng::{Purpose, stream};
     use rand_distr::{Distribution, StandardNormal};
 
@@ -399,17 +397,9 @@ mod tests {
     }
 
     fn among_themselves(index: &Neighbours, k: usize, equals: Equals) -> Vec<Vec<Neighbour>> {
-        let blank = Checkpoint {
-            spec: Spec::default(),
-            seed: 0,
-            digest: String::new(),
-            n_features: index.n_features(),
-            finished: Vec::new(),
-            current: None,
-        };
         let mut nobody = ();
-        let mut session = Session::new(0, blank, None, &mut nobody);
-        let found = index.among_themselves(k, equals, &mut session, |_, found| found);
+        let mut meter = Meter::new(&mut nobody);
+        let found = index.among_themselves(k, equals, &mut meter, |_, found| found);
         found.unwrap()
     }
 

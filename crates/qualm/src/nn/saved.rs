@@ -1,7 +1,7 @@
 //! A network in a file.
 
 use super::mlp::Mlp;
-use crate::artefact::{Reader, Writer};
+use crate::container::{Reader, Writer};
 use crate::error::Result;
 
 impl Mlp {

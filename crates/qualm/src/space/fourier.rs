@@ -11,9 +11,9 @@ use rayon::prelude::*;
 
 use super::mahalanobis::Metric;
 use super::{Space, SpaceOptions, normalise};
-use crate::data::Rows;
 use crate::nn::{Mat, Threads, matmul, sin_cos, vectorised};
 use crate::rng::{self, Purpose, stream};
+use crate::rows::Rows;
 
 /// Rows whose pairwise distances give the median that the bandwidth is counted in.
 const MEDIAN_SAMPLE: usize = 1000;

@@ -28,7 +28,7 @@
 use nalgebra::{Cholesky, DMatrix};
 
 use crate::covariance::{Panels, Whitening, lower, nearest};
-use crate::data::Rows;
+use crate::rows::Rows;
 
 /// The share of the rows that make the covariance: those nearest to their mean.
 const KEPT: f64 = 0.7;
@@ -142,8 +142,8 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
-    use crate::data::Matrix;
     use crate::rng::{Purpose, stream};
+    use crate::rows::Matrix;
 
     /// Two columns that vary together, and a tenth of the rows far off.
     fn rows() -> Matrix {

@@ -22,10 +22,10 @@ mod mahalanobis;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::nn::Threads;
+use crate::rows::Rows;
 pub(crate) use fourier::Fourier;
 use mahalanobis::Metric;
 
@@ -398,7 +398,7 @@ fn inverse(x: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     pub(super) fn options(kind: SpaceKind) -> SpaceOptions {
         SpaceOptions {

@@ -10,8 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use qualm::Matrix;
 use qualm::Spec;
-use qualm::data::Matrix;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};

@@ -10,8 +10,8 @@ mod common;
 use cases::{Case, Planted, Seed, cases};
 use common::{bits, blob, blob_matrix, contents, keys, normals, rank_correlation, small};
 use qualm::calibrate::Cut;
-use qualm::data::{Matrix, Rows};
 use qualm::{Error, Fitted, Reference};
+use qualm::{Matrix, Rows};
 use serde_json::json;
 
 /// Columns of the fitted rows.

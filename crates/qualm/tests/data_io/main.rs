@@ -22,8 +22,9 @@ use arrow_array::{
     RecordBatch, StringArray,
 };
 use arrow_schema::{DataType, Field};
+use qualm::Features;
 use qualm::Result;
-use qualm::data::{Batch, Features, ScoreWriter, Selection, Source};
+use qualm::data::{Batch, ScoreWriter, Selection, Source};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use qualm::Error;
-use qualm::data::{Features, Selection, Source};
+use qualm::Features;
+use qualm::data::{Selection, Source};
 
 use crate::{all, file, folder, npy};
 

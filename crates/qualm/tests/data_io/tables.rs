@@ -9,7 +9,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use qualm::Error;
-use qualm::data::{Features, Selection, Source, read_scores};
+use qualm::Features;
+use qualm::data::{Selection, Source, read_scores};
 
 use crate::{PLAIN, all, columns, excluding, file, folder, npy, table, write};
 

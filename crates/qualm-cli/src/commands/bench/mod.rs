@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use qualm::data::AtomicFile;
+use qualm::AtomicFile;
 use serde::Serialize;
 
 pub(crate) use self::one::run_one;

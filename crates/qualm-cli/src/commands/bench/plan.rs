@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use qualm::AtomicFile;
 use qualm::Spec;
-use qualm::data::AtomicFile;
 
 use super::results::is_results;
 use crate::args::{Bench, Suite};

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use super::mcd::Search;
 use super::{Ee, EeSpec, KEPT, Standard, consistency, reweighted};
 use crate::Spec;
-use crate::data::{Matrix, Rows, Selection, Source};
+use crate::data::{Selection, Source};
 use crate::detector::Detector;
+use crate::rows::{Matrix, Rows};
 use crate::stats::Metrics;
 
 /// The golden file, of which `ocsvm` reads its own part.

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::scatter::Scatter;
 use crate::covariance::{Panels, Whitening, nearest};
 use crate::error::Result;
+use crate::fit::progress::Meter;
 use crate::rng::{Purpose, stream};
-use crate::training::Session;
 
 /// Rows up to which the starts are made on all of them.
 const UNPARTED: usize = 500;
@@ -108,17 +108,17 @@ impl<'a> Search<'a> {
     ///
     /// # Seed
     /// Draws the groups and the starts.
-    pub(super) fn run(&self, session: &mut Session<'_>) -> Result<Scatter> {
+    pub(super) fn run(&self, seed: u64, meter: &mut Meter<'_>) -> Result<Scatter> {
         if let Some(values) = self.rows.only_column() {
             return Ok(self.shortest_half(values));
         }
         let n = self.rows.n_rows();
         let group = group_rows(self.rows.n_cols());
         if n > UNPARTED && n >= 2 * group {
-            self.by_groups(group, session)
+            self.by_groups(group, seed, meter)
         } else {
-            session.work("starts", 0, STARTS as u64)?;
-            let starts = self.starts(0, STARTS, session.seed);
+            meter.work("starts", 0, STARTS as u64)?;
+            let starts = self.starts(0, STARTS, seed);
             let ends = starts.into_par_iter().map(|c| self.go_on(c, MANY));
             Ok(self.first(ends.collect()))
         }
@@ -134,8 +134,8 @@ impl<'a> Search<'a> {
     }
 
     /// The partitioned search: starts in groups, then on some groups merged, then on all.
-    fn by_groups(&self, group: usize, session: &mut Session<'_>) -> Result<Scatter> {
-        let (n, seed) = (self.rows.n_rows(), session.seed);
+    fn by_groups(&self, group: usize, seed: u64, meter: &mut Meter<'_>) -> Result<Scatter> {
+        let n = self.rows.n_rows();
         let groups = (n / group).min(GROUPS);
         let size = (groups.max(MERGED) * group).min(n);
         let mut rng = stream(seed, Purpose::Subset, [0, 0]);
@@ -149,7 +149,7 @@ impl<'a> Search<'a> {
         let mut candidates = Vec::new();
         for (block, parts) in parts.chunks(BLOCK).enumerate() {
             let done = block * BLOCK;
-            session.work("groups of rows", done as u64, groups as u64)?;
+            meter.work("groups of rows", done as u64, groups as u64)?;
             let found = parts.par_iter().enumerate().flat_map_iter(|(i, rows)| {
                 let rows = self.rows.pick(rows);
                 let kept = self.part(&rows).starts((done + i + 1) as u64, starts, seed);
@@ -169,7 +169,7 @@ impl<'a> Search<'a> {
         let ends = best(ends);
         let mut candidates = Vec::new();
         for (i, end) in ends.iter().enumerate() {
-            session.work("candidates on all rows", i as u64, ends.len() as u64)?;
+            meter.work("candidates on all rows", i as u64, ends.len() as u64)?;
             candidates.push(self.concentrate(self.around(&end.scatter), FEW));
         }
         let last = best(candidates).into_iter().take(1);
@@ -272,7 +272,7 @@ impl<'a> Search<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     #[test]
     fn the_shortest_half_by_hand() {

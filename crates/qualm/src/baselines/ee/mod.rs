@@ -50,14 +50,14 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use self::mcd::Search;
 use self::scatter::Scatter;
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
+use crate::container::{Reader, Writer};
 use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
-use crate::data::Rows;
 use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::{Error, Result};
+use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::nn::vectorised;
-use crate::progress::Warning;
-use crate::training::Session;
+use crate::rows::Rows;
 
 /// Share of normal rows that the reweighting keeps.
 const KEPT: f64 = 0.975;
@@ -138,7 +138,7 @@ impl Arm for EeSpec {
             let support = self.support(n, d)?;
             let standard = Standard::of(rows);
             let search = Search::new(&standard.panels, support, standard.rank);
-            let raw = search.run(session)?;
+            let raw = search.run(session.seed, &mut session.meter())?;
             let robust = reweighted(&standard.panels, raw, support);
             let rank = robust.rank();
             let mut outcome = Outcome::new(standard.detector(&robust));
@@ -309,8 +309,8 @@ mod tests {
 
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
     use crate::rng::{Purpose, stream};
+    use crate::rows::Matrix;
     use rand_distr::{Distribution, StandardNormal};
 
     fn normal(n: usize, d: usize) -> Vec<f32> {

@@ -7,8 +7,8 @@ use rand::{Rng, RngExt};
 
 use super::depth_limit;
 use super::tree::{Grown, LEAF};
-use crate::data::Rows;
 use crate::rng::{Purpose, stream};
+use crate::rows::Rows;
 
 /// A node that has not been looked at yet.
 struct Open {
@@ -133,7 +133,7 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     #[test]
     fn a_tree_holds_its_sample_and_splits_only_what_varies() {

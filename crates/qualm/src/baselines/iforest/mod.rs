@@ -23,12 +23,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, require};
 use crate::error::Result;
-use crate::progress::Warning;
-use crate::training::Session;
+use crate::fit::training::Session;
+use crate::fit::warning::Warning;
+use crate::rows::Rows;
 use grow::grow;
 use tree::{Grown, Tree};
 
@@ -93,7 +93,7 @@ impl Arm for IforestSpec {
             let mut trees = Vec::with_capacity(self.n_estimators);
             let total = self.n_estimators as u64;
             for first in (0..self.n_estimators).step_by(TOGETHER) {
-                session.work("trees", first as u64, total)?;
+                session.meter().work("trees", first as u64, total)?;
                 let some = first..self.n_estimators.min(first + TOGETHER);
                 let seed = session.seed;
                 trees.par_extend(
@@ -101,7 +101,7 @@ impl Arm for IforestSpec {
                         .map(|tree| grow(rows, psi, seed, tree as u64).finish()),
                 );
             }
-            session.work("trees", total, total)?;
+            session.meter().work("trees", total, total)?;
             let mut outcome = Outcome::new(Forest {
                 trees,
                 normaliser: average_path(psi),
@@ -229,7 +229,7 @@ fn depth_limit(psi: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     #[test]
     fn the_depth_is_limited_by_the_logarithm_of_the_sample() {

@@ -5,7 +5,7 @@
 //! child's number has to be kept, or believed.
 
 use super::{average_path, depth_limit};
-use crate::data::Rows;
+use crate::rows::Rows;
 
 /// The feature of a node without children.
 pub(super) const LEAF: u32 = u32::MAX;
@@ -161,7 +161,7 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
+    use crate::rows::Matrix;
 
     /// x0 <= 1 ? (x1 <= 5 ? 2 rows : 1 row) : 1 row
     fn grown() -> Grown {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::Spec;
 use crate::baselines::ee::golden::golden;
-use crate::data::Rows;
+use crate::rows::Rows;
 use crate::stats::Metrics;
 
 fn scores(rows: Rows<'_>, keys: Value) -> Vec<f64> {

@@ -7,8 +7,8 @@
 
 use rayon::prelude::*;
 
-use crate::data::Rows;
 use crate::nn::{exp_of_negative, vectorised};
+use crate::rows::Rows;
 
 /// Rows side by side in a panel.
 pub(super) const WIDTH: usize = 16;

@@ -17,8 +17,8 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::fit::progress::Meter;
 use crate::nn::{Mat, Threads, matmul};
-use crate::training::Session;
 
 /// Rows of a block.
 const BLOCK: usize = 4096;
@@ -71,12 +71,7 @@ struct Point {
 ///
 /// # Errors
 /// [`crate::Error::Stopped`].
-pub(super) fn solve(
-    features: &[f32],
-    m: usize,
-    nu: f64,
-    session: &mut Session<'_>,
-) -> Result<Plane> {
+pub(super) fn solve(features: &[f32], m: usize, nu: f64, meter: &mut Meter<'_>) -> Result<Plane> {
     let n = features.len() / m;
     let mut problem = Problem {
         features,
@@ -90,7 +85,7 @@ pub(super) fn solve(
     let widths = (SHARP.ln() / SHRINK.ln()).ceil() as u64 + 1;
     for stage in 0..widths {
         for _ in 0..NEWTON {
-            session.work("widths of the margin", stage, widths)?;
+            meter.work("widths of the margin", stage, widths)?;
             let Some((along, gain)) = problem.newton(&at) else {
                 break;
             };

@@ -32,12 +32,12 @@ use serde::{Deserialize, Serialize};
 use self::columns::Columns;
 use self::kernel::{Expansion, Unit};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, check_finite, require};
 use crate::error::Result;
-use crate::progress::Warning;
-use crate::training::Session;
+use crate::fit::training::Session;
+use crate::fit::warning::Warning;
+use crate::rows::Rows;
 
 /// Rows scored at a time.
 const BLOCK: usize = 1 << 15;
@@ -182,7 +182,7 @@ impl OcsvmSpec {
         let unit = self.unit(rows);
         let vectors = unit.vectors(rows);
         let columns = Columns::new(&vectors, d);
-        let found = smo::solve(columns, self.nu, self.tolerance, session)?;
+        let found = smo::solve(columns, self.nu, self.tolerance, &mut session.meter())?;
         let support = vectors.chunks_exact(d).zip(&found.alpha);
         let support = support.filter(|(_, alpha)| **alpha > 0.0);
         let (points, coefficients): (Vec<&[f32]>, Vec<f64>) = support.unzip();
@@ -208,7 +208,8 @@ impl OcsvmSpec {
         let unit = self.unit(rows);
         let vectors = unit.vectors(rows);
         let m = self.landmarks(n);
-        let (expansion, rho) = nystroem::solve(&vectors, d, m, self.nu, session)?;
+        let (expansion, rho) =
+            nystroem::solve(&vectors, d, m, self.nu, session.seed, &mut session.meter())?;
         let mut outcome = Outcome::new(Ocsvm {
             unit,
             expansion,
@@ -278,9 +279,9 @@ mod tests {
 
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
     use crate::error::Error;
     use crate::rng::{Purpose, stream};
+    use crate::rows::Matrix;
     use rand_distr::{Distribution, StandardNormal};
 
     fn spec(keys: Value) -> Result<Spec> {

@@ -23,9 +23,9 @@ use rayon::prelude::*;
 use super::kernel::{Expansion, POINTS, Panels, WIDTH, kernels};
 use super::linear;
 use crate::error::Result;
+use crate::fit::progress::Meter;
 use crate::nn::{Mat, Threads, matmul, vectorised};
 use crate::rng::{self, Purpose, stream};
-use crate::training::Session;
 
 /// Values of the features at the most: 2 GiB.
 const MOST_FEATURES: usize = 1 << 29;
@@ -59,19 +59,20 @@ pub(super) fn solve(
     d: usize,
     m: usize,
     nu: f64,
-    session: &mut Session<'_>,
+    seed: u64,
+    meter: &mut Meter<'_>,
 ) -> Result<(Expansion, f64)> {
     let n = vectors.len() / d;
-    let landmarks = sample(n, m, session.seed, 0);
+    let landmarks = sample(n, m, seed, 0);
     let landmarks = gather(vectors, d, &landmarks);
     let inverse = inverse_root(&landmarks, d);
 
     let fitted = fitted_rows(n, m);
-    let picked = (fitted < n).then(|| gather(vectors, d, &sample(n, fitted, session.seed, 1)));
+    let picked = (fitted < n).then(|| gather(vectors, d, &sample(n, fitted, seed, 1)));
     let rows = picked.as_deref().unwrap_or(vectors);
-    let features = features(rows, d, &landmarks, &inverse, session)?;
+    let features = features(rows, d, &landmarks, &inverse, meter)?;
     drop(picked);
-    let plane = linear::solve(&features, m, nu, session)?;
+    let plane = linear::solve(&features, m, nu, meter)?;
 
     let all = n as f64;
     let coefficients = inverse.tr_mul(&nalgebra::DVector::from_vec(plane.normal));
@@ -118,7 +119,7 @@ fn features(
     d: usize,
     landmarks: &[f32],
     inverse: &DMatrix<f64>,
-    session: &mut Session<'_>,
+    meter: &mut Meter<'_>,
 ) -> Result<Vec<f32>> {
     let (n, m) = (vectors.len() / d, landmarks.len() / d);
     let panels = Panels::new(landmarks.chunks_exact(d), d);
@@ -128,7 +129,7 @@ fn features(
     let some = features.chunks_mut(REPORT * BLOCK * m);
     let rows = vectors.chunks(REPORT * BLOCK * d);
     for (done, (features, rows)) in some.zip(rows).enumerate() {
-        session.work("features", (done * REPORT * BLOCK) as u64, n as u64)?;
+        meter.work("features", (done * REPORT * BLOCK) as u64, n as u64)?;
         features
             .par_chunks_mut(BLOCK * m)
             .zip(rows.par_chunks(BLOCK * d))

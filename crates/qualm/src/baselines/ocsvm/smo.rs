@@ -21,8 +21,8 @@ use rayon::prelude::*;
 use super::columns::Columns;
 use super::kernel::Expansion;
 use crate::error::Result;
+use crate::fit::progress::Meter;
 use crate::nn::vectorised;
-use crate::training::Session;
 
 /// The least curvature of a pair: equal rows have none.
 const FLAT: f64 = 1e-12;
@@ -86,11 +86,11 @@ pub(super) fn solve(
     columns: Columns<'_>,
     nu: f64,
     tolerance: f64,
-    session: &mut Session<'_>,
+    meter: &mut Meter<'_>,
 ) -> Result<Solution> {
     let n = columns.n_rows();
     let most = 10_000_000.max(100 * n as u64);
-    let mut solver = Solver::start(columns, nu, session)?;
+    let mut solver = Solver::start(columns, nu, meter)?;
     let every = n.clamp(1, SHRINK);
     let (mut steps, mut next, mut restored) = (0, every, false);
     let mut ends = solver.ends();
@@ -111,7 +111,7 @@ pub(super) fn solve(
         }
         next -= 1;
         if next == 0 {
-            session.work("support vectors", steps, (2 * n as u64).max(steps))?;
+            meter.work("support vectors", steps, (2 * n as u64).max(steps))?;
             next = every;
             if !restored && ends.gap() < 10.0 * tolerance {
                 restored = true;
@@ -132,7 +132,7 @@ pub(super) fn solve(
 
 impl<'a> Solver<'a> {
     /// The first rows at the upper bound, as many as the sum asks for; their gradient.
-    fn start(mut columns: Columns<'a>, nu: f64, session: &mut Session<'_>) -> Result<Self> {
+    fn start(mut columns: Columns<'a>, nu: f64, meter: &mut Meter<'_>) -> Result<Self> {
         let n = columns.n_rows();
         let sum = nu * n as f64;
         let alpha: Vec<f64> = (0..n).map(|i| (sum - i as f64).clamp(0.0, 1.0)).collect();
@@ -140,7 +140,7 @@ impl<'a> Solver<'a> {
         let mut gradient = vec![0.0; n];
         let block = STARTING.min(columns.room());
         for (done, rows) in rows.chunks(block).enumerate() {
-            session.work("kernel", (done * block) as u64, n as u64)?;
+            meter.work("kernel", (done * block) as u64, n as u64)?;
             let found = columns.many(rows);
             let add = |(block, gradient): (usize, &mut [f64])| {
                 for (row, column) in rows.iter().zip(&found) {
@@ -389,24 +389,14 @@ fn first(alpha: &[f64], gradient: &[f64], holds: impl Fn(f64, f64) -> bool) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Spec;
-    use crate::checkpoint::Checkpoint;
     use crate::rng::{Purpose, stream};
     use rand_distr::{Distribution, StandardNormal};
 
     fn solved(vectors: &[f32], d: usize, nu: f64, budget: usize) -> Solution {
-        let blank = Checkpoint {
-            spec: Spec::default(),
-            seed: 0,
-            digest: String::new(),
-            n_features: d,
-            finished: Vec::new(),
-            current: None,
-        };
         let mut nobody = ();
-        let mut session = Session::new(0, blank, None, &mut nobody);
+        let mut meter = Meter::new(&mut nobody);
         let columns = Columns::new(vectors, d).with_budget(budget);
-        solve(columns, nu, 1e-6, &mut session).unwrap()
+        solve(columns, nu, 1e-6, &mut meter).unwrap()
     }
 
     #[test]

@@ -34,12 +34,12 @@ use super::lesinn::check_subsamples;
 use super::network::{TrainingKeys, for_outputs, training_memory};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
-use crate::artefact::{Reader, Writer};
-use crate::data::Rows;
+use crate::container::{Reader, Writer};
 use crate::detector::{Arm, Detector, Outcome, check_finite, require, require_more_rows};
 use crate::error::{Error, Result};
+use crate::fit::training::{Course, Session};
 use crate::nn::Mlp;
-use crate::training::{Course, Session};
+use crate::rows::Rows;
 use ranking::{Ranking, rectify};
 use triplets::Candidates;
 
@@ -120,11 +120,11 @@ impl RepenSpec {
     /// Outlier and inlier candidates by `LeSiNN`'s scores.
     fn candidates(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Candidates> {
         let (n, t, psi) = (rows.n_rows(), self.n_estimators, self.max_samples);
-        session.work("candidates", 0, n as u64)?;
+        session.meter().work("candidates", 0, n as u64)?;
         let mut scores = vec![0.0; n];
         let subsamples = Subsamples::draw(rows, t, psi, session.seed, 0);
         subsamples.mean_distances(rows.as_slice(), &mut scores);
-        session.work("candidates", n as u64, n as u64)?;
+        session.meter().work("candidates", n as u64, n as u64)?;
         Candidates::new(&scores, self.alpha)
     }
 }
@@ -238,8 +238,8 @@ fn represent(network: &Mlp, rows: Rows<'_>) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::Spec;
-    use crate::data::Matrix;
     use crate::rng::{Purpose, stream};
+    use crate::rows::Matrix;
     use rand::RngExt;
 
     /// Rows around 0, and every twentieth far off in one of the columns.

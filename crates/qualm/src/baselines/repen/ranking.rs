@@ -11,12 +11,12 @@
 
 use super::RepenSpec;
 use super::triplets::{Candidates, Triplet};
-use crate::data::Rows;
 use crate::error::Result;
+use crate::fit::training::{Learner, Taken, Training};
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Workspace, vectorised};
 use crate::rng::{Purpose, stream};
-use crate::training::{Learner, Taken, Training};
+use crate::rows::Rows;
 
 /// Takes the steps of a training.
 pub(super) struct Ranking<'a> {

@@ -10,8 +10,8 @@ use crate::dum::engine::Engine;
 use crate::dum::objective::Value;
 use crate::dum::{DEVICE_BLOCK, DumSpec, Plan};
 use crate::error::{DeviceError, Result};
+use crate::fit::training::Training;
 use crate::nn::Mlp;
-use crate::training::Training;
 
 /// An opened device.
 pub(super) struct Card<B: Accelerator> {

@@ -23,15 +23,14 @@ mod tests;
 mod webgpu;
 
 use std::fmt;
-use std::str::FromStr;
 
-use super::choices::Device;
 use super::engine::{Cpu, Engine};
 use super::spec::DumSpec;
 use super::train::Plan;
-use crate::error::{DeviceError, Error, Result};
+use crate::device::{Device, DeviceError};
+use crate::error::Result;
+use crate::fit::training::Training;
 use crate::nn::Mlp;
-use crate::training::Training;
 
 /// A network on a device, ready to score.
 pub(crate) trait Remote: fmt::Debug + Send + Sync {
@@ -103,19 +102,6 @@ pub(crate) fn remote(device: Device, network: &Mlp) -> Result<Option<Box<dyn Rem
 }
 
 impl Device {
-    /// Names of all devices, whether or not they are in this build.
-    pub const NAMES: &[&str] = &["cpu", "cuda", "wgpu"];
-
-    /// The device's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::Wgpu => "wgpu",
-        }
-    }
-
     /// Checks that the device can be used: that it is in this build, that its driver is
     /// installed and finds hardware. [`crate::Spec::fit`] and [`crate::Fitted::to_device`]
     /// do so by themselves; call it to learn of it before the rows are read.
@@ -135,31 +121,11 @@ impl Device {
     }
 }
 
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Device {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = [Self::Cpu, Self::Cuda, Self::Wgpu];
-        let device = known.into_iter().find(|device| device.name() == name);
-        device.ok_or_else(|| {
-            DeviceError::Unknown {
-                found: name.to_owned(),
-            }
-            .into()
-        })
-    }
-}
-
 #[cfg(test)]
 mod unbuilt {
     use super::*;
-    use crate::data::Matrix;
+    use crate::error::Error;
+    use crate::rows::Matrix;
     use crate::spec::Spec;
 
     #[test]

@@ -1,6 +1,55 @@
-//! What can stand between a network and the device that was asked for.
+//! Where networks are trained and run, and what can stand in the way.
 
-use crate::dum::Device;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the network is trained and run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA card, through CUDA; needs the feature `cuda`.
+    Cuda,
+    /// A graphics card, through Vulkan or Metal; needs the feature `wgpu`.
+    Wgpu,
+}
+
+impl Device {
+    /// Names of all devices, whether or not they are in this build.
+    pub const NAMES: &[&str] = &["cpu", "cuda", "wgpu"];
+
+    /// The device's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Device {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        let known = [Self::Cpu, Self::Cuda, Self::Wgpu];
+        let device = known.into_iter().find(|device| device.name() == name);
+        device.ok_or_else(|| DeviceError::Unknown {
+            found: name.to_owned(),
+        })
+    }
+}
 
 /// Why a device cannot be used. All but [`DeviceError::Failed`] are found before any work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artefact::{self, Reader, Writer};
-use crate::data::AtomicFile;
-use crate::dum::Device;
+use crate::atomic_file::AtomicFile;
+use crate::container::{self, Reader, Writer};
+use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::fit::training::{Curve, Training};
 use crate::nn::{AdamState, Mlp};
 use crate::spec::Spec;
-use crate::training::{Curve, Training};
 
 const FORMAT: &str = "qualm-checkpoint";
 const VERSION: u64 = 1;
@@ -93,7 +93,7 @@ impl Checkpoint {
             members,
             under_way: self.current.is_some(),
         })?;
-        artefact::write(&bytes, AtomicFile::create(path.as_ref())?)
+        container::write(&bytes, AtomicFile::create(path.as_ref())?)
     }
 
     /// Reads a checkpoint.

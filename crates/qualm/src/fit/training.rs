@@ -6,10 +6,10 @@
 
 use rand::seq::SliceRandom;
 
-use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::fit::checkpoint::Checkpoint;
+use crate::fit::progress::{Meter, Progress, Signal, Step};
 use crate::nn::{AdamState, Mlp, attended};
-use crate::progress::{Progress, Signal, Step, Work};
 use crate::rng::{Purpose, stream};
 
 /// Points on the stored loss curve, at most.
@@ -300,14 +300,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Says how far work without training steps has come.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] when the listener wants it stopped.
-    pub(crate) fn work(&mut self, what: &'static str, done: u64, total: u64) -> Result<()> {
-        match self.progress.work(&Work { what, done, total }) {
-            Signal::Stop => Err(Error::Stopped { what, done, total }),
-            _ => Ok(()),
-        }
+    /// Reports work without training steps to the same listener.
+    pub(crate) fn meter(&mut self) -> Meter<'_> {
+        Meter::new(self.progress)
     }
 }

@@ -10,20 +10,16 @@
 //! | `member.I.network.L.weight`, `.bias` | `(in, out)` and `(out,)` float32 |
 //! | `member.I.scale` | mean and deviation of the member's scores, float64 |
 
-mod container;
-
-use std::io::Write;
 use std::path::Path;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use container::{Reader, Writer};
-
 use crate::calibrate::{Calibration, Cut};
-use crate::data::{AtomicFile, Features, write_error};
+use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
+use crate::features::Features;
 use crate::fitted::{Fitted, Provenance, Roles};
 use crate::spec::Spec;
 
@@ -55,38 +51,6 @@ fn written_spec<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resu
     Spec::deserialize(Value::Object(keys)).map_err(D::Error::custom)
 }
 
-/// Which kind of file, read before the rest so that a later version is told from damage.
-#[derive(Debug, Deserialize)]
-struct Kind {
-    format: String,
-    format_version: u64,
-}
-
-impl Reader {
-    /// Checks the kind and version of a file, then that it is undamaged.
-    pub(crate) fn check_format(&self, format: &str, version: u64) -> Result<()> {
-        let kind: Kind = self.json()?;
-        if kind.format != format {
-            return Err(self.corrupt(
-                "format",
-                format!("'{}'", kind.format),
-                format!("'{format}'"),
-            ));
-        }
-        if kind.format_version > version {
-            return Err(Error::NewerModel {
-                file: self.file().to_owned(),
-                found: kind.format_version,
-                supported: version,
-            });
-        }
-        if kind.format_version == 0 {
-            return Err(self.corrupt("format_version", "0", format!("1 to {version}")));
-        }
-        self.check_seal()
-    }
-}
-
 pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
     let mut writer = Writer::default();
     writer.f64("calibration.scores", fitted.calibration.scores());
@@ -101,13 +65,6 @@ pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
         threshold: fitted.cut,
         provenance: fitted.provenance.clone(),
     })
-}
-
-/// Puts finished bytes into a file.
-pub(crate) fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
-    file.write_all(bytes)
-        .map_err(|source| write_error(file.path(), source))?;
-    file.commit()
 }
 
 pub(crate) fn load(path: &Path) -> Result<Fitted> {

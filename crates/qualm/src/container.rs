@@ -8,17 +8,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::atomic_file::{AtomicFile, write_error};
 use crate::digest::sha256;
-
 use crate::error::{Error, Result};
 
 /// The metadata entry that holds our JSON. A single entry keeps the bytes reproducible:
@@ -45,6 +45,13 @@ pub(crate) struct Reader {
     /// The whole file.
     bytes: Vec<u8>,
     tensors: BTreeMap<String, (Dtype, Vec<usize>, Range<usize>)>,
+}
+
+/// Which kind of file, read before the rest so that a later version is told from damage.
+#[derive(Debug, Deserialize)]
+struct Kind {
+    format: String,
+    format_version: u64,
 }
 
 impl Writer {
@@ -316,4 +323,34 @@ impl Reader {
     pub(crate) fn file(&self) -> &Path {
         &self.file
     }
+
+    /// Checks the kind and version of a file, then that it is undamaged.
+    pub(crate) fn check_format(&self, format: &str, version: u64) -> Result<()> {
+        let kind: Kind = self.json()?;
+        if kind.format != format {
+            return Err(self.corrupt(
+                "format",
+                format!("'{}'", kind.format),
+                format!("'{format}'"),
+            ));
+        }
+        if kind.format_version > version {
+            return Err(Error::NewerModel {
+                file: self.file().to_owned(),
+                found: kind.format_version,
+                supported: version,
+            });
+        }
+        if kind.format_version == 0 {
+            return Err(self.corrupt("format_version", "0", format!("1 to {version}")));
+        }
+        self.check_seal()
+    }
+}
+
+/// Puts finished bytes into a file.
+pub(crate) fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
+    file.write_all(bytes)
+        .map_err(|source| write_error(file.path(), source))?;
+    file.commit()
 }

@@ -43,7 +43,7 @@ impl Matrix {
     }
 
     /// Takes values that were checked: at least one row and one column, all finite.
-    pub(super) fn checked(data: ScalarBuffer<f32>, n_cols: usize) -> Self {
+    pub(crate) fn checked(data: ScalarBuffer<f32>, n_cols: usize) -> Self {
         Self { data, n_cols }
     }
 
@@ -151,7 +151,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Where the first NaN or infinity is.
-pub(super) fn first_not_finite(data: &[f32]) -> Option<usize> {
+pub(crate) fn first_not_finite(data: &[f32]) -> Option<usize> {
     // All bits of the exponent are set. Without a branch, so that it vectorises: a block is
     // searched only when it holds such a value.
     const EXPONENT: u32 = 0x7F80_0000;

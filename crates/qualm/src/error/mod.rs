@@ -3,11 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-mod device;
 mod location;
 mod parts;
 
-pub use device::DeviceError;
+use crate::device::DeviceError;
 pub use location::{Location, Names};
 use parts::{Extension, Gibibytes, Named};
 
