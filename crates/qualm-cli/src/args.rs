@@ -103,7 +103,7 @@ pub(crate) struct Columns {
 /// Where inliers end; at most one of these.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-pub(crate) struct Cut {
+pub(crate) struct ThresholdArgs {
     /// False-positive rate: this share of the reference rows may score above the threshold [default: 0.05]
     #[arg(long, value_name = "RATE")]
     pub(crate) fpr: Option<f64>,
@@ -150,7 +150,7 @@ pub(crate) struct Fit {
     #[command(flatten)]
     pub(crate) columns: Columns,
     #[command(flatten)]
-    pub(crate) cut: Cut,
+    pub(crate) rule: ThresholdArgs,
     /// Rows kept apart from fitting, to calibrate p-values and threshold on
     #[arg(long, value_name = "FILE")]
     pub(crate) calibrate: Option<PathBuf>,
@@ -188,7 +188,7 @@ pub(crate) struct Score {
     #[arg(long, short, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) cut: Cut,
+    pub(crate) rule: ThresholdArgs,
     /// The threshold itself: rows that score above it are outliers
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
     pub(crate) threshold: Option<f64>,

@@ -11,16 +11,16 @@ use crate::FAILED;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 /// Whether the work looks at [`asked`] often enough to be left to stop by itself.
-static PATIENT: AtomicBool = AtomicBool::new(false);
+static GRACEFUL: AtomicBool = AtomicBool::new(false);
 /// Unfinished files and folders, which must not stay behind.
-static LITTER: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static TEMP_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Listens from now on. A signal ends the process, unless the work is [`patient`]; a
+/// Listens from now on. A signal ends the process, unless the work is [`graceful`]; a
 /// second one always does. Finished files are never touched, unfinished ones removed.
 pub(crate) fn listen() -> Result<()> {
     ctrlc::set_handler(|| {
         let again = ASKED.swap(true, Ordering::SeqCst);
-        if again || !PATIENT.load(Ordering::SeqCst) {
+        if again || !GRACEFUL.load(Ordering::SeqCst) {
             sweep();
             let _ = writeln!(
                 std::io::stderr(),
@@ -33,8 +33,8 @@ pub(crate) fn listen() -> Result<()> {
 }
 
 /// Says whether the work will stop by itself once [`asked`].
-pub(crate) fn patient(patient: bool) {
-    PATIENT.store(patient, Ordering::SeqCst);
+pub(crate) fn graceful(graceful: bool) {
+    GRACEFUL.store(graceful, Ordering::SeqCst);
 }
 
 /// Whether someone asked to stop.
@@ -44,13 +44,13 @@ pub(crate) fn asked() -> bool {
 
 /// Has an unfinished file or folder removed if the process is ended. Under its final name
 /// it is another file and safe.
-pub(crate) fn sweep_later(path: Option<&Path>) {
-    let mut litter = LITTER.lock().unwrap_or_else(PoisonError::into_inner);
+pub(crate) fn remove_on_exit(path: Option<&Path>) {
+    let mut litter = TEMP_FILES.lock().unwrap_or_else(PoisonError::into_inner);
     litter.extend(path.map(Path::to_owned));
 }
 
 fn sweep() {
-    for path in &*LITTER.lock().unwrap_or_else(PoisonError::into_inner) {
+    for path in &*TEMP_FILES.lock().unwrap_or_else(PoisonError::into_inner) {
         // Gone already, most of the time; there is nothing better to do about a failure.
         let _ = if path.is_dir() {
             std::fs::remove_dir_all(path)

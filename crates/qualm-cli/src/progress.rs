@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use qualm::{Checkpoint, Progress, Result, Signal, Step, Work};
+use qualm::fit::{Signal, Step, Work};
+use qualm::{Checkpoint, Progress, Result};
 
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -47,7 +48,7 @@ impl<'a> FitProgress<'a> {
 
     /// Clears the bar. The fit takes no more steps.
     pub(crate) fn finish(&self) {
-        interrupt::patient(false);
+        interrupt::graceful(false);
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -127,7 +128,7 @@ fn bar(length: u64) -> ProgressBar {
 impl Progress for FitProgress<'_> {
     fn step(&mut self, step: &Step) -> Signal {
         // From here on a checkpoint can be had.
-        interrupt::patient(true);
+        interrupt::graceful(true);
         self.show(step);
         if interrupt::asked() {
             return Signal::Stop;
@@ -140,7 +141,7 @@ impl Progress for FitProgress<'_> {
 
     fn work(&mut self, work: &Work) -> Signal {
         // There is no checkpoint of it: Ctrl-C ends the command at once.
-        interrupt::patient(false);
+        interrupt::graceful(false);
         if interrupt::asked() {
             return Signal::Stop;
         }

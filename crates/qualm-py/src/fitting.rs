@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use qualm::calibrate::Cut;
-use qualm::{Error, Fitted, Progress, Signal, Spec, Step, Work};
+use qualm::calibrate::ThresholdRule;
+use qualm::fit::{Signal, Step, Work};
+use qualm::{Error, Fitted, Progress, Spec};
 
 use crate::errors::{guarded, panicked, raised};
 use crate::model::Model;
@@ -34,8 +35,8 @@ pub(crate) fn fit(
     report: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Model> {
     let spec = self::spec(spec)?;
-    let cut = Cut::Contamination(contamination);
-    cut.validate().map_err(raised)?;
+    let rule = ThresholdRule::Contamination(contamination);
+    rule.validate().map_err(raised)?;
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
     let fitted = rows.lend(py, |rows| {
@@ -44,7 +45,7 @@ pub(crate) fn fit(
         })
     })?;
     let mut fitted = fitted.with_features(rows.features()).map_err(raised)?;
-    fitted.set_cut(cut).map_err(raised)?;
+    fitted.set_threshold_rule(rule).map_err(raised)?;
     Ok(Model::new(fitted))
 }
 

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use qualm::Features;
-use qualm::calibrate::{Conversion, Cut};
+use qualm::calibrate::{Conversion, ThresholdRule};
 
 use qualm::{Fitted, Result};
 
@@ -117,7 +117,9 @@ impl Model {
         let slice = scores.as_slice()?;
         let work = || {
             let fitted = self.read();
-            fitted.calibration().confidences(slice, fitted.cut())
+            fitted
+                .calibration()
+                .confidences(slice, fitted.threshold_rule())
         };
         let confidences = guarded(py, work)?.map_err(raised)?;
         Ok(confidences.into_pyarray(py))
@@ -134,23 +136,23 @@ impl Model {
     }
 
     /// Sets the threshold; `kind` is `fpr`, `contamination` or `threshold`.
-    fn set_cut(&self, py: Python<'_>, kind: &str, value: f64) -> PyResult<()> {
-        let cut = match kind {
-            "fpr" => Cut::Fpr(value),
-            "contamination" => Cut::Contamination(value),
-            "threshold" => Cut::Score(value),
+    fn set_threshold_rule(&self, py: Python<'_>, kind: &str, value: f64) -> PyResult<()> {
+        let rule = match kind {
+            "fpr" => ThresholdRule::Fpr(value),
+            "contamination" => ThresholdRule::Contamination(value),
+            "threshold" => ThresholdRule::Score(value),
             _ => return Err(PyValueError::new_err(format!("no cut '{kind}'"))),
         };
-        guarded(py, || self.write().set_cut(cut))?.map_err(raised)
+        guarded(py, || self.write().set_threshold_rule(rule))?.map_err(raised)
     }
 
-    /// The rule behind the threshold: its kind, as for `set_cut`, and its value.
+    /// The rule behind the threshold: its kind, as for `set_threshold_rule`, and its value.
     #[getter]
     fn cut(&self) -> (&'static str, f64) {
-        match self.read().cut() {
-            Cut::Fpr(value) => ("fpr", value),
-            Cut::Contamination(value) => ("contamination", value),
-            Cut::Score(value) => ("threshold", value),
+        match self.read().threshold_rule() {
+            ThresholdRule::Fpr(value) => ("fpr", value),
+            ThresholdRule::Contamination(value) => ("contamination", value),
+            ThresholdRule::Score(value) => ("threshold", value),
         }
     }
 

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use qualm::internals::{Run, product};
-use qualm::{BagSize, DumSpec, Half, SpaceKind};
+use qualm::{BagSize, DumSpec, SpaceKind};
 use qualm::{Matrix, Rows};
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ fn spec(hidden: usize, covariance: &str, batch_size: usize) -> Result<DumSpec> {
     Ok(DumSpec {
         space: SpaceKind::Identity,
         covariance: serde_json::from_value(json!(covariance))?,
-        bag_size: BagSize::Half(Half::Half),
+        bag_size: BagSize::Half,
         hidden,
         batch_size,
         ..DumSpec::preset("paper")?

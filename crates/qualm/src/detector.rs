@@ -13,7 +13,7 @@ use crate::fit::warning::Warning;
 use crate::rows::Rows;
 
 /// An arm of [`crate::Spec`]: the hyper-parameters of one detector.
-pub(crate) trait Arm {
+pub(crate) trait DetectorSpec {
     /// Checks every hyper-parameter.
     ///
     /// # Errors

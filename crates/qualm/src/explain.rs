@@ -67,7 +67,7 @@ impl Fitted {
         for (rows, scores) in rows.blocks(block).zip(scores.chunks(block)) {
             let mut occluded = Vec::with_capacity(rows.n_rows() * d * d);
             for row in &rows {
-                for (j, typical) in self.typical.iter().enumerate() {
+                for (j, typical) in self.feature_medians.iter().enumerate() {
                     let start = occluded.len();
                     occluded.extend_from_slice(row);
                     occluded[start + j] = *typical;

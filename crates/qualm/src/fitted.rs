@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::AtomicFile;
-use crate::calibrate::{Calibration, Cut};
+use crate::calibrate::{Calibration, ThresholdRule};
 use crate::detector::{Detector, Variances};
 use crate::device::Device;
 use crate::diagnostics::{Diagnostics, distinct};
@@ -30,20 +30,20 @@ const MEDIAN_SAMPLE: usize = 10_000;
 pub struct Fitted {
     pub(crate) spec: Spec,
     pub(crate) features: Features,
-    pub(crate) roles: Roles,
+    pub(crate) roles: ColumnRoles,
     pub(crate) detector: Box<dyn Detector>,
     pub(crate) calibration: Calibration,
     /// Scores of the fitted rows, in their order; not kept in the file.
     pub(crate) own_scores: Option<Vec<f64>>,
-    pub(crate) cut: Cut,
+    pub(crate) rule: ThresholdRule,
     /// A typical value of each feature, `(d,)`: its median over the fitted rows.
-    pub(crate) typical: Vec<f32>,
+    pub(crate) feature_medians: Vec<f32>,
     pub(crate) provenance: Provenance,
 }
 
 /// Columns of the fitted input that were no features.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roles {
+pub struct ColumnRoles {
     /// Carried through to the scores, where a scored input has them.
     pub ids: Vec<String>,
     /// The label, which fitting never saw.
@@ -65,7 +65,7 @@ pub struct Provenance {
     /// SHA-256 of the fitted rows as little-endian float32, in hexadecimal.
     pub input_digest: String,
     /// What the scores are compared with.
-    pub reference: Reference,
+    pub reference: ReferenceRows,
     /// Training steps of each member; 0 for detectors that take none.
     pub steps: u64,
     /// Loss curve of each member, at most 100 points, each the mean over equally many steps.
@@ -83,7 +83,7 @@ pub struct Provenance {
 /// Which rows calibrate the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reference {
+pub enum ReferenceRows {
     /// The rows fitted on.
     FittedRows,
     /// Rows kept apart from fitting, for which conformal p-values are exact.
@@ -134,19 +134,19 @@ impl Fitted {
                 name: None,
                 width: rows.n_cols(),
             },
-            roles: Roles::default(),
+            roles: ColumnRoles::default(),
             detector,
-            typical: medians(rows),
+            feature_medians: medians(rows),
             calibration,
             own_scores,
-            cut: Cut::default(),
+            rule: ThresholdRule::default(),
             provenance: Provenance {
                 qualm_version: env!("CARGO_PKG_VERSION").to_owned(),
                 created: now(),
                 seed,
                 n_rows: rows.n_rows(),
                 input_digest: digest,
-                reference: Reference::FittedRows,
+                reference: ReferenceRows::FittedRows,
                 steps: outcome.steps,
                 losses: outcome.curves.iter().map(|c| c.losses.clone()).collect(),
                 effective_rows: outcome
@@ -192,8 +192,8 @@ impl Fitted {
 
     /// Remembers the input's id columns and its label.
     #[must_use]
-    pub fn with_roles(mut self, ids: Vec<String>, label: Option<String>) -> Self {
-        self.roles = Roles { ids, label };
+    pub fn with_column_roles(mut self, ids: Vec<String>, label: Option<String>) -> Self {
+        self.roles = ColumnRoles { ids, label };
         self
     }
 
@@ -229,7 +229,7 @@ impl Fitted {
     /// As [`Fitted::score`].
     pub fn calibrate(&mut self, rows: Rows<'_>) -> Result<()> {
         self.calibration = Calibration::new(self.score(rows)?)?;
-        self.provenance.reference = Reference::SeparateRows;
+        self.provenance.reference = ReferenceRows::SeparateRows;
         Ok(())
     }
 
@@ -305,18 +305,18 @@ impl Fitted {
     /// The score above which a row is an outlier.
     ///
     /// # Errors
-    /// When the cut is out of range.
+    /// When the rule is out of range.
     pub fn threshold(&self) -> Result<f64> {
-        self.calibration.threshold(self.cut)
+        self.calibration.threshold(self.rule)
     }
 
     /// Sets another threshold, without fitting again.
     ///
     /// # Errors
-    /// When the cut is out of range.
-    pub fn set_cut(&mut self, cut: Cut) -> Result<()> {
-        self.calibration.threshold(cut)?;
-        self.cut = cut;
+    /// When the rule is out of range.
+    pub fn set_threshold_rule(&mut self, rule: ThresholdRule) -> Result<()> {
+        self.calibration.threshold(rule)?;
+        self.rule = rule;
         Ok(())
     }
 
@@ -334,7 +334,7 @@ impl Fitted {
 
     /// Which columns were ids and label.
     #[must_use]
-    pub fn roles(&self) -> &Roles {
+    pub fn roles(&self) -> &ColumnRoles {
         &self.roles
     }
 
@@ -346,8 +346,8 @@ impl Fitted {
 
     /// The rule behind the threshold.
     #[must_use]
-    pub fn cut(&self) -> Cut {
-        self.cut
+    pub fn threshold_rule(&self) -> ThresholdRule {
+        self.rule
     }
 
     /// The reference scores.

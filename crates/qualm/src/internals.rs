@@ -1,7 +1,7 @@
 //! The engine one stretch of steps at a time, for `bench/engine`. Behind the feature
 //! `internals`, and no part of the library's promises.
 
-use crate::detector::{Arm, Detector};
+use crate::detector::{Detector, DetectorSpec};
 use crate::dum::engine::Engine;
 use crate::dum::{Dum, DumSpec, Plan, Trainer, device};
 use crate::error::Result;

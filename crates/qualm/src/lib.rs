@@ -6,7 +6,7 @@
 //! can be moved without fitting again.
 //!
 //! ```
-//! use qualm::calibrate::Cut;
+//! use qualm::calibrate::ThresholdRule;
 //! use qualm::{Fitted, Matrix, Spec};
 //!
 //! // Vectors, row after row: two hundred near a curve, and one far from it.
@@ -26,7 +26,7 @@
 //!
 //! // Decide.
 //! assert!(fitted.p_value(scores[200]) < 0.01);
-//! fitted.set_cut(Cut::Fpr(0.02))?;
+//! fitted.set_threshold_rule(ThresholdRule::Fpr(0.02))?;
 //! assert!(scores[200] > fitted.threshold()?);
 //!
 //! // Keep: the same scores, to the bit, from the file.
@@ -63,7 +63,7 @@ mod device;
 mod diagnostics;
 mod digest;
 mod dum;
-mod error;
+pub mod error;
 mod explain;
 mod features;
 pub mod fit;
@@ -75,6 +75,7 @@ mod memory;
 mod model_file;
 mod neighbours;
 mod nn;
+mod number_or_word;
 mod rng;
 mod rows;
 pub mod scored;
@@ -85,17 +86,17 @@ pub mod stats;
 pub use atomic_file::AtomicFile;
 pub use baselines::{
     AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
-    LofSpec, OcsvmSpec, RepenSpec, Scale, Scaling, SpSpec,
+    LofSpec, OcsvmSpec, RepenSpec, Scaling, SpSpec,
 };
 pub use detector::Variances;
 pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;
-pub use dum::{Auto, BagSize, Bags, CellCount, Covariance, DumSpec, Half, Similarity, Statistic};
-pub use error::{Error, Location, Names, Result};
+pub use dum::{BagSize, Bags, CellCount, Covariance, DumSpec, Similarity, Statistic};
+pub use error::{Error, Location, Result};
 pub use explain::Contribution;
 pub use features::Features;
-pub use fit::{Checkpoint, Progress, Signal, Step, Warning, Work};
-pub use fitted::{Fitted, Provenance, Reference, Roles};
+pub use fit::{Checkpoint, Progress, Warning};
+pub use fitted::{ColumnRoles, Fitted, Provenance, ReferenceRows};
 pub use rows::{Matrix, Rows};
 pub use space::{KernelMetric, KernelScaling, SpaceKind};
 pub use spec::Spec;

@@ -16,11 +16,11 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::calibrate::{Calibration, Cut};
+use crate::calibrate::{Calibration, ThresholdRule};
 use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::features::Features;
-use crate::fitted::{Fitted, Provenance, Roles};
+use crate::fitted::{ColumnRoles, Fitted, Provenance};
 use crate::spec::Spec;
 
 const FORMAT: &str = "qualm-model";
@@ -35,8 +35,8 @@ struct Header {
     spec: Spec,
     features: Features,
     #[serde(default)]
-    roles: Roles,
-    threshold: Cut,
+    roles: ColumnRoles,
+    threshold: ThresholdRule,
     provenance: Provenance,
 }
 
@@ -54,7 +54,11 @@ fn written_spec<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resu
 pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
     let mut writer = Writer::default();
     writer.f64("calibration.scores", fitted.calibration.scores());
-    writer.f32("typical", &[fitted.typical.len()], &fitted.typical);
+    writer.f32(
+        "typical",
+        &[fitted.feature_medians.len()],
+        &fitted.feature_medians,
+    );
     fitted.detector.save(&mut writer);
     writer.into_bytes(&Header {
         format: FORMAT.to_owned(),
@@ -62,7 +66,7 @@ pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
         spec: fitted.spec.clone(),
         features: fitted.features.clone(),
         roles: fitted.roles.clone(),
-        threshold: fitted.cut,
+        threshold: fitted.rule,
         provenance: fitted.provenance.clone(),
     })
 }
@@ -97,14 +101,14 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
         .threshold(header.threshold)
         .map_err(|e| broken(&reader, "threshold", &e))?;
     Ok(Fitted {
-        typical: reader.f32("typical", &[d])?,
+        feature_medians: reader.f32("typical", &[d])?,
         spec: header.spec,
         features: header.features,
         roles: header.roles,
         detector,
         calibration,
         own_scores: None,
-        cut: header.threshold,
+        rule: header.threshold,
         provenance: header.provenance,
     })
 }

@@ -8,7 +8,7 @@ use crate::baselines::{
     RepenSpec, SpSpec,
 };
 use crate::container::Reader;
-use crate::detector::{Arm, Detector, Outcome};
+use crate::detector::{Detector, DetectorSpec, Outcome};
 use crate::device::Device;
 use crate::dum::DumSpec;
 use crate::error::{Error, Result};
@@ -124,7 +124,7 @@ impl Spec {
     }
 
     /// The hyper-parameters of the detector it names.
-    fn arm(&self) -> &dyn Arm {
+    fn arm(&self) -> &dyn DetectorSpec {
         match self {
             Self::Dum(spec) => spec,
             Self::Iforest(spec) => spec,

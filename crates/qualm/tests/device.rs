@@ -11,7 +11,8 @@
 mod common;
 
 use common::{blob_matrix, contents, keys, small};
-use qualm::{Checkpoint, Device, DeviceError, Error, Fitted, Progress, Result, Signal, Spec, Step};
+use qualm::fit::{Signal, Step};
+use qualm::{Checkpoint, Device, DeviceError, Error, Fitted, Progress, Result, Spec};
 use serde_json::{Value, json};
 
 const N: usize = 200;

@@ -2,7 +2,7 @@
 //! `golden/metrics.py` writes the numbers.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use qualm::calibrate::{Calibration, Cut};
+use qualm::calibrate::{Calibration, ThresholdRule};
 use qualm::stats::Metrics;
 use serde::Deserialize;
 
@@ -62,7 +62,7 @@ fn thresholds_agree_with_numpy_to_the_bit() {
         let calibration = Calibration::new(numbers(&case.scores)).unwrap();
         let contaminations = numbers(&case.contaminations);
         for (contamination, expected) in contaminations.into_iter().zip(numbers(&case.thresholds)) {
-            let cut = Cut::Contamination(contamination);
+            let cut = ThresholdRule::Contamination(contamination);
             let found = calibration.threshold(cut).unwrap();
             assert_eq!(
                 found.to_bits(),

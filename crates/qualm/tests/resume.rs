@@ -7,7 +7,8 @@ mod common;
 use std::path::Path;
 
 use common::{baseline, bits, blob_matrix, contents, keys, small};
-use qualm::{Checkpoint, Error, Fitted, Progress, Result, Signal, Spec, Step};
+use qualm::fit::{Signal, Step};
+use qualm::{Checkpoint, Error, Fitted, Progress, Result, Spec};
 use serde_json::{Value, json};
 
 const N: usize = 240;

@@ -61,7 +61,7 @@ struct Row {
 pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     interrupt::listen()?;
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-    interrupt::sweep_later(Some(scratch.path()));
+    interrupt::remove_on_exit(Some(scratch.path()));
     let folder = args.keep.as_deref().unwrap_or(scratch.path());
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: cannot make the folder", folder.display()))?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
-use qualm::calibrate::Cut;
+use qualm::calibrate::ThresholdRule;
 use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
 use qualm::{AtomicFile, Features, Rows};
 use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning, scored};
@@ -40,8 +40,8 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let config = Config::new(args)?;
-    let cut = cut(&args.cut).unwrap_or_default();
-    cut.validate()?;
+    let rule = threshold_rule(&args.rule).unwrap_or_default();
+    rule.validate()?;
     let file = reserve(args)?;
     let source = Source::open(&args.input, &selection(args), None)?;
     let features = source.features().clone();
@@ -80,13 +80,13 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
             .calibrate(held_out.rows.rows())
             .with_context(|| path.display().to_string())?;
     }
-    fitted.set_cut(cut)?;
+    fitted.set_threshold_rule(rule)?;
     if let Some(agreement) = half_agreement {
         fitted = fitted.with_half_agreement(agreement);
     }
     let fitted = fitted
         .with_features(features)?
-        .with_roles(args.columns.id.clone(), args.columns.label.clone());
+        .with_column_roles(args.columns.id.clone(), args.columns.label.clone());
     let elapsed = started.elapsed();
     if let Some(writer) = scores {
         write_scores(writer, &fitted, &batch)?;
@@ -121,7 +121,7 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
         warnings: &provenance.warnings,
         spec: fitted.spec(),
     };
-    output.result(&report, || text(&report, elapsed, cut, &fitted))
+    output.result(&report, || text(&report, elapsed, rule, &fitted))
 }
 
 /// The keys that the rows have decided.
@@ -135,7 +135,7 @@ fn decided(asked: &Spec, fitted: &Spec) -> String {
     words.join(", ")
 }
 
-fn text(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) -> String {
+fn text(report: &Report<'_>, elapsed: Duration, rule: ThresholdRule, fitted: &Fitted) -> String {
     let model = report.model.display();
     let scores = report.scores.map(|path| path.display().to_string());
     let halves = report.half_agreement;
@@ -156,7 +156,7 @@ fn text(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) -> St
         report.d,
         output::seconds(elapsed),
         report.threshold,
-        describe(cut, fitted),
+        describe(rule, fitted),
         output::bytes(report.model_bytes),
     )
 }
@@ -203,7 +203,7 @@ fn reserve(args: &args::Fit) -> Result<AtomicFile> {
     }
     interrupt::listen()?;
     let file = AtomicFile::create(&args.output)?;
-    interrupt::sweep_later(file.temporary());
+    interrupt::remove_on_exit(file.temporary());
     Ok(file)
 }
 
@@ -215,7 +215,7 @@ fn reserve_scores(
 ) -> Result<(ScoreWriter, SchemaRef)> {
     let schema = scored::columns(source.id_fields(), args.columns.label.as_deref(), 0)?;
     let writer = ScoreWriter::create(path, schema.clone())?;
-    interrupt::sweep_later(writer.temporary());
+    interrupt::remove_on_exit(writer.temporary());
     Ok((writer, schema))
 }
 
@@ -290,28 +290,28 @@ fn train(
 }
 
 /// The rule that the flags set, if any.
-pub(crate) fn cut(args: &args::Cut) -> Option<Cut> {
+pub(crate) fn threshold_rule(args: &args::ThresholdArgs) -> Option<ThresholdRule> {
     args.fpr
-        .map(Cut::Fpr)
-        .or(args.contamination.map(Cut::Contamination))
+        .map(ThresholdRule::Fpr)
+        .or(args.contamination.map(ThresholdRule::Contamination))
 }
 
 /// A threshold's rule in words.
-pub(crate) fn describe(cut: Cut, fitted: &Fitted) -> String {
+pub(crate) fn describe(rule: ThresholdRule, fitted: &Fitted) -> String {
     let n = output::count(fitted.calibration().n());
     let rows = match fitted.provenance().reference {
-        qualm::Reference::FittedRows => "fitted",
-        qualm::Reference::SeparateRows => "calibration",
+        qualm::ReferenceRows::FittedRows => "fitted",
+        qualm::ReferenceRows::SeparateRows => "calibration",
     };
-    match cut {
-        Cut::Fpr(rate) => format!(
+    match rule {
+        ThresholdRule::Fpr(rate) => format!(
             "at most {}% of the {n} {rows} rows score above it",
             percent(rate)
         ),
-        Cut::Contamination(share) => {
+        ThresholdRule::Contamination(share) => {
             format!("for {}% outliers among the {n} {rows} rows", percent(share))
         }
-        Cut::Score(_) => "given".to_owned(),
+        ThresholdRule::Score(_) => "given".to_owned(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use qualm::Features;
-use qualm::calibrate::Cut;
-use qualm::{Diagnostics, Fitted, Provenance, Roles, Spec};
+use qualm::calibrate::ThresholdRule;
+use qualm::{ColumnRoles, Diagnostics, Fitted, Provenance, Spec};
 use serde::Serialize;
 
 use super::fit::describe;
@@ -21,10 +21,11 @@ struct Report<'a> {
     model_bytes: u64,
     n_features: usize,
     features: &'a Features,
-    roles: &'a Roles,
+    roles: &'a ColumnRoles,
     spec: &'a Spec,
     threshold: f64,
-    cut: Cut,
+    #[serde(rename = "cut")]
+    rule: ThresholdRule,
     reference_scores: Scores,
     diagnostics: Option<Diagnostics>,
     /// Without the diagnostics.
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
         roles: fitted.roles(),
         spec: fitted.spec(),
         threshold: fitted.threshold()?,
-        cut: fitted.cut(),
+        rule: fitted.threshold_rule(),
         reference_scores: Scores {
             n: reference.n(),
             min: reference.quantile(0.0)?,
@@ -114,7 +115,11 @@ fn text(report: &Report<'_>, fitted: &Fitted) -> String {
     );
     line(
         "threshold",
-        format!("{:.6} ({})", report.threshold, describe(report.cut, fitted)),
+        format!(
+            "{:.6} ({})",
+            report.threshold,
+            describe(report.rule, fitted)
+        ),
     );
     for (i, losses) in p.losses.iter().enumerate() {
         if let (Some(from), Some(to)) = (losses.first(), losses.last()) {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use qualm::calibrate::Cut;
+use qualm::calibrate::ThresholdRule;
 use qualm::data::{ScoreWriter, Selection, Source, format_for};
 use qualm::{Fitted, scored};
 use serde::Serialize;
@@ -37,8 +37,9 @@ struct Report<'a> {
 pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     interrupt::listen()?;
     let mut fitted = Fitted::load(&args.model)?.to_device(args.device)?;
-    if let Some(cut) = fit::cut(&args.cut).or(args.threshold.map(Cut::Score)) {
-        fitted.set_cut(cut)?;
+    if let Some(rule) = fit::threshold_rule(&args.rule).or(args.threshold.map(ThresholdRule::Score))
+    {
+        fitted.set_threshold_rule(rule)?;
     }
     let ids_if_present = if args.id.is_empty() {
         fitted.roles().ids.clone()
@@ -106,7 +107,7 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
         score_seconds: elapsed.as_secs_f64(),
         rows_per_second: tally.n as f64 / elapsed.as_secs_f64().max(1e-9),
     };
-    let summary = summary(&report, elapsed, fitted.cut(), &fitted);
+    let summary = summary(&report, elapsed, fitted.threshold_rule(), &fitted);
     match sink {
         Sink::File(writer) => {
             writer.finish()?;
@@ -121,7 +122,7 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     }
 }
 
-fn summary(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) -> String {
+fn summary(report: &Report<'_>, elapsed: Duration, rule: ThresholdRule, fitted: &Fitted) -> String {
     let target = report.output.map(|path| format!(" to {}", path.display()));
     format!(
         "scored {} rows{} in {} ({} rows/s); {} outliers above {:.6} ({})\n",
@@ -131,7 +132,7 @@ fn summary(report: &Report<'_>, elapsed: Duration, cut: Cut, fitted: &Fitted) ->
         output::count(report.rows_per_second as usize),
         output::count(report.n_outliers),
         report.threshold,
-        fit::describe(cut, fitted),
+        fit::describe(rule, fitted),
     )
 }
 
@@ -181,7 +182,7 @@ impl Sink {
         Ok(match path {
             Some(path) => {
                 let writer = ScoreWriter::create(path, schema)?;
-                interrupt::sweep_later(writer.temporary());
+                interrupt::remove_on_exit(writer.temporary());
                 Self::File(writer)
             }
             None if json => Self::Json(JsonRows::start(schema)?),

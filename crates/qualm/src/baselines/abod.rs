@@ -28,10 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::{Error, Result};
 use crate::fit::training::Session;
-use crate::neighbours::{Equals, Neighbour, Neighbours, dot};
+use crate::neighbours::{Neighbour, Neighbours, SelfMatch, dot};
 use crate::nn::vectorised;
 use crate::rows::Rows;
 
@@ -102,7 +102,7 @@ impl Abod {
             let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
             return self.rows.among_themselves(
                 self.k,
-                Equals::LeftOut,
+                SelfMatch::DropAll,
                 &mut session.meter(),
                 score,
             );
@@ -194,7 +194,7 @@ fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
     (second / n_pairs - (first / n_pairs).powi(2)).max(0.0)
 }
 
-impl Arm for AbodSpec {
+impl DetectorSpec for AbodSpec {
     fn validate(&self) -> Result<()> {
         let expected = "at least 4, so that a fitted row has angles to compare";
         require(
@@ -266,7 +266,7 @@ impl Detector for Abod {
         match self.method {
             AbodMethod::Fast => {
                 let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
-                out.copy_from_slice(&self.rows.of(rows, self.k, Equals::LeftOut, score));
+                out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::DropAll, score));
             }
             AbodMethod::Exact => {
                 let rows = rows.as_slice().par_chunks_exact(rows.n_cols());

@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 use super::network::{TrainingKeys, for_outputs, training_memory};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, check_finite, require};
+use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
-use crate::fit::training::{Course, Learner, Session, Shuffled, Taken, Training};
+use crate::fit::training::{Learner, Schedule, Session, Shuffled, StepOutcome, Training};
 use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Mlp, Workspace, vectorised};
@@ -77,9 +77,9 @@ impl AeSpec {
         std::iter::once(d).chain(inner).chain([d]).collect()
     }
 
-    fn course(&self, n_rows: usize) -> Course {
+    fn course(&self, n_rows: usize) -> Schedule {
         let batch_rows = self.batch_size.min(n_rows);
-        Course {
+        Schedule {
             member: 0,
             members: 1,
             steps: self.epochs.saturating_mul((n_rows / batch_rows) as u64),
@@ -97,7 +97,7 @@ impl AeSpec {
     }
 }
 
-impl Arm for AeSpec {
+impl DetectorSpec for AeSpec {
     fn validate(&self) -> Result<()> {
         let widths = format!("{:?}", self.hidden);
         let some = (1..=16).contains(&self.hidden.len())
@@ -121,7 +121,7 @@ impl Arm for AeSpec {
             let sizes = self.layer_sizes(rows.n_cols());
             let mut training = session.begin(&course, &sizes)?;
             if training.adam.t == 0 {
-                training.network.widen();
+                training.network.he_init();
             }
             let mut learner =
                 Reconstruction::new(rows, session.seed, course, self.training().adam(), &sizes);
@@ -159,7 +159,7 @@ pub(super) struct Reconstruction<'a> {
 }
 
 impl<'a> Reconstruction<'a> {
-    fn new(rows: Rows<'a>, seed: u64, course: Course, adam: Adam, sizes: &[usize]) -> Self {
+    fn new(rows: Rows<'a>, seed: u64, course: Schedule, adam: Adam, sizes: &[usize]) -> Self {
         Self {
             rows,
             seed,
@@ -208,9 +208,9 @@ pub(super) fn reconstruct(
 }
 
 impl Learner for Reconstruction<'_> {
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<Taken> {
+    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome> {
         self.draw(step);
-        Ok(Taken {
+        Ok(StepOutcome {
             loss: reconstruct(training, &self.batch, &mut self.work, self.adam),
             effective_rows: None,
         })

@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
-use crate::neighbours::{Equals, Neighbour, Neighbours};
+use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;
 
 /// Hyper-parameters of `knn`: the distance to the nearest neighbours.
@@ -92,7 +92,7 @@ struct Knn {
     method: KnnMethod,
 }
 
-impl Arm for KnnSpec {
+impl DetectorSpec for KnnSpec {
     fn validate(&self) -> Result<()> {
         let holds = self.n_neighbors >= 1;
         require("n_neighbors", self.n_neighbors, holds, "at least 1")
@@ -112,9 +112,12 @@ impl Arm for KnnSpec {
                 method: self.method,
             };
             let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.of(&nearest);
-            let scores =
-                knn.rows
-                    .among_themselves(knn.k, Equals::LessOne, &mut session.meter(), score)?;
+            let scores = knn.rows.among_themselves(
+                knn.k,
+                SelfMatch::DropOne,
+                &mut session.meter(),
+                score,
+            )?;
             Ok(Outcome {
                 scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
                 ..Outcome::new(knn)
@@ -140,7 +143,7 @@ impl Detector for Knn {
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
         let score = |_: &[f32], nearest: Vec<Neighbour>| self.method.of(&nearest);
-        out.copy_from_slice(&self.rows.of(rows, self.k, Equals::Count, score));
+        out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::Keep, score));
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
 use crate::rows::Rows;
@@ -59,7 +59,7 @@ pub(super) fn check_subsamples(n_estimators: usize, max_samples: usize) -> Resul
     require("max_samples", max_samples, max_samples >= 1, "at least 1")
 }
 
-impl Arm for LesinnSpec {
+impl DetectorSpec for LesinnSpec {
     fn validate(&self) -> Result<()> {
         check_subsamples(self.n_estimators, self.max_samples)
     }

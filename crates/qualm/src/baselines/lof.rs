@@ -27,10 +27,10 @@ use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
-use crate::neighbours::{Equals, Neighbour, Neighbours};
+use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;
 
 /// Added to the mean reachability distance.
@@ -84,7 +84,7 @@ fn factor(nearest: &[Neighbour], densities: &[f64], own: f64) -> f64 {
     mean(nearest, |n| densities[n.row as usize] / own)
 }
 
-impl Arm for LofSpec {
+impl DetectorSpec for LofSpec {
     fn validate(&self) -> Result<()> {
         let holds = self.n_neighbors >= 1;
         require("n_neighbors", self.n_neighbors, holds, "at least 1")
@@ -100,7 +100,9 @@ impl Arm for LofSpec {
             require_more_rows("n_neighbors", k, rows.n_rows())?;
             let (rows, of) = Neighbours::fit(rows);
             let nearest =
-                rows.among_themselves(k, Equals::LessOne, &mut session.meter(), |_, found| found)?;
+                rows.among_themselves(k, SelfMatch::DropOne, &mut session.meter(), |_, found| {
+                    found
+                })?;
             let last = |found: &Vec<Neighbour>| found.last().map_or(0.0, |n| n.distance);
             let reach: Vec<f64> = nearest.par_iter().map(last).collect();
             let densities = nearest.par_iter().map(|found| density(found, &reach));
@@ -155,7 +157,7 @@ impl Detector for Lof {
             let own = density(&nearest, &self.reach);
             factor(&nearest, &self.density, own)
         };
-        out.copy_from_slice(&self.rows.of(rows, self.k, Equals::Count, score));
+        out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::Keep, score));
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub use iforest::IforestSpec;
 pub use knn::{KnnMethod, KnnSpec};
 pub use lesinn::LesinnSpec;
 pub use lof::LofSpec;
-pub use ocsvm::{Gamma, OcsvmSpec, Scale};
+pub use ocsvm::{Gamma, OcsvmSpec};
 pub use repen::RepenSpec;
 pub use sp::SpSpec;
 pub use spaced::Scaling;

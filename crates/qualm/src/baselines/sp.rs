@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
 use crate::neighbours::squared_distance;
@@ -54,7 +54,7 @@ struct Sp {
     d: usize,
 }
 
-impl Arm for SpSpec {
+impl DetectorSpec for SpSpec {
     fn validate(&self) -> Result<()> {
         let holds = self.subset_size >= 1;
         require("subset_size", self.subset_size, holds, "at least 1")

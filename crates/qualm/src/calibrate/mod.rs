@@ -38,7 +38,7 @@ const P_VALUES: usize = 1024;
 /// In JSON and TOML an object with one key: `{"fpr": 0.05}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cut {
+pub enum ThresholdRule {
     /// The share of reference rows that may score above the threshold, in `(0, 1)`.
     Fpr(f64),
     /// The share of outliers expected among the reference rows, in `(0, 0.5]`: the
@@ -48,14 +48,14 @@ pub enum Cut {
     Score(f64),
 }
 
-impl Default for Cut {
+impl Default for ThresholdRule {
     /// One false alarm in twenty.
     fn default() -> Self {
         Self::Fpr(0.05)
     }
 }
 
-impl Cut {
+impl ThresholdRule {
     /// Checks the value against the range of its kind.
     ///
     /// # Errors
@@ -91,11 +91,11 @@ impl Cut {
 /// The scores of the reference rows, sorted: what new scores are held against.
 ///
 /// ```
-/// use qualm::calibrate::{Calibration, Cut};
+/// use qualm::calibrate::{Calibration, ThresholdRule};
 ///
 /// let calibration = Calibration::new((1..=99).map(f64::from).collect())?;
 /// assert_eq!(calibration.p_value(98.5), 0.02);
-/// assert_eq!(calibration.threshold(Cut::Fpr(0.05))?, 95.0);
+/// assert_eq!(calibration.threshold(ThresholdRule::Fpr(0.05))?, 95.0);
 /// # Ok::<(), qualm::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -162,21 +162,21 @@ impl Calibration {
         scores.map(|score| self.p_value(*score)).collect()
     }
 
-    /// The threshold of a cut: a row is an outlier when `score > threshold`.
+    /// The threshold of a rule: a row is an outlier when `score > threshold`.
     ///
-    /// - [`Cut::Fpr`]: with `k = floor(fpr * n)`, the score that has `k` reference scores
+    /// - [`ThresholdRule::Fpr`]: with `k = floor(fpr * n)`, the score that has `k` reference scores
     ///   after it in ascending order. At most `k` exceed it, fewer where scores tie with
     ///   it. This is a rate among the reference rows; `p_value(score) <= fpr`, which is
     ///   about a new row, asks for up to one rank more.
-    /// - [`Cut::Contamination`]: the quantile `1 - contamination`, as in `PyOD`.
-    /// - [`Cut::Score`]: the score given.
+    /// - [`ThresholdRule::Contamination`]: the quantile `1 - contamination`, as in `PyOD`.
+    /// - [`ThresholdRule::Score`]: the score given.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] when the value of the cut is outside its range.
-    pub fn threshold(&self, cut: Cut) -> Result<f64> {
-        cut.validate()?;
-        Ok(match cut {
-            Cut::Fpr(fpr) => {
+    /// [`Error::OutOfRange`] when the value of the rule is outside its range.
+    pub fn threshold(&self, rule: ThresholdRule) -> Result<f64> {
+        rule.validate()?;
+        Ok(match rule {
+            ThresholdRule::Fpr(fpr) => {
                 let n = self.n();
                 // A decimal fraction and its product with `n` are each off by up to half
                 // a unit in the last place, and 0.29 * 100 must not count as 28.
@@ -186,8 +186,10 @@ impl Calibration {
             }
             // PyOD goes through percentiles; so do we, since a rounding error could move
             // the threshold across a score that ties with it.
-            Cut::Contamination(share) => self.interpolated((100.0 * (1.0 - share)) / 100.0),
-            Cut::Score(threshold) => threshold,
+            ThresholdRule::Contamination(share) => {
+                self.interpolated((100.0 * (1.0 - share)) / 100.0)
+            }
+            ThresholdRule::Score(threshold) => threshold,
         })
     }
 
@@ -266,23 +268,42 @@ mod tests {
             (1e-9, 20.0),
             (1.0 - f64::EPSILON / 2.0, 1.0),
         ] {
-            assert_eq!(twenty.threshold(Cut::Fpr(fpr)).unwrap(), threshold, "{fpr}");
+            assert_eq!(
+                twenty.threshold(ThresholdRule::Fpr(fpr)).unwrap(),
+                threshold,
+                "{fpr}"
+            );
         }
         // 0.29 * 100 is 28.999999999999996 in floating point.
         let hundred = reference(&(1..=100).map(f64::from).collect::<Vec<_>>());
-        assert_eq!(hundred.threshold(Cut::Fpr(0.29)).unwrap(), 71.0);
+        assert_eq!(hundred.threshold(ThresholdRule::Fpr(0.29)).unwrap(), 71.0);
         // One score: nothing may exceed it.
-        assert_eq!(reference(&[4.0]).threshold(Cut::Fpr(0.9)).unwrap(), 4.0);
+        assert_eq!(
+            reference(&[4.0])
+                .threshold(ThresholdRule::Fpr(0.9))
+                .unwrap(),
+            4.0
+        );
     }
 
     #[test]
     fn contamination_interpolates() {
         // Position 0.9 * 4 = 3.6 between 4 and 10.
         let calibration = reference(&[1.0, 2.0, 3.0, 4.0, 10.0]);
-        let threshold = calibration.threshold(Cut::Contamination(0.1)).unwrap();
+        let threshold = calibration
+            .threshold(ThresholdRule::Contamination(0.1))
+            .unwrap();
         assert!((threshold - 7.6).abs() < 1e-12);
-        assert_eq!(calibration.threshold(Cut::Contamination(0.5)).unwrap(), 3.0);
-        assert_eq!(calibration.threshold(Cut::Score(-2.5)).unwrap(), -2.5);
+        assert_eq!(
+            calibration
+                .threshold(ThresholdRule::Contamination(0.5))
+                .unwrap(),
+            3.0
+        );
+        assert_eq!(
+            calibration.threshold(ThresholdRule::Score(-2.5)).unwrap(),
+            -2.5
+        );
     }
 
     #[test]
@@ -310,31 +331,34 @@ mod tests {
     #[test]
     fn cuts_outside_their_range_are_refused_with_the_value() {
         let calibration = reference(&[1.0, 2.0]);
-        for cut in [
-            Cut::Fpr(0.0),
-            Cut::Fpr(1.0),
-            Cut::Fpr(-0.1),
-            Cut::Fpr(f64::NAN),
-            Cut::Contamination(0.0),
-            Cut::Contamination(0.500_1),
-            Cut::Contamination(f64::NAN),
-            Cut::Score(f64::INFINITY),
-            Cut::Score(f64::NAN),
+        for rule in [
+            ThresholdRule::Fpr(0.0),
+            ThresholdRule::Fpr(1.0),
+            ThresholdRule::Fpr(-0.1),
+            ThresholdRule::Fpr(f64::NAN),
+            ThresholdRule::Contamination(0.0),
+            ThresholdRule::Contamination(0.500_1),
+            ThresholdRule::Contamination(f64::NAN),
+            ThresholdRule::Score(f64::INFINITY),
+            ThresholdRule::Score(f64::NAN),
         ] {
-            assert!(calibration.threshold(cut).is_err(), "{cut:?}");
+            assert!(calibration.threshold(rule).is_err(), "{rule:?}");
         }
         assert_eq!(
-            Cut::Contamination(10.0).validate().unwrap_err().to_string(),
+            ThresholdRule::Contamination(10.0)
+                .validate()
+                .unwrap_err()
+                .to_string(),
             "contamination is 10, expected a number above 0 and at most 0.5, such as 0.1"
         );
     }
 
     #[test]
     fn a_cut_is_an_object_with_one_key() {
-        let json = serde_json::to_string(&Cut::Fpr(0.05)).unwrap();
+        let json = serde_json::to_string(&ThresholdRule::Fpr(0.05)).unwrap();
         assert_eq!(json, r#"{"fpr":0.05}"#);
-        let cut: Cut = serde_json::from_str(r#"{"contamination": 0.1}"#).unwrap();
-        assert_eq!(cut, Cut::Contamination(0.1));
+        let rule: ThresholdRule = serde_json::from_str(r#"{"contamination": 0.1}"#).unwrap();
+        assert_eq!(rule, ThresholdRule::Contamination(0.1));
     }
 
     /// Scores in quarters from a narrow range, so that some tie.
@@ -349,7 +373,7 @@ mod tests {
             fpr in 0.001_f64..0.999,
         ) {
             let calibration = Calibration::new(scores.clone())?;
-            let threshold = calibration.threshold(Cut::Fpr(fpr))?;
+            let threshold = calibration.threshold(ThresholdRule::Fpr(fpr))?;
             let above = scores.iter().filter(|&&s| s > threshold).count() as f64;
             prop_assert!(above <= fpr * scores.len() as f64 * (1.0 + 1e-12));
             // And the threshold is no higher than it must be: with the rows that tie with
@@ -397,7 +421,7 @@ mod tests {
         ) {
             let calibration = Calibration::new(scores)?;
             let (strict, lax) = (a.min(b), a.max(b));
-            for kind in [Cut::Fpr, Cut::Contamination] {
+            for kind in [ThresholdRule::Fpr, ThresholdRule::Contamination] {
                 prop_assert!(
                     calibration.threshold(kind(strict))? >= calibration.threshold(kind(lax))?
                 );

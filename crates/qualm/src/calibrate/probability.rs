@@ -5,7 +5,7 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 use statrs::function::erf::erf;
 use statrs::statistics::Statistics;
 
-use super::{Calibration, Cut};
+use super::{Calibration, ThresholdRule};
 use crate::error::Result;
 
 /// How a score becomes a number in \[0, 1\] that grows with it.
@@ -66,13 +66,15 @@ impl Calibration {
     /// `scores`: `(n,)`; returns `(n,)`, each in \[0, 1\].
     ///
     /// # Errors
-    /// When the cut is out of range.
-    pub fn confidences(&self, scores: &[f64], cut: Cut) -> Result<Vec<f64>> {
-        let threshold = self.threshold(cut)?;
+    /// When the rule is out of range.
+    pub fn confidences(&self, scores: &[f64], rule: ThresholdRule) -> Result<Vec<f64>> {
+        let threshold = self.threshold(rule)?;
         let n = self.n();
-        let above = match cut {
-            Cut::Fpr(share) | Cut::Contamination(share) => (n as f64 * share) as usize,
-            Cut::Score(_) => n - self.scores.partition_point(|&r| r <= threshold),
+        let above = match rule {
+            ThresholdRule::Fpr(share) | ThresholdRule::Contamination(share) => {
+                (n as f64 * share) as usize
+            }
+            ThresholdRule::Score(_) => n - self.scores.partition_point(|&r| r <= threshold),
         };
         let confidence = |&score: &f64| {
             let below = self.scores.partition_point(|&r| r <= score);
@@ -119,9 +121,9 @@ mod tests {
     #[test]
     fn confidence_is_lowest_at_the_threshold() {
         let calibration = hundred();
-        let cut = Cut::Contamination(0.1);
+        let rule = ThresholdRule::Contamination(0.1);
         let scores = [1.0, 60.0, 90.0, 91.0, 100.0];
-        let confidence = calibration.confidences(&scores, cut).unwrap();
+        let confidence = calibration.confidences(&scores, rule).unwrap();
         // scipy.stats.binom.cdf(90, 100, (1 + k) / 102) for k = 1, 60, 90, and one minus it
         // for k = 91, 100.
         let expected = [
@@ -134,14 +136,22 @@ mod tests {
         for (found, expected) in confidence.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{confidence:?}");
         }
-        assert!(calibration.confidences(&scores, Cut::Fpr(2.0)).is_err());
+        assert!(
+            calibration
+                .confidences(&scores, ThresholdRule::Fpr(2.0))
+                .is_err()
+        );
     }
 
     #[test]
     fn a_threshold_counts_the_reference_above_it() {
         let calibration = hundred();
-        let by_score = calibration.confidences(&[95.5], Cut::Score(90.0)).unwrap();
-        let by_share = calibration.confidences(&[95.5], Cut::Fpr(0.1)).unwrap();
+        let by_score = calibration
+            .confidences(&[95.5], ThresholdRule::Score(90.0))
+            .unwrap();
+        let by_share = calibration
+            .confidences(&[95.5], ThresholdRule::Fpr(0.1))
+            .unwrap();
         assert_eq!(by_score, by_share);
     }
 }

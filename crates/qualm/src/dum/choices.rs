@@ -2,21 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number_or_word::number_or_word;
+
 /// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number of rows or \"half\"")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BagSize {
     /// This many rows.
     Rows(usize),
     /// Half of the batch, which the paper leaves open.
-    Half(Half),
-}
-
-/// The word `"half"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Half {
-    /// The word `"half"`.
     Half,
 }
 
@@ -36,20 +29,11 @@ pub enum Bags {
 ///
 /// There are never more than one for every `8 bag_size` rows, so that a cell has four pairs
 /// of bags on average, and cells too small to fill one are joined to their neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number of cells or \"auto\"")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellCount {
     /// This many, 1 to 1,000,000.
     Number(usize),
     /// One for every [`CellCount::ROWS`] rows, at most [`CellCount::MOST`].
-    Auto(Auto),
-}
-
-/// The word `"auto"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Auto {
-    /// The word `"auto"`.
     Auto,
 }
 
@@ -65,16 +49,29 @@ impl CellCount {
     pub(crate) fn of(self, n_rows: usize) -> usize {
         match self {
             Self::Number(number) => number,
-            Self::Auto(_) => (n_rows / Self::ROWS).clamp(1, Self::MOST),
+            Self::Auto => (n_rows / Self::ROWS).clamp(1, Self::MOST),
         }
     }
 }
+
+number_or_word!(
+    BagSize,
+    Rows(usize),
+    Half = "half",
+    "expected a number of rows or \"half\""
+);
+number_or_word!(
+    CellCount,
+    Number(usize),
+    Auto = "auto",
+    "expected a number of cells or \"auto\""
+);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::DumSpec;
-    use crate::detector::Arm;
+    use crate::detector::DetectorSpec;
 
     #[test]
     fn cells_are_a_number_or_one_for_so_many_rows() {

@@ -36,7 +36,7 @@ use crate::fit::warning::Warning;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
 use crate::rows::Rows;
 use crate::space::Space;
-pub use choices::{Auto, BagSize, Bags, CellCount, Half};
+pub use choices::{BagSize, Bags, CellCount};
 use device::Remote;
 use engine::clamp;
 pub use objective::{Covariance, Similarity};

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Auto, BagSize, Bags, CellCount, Half};
+use super::choices::{BagSize, Bags, CellCount};
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 use super::train::CACHED;
 use super::{Dum, device};
 use crate::container::Reader;
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::fit::training::Session;
@@ -89,7 +89,7 @@ impl Default for DumSpec {
             objective: Similarity::Dot,
             bag_size: BagSize::Rows(2),
             bags: Bags::Global,
-            cells: CellCount::Auto(Auto::Auto),
+            cells: CellCount::Auto,
             hidden: 64,
             layers: 3,
             epochs: 30,
@@ -147,7 +147,7 @@ impl DumSpec {
         };
         let literal = Self {
             covariance: Covariance::Diagonal,
-            bag_size: BagSize::Half(Half::Half),
+            bag_size: BagSize::Half,
             log_variance_bound: 0.0,
             ..single.clone()
         };
@@ -205,7 +205,7 @@ impl DumSpec {
         let fourier = self.fourier_features;
         let bag = match self.bag_size {
             BagSize::Rows(m) => m,
-            BagSize::Half(_) => self.batch_size / 2,
+            BagSize::Half => self.batch_size / 2,
         };
         [
             (
@@ -368,7 +368,7 @@ impl DumSpec {
     }
 }
 
-impl Arm for DumSpec {
+impl DetectorSpec for DumSpec {
     fn validate(&self) -> Result<()> {
         let mut ranges = self.ranges().into_iter();
         ranges.try_for_each(|(key, value, holds, expected)| require(key, value, holds, expected))

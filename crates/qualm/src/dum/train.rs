@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::spec::DumSpec;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::fit::training::{Course, Learner, Shuffled, Taken, Training};
+use crate::fit::training::{Learner, Schedule, Shuffled, StepOutcome, Training};
 use crate::fit::warning::Warning;
 use crate::nn::Threads;
 use crate::rng::{Purpose, sample, stream};
@@ -38,7 +38,7 @@ impl Plan {
     pub(crate) fn new(spec: &DumSpec, n_rows: usize) -> Result<Self> {
         let least = match spec.bag_size {
             BagSize::Rows(m) => 2 * m,
-            BagSize::Half(_) => 4,
+            BagSize::Half => 4,
         };
         if n_rows < least {
             return Err(Error::TooFewRows {
@@ -50,7 +50,7 @@ impl Plan {
         let batch = spec.batch_size.min(n_rows);
         let bag_size = match spec.bag_size {
             BagSize::Rows(m) => m,
-            BagSize::Half(_) => batch / 2,
+            BagSize::Half => batch / 2,
         };
         let batch_rows = batch / (2 * bag_size) * 2 * bag_size;
         let steps_per_epoch = (n_rows / batch_rows).max(1) as u64;
@@ -94,8 +94,8 @@ pub(crate) struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// This training among those of the ensemble.
-    pub(crate) fn course(&self) -> Course {
-        Course {
+    pub(crate) fn course(&self) -> Schedule {
+        Schedule {
             member: self.member,
             members: self.spec.members,
             steps: self.plan.steps,
@@ -121,10 +121,10 @@ struct BagLearner<'a> {
 }
 
 impl Learner for BagLearner<'_> {
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<Taken> {
+    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome> {
         self.batch.draw(self.trainer, step);
         let value = self.engine.step(training, &self.batch.vectors)?;
-        Ok(Taken {
+        Ok(StepOutcome {
             loss: value.loss,
             effective_rows: Some(value.effective_rows),
         })
@@ -279,7 +279,6 @@ impl Trainer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dum::Half;
 
     fn spec(bag_size: BagSize) -> DumSpec {
         DumSpec {
@@ -297,7 +296,7 @@ mod tests {
         assert_eq!((full.bag_size, full.batch_rows, full.steps), (4, 256, 90));
         let small = plan(BagSize::Rows(4), 100).unwrap();
         assert_eq!((small.bag_size, small.batch_rows, small.steps), (4, 96, 30));
-        let half = plan(BagSize::Half(Half::Half), 223).unwrap();
+        let half = plan(BagSize::Half, 223).unwrap();
         assert_eq!((half.bag_size, half.batch_rows), (111, 222));
         assert!(matches!(
             plan(BagSize::Rows(4), 7),

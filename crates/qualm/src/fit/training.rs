@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use crate::error::{Error, Result};
 use crate::fit::checkpoint::Checkpoint;
 use crate::fit::progress::{Meter, Progress, Signal, Step};
-use crate::nn::{AdamState, Mlp, attended};
+use crate::nn::{AdamState, Mlp, keep_pool_awake};
 use crate::rng::{Purpose, stream};
 
 /// Points on the stored loss curve, at most.
@@ -35,7 +35,7 @@ pub(crate) struct Curve {
 
 /// What a step tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Taken {
+pub(crate) struct StepOutcome {
     pub(crate) loss: f64,
     /// Mean effective number of rows in a bag, where there are bags.
     pub(crate) effective_rows: Option<f64>,
@@ -48,7 +48,7 @@ pub(crate) trait Learner: Send {
     ///
     /// # Errors
     /// Whatever goes wrong on a device.
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<Taken>;
+    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome>;
 
     /// Brings `training` up to date with what is held elsewhere.
     ///
@@ -67,7 +67,7 @@ pub(crate) trait Learner: Send {
 
 /// Which network is trained, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Course {
+pub(crate) struct Schedule {
     /// The ensemble member, from 0.
     pub(crate) member: usize,
     pub(crate) members: usize,
@@ -120,7 +120,7 @@ impl Training {
 }
 
 impl Curve {
-    fn push(&mut self, taken: Taken, step: u64, steps: u64) {
+    fn push(&mut self, taken: StepOutcome, step: u64, steps: u64) {
         let values = [taken.loss, taken.effective_rows.unwrap_or(0.0), 1.0];
         for (sum, v) in self.open.iter_mut().zip(values) {
             *sum += v;
@@ -174,7 +174,7 @@ impl Shuffled {
     }
 }
 
-impl Course {
+impl Schedule {
     /// Takes the steps that are left. `keep` gets the state, up to date, whenever the
     /// progress asks for a checkpoint.
     ///
@@ -193,7 +193,7 @@ impl Course {
         }
         // On a thread of the pool from start to end: otherwise each part of each step would
         // have to be handed over to one.
-        attended(|| self.steps(training, learner, progress, keep))
+        keep_pool_awake(|| self.steps(training, learner, progress, keep))
     }
 
     fn steps(
@@ -261,7 +261,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`Error::CheckpointMismatch`] when the kept network is another one.
-    pub(crate) fn begin(&mut self, course: &Course, sizes: &[usize]) -> Result<Training> {
+    pub(crate) fn begin(&mut self, course: &Schedule, sizes: &[usize]) -> Result<Training> {
         let kept = match self.state.finished.get(course.member) {
             Some(done) => Some(done.clone()),
             None => self.state.current.take(),
@@ -275,10 +275,10 @@ impl<'a> Session<'a> {
     /// Takes the steps that are left, handing out checkpoints.
     ///
     /// # Errors
-    /// As [`Course::run`].
+    /// As [`Schedule::run`].
     pub(crate) fn run(
         &mut self,
-        course: &Course,
+        course: &Schedule,
         training: &mut Training,
         learner: &mut dyn Learner,
     ) -> Result<()> {

@@ -26,7 +26,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::nearest::{Neighbour, UNTURNED};
-use super::question::{Asked, Question};
+use super::query::{Asked, Question};
 use super::sample::{SAMPLE, mean};
 use super::tree::Tree;
 use crate::nn::{Mat, Threads, matmul, vectorised};

@@ -34,7 +34,7 @@ mod distinct;
 mod nearest;
 mod pairs;
 mod probe;
-mod question;
+mod query;
 mod sample;
 mod search;
 mod tile;
@@ -54,8 +54,8 @@ pub(crate) use distance::{dot, squared_distance};
 use distinct::Distinct;
 pub(crate) use nearest::Neighbour;
 use probe::Probe;
-pub(crate) use question::Equals;
-use question::{Asked, Question};
+pub(crate) use query::SelfMatch;
+use query::{Asked, Question};
 use search::{Found, Group, Search};
 use tile::LEAF;
 use tree::Tree;
@@ -141,7 +141,7 @@ impl Neighbours {
         }
     }
 
-    fn question(&self, k: usize, equals: Equals) -> Question<'_> {
+    fn question(&self, k: usize, equals: SelfMatch) -> Question<'_> {
         Question {
             tree: &self.tree,
             counts: &self.counts,
@@ -188,7 +188,7 @@ impl Neighbours {
     pub(crate) fn among_themselves<T: Clone + Default + Send>(
         &self,
         k: usize,
-        equals: Equals,
+        equals: SelfMatch,
         meter: &mut Meter<'_>,
         answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
     ) -> Result<Vec<T>> {
@@ -245,7 +245,7 @@ impl Neighbours {
         &self,
         rows: Rows<'_>,
         k: usize,
-        equals: Equals,
+        equals: SelfMatch,
         answer: impl Fn(&[f32], Vec<Neighbour>) -> T + Sync,
     ) -> Vec<T> {
         let homes = rows.as_slice().par_chunks_exact(self.tree.d).enumerate();
@@ -326,20 +326,25 @@ mod tests {
     }
 
     /// The definition: all distances, sorted.
-    fn by_definition(index: &Neighbours, row: &[f32], k: usize, equals: Equals) -> Vec<Neighbour> {
+    fn by_definition(
+        index: &Neighbours,
+        row: &[f32],
+        k: usize,
+        equals: SelfMatch,
+    ) -> Vec<Neighbour> {
         let mut all: Vec<(f64, u32)> = (0..index.n_distinct() as u32)
             .map(|number| (squared_distance(row, index.row(number)), number))
             .collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let met = all[0].0 == 0.0;
-        let mut left = k as u32 - u32::from(met && equals == Equals::LeftOut);
+        let mut left = k as u32 - u32::from(met && equals == SelfMatch::DropAll);
         let mut found = Vec::new();
         for (squared, number) in all {
             let copies = match equals {
                 _ if squared > 0.0 => index.count(number),
-                Equals::Count => index.count(number),
-                Equals::LessOne => index.count(number) - 1,
-                Equals::LeftOut => 0,
+                SelfMatch::Keep => index.count(number),
+                SelfMatch::DropOne => index.count(number) - 1,
+                SelfMatch::DropAll => 0,
             };
             let weight = copies.min(left);
             left -= weight;
@@ -396,7 +401,7 @@ mod tests {
         ]
     }
 
-    fn among_themselves(index: &Neighbours, k: usize, equals: Equals) -> Vec<Vec<Neighbour>> {
+    fn among_themselves(index: &Neighbours, k: usize, equals: SelfMatch) -> Vec<Vec<Neighbour>> {
         let mut nobody = ();
         let mut meter = Meter::new(&mut nobody);
         let found = index.among_themselves(k, equals, &mut meter, |_, found| found);
@@ -412,7 +417,7 @@ mod tests {
             let new = Rows::new(&new, d).unwrap();
             let any = &ways[0].1;
             for k in [1, 7, 40] {
-                for equals in [Equals::Count, Equals::LessOne, Equals::LeftOut] {
+                for equals in [SelfMatch::Keep, SelfMatch::DropOne, SelfMatch::DropAll] {
                     let expected = |row| by_definition(any, row, k, equals);
                     let numbers = 0..any.n_distinct() as u32;
                     let of_fitted: Vec<_> = numbers.map(|n| expected(any.row(n))).collect();

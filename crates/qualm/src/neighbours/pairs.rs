@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 use super::blocks::{ASKED, Blocks, RUN, any, least, pick};
 use super::nearest::{Neighbour, UNTURNED};
-use super::question::{Asked, Question};
+use super::query::{Asked, Question};
 use crate::error::Result;
 use crate::nn::vectorised;
 

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::question::Equals;
+use super::query::SelfMatch;
 use super::search::Group;
 use super::tile::LEAF;
 use super::{Neighbours, walk};
@@ -24,7 +24,7 @@ pub(super) struct Probe {
 impl Probe {
     pub(super) fn new(index: &Neighbours) -> Self {
         let tree = &index.tree;
-        let question = index.question(NEIGHBOURS, Equals::Count);
+        let question = index.question(NEIGHBOURS, SelfMatch::Keep);
         let probes = (0..LEAVES).into_par_iter().map(|i| {
             let leaf = tree.n_leaves() * i / LEAVES;
             let found = walk(question, &Group::of_leaf(tree, leaf));

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use pulp::{Simd, WithSimd};
 
 use super::nearest::Neighbour;
-use super::question::{Asked, Question};
+use super::query::{Asked, Question};
 use super::tile::{LEAF, Lanes, distances, near_box, within};
 use super::tree::{Node, Tree};
 

@@ -11,7 +11,7 @@ use rayon::Yield;
 /// Runs `work` on a thread of the pool, while the other threads wait for its parts awake.
 ///
 /// They take any other work of the pool as well, and give way to other processes.
-pub(crate) fn attended<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn keep_pool_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let done = AtomicBool::new(false);
     rayon::scope(|scope| {
         let home = rayon::current_thread_index();
@@ -47,7 +47,7 @@ mod tests {
         for threads in [1, 2, 4] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let sum: u64 = pool.unwrap().install(|| {
-                attended(|| {
+                keep_pool_awake(|| {
                     (0..100)
                         .map(|_| (0..1000u64).into_par_iter().sum::<u64>())
                         .sum()
@@ -62,7 +62,8 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
         let pool = pool.unwrap();
         let total: u64 = std::thread::scope(|scope| {
-            let one = || pool.install(|| attended(|| (0..10_000u64).into_par_iter().sum::<u64>()));
+            let one =
+                || pool.install(|| keep_pool_awake(|| (0..10_000u64).into_par_iter().sum::<u64>()));
             let handles: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
             handles.into_iter().map(|h| h.join().unwrap()).sum()
         });
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_panic_comes_through() {
-        let caught = std::panic::catch_unwind(|| attended(|| panic!("as it should")));
+        let caught = std::panic::catch_unwind(|| keep_pool_awake(|| panic!("as it should")));
         assert!(caught.is_err());
     }
 }

@@ -10,7 +10,7 @@ use rand::Rng;
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::learn::Workspace;
+use super::backward::Workspace;
 use super::matmul::{Mat, Threads, matmul};
 use super::share::{VALUE, n_column_shares, n_shares, share};
 use super::simd::vectorised;
@@ -76,7 +76,7 @@ impl Mlp {
     /// Widens the first weights of every layer that ends in a rectifier to
     /// U(-sqrt(6 / in), sqrt(6 / in)) (He et al., 2015), which keeps the size of activations
     /// from layer to layer.
-    pub(crate) fn widen(&mut self) {
+    pub(crate) fn he_init(&mut self) {
         let layers = self.layers();
         for layer in layers.iter().rev().skip(1) {
             for weight in &mut self.params[layer.weight.clone()] {
@@ -337,7 +337,7 @@ mod tests {
         let mut rng = stream(3, Purpose::Init, [0, 0]);
         let narrow = Mlp::new(&[40, 300, 20, 5], &mut rng);
         let mut wide = narrow.clone();
-        wide.widen();
+        wide.he_init();
         for (l, layer) in narrow.layers().iter().enumerate() {
             let most = |mlp: &Mlp, range: &Range<usize>| {
                 let params = &mlp.params[range.clone()];

@@ -15,7 +15,7 @@ pub(crate) const PADDED: usize = 96;
 
 mod adam;
 mod attend;
-mod learn;
+mod backward;
 mod matmul;
 mod mlp;
 mod saved;
@@ -26,8 +26,8 @@ mod transpose;
 #[cfg(feature = "device")]
 pub(crate) use adam::AdamStep;
 pub(crate) use adam::{Adam, AdamState};
-pub(crate) use attend::attended;
-pub(crate) use learn::Workspace;
+pub(crate) use attend::keep_pool_awake;
+pub(crate) use backward::Workspace;
 pub(crate) use matmul::{Mat, Threads, matmul};
 pub(crate) use mlp::{Mlp, Scratch};
 pub(crate) use simd::{exp_of_negative, sin_cos, tanh, vectorised};

@@ -2,7 +2,7 @@
 //! columns vary together.
 //!
 //! A Gaussian kernel of standardised rows counts what several columns say together as often
-//! as they say it, and the outliers themselves widen the columns in which they stand out.
+//! as they say it, and the outliers themselves he_init the columns in which they stand out.
 //! With the covariance S of the bulk of the rows, the kernel
 //!
 //! ```text

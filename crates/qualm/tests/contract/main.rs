@@ -9,8 +9,8 @@ mod common;
 
 use cases::{Case, Planted, Seed, cases};
 use common::{bits, blob, blob_matrix, contents, keys, normals, rank_correlation, small};
-use qualm::calibrate::Cut;
-use qualm::{Error, Fitted, Reference};
+use qualm::calibrate::ThresholdRule;
+use qualm::{Error, Fitted, ReferenceRows};
 use qualm::{Matrix, Rows};
 use serde_json::json;
 
@@ -158,7 +158,9 @@ fn a_saved_model_is_the_model_bit_for_bit() {
     for case in cases() {
         let mut fitted = fit(&case, rows.rows(), 0);
         fitted.calibrate(blob_matrix(4, 99, D).rows()).unwrap();
-        fitted.set_cut(Cut::Contamination(0.125)).unwrap();
+        fitted
+            .set_threshold_rule(ThresholdRule::Contamination(0.125))
+            .unwrap();
         let path = folder.path().join("model.qualm");
         fitted.save(&path).unwrap();
         let bytes = fitted.to_bytes().unwrap();
@@ -168,7 +170,7 @@ fn a_saved_model_is_the_model_bit_for_bit() {
             let loaded = loaded.unwrap();
             assert_eq!(loaded.to_bytes().unwrap(), bytes, "{}", case.name);
             assert_eq!(loaded.spec(), fitted.spec());
-            assert_eq!(loaded.cut(), Cut::Contamination(0.125));
+            assert_eq!(loaded.threshold_rule(), ThresholdRule::Contamination(0.125));
             assert_eq!(loaded.provenance(), fitted.provenance());
             assert_eq!(loaded.calibration(), fitted.calibration());
             let scores = [&fitted, &loaded].map(|f| bits(&f.score(rows.rows()).unwrap()));
@@ -330,7 +332,7 @@ fn the_threshold_keeps_its_rate_and_calibrating_changes_no_score() {
         // To the methods of neighbours a fitted row is not its own neighbour, a new one is.
         let own = fitted.fitted_scores().unwrap().to_vec();
         for fpr in [0.004, 0.01, 0.05, 0.2] {
-            fitted.set_cut(Cut::Fpr(fpr)).unwrap();
+            fitted.set_threshold_rule(ThresholdRule::Fpr(fpr)).unwrap();
             let threshold = fitted.threshold().unwrap();
             let above = own.iter().filter(|s| **s > threshold).count();
             assert!(
@@ -345,10 +347,10 @@ fn the_threshold_keeps_its_rate_and_calibrating_changes_no_score() {
             "{}",
             case.name
         );
-        assert_eq!(fitted.provenance().reference, Reference::FittedRows);
+        assert_eq!(fitted.provenance().reference, ReferenceRows::FittedRows);
 
         fitted.calibrate(separate.rows()).unwrap();
-        assert_eq!(fitted.provenance().reference, Reference::SeparateRows);
+        assert_eq!(fitted.provenance().reference, ReferenceRows::SeparateRows);
         let after = fitted.score(rows.rows()).unwrap();
         assert_eq!(bits(&after), bits(&before), "{}", case.name);
         assert_eq!(fitted.calibration().n(), 200, "{}", case.name);

@@ -50,9 +50,9 @@ pub(crate) fn run(args: &Bench, common: &Common, output: Output) -> Result<()> {
         old_failures: 0,
     };
     // From here on a row is kept as soon as it is there.
-    interrupt::patient(true);
+    interrupt::graceful(true);
     let done = bench.run(&sets);
-    interrupt::patient(false);
+    interrupt::graceful(false);
     let interrupted = done?;
     let Runner { results, rows, .. } = bench;
     if interrupted {
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Bench, common: &Common, output: Output) -> Result<()> {
 /// Writes the table of all results of the suite.
 fn write_table(args: &Bench, outputs: &Outputs, rows: &[&Row]) -> Result<()> {
     let mut file = AtomicFile::create(&outputs.table)?;
-    interrupt::sweep_later(file.temporary());
+    interrupt::remove_on_exit(file.temporary());
     let text = table::markdown(args.suite, rows);
     file.write_all(text.as_bytes())
         .with_context(|| format!("{}: cannot be written", outputs.table.display()))?;

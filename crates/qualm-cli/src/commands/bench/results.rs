@@ -133,7 +133,7 @@ impl Results {
 
     fn write(&self) -> Result<()> {
         let mut writer = ScoreWriter::create(&self.path, schema())?;
-        interrupt::sweep_later(writer.temporary());
+        interrupt::remove_on_exit(writer.temporary());
         writer.write(&batch(&self.rows)?)?;
         Ok(writer.finish()?)
     }

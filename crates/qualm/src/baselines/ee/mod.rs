@@ -52,7 +52,7 @@ use self::scatter::Scatter;
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
-use crate::detector::{Arm, Detector, Outcome, check_finite, require};
+use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::{Error, Result};
 use crate::fit::training::Session;
 use crate::fit::warning::Warning;
@@ -110,7 +110,7 @@ impl EeSpec {
     }
 }
 
-impl Arm for EeSpec {
+impl DetectorSpec for EeSpec {
     fn validate(&self) -> Result<()> {
         let fraction = self.support_fraction.unwrap_or(1.0);
         let holds = fraction > 0.0 && fraction <= 1.0;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, require};
+use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::error::Result;
 use crate::fit::training::Session;
 use crate::fit::warning::Warning;
@@ -71,7 +71,7 @@ struct Forest {
     d: usize,
 }
 
-impl Arm for IforestSpec {
+impl DetectorSpec for IforestSpec {
     fn validate(&self) -> Result<()> {
         let few = (1..=1_000_000).contains(&self.n_estimators);
         require("n_estimators", self.n_estimators, few, "1 to 1,000,000")?;

@@ -33,10 +33,11 @@ use self::columns::Columns;
 use self::kernel::{Expansion, Unit};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, check_finite, require};
+use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
 use crate::fit::training::Session;
 use crate::fit::warning::Warning;
+use crate::number_or_word::number_or_word;
 use crate::rows::Rows;
 
 /// Rows scored at a time.
@@ -62,27 +63,25 @@ pub struct OcsvmSpec {
 }
 
 /// The kernel's gamma: a number, or `"scale"`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number or \"scale\"")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Gamma {
     /// This number, above 0.
     Value(f64),
     /// One over the number of columns times the variance of all values.
-    Scale(Scale),
-}
-
-/// The word `"scale"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scale {
-    /// The word `"scale"`.
     Scale,
 }
+
+number_or_word!(
+    Gamma,
+    Value(f64),
+    Scale = "scale",
+    "expected a number or \"scale\""
+);
 
 impl Default for OcsvmSpec {
     fn default() -> Self {
         Self {
-            gamma: Gamma::Scale(Scale::Scale),
+            gamma: Gamma::Scale,
             nu: 0.5,
             tolerance: 1e-3,
             exact_rows: 20_000,
@@ -112,7 +111,7 @@ impl OcsvmSpec {
         }
         let gamma = match self.gamma {
             Gamma::Value(gamma) => gamma,
-            Gamma::Scale(_) => {
+            Gamma::Scale => {
                 let mean = centre.iter().sum::<f64>() / d as f64;
                 let values = rows.as_slice().iter();
                 let squares: f64 = values.map(|x| (f64::from(*x) - mean).powi(2)).sum();
@@ -131,7 +130,7 @@ impl OcsvmSpec {
     }
 }
 
-impl Arm for OcsvmSpec {
+impl DetectorSpec for OcsvmSpec {
     fn validate(&self) -> Result<()> {
         if let Gamma::Value(gamma) = self.gamma {
             let holds = gamma.is_finite() && gamma > 0.0;

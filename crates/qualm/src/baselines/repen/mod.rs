@@ -35,9 +35,9 @@ use super::network::{TrainingKeys, for_outputs, training_memory};
 use super::spaced::{Scaling, fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
-use crate::detector::{Arm, Detector, Outcome, check_finite, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require, require_more_rows};
 use crate::error::{Error, Result};
-use crate::fit::training::{Course, Session};
+use crate::fit::training::{Schedule, Session};
 use crate::nn::Mlp;
 use crate::rows::Rows;
 use ranking::{Ranking, rectify};
@@ -98,9 +98,9 @@ struct Repen {
 }
 
 impl RepenSpec {
-    fn course(&self, n_rows: usize) -> Course {
+    fn course(&self, n_rows: usize) -> Schedule {
         let batches = n_rows.div_ceil(self.batch_size) as u64;
-        Course {
+        Schedule {
             member: 0,
             members: 1,
             steps: self.epochs.saturating_mul(batches),
@@ -129,7 +129,7 @@ impl RepenSpec {
     }
 }
 
-impl Arm for RepenSpec {
+impl DetectorSpec for RepenSpec {
     fn validate(&self) -> Result<()> {
         let width = (1..=65_536).contains(&self.n_components);
         require("n_components", self.n_components, width, "1 to 65536")?;

@@ -12,7 +12,7 @@
 use super::RepenSpec;
 use super::triplets::{Candidates, Triplet};
 use crate::error::Result;
-use crate::fit::training::{Learner, Taken, Training};
+use crate::fit::training::{Learner, StepOutcome, Training};
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Workspace, vectorised};
 use crate::rng::{Purpose, stream};
@@ -61,9 +61,9 @@ impl<'a> Ranking<'a> {
 }
 
 impl Learner for Ranking<'_> {
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<Taken> {
+    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome> {
         self.draw(step);
-        Ok(Taken {
+        Ok(StepOutcome {
             loss: rank(
                 training,
                 &self.batch,

@@ -6,14 +6,14 @@ use super::tree::Tree;
 
 /// What becomes of fitted rows that equal the row whose neighbours are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Equals {
+pub(crate) enum SelfMatch {
     /// They are neighbours at distance 0: the row is a new one.
-    Count,
+    Keep,
     /// One of them is the row itself, the others are neighbours.
-    LessOne,
+    DropOne,
     /// They are no neighbours. If there are any, one stands for the row itself and takes
     /// one of its k places.
-    LeftOut,
+    DropAll,
 }
 
 /// A question for the k nearest.
@@ -23,7 +23,7 @@ pub(super) struct Question<'a> {
     /// Copies of each distinct row, by number.
     pub(super) counts: &'a [u32],
     pub(super) k: usize,
-    pub(super) equals: Equals,
+    pub(super) equals: SelfMatch,
 }
 
 /// The answer for one row, so far.
@@ -56,9 +56,9 @@ impl Question<'_> {
         if squared == 0.0 {
             asked.met_equal = true;
             weight = match self.equals {
-                Equals::Count => weight,
-                Equals::LessOne => weight - 1,
-                Equals::LeftOut => 0,
+                SelfMatch::Keep => weight,
+                SelfMatch::DropOne => weight - 1,
+                SelfMatch::DropAll => 0,
             };
         }
         weight > 0 && asked.nearest.offer(squared, number, weight)
@@ -66,7 +66,7 @@ impl Question<'_> {
 
     /// The answer, when every row that matters was offered.
     pub(super) fn finish(&self, asked: Asked<'_>) -> Vec<Neighbour> {
-        let itself = asked.met_equal && self.equals == Equals::LeftOut;
+        let itself = asked.met_equal && self.equals == SelfMatch::DropAll;
         asked.nearest.finish(self.k - usize::from(itself))
     }
 }
