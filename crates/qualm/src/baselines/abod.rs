@@ -47,6 +47,7 @@ const STRETCH: usize = 64;
 pub struct AbodSpec {
     /// Neighbours whose pairs are taken, at least 4 and fewer than there are fitted rows. A
     /// fitted row counts as one of its own. Without meaning to the exact method.
+    #[serde(alias = "n_neighbours")]
     pub n_neighbors: usize,
     /// Which pairs of rows are taken.
     pub method: AbodMethod,

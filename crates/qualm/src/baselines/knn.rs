@@ -31,6 +31,7 @@ use crate::rows::Rows;
 #[serde(default, deny_unknown_fields)]
 pub struct KnnSpec {
     /// Neighbours of a row, at least 1 and fewer than there are fitted rows.
+    #[serde(alias = "n_neighbours")]
     pub n_neighbors: usize,
     /// What is made of their distances.
     pub method: KnnMethod,

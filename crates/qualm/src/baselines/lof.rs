@@ -41,6 +41,7 @@ const LEAST_REACH: f64 = 1e-10;
 #[serde(default, deny_unknown_fields)]
 pub struct LofSpec {
     /// Neighbours of a row, at least 1 and fewer than there are fitted rows.
+    #[serde(alias = "n_neighbours")]
     pub n_neighbors: usize,
     /// How rows are scaled first.
     pub space: Scaling,

@@ -371,7 +371,7 @@ impl Detector for Dum {
             },
         )?;
         let by_feature =
-            self.spec.covariance == Covariance::Diagonal && first.space.fourier.is_none();
+            self.spec.covariance == Covariance::Diagonal && first.space.keeps_columns();
         Ok(Some(Variances {
             log,
             width,

@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::fit::training::Session;
 use crate::nn::{Adam, Mlp, Workspace};
 use crate::rows::Rows;
-use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions, one_unit};
+use crate::space::{
+    KernelMetric, KernelOptions, KernelScaling, Scaling, SpaceKind, SpaceOptions, one_unit,
+};
 
 /// Every choice of the Deep Uncertainty Model.
 ///
@@ -25,6 +27,7 @@ pub struct DumSpec {
     /// How rows become vectors.
     pub space: SpaceKind,
     /// `unit` space only: subtract the mean of the fitted rows before dividing by the norm.
+    #[serde(alias = "center")]
     pub centre: bool,
     /// `kernel` space only: bandwidth of the Gaussian kernel, in medians of the distance
     /// between two rows. Above 0.
@@ -304,13 +307,19 @@ impl DumSpec {
     }
 
     pub(crate) fn space_options(&self) -> SpaceOptions {
-        SpaceOptions {
-            kind: self.space,
-            centre: self.centre,
-            bandwidth: self.bandwidth,
-            fourier_features: self.fourier_features,
-            scaling: self.scaling,
-            metric: self.metric,
+        match self.space {
+            SpaceKind::Identity => SpaceOptions::Scaled(Scaling::Identity),
+            SpaceKind::Minmax => SpaceOptions::Scaled(Scaling::Minmax),
+            SpaceKind::Standardise => SpaceOptions::Scaled(Scaling::Standardise),
+            SpaceKind::Unit if self.centre => SpaceOptions::CentredUnit,
+            SpaceKind::Unit => SpaceOptions::Scaled(Scaling::Unit),
+            SpaceKind::Sphere => SpaceOptions::Scaled(Scaling::Sphere),
+            SpaceKind::Kernel => SpaceOptions::Kernel(KernelOptions {
+                bandwidth: self.bandwidth,
+                fourier_features: self.fourier_features,
+                scaling: self.scaling,
+                metric: self.metric,
+            }),
         }
     }
 
