@@ -3,6 +3,9 @@
 //! Words that are values (`standardize` for `standardise`) have their aliases in the enums that
 //! read them. What is written, to a model file or as JSON, is always the canonical spelling.
 
+use serde::de::Error;
+use serde_json::{Map, Value};
+
 /// The canonical spelling of a key: `centre` for `center`, `n_neighbors` for `n_neighbours`, any
 /// other key itself.
 pub(crate) fn canonical_key(key: &str) -> &str {
@@ -13,11 +16,27 @@ pub(crate) fn canonical_key(key: &str) -> &str {
     }
 }
 
+/// The same keys and values with every key in its canonical spelling.
+///
+/// # Errors
+/// When a key is there in both spellings.
+pub(crate) fn canonical_keys(keys: Map<String, Value>) -> serde_json::Result<Map<String, Value>> {
+    let mut canonical = Map::new();
+    for (key, value) in keys {
+        let name = canonical_key(&key).to_owned();
+        if canonical.insert(name.clone(), value).is_some() {
+            let message = format!("the key `{name}` is given in both of its spellings");
+            return Err(serde_json::Error::custom(message));
+        }
+    }
+    Ok(canonical)
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value, json};
+    use serde_json::json;
 
-    use super::canonical_key;
+    use super::*;
     use crate::Spec;
 
     #[test]
@@ -38,14 +57,17 @@ mod tests {
         }
     }
 
-    /// A Spec with one key replaced by another spelling of it, read and written again.
+    /// All keys of a Spec after one of them is set, which [`Spec::with`] and reading a Spec must
+    /// agree on.
     fn read(detector: &str, key: &str, value: Value) -> Map<String, Value> {
         let spec = Spec::preset(detector, "default").unwrap();
         let mut keys = spec.keys();
         keys.remove(canonical_key(key));
-        keys.insert(key.to_owned(), value);
-        let spec: Spec = serde_json::from_value(Value::Object(keys)).unwrap();
-        spec.keys()
+        keys.insert(key.to_owned(), value.clone());
+        let read: Spec = serde_json::from_value(Value::Object(keys)).unwrap();
+        let set = spec.with(Map::from_iter([(key.to_owned(), value)]));
+        assert_eq!(read, set.unwrap());
+        read.keys()
     }
 
     #[test]
@@ -59,5 +81,13 @@ mod tests {
             let keys = read(detector, "n_neighbours", json!(7));
             assert_eq!(keys["n_neighbors"], json!(7), "{detector}");
         }
+    }
+
+    #[test]
+    fn both_spellings_at_once_are_refused() {
+        let keys = json!({"center": true, "centre": false});
+        let spec = Spec::preset("dum", "default").unwrap();
+        let error = spec.with(keys.as_object().unwrap().clone()).unwrap_err();
+        assert!(error.to_string().contains("`centre`"), "{error}");
     }
 }

@@ -26,14 +26,16 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::{Error, Result};
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch, dot};
 use crate::nn::vectorised;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Fitted rows of the exact method at the most: two minutes of two cores at 100 columns.
 const MOST_EXACT: usize = 2000;
@@ -64,6 +66,9 @@ pub enum AbodMethod {
     /// All; for at most 2,000 fitted rows.
     Exact,
 }
+
+/// Fewer neighbours leave a fitted row without angles to compare.
+const LEAST_NEIGHBORS: usize = 4;
 
 impl Default for AbodSpec {
     fn default() -> Self {
@@ -101,12 +106,9 @@ impl Abod {
     fn own_scores(&self, session: &mut Session<'_>) -> Result<Vec<f64>> {
         if self.method == AbodMethod::Fast {
             let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
-            return self.rows.among_themselves(
-                self.k,
-                SelfMatch::DropAll,
-                &mut session.meter(),
-                score,
-            );
+            return self
+                .rows
+                .for_fitted(self.k, SelfMatch::DropAll, &mut session.meter(), score);
         }
         let numbers: Vec<u32> = (0..self.rows.n_distinct() as u32).collect();
         let mut scores = Vec::with_capacity(numbers.len());
@@ -201,13 +203,26 @@ impl DetectorSpec for AbodSpec {
         require(
             "n_neighbors",
             self.n_neighbors,
-            self.n_neighbors >= 4,
+            self.n_neighbors >= LEAST_NEIGHBORS,
             expected,
         )
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         Neighbours::memory(n_rows, n_features, self.n_neighbors)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        if self.method == AbodMethod::Exact || n_rows <= LEAST_NEIGHBORS {
+            return Vec::new();
+        }
+        let lowered = lower("n_neighbors", &mut self.n_neighbors, n_rows - 1, n_rows);
+        lowered.into_iter().collect()
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
@@ -267,7 +282,7 @@ impl Detector for Abod {
         match self.method {
             AbodMethod::Fast => {
                 let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
-                out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::DropAll, score));
+                out.copy_from_slice(&self.rows.for_rows(rows, self.k, SelfMatch::DropAll, score));
             }
             AbodMethod::Exact => {
                 let rows = rows.as_slice().par_chunks_exact(rows.n_cols());

@@ -18,13 +18,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Hyper-parameters of `knn`: the distance to the nearest neighbours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +105,18 @@ impl DetectorSpec for KnnSpec {
         Neighbours::memory(n_rows, n_features, self.n_neighbors)
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        let most = n_rows - 1;
+        lower("n_neighbors", &mut self.n_neighbors, most, n_rows)
+            .into_iter()
+            .collect()
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
@@ -113,12 +127,9 @@ impl DetectorSpec for KnnSpec {
                 method: self.method,
             };
             let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.of(&nearest);
-            let scores = knn.rows.among_themselves(
-                knn.k,
-                SelfMatch::DropOne,
-                &mut session.meter(),
-                score,
-            )?;
+            let scores =
+                knn.rows
+                    .for_fitted(knn.k, SelfMatch::DropOne, &mut session.meter(), score)?;
             Ok(Outcome {
                 scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
                 ..Outcome::new(knn)
@@ -144,7 +155,7 @@ impl Detector for Knn {
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
         let score = |_: &[f32], nearest: Vec<Neighbour>| self.method.of(&nearest);
-        out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::Keep, score));
+        out.copy_from_slice(&self.rows.for_rows(rows, self.k, SelfMatch::Keep, score));
         Ok(())
     }
 

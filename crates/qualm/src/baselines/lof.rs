@@ -25,13 +25,15 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Added to the mean reachability distance.
 const LEAST_REACH: f64 = 1e-10;
@@ -95,13 +97,25 @@ impl DetectorSpec for LofSpec {
         Neighbours::memory(n_rows, n_features, self.n_neighbors)
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        let most = n_rows - 1;
+        lower("n_neighbors", &mut self.n_neighbors, most, n_rows)
+            .into_iter()
+            .collect()
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let k = self.n_neighbors;
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("n_neighbors", k, rows.n_rows())?;
             let (rows, of) = Neighbours::fit(rows);
             let nearest =
-                rows.among_themselves(k, SelfMatch::DropOne, &mut session.meter(), |_, found| {
+                rows.for_fitted(k, SelfMatch::DropOne, &mut session.meter(), |_, found| {
                     found
                 })?;
             let last = |found: &Vec<Neighbour>| found.last().map_or(0.0, |n| n.distance);
@@ -158,7 +172,7 @@ impl Detector for Lof {
             let own = density(&nearest, &self.reach);
             factor(&nearest, &self.density, own)
         };
-        out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::Keep, score));
+        out.copy_from_slice(&self.rows.for_rows(rows, self.k, SelfMatch::Keep, score));
         Ok(())
     }
 

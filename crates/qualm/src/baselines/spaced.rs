@@ -4,8 +4,7 @@ use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
 use crate::error::{Error, Result};
 use crate::rows::Rows;
-pub use crate::space::Scaling;
-use crate::space::{Space, SpaceOptions};
+use crate::space::{Scaling, Space, SpaceOptions};
 
 /// Rows that are scaled at a time while scoring.
 const BLOCK: usize = 4096;
