@@ -104,7 +104,7 @@ impl Metric {
 
 /// The metric of the covariance that C-steps lead to.
 fn concentrate(rows: &Panels) -> Whitening {
-    let (n, d) = (rows.n_rows(), rows.n_cols());
+    let (n, d) = (rows.n_rows(), rows.n_features());
     let kept = ((n as f64 * KEPT).ceil() as usize).clamp(1, n);
     let mut distances = vec![0.0; n];
     let (mut location, covariance) = rows.moments(&vec![true; n]);

@@ -113,7 +113,7 @@ impl<'a> Search<'a> {
             return Ok(self.shortest_half(values));
         }
         let n = self.rows.n_rows();
-        let group = group_rows(self.rows.n_cols());
+        let group = group_rows(self.rows.n_features());
         if n > UNPARTED && n >= 2 * group {
             self.by_groups(group, seed, meter)
         } else {
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
         let mut rng = stream(seed, Purpose::Subset, [0, 0]);
         let order = index::sample(&mut rng, n, size).into_vec();
         let starts = (GROUP_STARTS / groups).max(KEPT);
-        let merged = (MERGED * group_rows(0).max(self.rows.n_cols())).min(n);
+        let merged = (MERGED * group_rows(0).max(self.rows.n_features())).min(n);
         let merged = self.rows.pick(order.get(..merged).unwrap_or(&order));
         let on_merged = self.part(&merged);
 
