@@ -28,7 +28,7 @@ impl Calibration {
     /// Takes the reference scores, in any order.
     ///
     /// # Shapes
-    /// `scores`: `(n,)`, one per reference row, higher = stranger.
+    /// `scores`: `(n,)`, one per reference row, higher = more anomalous.
     ///
     /// # Errors
     /// [`Error::NoReference`] without scores, [`Error::NotFinite`] naming the row of the

@@ -44,7 +44,7 @@ impl Metrics {
     /// ```
     ///
     /// # Shapes
-    /// `scores`: `(n,)`, higher = stranger; `outlier`: `(n,)`.
+    /// `scores`: `(n,)`, higher = more anomalous; `outlier`: `(n,)`.
     ///
     /// # Errors
     /// See [`Roc::new`].
