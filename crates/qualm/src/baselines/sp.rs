@@ -18,7 +18,7 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::vectorised;
@@ -79,12 +79,12 @@ impl DetectorSpec for SpSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed;
+        let seed = session.seed();
         fit_spaced(self.space, rows, |rows| {
             let m = self.subset_size;
             // With all rows in the sample every score would be 0.
             require_more_rows("subset_size", m, rows.n_rows())?;
-            let mut rng = stream(seed, Purpose::Sample, [0, 0]);
+            let mut rng = stream(seed, Purpose::SAMPLE, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
             let picked = picked.iter().filter_map(|i| rows.get(i));
             Ok(Outcome::new(Sp {
@@ -144,14 +144,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_sample_of_all_rows_is_refused() {
+    fn a_sample_of_all_rows_is_lowered_with_a_warning() {
         let rows = Matrix::new((0..40).map(|i| i as f32).collect(), 2).unwrap();
         let spec = Spec::preset("sp", "default").unwrap();
-        let message = spec.fit(rows.rows(), 0, &mut ()).unwrap_err().to_string();
+        let fitted = spec.fit(rows.rows(), 0, &mut ()).unwrap();
         assert_eq!(
-            message,
-            "subset_size = 20: expected at most 19 with 20 rows; lower it or fit more rows"
+            fitted.provenance().warnings[0].to_string(),
+            "subset_size = 20 is not smaller than the 20 rows: 10 is used"
         );
+        assert_eq!(fitted.spec().keys()["subset_size"], 10);
     }
 
     /// A sampled row is at distance 0 of itself; any other is as far as its nearest.

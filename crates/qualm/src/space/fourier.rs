@@ -45,7 +45,7 @@ impl Fourier {
         member: u64,
     ) -> Self {
         let d = rows.n_cols();
-        let mut rng = stream(seed, Purpose::Bandwidth, [member, 0]);
+        let mut rng = stream(seed, Purpose::BANDWIDTH, [member, 0]);
         let mut sample = |most| sample(scaler, kernel, rows, most, &mut rng);
         let metric = kernel.is_robust(member).then(|| {
             let sample = sample(Metric::enough(d));
@@ -60,7 +60,7 @@ impl Fourier {
             None => sample.iter().map(|x| f64::from(*x)).collect(),
         };
         let bandwidth = kernel.bandwidth * median_distance(&images, d);
-        let mut rng = stream(seed, Purpose::Fourier, [member, 0]);
+        let mut rng = stream(seed, Purpose::FOURIER, [member, 0]);
         let half = kernel.fourier_features / 2;
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
         let mut normals: Vec<f64> = (0..d * half).map(|_| normal() / bandwidth).collect();
@@ -228,7 +228,7 @@ mod tests {
         }
         let mut z = vec![0.0; 20 * fourier.n_out()];
         fourier.project_into(&scaled, &mut z, Threads::All);
-        let mut rng = stream(1, Purpose::Bandwidth, [0, 0]);
+        let mut rng = stream(1, Purpose::BANDWIDTH, [0, 0]);
         let sample = sample(&scaler, kernel, rows, MEDIAN_SAMPLE, &mut rng);
         let sample: Vec<f64> = sample.into_iter().map(f64::from).collect();
         let bandwidth = median_distance(&sample, 2);

@@ -35,7 +35,7 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::number_or_word::number_or_word;
 use crate::rows::Rows;
@@ -214,8 +214,14 @@ impl OcsvmSpec {
         let scaler = self.scaler(rows);
         let vectors = scaler.vectors(rows);
         let m = self.landmarks(n);
-        let (expansion, rho) =
-            nystroem::solve(&vectors, d, m, self.nu, session.seed, &mut session.meter())?;
+        let (expansion, rho) = nystroem::solve(
+            &vectors,
+            d,
+            m,
+            self.nu,
+            session.seed(),
+            &mut session.meter(),
+        )?;
         let mut outcome = Outcome::new(Ocsvm {
             scaler,
             expansion,
@@ -300,7 +306,7 @@ mod tests {
     #[test]
     fn the_approximation_agrees_with_the_exact_solution_and_says_so() {
         let (n, d) = (1500, 5);
-        let mut rng = stream(1, Purpose::Landmarks, [9, 9]);
+        let mut rng = stream(1, Purpose::LANDMARKS, [9, 9]);
         let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
         let data: Vec<f32> = (0..n * d).map(|i| normal() * (1 + i % d) as f32).collect();
         let rows = Matrix::new(data, d).unwrap();
