@@ -24,7 +24,7 @@ impl Hash for Key<'_> {
 /// The distinct rows among rows, numbered in the order in which they first occur.
 #[derive(Debug)]
 pub(super) struct Distinct {
-    /// `(m, d)`, with 0.0 for -0.0, which self_match it.
+    /// `(m, d)`, with 0.0 for -0.0, which equals it.
     pub(super) rows: Vec<f32>,
     /// How many copies there are of each, `(m,)`.
     pub(super) counts: Vec<u32>,

@@ -33,7 +33,7 @@ pub(super) struct QueryState<'a> {
     /// `(d,)`
     pub(super) row: &'a [f32],
     pub(super) nearest: Nearest,
-    /// Whether a fitted row self_match it.
+    /// Whether a fitted row equals it.
     has_equal: bool,
 }
 

@@ -12,7 +12,7 @@
 //! deviation of most of the rows. S is found by C-steps (P. J. Rousseeuw and K. Van Driessen, *A fast algorithm for the minimum covariance
 //! determinant estimator*, Technometrics 41, 1999): the first covariance is that of all rows,
 //! each further one that of the [`KEPT`] share of the rows nearest to the mean in the metric of
-//! the one before; [`STEPS`] covariances in all. Unlike FastMCD there is no search from random
+//! the one before; [`STEPS`] covariances in all. Unlike `FastMCD` there is no search from random
 //! subsets: a start from all rows is good enough for a kernel, and it is deterministic.
 //!
 //! Each covariance C of h rows is shrunk towards a multiple of the identity:

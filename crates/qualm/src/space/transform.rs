@@ -51,12 +51,12 @@ impl Space {
         let n_features = rows.n_cols();
         let unscaled = || [vec![0.0; n_features], vec![1.0; n_features]];
         let scaling = match options {
-            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit) => unscaled(),
-            SpaceOptions::Scaled(Scaling::Minmax) => columns.minmax(),
-            SpaceOptions::Scaled(Scaling::Standardise | Scaling::Sphere) => columns.standard(),
             SpaceOptions::CentredUnit => [columns.mean_f32(), vec![1.0; n_features]],
+            SpaceOptions::Scaled(Scaling::Minmax) => columns.minmax(),
+            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit) => unscaled(),
             SpaceOptions::Kernel(kernel) if kernel.unit_rows() => unscaled(),
-            SpaceOptions::Kernel(_) => columns.standard(),
+            SpaceOptions::Scaled(Scaling::Standardise | Scaling::Sphere)
+            | SpaceOptions::Kernel(_) => columns.standard(),
         };
         Self::new(options, scaling, |scaler, kernel| {
             Ok(Fourier::draw(scaler, kernel, rows, seed, member))
