@@ -7,7 +7,7 @@ use crate::container::{Reader, Writer};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
 use crate::dum::Statistic;
-use crate::error::{Error, Result};
+use crate::error::{Error, Location, Result};
 use crate::fit::training::{Curve, Session};
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
@@ -144,7 +144,7 @@ pub struct Variances {
 pub(crate) fn check_finite(scores: &[f64]) -> Result<()> {
     match scores.iter().position(|s| !s.is_finite()) {
         Some(i) => Err(Error::ScoreNotFinite {
-            row: i + 1,
+            at: Location::row(i + 1),
             score: scores[i],
         }),
         None => Ok(()),

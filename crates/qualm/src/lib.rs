@@ -35,7 +35,7 @@
 //! # Ok::<(), qualm::Error>(())
 //! ```
 //!
-//! Files become rows through [`data::Source`]; [`stats`] measures scores against labels, where
+//! Files become rows through the crate `qualm-data`; [`stats`] measures scores against labels, where
 //! there are any. The library prints nothing and never panics on input; every refusal is an
 //! [`Error`] with the values that say why.
 
@@ -57,7 +57,6 @@ mod baselines;
 pub mod calibrate;
 mod container;
 mod covariance;
-pub mod data;
 mod detector;
 mod device;
 mod diagnostics;
@@ -76,14 +75,13 @@ mod model_file;
 mod neighbours;
 mod nn;
 mod number_or_word;
-mod rng;
+pub mod rng;
 mod rows;
-pub mod scored;
 mod space;
 mod spec;
 pub mod stats;
 
-pub use atomic_file::AtomicFile;
+pub use atomic_file::{AtomicFile, write_error};
 pub use baselines::{
     AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
     LofSpec, OcsvmSpec, RepenSpec, Scaling, SpSpec,

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 /// promise that a seed keeps its meaning: append, never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// First weights of a network; index: member.
     Init = 1,
     /// Order of rows in an epoch, or the bags of a step; indices: member, epoch or step.
@@ -46,7 +46,7 @@ pub(crate) enum Purpose {
 }
 
 /// The stream for one purpose.
-pub(crate) fn stream(seed: u64, purpose: Purpose, index: [u64; 2]) -> ChaCha8Rng {
+pub fn stream(seed: u64, purpose: Purpose, index: [u64; 2]) -> ChaCha8Rng {
     let words = [seed, purpose as u64, index[0], index[1]];
     let mut key = [0; 32];
     for (bytes, word) in key.chunks_exact_mut(8).zip(words) {
@@ -56,7 +56,7 @@ pub(crate) fn stream(seed: u64, purpose: Purpose, index: [u64; 2]) -> ChaCha8Rng
 }
 
 /// At most `most` of the numbers below n, without repetition, ascending.
-pub(crate) fn sample(rng: &mut impl Rng, n: usize, most: usize) -> Vec<usize> {
+pub fn sample(rng: &mut impl Rng, n: usize, most: usize) -> Vec<usize> {
     let mut picked = index::sample(rng, n, n.min(most)).into_vec();
     picked.sort_unstable();
     picked

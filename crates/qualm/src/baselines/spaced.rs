@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
-use crate::error::{Error, Result};
+use crate::error::{Error, Location, Result};
 use crate::nn::Threads;
 use crate::rows::Rows;
 use crate::space::{KernelMetric, KernelScaling, Space, SpaceKind, SpaceOptions};
@@ -125,8 +125,8 @@ impl<D: Detector> Detector for Spaced<D> {
             let scored = self.inner.score_into(vectors, out);
             scored.map_err(|error| match error {
                 // Counted from the first row of all.
-                Error::ScoreNotFinite { row, score } => Error::ScoreNotFinite {
-                    row: i * BLOCK + row,
+                Error::ScoreNotFinite { at, score } => Error::ScoreNotFinite {
+                    at: Location::row(i * BLOCK + at.row.unwrap_or(1)),
                     score,
                 },
                 other => other,
