@@ -46,6 +46,7 @@ pub enum Purpose {
 }
 
 /// The stream for one purpose.
+#[must_use]
 pub fn stream(seed: u64, purpose: Purpose, index: [u64; 2]) -> ChaCha8Rng {
     let words = [seed, purpose as u64, index[0], index[1]];
     let mut key = [0; 32];
