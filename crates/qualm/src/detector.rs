@@ -6,14 +6,16 @@ use std::fmt::{Debug, Display};
 use crate::container::{Reader, Writer};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
-use crate::dum::Statistic;
 use crate::error::{Error, Location, Result};
-use crate::fit::training::{Curve, Session};
+use crate::features::Features;
+use crate::fit::session::Session;
+use crate::fit::state::Curve;
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// An arm of [`crate::Spec`]: the hyper-parameters of one detector.
-pub(crate) trait DetectorSpec {
+pub trait DetectorSpec: Debug + Send + Sync {
     /// Checks every hyper-parameter.
     ///
     /// # Errors
@@ -22,6 +24,74 @@ pub(crate) trait DetectorSpec {
 
     /// Bytes that fitting takes besides the rows, at the least.
     fn memory(&self, n_rows: usize, n_features: usize) -> u64;
+
+    /// Names of the presets, `default` first.
+    fn presets(&self) -> &'static [&'static str] {
+        &["default", "paper"]
+    }
+
+    /// Changes the defaults to those of a preset; says whether there is such a preset. The
+    /// paper's Table 2 scales each feature to \[0, 1\] and changes nothing else of a baseline.
+    fn set_preset(&mut self, name: &str) -> bool {
+        match name {
+            "default" => true,
+            "paper" => {
+                if let Some(scaling) = self.scaling_mut() {
+                    *scaling = Scaling::Minmax;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The preset for this kind of input.
+    fn preset_for(&self, features: &Features) -> &'static str {
+        let _ = features;
+        "default"
+    }
+
+    /// How rows are scaled first, where that is a key of its own.
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        None
+    }
+
+    /// Decides what is left to the rows, and lowers what the rows do not allow; returns a
+    /// warning for each lowered value.
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let _ = rows;
+        Vec::new()
+    }
+
+    /// Where it is fitted.
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    /// Fits on another device.
+    ///
+    /// # Errors
+    /// [`DeviceError::OnlyCpu`] where there is nothing that could run there.
+    fn set_device(&mut self, device: Device) -> Result<(), DeviceError> {
+        match device {
+            Device::Cpu => Ok(()),
+            device => Err(DeviceError::OnlyCpu { device }),
+        }
+    }
+
+    /// Checks that the memory of the device holds the fit.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn check_device_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
+        let _ = (n_rows, n_features);
+        Ok(())
+    }
+
+    /// Keys that files of earlier versions may lack, with the values they were fitted with.
+    fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// Fits the detector.
     ///
@@ -42,23 +112,25 @@ pub(crate) trait DetectorSpec {
 
 /// What a fit leaves; a detector's own fit may leave it with its own type.
 #[derive(Debug)]
-pub(crate) struct Outcome<D = Box<dyn Detector>> {
-    pub(crate) detector: D,
+pub struct Outcome<D = Box<dyn Detector>> {
+    /// The fitted detector.
+    pub detector: D,
     /// Scores of the fitted rows, `(n,)`, where they are not what [`Detector::score_into`]
     /// gives: to a method of neighbours, a fitted row is not its own neighbour.
-    pub(crate) scores: Option<Vec<f64>>,
+    pub scores: Option<Vec<f64>>,
     /// Training steps of each network; 0 without any.
-    pub(crate) steps: u64,
+    pub steps: u64,
     /// One for each network.
-    pub(crate) curves: Vec<Curve>,
-    pub(crate) warnings: Vec<Warning>,
+    pub curves: Vec<Curve>,
+    /// What the user should know about the fit.
+    pub warnings: Vec<Warning>,
     /// What the detector alone can tell; the scores' part is added to it.
-    pub(crate) diagnostics: Diagnostics,
+    pub diagnostics: Diagnostics,
 }
 
 impl<D> Outcome<D> {
     /// A detector that scores its fitted rows like any other.
-    pub(crate) fn new(detector: D) -> Self {
+    pub fn new(detector: D) -> Self {
         Self {
             detector,
             scores: None,
@@ -70,7 +142,7 @@ impl<D> Outcome<D> {
     }
 
     /// The same with another detector around this one.
-    pub(crate) fn boxed<E: Detector + 'static>(self, around: impl FnOnce(D) -> E) -> Outcome {
+    pub fn boxed<E: Detector + 'static>(self, around: impl FnOnce(D) -> E) -> Outcome {
         Outcome {
             detector: Box::new(around(self.detector)),
             scores: self.scores,
@@ -86,7 +158,7 @@ impl<D> Outcome<D> {
 ///
 /// Fitting makes one from a [`crate::Spec`], so a detector that has not been fitted
 /// cannot be asked anything.
-pub(crate) trait Detector: Debug + Send + Sync {
+pub trait Detector: Debug + Send + Sync {
     /// Width of the rows it scores.
     fn n_features(&self) -> usize;
 
@@ -104,7 +176,17 @@ pub(crate) trait Detector: Debug + Send + Sync {
     ///
     /// # Errors
     /// Whatever goes wrong on a device.
-    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<LogVariances>> {
+        let _ = rows;
+        Ok(None)
+    }
+
+    /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell:
+    /// in \[0, 1\], the shares of a row sum to 1.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on a device.
+    fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
         let _ = rows;
         Ok(None)
     }
@@ -124,17 +206,13 @@ pub(crate) trait Detector: Debug + Send + Sync {
     fn save(&self, writer: &mut Writer);
 }
 
-/// Per-row log-variances of a Deep Uncertainty Model.
+/// Log-variances of a Deep Uncertainty Model, one for each row and dimension.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Variances {
+pub struct LogVariances {
     /// `(n, width)`, row after row.
-    pub log: Vec<f32>,
+    pub values: Vec<f32>,
     /// Dimensions: those of the vectors the model sees, or 1 for a circular covariance.
     pub width: usize,
-    /// Whether dimension j is feature j of the input.
-    pub by_feature: bool,
-    /// The statistic that turns a row's variances into its score.
-    pub(crate) statistic: Statistic,
 }
 
 /// Refuses scores that are not finite.
@@ -160,9 +238,28 @@ pub(crate) fn require_more_rows(key: &'static str, value: usize, n_rows: usize) 
         return Ok(());
     }
     Err(Error::KeyForRows {
-        key,
+        key: key.to_owned(),
         value,
         most: n_rows.saturating_sub(1),
+        n_rows,
+    })
+}
+
+/// Lowers a count that must stay below the number of rows; the warning says so.
+pub(crate) fn lower(
+    key: &'static str,
+    value: &mut usize,
+    most: usize,
+    n_rows: usize,
+) -> Option<Warning> {
+    if *value < n_rows || most == 0 {
+        return None;
+    }
+    let asked = std::mem::replace(value, most);
+    Some(Warning::Lowered {
+        key: key.to_owned(),
+        asked,
+        used: most,
         n_rows,
     })
 }

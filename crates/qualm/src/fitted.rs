@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::AtomicFile;
 use crate::calibrate::{Calibration, ThresholdRule};
-use crate::detector::{Detector, Variances};
+use crate::detector::{Detector, LogVariances};
 use crate::device::Device;
 use crate::diagnostics::{Diagnostics, distinct};
 use crate::digest::sha256_of_values;
 use crate::error::{Error, Location, Result};
 use crate::features::Features;
 use crate::fit::checkpoint::Checkpoint;
+use crate::fit::checkpoint::Identity;
 use crate::fit::progress::Progress;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::memory;
 use crate::rows::Rows;
@@ -90,8 +91,52 @@ pub enum ReferenceRows {
     SeparateRows,
 }
 
+impl Spec {
+    /// Fits the detector to rows, without labels.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`, n at least two bags.
+    ///
+    /// # Errors
+    /// On an invalid Spec, too few rows, rows that are all equal, a training that diverges,
+    /// constant scores, and whatever `progress` returns.
+    ///
+    /// # Seed
+    /// The same seed, Spec and rows give the same bits at any number of threads.
+    pub fn fit(&self, rows: Rows<'_>, seed: u64, progress: &mut dyn Progress) -> Result<Fitted> {
+        Fitted::fit(self, rows, seed, None, progress)
+    }
+
+    /// Goes on with an interrupted fit and ends with the same bits as one that was not.
+    ///
+    /// # Errors
+    /// As [`Spec::fit`], and [`Error::CheckpointMismatch`] when the Spec, the seed or the
+    /// rows are not those that the checkpoint was made with.
+    pub fn resume(
+        &self,
+        rows: Rows<'_>,
+        seed: u64,
+        checkpoint: Checkpoint,
+        progress: &mut dyn Progress,
+    ) -> Result<Fitted> {
+        Fitted::fit(self, rows, seed, Some(checkpoint), progress)
+    }
+
+    /// What a checkpoint of this fit is known by. A fit may go on on another device.
+    fn identity(&self, rows: Rows<'_>, seed: u64, digest: &str) -> Result<Identity> {
+        let mut spec = self.clone();
+        spec.set_device(Device::Cpu)?;
+        Ok(Identity {
+            spec: spec.keys().into(),
+            seed,
+            input_digest: digest.to_owned(),
+            n_features: rows.n_cols(),
+        })
+    }
+}
+
 impl Fitted {
-    pub(crate) fn fit(
+    fn fit(
         spec: &Spec,
         rows: Rows<'_>,
         seed: u64,
@@ -100,23 +145,14 @@ impl Fitted {
     ) -> Result<Self> {
         spec.validate()?;
         spec.device().check()?;
-        memory::check(spec.memory(rows.n_rows(), rows.n_cols()))?;
-        spec.check_device_memory(rows.n_rows(), rows.n_cols())?;
-        let spec = spec.for_rows(rows);
+        let mut spec = spec.clone();
+        let lowered = spec.adapt(rows);
+        let hyper_parameters = spec.hyper_parameters();
+        memory::check(hyper_parameters.memory(rows.n_rows(), rows.n_cols()))?;
+        hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
-        let blank = Checkpoint {
-            spec: spec.clone(),
-            seed,
-            digest: digest.clone(),
-            n_features: rows.n_cols(),
-            finished: Vec::new(),
-            current: None,
-        };
-        if let Some(checkpoint) = &resume {
-            checkpoint.check(&blank)?;
-        }
-        let mut session = Session::new(seed, blank, resume, progress);
-        let outcome = spec.build(rows, &mut session)?;
+        let mut session = Session::new(spec.identity(rows, seed, &digest)?, resume, progress)?;
+        let outcome = hyper_parameters.fit(rows, &mut session)?;
         let detector = outcome.detector;
         let scores = if let Some(scores) = outcome.scores {
             scores
@@ -154,7 +190,7 @@ impl Fitted {
                     .iter()
                     .map(|c| c.effective_rows.clone())
                     .collect(),
-                warnings: outcome.warnings,
+                warnings: lowered.into_iter().chain(outcome.warnings).collect(),
                 diagnostics: Some(diagnostics),
             },
         };
@@ -291,9 +327,15 @@ impl Fitted {
     ///
     /// # Errors
     /// [`Error::Width`], [`Error::Device`].
-    pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+    pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<LogVariances>> {
         self.check_width(rows.n_cols())?;
         self.detector.log_variances(rows)
+    }
+
+    /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell.
+    pub(crate) fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
+        self.check_width(rows.n_cols())?;
+        self.detector.contributions(rows)
     }
 
     /// The conformal p-value of a score, in (0, 1].

@@ -55,9 +55,10 @@
 mod atomic_file;
 mod baselines;
 pub mod calibrate;
-mod container;
+pub mod container;
+pub mod contract;
 mod covariance;
-mod detector;
+pub mod detector;
 mod device;
 mod diagnostics;
 mod digest;
@@ -70,7 +71,7 @@ mod fitted;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
-mod memory;
+pub mod memory;
 mod model_file;
 mod neighbours;
 mod nn;
@@ -84,9 +85,9 @@ pub mod stats;
 pub use atomic_file::{AtomicFile, write_error};
 pub use baselines::{
     AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
-    LofSpec, OcsvmSpec, RepenSpec, Scaling, SpSpec,
+    LofSpec, OcsvmSpec, RepenSpec, SpSpec,
 };
-pub use detector::Variances;
+pub use detector::LogVariances;
 pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;
 pub use dum::{BagSize, Bags, CellCount, Covariance, DumSpec, Similarity, Statistic};
@@ -96,5 +97,5 @@ pub use features::Features;
 pub use fit::{Checkpoint, Progress, Warning};
 pub use fitted::{ColumnRoles, Fitted, Provenance, ReferenceRows};
 pub use rows::{Matrix, Rows};
-pub use space::{KernelMetric, KernelScaling, SpaceKind};
-pub use spec::Spec;
+pub use space::{KernelMetric, KernelScaling, Scaling, SpaceKind};
+pub use spec::{DetectorInfo, Spec, detectors};

@@ -15,13 +15,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Hyper-parameters of `lesinn`: the mean distance to the nearest of a few sampled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,8 +70,12 @@ impl DetectorSpec for LesinnSpec {
         Subsamples::memory(self.n_estimators, size, n_features)
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed;
+        let seed = session.seed();
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("max_samples", self.max_samples, rows.n_rows())?;
             let (t, psi) = (self.n_estimators, self.max_samples);

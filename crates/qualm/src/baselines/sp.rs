@@ -14,15 +14,17 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::vectorised;
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Rows scored by a thread at a time.
 const BLOCK: usize = 256;
@@ -64,13 +66,25 @@ impl DetectorSpec for SpSpec {
         4 * (self.subset_size.min(n_rows) as u64).saturating_mul(n_features as u64)
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        let most = (n_rows / 2).max(1);
+        lower("subset_size", &mut self.subset_size, most, n_rows)
+            .into_iter()
+            .collect()
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed;
+        let seed = session.seed();
         fit_spaced(self.space, rows, |rows| {
             let m = self.subset_size;
             // With all rows in the sample each would be at distance 0 of itself.
             require_more_rows("subset_size", m, rows.n_rows())?;
-            let mut rng = stream(seed, Purpose::Sample, [0, 0]);
+            let mut rng = stream(seed, Purpose::SAMPLE, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
             let picked = picked.iter().filter_map(|i| rows.get(i));
             Ok(Outcome::new(Sp {
@@ -130,14 +144,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_sample_of_all_rows_is_refused() {
+    fn a_sample_of_all_rows_is_lowered_with_a_warning() {
         let rows = Matrix::new((0..40).map(|i| i as f32).collect(), 2).unwrap();
         let spec = Spec::preset("sp", "default").unwrap();
-        let message = spec.fit(rows.rows(), 0, &mut ()).unwrap_err().to_string();
+        let fitted = spec.fit(rows.rows(), 0, &mut ()).unwrap();
         assert_eq!(
-            message,
-            "subset_size = 20: expected at most 19 with 20 rows; lower it or fit more rows"
+            fitted.provenance().warnings[0].to_string(),
+            "subset_size = 20 is not smaller than the 20 rows: 10 is used"
         );
+        assert_eq!(fitted.spec().keys()["subset_size"], 10);
     }
 
     /// A sampled row is at distance 0 of itself; any other is as far as its nearest.

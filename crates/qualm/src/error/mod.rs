@@ -93,7 +93,7 @@ pub enum Error {
         "{key} = {value}: expected at most {most} with {n_rows} rows; lower it or fit more rows"
     )]
     KeyForRows {
-        key: &'static str,
+        key: String,
         value: usize,
         most: usize,
         n_rows: usize,
@@ -245,6 +245,19 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+impl Error {
+    /// An error about a score, with its row, counted from 1, numbered otherwise.
+    pub(crate) fn renumbered(self, number: impl FnOnce(usize) -> usize) -> Self {
+        match self {
+            Self::ScoreNotFinite { at, score } => Self::ScoreNotFinite {
+                at: Location::row(number(at.row.unwrap_or(1))),
+                score,
+            },
+            other => other,
+        }
+    }
 }
 
 /// An amount of memory, as a message says it.

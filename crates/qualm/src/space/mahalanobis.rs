@@ -2,7 +2,7 @@
 //! columns vary together.
 //!
 //! A Gaussian kernel of standardised rows counts what several columns say together as often
-//! as they say it, and the outliers themselves he_init the columns in which they stand out.
+//! as they say it, and the outliers themselves widen the columns in which they stand out.
 //! With the covariance S of the bulk of the rows, the kernel
 //!
 //! ```text
@@ -147,7 +147,7 @@ mod tests {
 
     /// Two columns that vary together, and a tenth of the rows far off.
     fn rows() -> Matrix {
-        let mut rng = stream(3, Purpose::Sample, [0, 0]);
+        let mut rng = stream(3, Purpose::SAMPLE, [0, 0]);
         let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
         let row = |i: usize| {
             let (a, b) = (normal(), normal());

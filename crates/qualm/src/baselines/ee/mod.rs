@@ -49,15 +49,16 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use self::mcd::Search;
 use self::scatter::Scatter;
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::{Error, Result};
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::nn::vectorised;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Share of normal rows that the reweighting keeps.
 const KEPT: f64 = 0.975;
@@ -124,6 +125,10 @@ impl DetectorSpec for EeSpec {
         rows.saturating_add(d.saturating_mul(d).saturating_mul(8 * 8))
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             let (n, d) = (rows.n_rows(), rows.n_cols());
@@ -138,7 +143,7 @@ impl DetectorSpec for EeSpec {
             let support = self.support(n, d)?;
             let standard = Standard::of(rows);
             let search = Search::new(&standard.panels, support, standard.rank);
-            let raw = search.run(session.seed, &mut session.meter())?;
+            let raw = search.run(session.seed(), &mut session.meter())?;
             let robust = reweighted(&standard.panels, raw, support);
             let rank = robust.rank();
             let mut outcome = Outcome::new(standard.detector(&robust));
@@ -314,7 +319,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     fn normal(n: usize, d: usize) -> Vec<f32> {
-        let mut rng = stream(5, Purpose::Subset, [n as u64, d as u64]);
+        let mut rng = stream(5, Purpose::SUBSET, [n as u64, d as u64]);
         let mut value = || -> f32 { StandardNormal.sample(&mut rng) };
         (0..n * d).map(|_| value()).collect()
     }

@@ -22,13 +22,14 @@ mod tree;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
+use crate::space::Scaling;
 use grow::grow;
 use tree::{Grown, Tree};
 
@@ -87,6 +88,10 @@ impl DetectorSpec for IforestSpec {
             .saturating_mul(self.n_estimators as u64)
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             let psi = self.max_samples.min(rows.n_rows());
@@ -95,7 +100,7 @@ impl DetectorSpec for IforestSpec {
             for first in (0..self.n_estimators).step_by(TOGETHER) {
                 session.meter().work("trees", first as u64, total)?;
                 let some = first..self.n_estimators.min(first + TOGETHER);
-                let seed = session.seed;
+                let seed = session.seed();
                 trees.par_extend(
                     some.into_par_iter()
                         .map(|tree| grow(rows, psi, seed, tree as u64).finish()),

@@ -31,14 +31,15 @@ use serde::{Deserialize, Serialize};
 
 use self::columns::Columns;
 use self::kernel::{Expansion, Unit};
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::number_or_word::number_or_word;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Rows scored at a time.
 const BLOCK: usize = 1 << 15;
@@ -158,6 +159,10 @@ impl DetectorSpec for OcsvmSpec {
         rows.saturating_add(kernel.saturating_mul(4))
     }
 
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             if rows.n_rows() <= self.exact_rows {
@@ -207,8 +212,14 @@ impl OcsvmSpec {
         let unit = self.unit(rows);
         let vectors = unit.vectors(rows);
         let m = self.landmarks(n);
-        let (expansion, rho) =
-            nystroem::solve(&vectors, d, m, self.nu, session.seed, &mut session.meter())?;
+        let (expansion, rho) = nystroem::solve(
+            &vectors,
+            d,
+            m,
+            self.nu,
+            session.seed(),
+            &mut session.meter(),
+        )?;
         let mut outcome = Outcome::new(Ocsvm {
             unit,
             expansion,
@@ -293,7 +304,7 @@ mod tests {
     #[test]
     fn the_approximation_agrees_with_the_exact_solution_and_says_so() {
         let (n, d) = (1500, 5);
-        let mut rng = stream(1, Purpose::Landmarks, [9, 9]);
+        let mut rng = stream(1, Purpose::LANDMARKS, [9, 9]);
         let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
         let data: Vec<f32> = (0..n * d).map(|i| normal() * (1 + i % d) as f32).collect();
         let rows = Matrix::new(data, d).unwrap();
