@@ -184,7 +184,13 @@ fn a_row_without_a_score() {
     let table = |n: usize, far: usize| {
         let row = |i: usize| {
             let value = if i == far { 100.0 } else { 0.0 };
-            vec![value, value, value, value, f64::from(u8::from(i % 2 == 0))]
+            vec![
+                value,
+                value,
+                value,
+                value,
+                f64::from(u8::from(i.is_multiple_of(2))),
+            ]
         };
         (1..=n).map(row).collect::<Vec<_>>()
     };

@@ -129,7 +129,7 @@ pub enum Error {
     Archive {
         at: Location,
         #[source]
-        source: zip::result::ZipError,
+        source: Box<zip::result::ZipError>,
     },
     /// Arrays of one archive, used together, of different lengths.
     #[error(

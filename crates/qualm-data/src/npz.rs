@@ -116,7 +116,7 @@ impl NpzTable {
 fn archive_error(at: &Location, source: ZipError) -> Error {
     Error::Archive {
         at: at.clone(),
-        source,
+        source: Box::new(source),
     }
 }
 
