@@ -8,6 +8,7 @@
 )]
 
 mod batches;
+mod hostile;
 mod npy;
 mod output;
 mod places;

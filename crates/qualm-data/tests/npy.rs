@@ -85,34 +85,6 @@ fn many_batches_of_a_numpy_array_keep_their_order() {
     }
 }
 
-#[test]
-fn hostile_numpy_headers_are_refused_without_allocating() {
-    let folder = folder();
-    for (shape, order) in [
-        ("(1000000000000, 1000)", false),
-        ("(1000000000000, 1000)", true),
-        ("(18446744073709551615, 18446744073709551615)", true),
-        ("(3, 3)", false),
-    ] {
-        let path = file(&folder, "t.npy", npy("<f4", order, shape, &[0; 24]));
-        assert!(
-            matches!(all(&path), Err(Error::Truncated { found: 24, .. })),
-            "{shape}"
-        );
-    }
-    for shape in ["(6,)", "(1, 2, 3)", "()"] {
-        let path = file(&folder, "t.npy", npy("<f4", false, shape, &[0; 24]));
-        assert!(matches!(all(&path), Err(Error::NpyShape { .. })), "{shape}");
-    }
-    let path = file(&folder, "t.npy", npy("|O", false, "(3, 2)", &[0; 24]));
-    assert!(matches!(all(&path), Err(Error::NpyType { found, .. }) if found == "|O"));
-    let path = file(&folder, "t.npy", npy("<f4", false, "(0, 2)", &[]));
-    assert!(matches!(
-        all(&path),
-        Err(Error::Core(qualm::Error::Empty { .. }))
-    ));
-}
-
 fn npz(path: &Path, arrays: &[(&str, Vec<u8>)], deflate: bool) {
     use std::io::Write;
     let mut archive = zip::ZipWriter::new(File::create(path).unwrap());

@@ -1,14 +1,12 @@
 //! Input that is refused, and the messages that say why.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
 use arrow_array::{ListArray, RecordBatch};
-use qualm_data::Error;
 use qualm_data::Selection;
 
-use crate::{all, file, folder, refused, table, write};
+use crate::{all, folder, refused, write};
 
 #[test]
 fn ragged_and_missing_vectors_are_named_by_row() {
@@ -169,56 +167,5 @@ fn selections_that_cannot_be_met_are_refused() {
     ] {
         let message = refused(text, &selection);
         assert!(message.starts_with(expected), "{selection:?}: {message}");
-    }
-}
-
-#[test]
-fn content_that_is_not_what_the_name_says_is_refused() {
-    let folder = folder();
-    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
-    for name in ["t.csv", "t.tsv", "t.parquet", "t.arrow", "t.npy", "t.npz"] {
-        let path = file(&folder, name, png);
-        let error = all(&path).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::WrongFormat {
-                    found: "a PNG image",
-                    ..
-                }
-            ),
-            "{name}"
-        );
-        let path = file(&folder, name, "");
-        assert!(matches!(all(&path), Err(Error::EmptyFile { .. })), "{name}");
-    }
-    for name in ["t.parquet", "t.arrow", "t.npy", "t.npz"] {
-        let path = file(&folder, name, "a,b\n1,2\n");
-        assert!(
-            matches!(all(&path), Err(Error::WrongFormat { found: "text", .. })),
-            "{name}"
-        );
-    }
-    assert!(matches!(
-        all(Path::new("/no/such.csv")),
-        Err(Error::NotFound { .. })
-    ));
-    assert!(matches!(
-        all(&file(&folder, "t.xlsx", "x")),
-        Err(Error::UnknownFormat { .. })
-    ));
-}
-
-#[test]
-fn truncated_binary_tables_are_refused_wherever_they_are_cut() {
-    let folder = folder();
-    for name in ["t.parquet", "t.arrow"] {
-        let path = folder.path().join(name);
-        write(&path, &table().project(&[1, 2]).unwrap());
-        let whole = std::fs::read(&path).unwrap();
-        for end in (0..whole.len()).step_by(7) {
-            let cut = file(&folder, name, &whole[..end]);
-            assert!(all(&cut).is_err(), "{name} cut at {end}");
-        }
     }
 }
