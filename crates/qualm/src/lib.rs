@@ -52,6 +52,7 @@
     )
 )]
 
+mod aliases;
 mod atomic_file;
 mod baselines;
 pub mod calibrate;
@@ -83,10 +84,7 @@ mod spec;
 pub mod stats;
 
 pub use atomic_file::{AtomicFile, write_error};
-pub use baselines::{
-    AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
-    LofSpec, OcsvmSpec, RepenSpec, SpSpec,
-};
+pub use baselines::*;
 pub use detector::LogVariances;
 pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;
