@@ -76,6 +76,7 @@ mod model_file;
 mod neighbours;
 mod nn;
 mod number_or_word;
+pub mod reports;
 mod rng;
 mod rows;
 pub mod scored;
