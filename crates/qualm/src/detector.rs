@@ -8,9 +8,11 @@ use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
 use crate::dum::Statistic;
 use crate::error::{Error, Result};
+use crate::features::Features;
 use crate::fit::training::{Curve, Session};
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// An arm of [`crate::Spec`]: the hyper-parameters of one detector.
 pub(crate) trait DetectorSpec {
@@ -22,6 +24,74 @@ pub(crate) trait DetectorSpec {
 
     /// Bytes that fitting takes besides the rows, at the least.
     fn memory(&self, n_rows: usize, n_features: usize) -> u64;
+
+    /// Names of the presets, `default` first.
+    fn presets(&self) -> &'static [&'static str] {
+        &["default", "paper"]
+    }
+
+    /// Changes the defaults to those of a preset; says whether there is such a preset. The
+    /// paper's Table 2 scales each feature to \[0, 1\] and changes nothing else of a baseline.
+    fn set_preset(&mut self, name: &str) -> bool {
+        match name {
+            "default" => true,
+            "paper" => {
+                if let Some(scaling) = self.scaling_mut() {
+                    *scaling = Scaling::Minmax;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The preset for this kind of input.
+    fn preset_for(&self, features: &Features) -> &'static str {
+        let _ = features;
+        "default"
+    }
+
+    /// How rows are scaled first, where that is a key of its own.
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        None
+    }
+
+    /// Decides what is left to the rows, and lowers what the rows do not allow; returns a
+    /// warning for each lowered value.
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let _ = rows;
+        Vec::new()
+    }
+
+    /// Where it is fitted.
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    /// Fits on another device.
+    ///
+    /// # Errors
+    /// [`DeviceError::OnlyCpu`] where there is nothing that could run there.
+    fn set_device(&mut self, device: Device) -> Result<(), DeviceError> {
+        match device {
+            Device::Cpu => Ok(()),
+            device => Err(DeviceError::OnlyCpu { device }),
+        }
+    }
+
+    /// Checks that the memory of the device holds the fit.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn check_device_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
+        let _ = (n_rows, n_features);
+        Ok(())
+    }
+
+    /// Keys that files of earlier versions may lack, with the values they were fitted with.
+    fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// Fits the detector.
     ///
@@ -163,6 +233,25 @@ pub(crate) fn require_more_rows(key: &'static str, value: usize, n_rows: usize) 
         key,
         value,
         most: n_rows.saturating_sub(1),
+        n_rows,
+    })
+}
+
+/// Lowers a count that must stay below the number of rows; the warning says so.
+pub(crate) fn lower(
+    key: &'static str,
+    value: &mut usize,
+    most: usize,
+    n_rows: usize,
+) -> Option<Warning> {
+    if *value < n_rows || most == 0 {
+        return None;
+    }
+    let asked = std::mem::replace(value, most);
+    Some(Warning::Lowered {
+        key: key.to_owned(),
+        asked,
+        used: most,
         n_rows,
     })
 }

@@ -90,8 +90,40 @@ pub enum ReferenceRows {
     SeparateRows,
 }
 
+impl Spec {
+    /// Fits the detector to rows, without labels.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`, n at least two bags.
+    ///
+    /// # Errors
+    /// On an invalid Spec, too few rows, rows that are all equal, a training that diverges,
+    /// constant scores, and whatever `progress` returns.
+    ///
+    /// # Seed
+    /// The same seed, Spec and rows give the same bits at any number of threads.
+    pub fn fit(&self, rows: Rows<'_>, seed: u64, progress: &mut dyn Progress) -> Result<Fitted> {
+        Fitted::fit(self, rows, seed, None, progress)
+    }
+
+    /// Goes on with an interrupted fit and ends with the same bits as one that was not.
+    ///
+    /// # Errors
+    /// As [`Spec::fit`], and [`Error::CheckpointMismatch`] when the Spec, the seed or the
+    /// rows are not those that the checkpoint was made with.
+    pub fn resume(
+        &self,
+        rows: Rows<'_>,
+        seed: u64,
+        checkpoint: Checkpoint,
+        progress: &mut dyn Progress,
+    ) -> Result<Fitted> {
+        Fitted::fit(self, rows, seed, Some(checkpoint), progress)
+    }
+}
+
 impl Fitted {
-    pub(crate) fn fit(
+    fn fit(
         spec: &Spec,
         rows: Rows<'_>,
         seed: u64,
@@ -100,9 +132,11 @@ impl Fitted {
     ) -> Result<Self> {
         spec.validate()?;
         spec.device().check()?;
-        memory::check(spec.memory(rows.n_rows(), rows.n_cols()))?;
-        spec.check_device_memory(rows.n_rows(), rows.n_cols())?;
-        let spec = spec.for_rows(rows);
+        let mut spec = spec.clone();
+        let lowered = spec.adapt(rows);
+        let hyper_parameters = spec.hyper_parameters();
+        memory::check(hyper_parameters.memory(rows.n_rows(), rows.n_cols()))?;
+        hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
         let blank = Checkpoint {
             spec: spec.clone(),
@@ -116,7 +150,7 @@ impl Fitted {
             checkpoint.check(&blank)?;
         }
         let mut session = Session::new(seed, blank, resume, progress);
-        let outcome = spec.build(rows, &mut session)?;
+        let outcome = hyper_parameters.fit(rows, &mut session)?;
         let detector = outcome.detector;
         let scores = if let Some(scores) = outcome.scores {
             scores
@@ -154,7 +188,7 @@ impl Fitted {
                     .iter()
                     .map(|c| c.effective_rows.clone())
                     .collect(),
-                warnings: outcome.warnings,
+                warnings: lowered.into_iter().chain(outcome.warnings).collect(),
                 diagnostics: Some(diagnostics),
             },
         };

@@ -87,7 +87,7 @@ pub mod stats;
 pub use atomic_file::AtomicFile;
 pub use baselines::{
     AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
-    LofSpec, OcsvmSpec, RepenSpec, Scaling, SpSpec,
+    LofSpec, OcsvmSpec, RepenSpec, SpSpec,
 };
 pub use detector::Variances;
 pub use device::{Device, DeviceError};
@@ -99,5 +99,5 @@ pub use features::Features;
 pub use fit::{Checkpoint, Progress, Warning};
 pub use fitted::{ColumnRoles, Fitted, Provenance, ReferenceRows};
 pub use rows::{Matrix, Rows};
-pub use space::{KernelMetric, KernelScaling, SpaceKind};
-pub use spec::Spec;
+pub use space::{KernelMetric, KernelScaling, Scaling, SpaceKind};
+pub use spec::{DetectorInfo, Spec, detectors};

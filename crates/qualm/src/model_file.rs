@@ -44,9 +44,10 @@ struct Header {
 /// there was no choice, which may be another one than today's default.
 fn written_spec<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Spec, D::Error> {
     let mut keys = Map::deserialize(deserializer)?;
-    if keys.get("detector").is_some_and(|name| name == "dum") {
-        let metric = keys.entry("metric");
-        metric.or_insert_with(|| "euclidean".into());
+    let detector = keys.get("detector").and_then(Value::as_str);
+    let spec = Spec::new(detector.unwrap_or_default()).map_err(D::Error::custom)?;
+    for (key, value) in spec.hyper_parameters().absent_keys() {
+        keys.entry(*key).or_insert_with(|| (*value).into());
     }
     Spec::deserialize(Value::Object(keys)).map_err(D::Error::custom)
 }
@@ -93,7 +94,7 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
     if d == 0 {
         return Err(reader.corrupt("features", "without any", "at least one feature"));
     }
-    let detector = header.spec.restore(d, &mut reader)?;
+    let detector = header.spec.hyper_parameters().restore(d, &mut reader)?;
     let scores = reader.f64("calibration.scores")?;
     let calibration =
         Calibration::new(scores).map_err(|e| broken(&reader, "calibration.scores", &e))?;

@@ -1,68 +1,112 @@
-//! The one registry of detectors: a tagged enum, one arm each.
+//! The registry of row detectors: one table, one line each.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::baselines::{
-    self, AbodSpec, AeSpec, EeSpec, IforestSpec, KnnSpec, LesinnSpec, LofSpec, OcsvmSpec,
-    RepenSpec, SpSpec,
+    AbodSpec, AeSpec, EeSpec, IforestSpec, KnnSpec, LesinnSpec, LofSpec, OcsvmSpec, RepenSpec,
+    SpSpec,
 };
-use crate::container::Reader;
-use crate::detector::{Detector, DetectorSpec, Outcome};
-use crate::device::Device;
+use crate::detector::DetectorSpec;
+use crate::device::{Device, DeviceError};
 use crate::dum::DumSpec;
 use crate::error::{Error, Result};
-use crate::fit::checkpoint::Checkpoint;
-use crate::fit::progress::Progress;
-use crate::fit::training::Session;
-use crate::fitted::Fitted;
+use crate::features::Features;
 use crate::memory;
 use crate::rows::Rows;
 
-/// Which detector to fit, with all its hyper-parameters.
-///
-/// As JSON or TOML it is one flat table: `detector = "dum"`, then the keys of the arm.
-///
-/// ```
-/// use qualm::{Matrix, Spec};
-///
-/// // Sixty rows on a line, and one beside it.
-/// let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();
-/// data.extend([30.0, -200.0]);
-/// let rows = Matrix::new(data, 2)?;
-///
-/// let fitted = Spec::default().fit(rows.rows(), 0, &mut ())?;
-/// let scores = fitted.score(rows.rows())?;
-/// let strangest = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-/// assert_eq!(strangest.map(|(row, _)| row), Some(60));
-/// # Ok::<(), qualm::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "detector", rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Spec {
-    /// The Deep Uncertainty Model.
-    Dum(DumSpec),
-    /// How soon random splits leave a row alone.
-    Iforest(IforestSpec),
-    /// How much sparser a row lies than its neighbours.
-    Lof(LofSpec),
-    /// The one-class support vector machine.
-    Ocsvm(OcsvmSpec),
-    /// Distance to the nearest of a few sampled rows.
-    Sp(SpSpec),
-    /// Distance in the metric of a robust covariance.
-    Ee(EeSpec),
-    /// Distance to the nearest neighbours.
-    Knn(KnnSpec),
-    /// How little the angles to the neighbours vary.
-    Abod(AbodSpec),
-    /// How badly an autoencoder gives a row back.
-    Ae(AeSpec),
-    /// Mean distance to the nearest row in each of many small samples.
-    Lesinn(LesinnSpec),
-    /// `LeSiNN` in a space learned to set its own candidates apart.
-    Repen(RepenSpec),
+/// Makes [`Spec`] and everything that enumerates its detectors from one table. A line is the
+/// detector's name, its variant and hyper-parameters, and what it measures.
+macro_rules! detectors {
+    ($($name:literal $variant:ident($spec:ty) $summary:literal,)+) => {
+        /// Which detector to fit, with all its hyper-parameters.
+        ///
+        /// As JSON or TOML it is one flat table: `detector = "dum"`, then the keys of the
+        /// detector.
+        ///
+        /// ```
+        /// use qualm::{Matrix, Spec};
+        ///
+        /// // Sixty rows on a line, and one beside it.
+        /// let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();
+        /// data.extend([30.0, -200.0]);
+        /// let rows = Matrix::new(data, 2)?;
+        ///
+        /// let fitted = Spec::default().fit(rows.rows(), 0, &mut ())?;
+        /// let scores = fitted.score(rows.rows())?;
+        /// let highest = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        /// assert_eq!(highest.map(|(row, _)| row), Some(60));
+        /// # Ok::<(), qualm::Error>(())
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "detector")]
+        #[non_exhaustive]
+        pub enum Spec {
+            $(#[doc = $summary] #[serde(rename = $name)] $variant($spec),)+
+        }
+
+        impl Spec {
+            /// Names of all detectors.
+            pub const DETECTORS: &[&str] = &[$($name),+];
+
+            /// A detector with its default hyper-parameters.
+            ///
+            /// # Errors
+            /// [`Error::UnknownDetector`].
+            pub fn new(detector: &str) -> Result<Self> {
+                match detector {
+                    $($name => Ok(Self::$variant(<$spec>::default())),)+
+                    _ => Err(Error::UnknownDetector {
+                        found: detector.to_owned(),
+                        known: Self::DETECTORS,
+                    }),
+                }
+            }
+
+            /// The detector's name.
+            #[must_use]
+            pub fn detector(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)+
+                }
+            }
+
+            /// What the detector measures, in a few words.
+            #[must_use]
+            pub fn summary(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $summary,)+
+                }
+            }
+
+            /// The hyper-parameters of the detector.
+            pub(crate) fn hyper_parameters(&self) -> &dyn DetectorSpec {
+                match self {
+                    $(Self::$variant(spec) => spec,)+
+                }
+            }
+
+            fn hyper_parameters_mut(&mut self) -> &mut dyn DetectorSpec {
+                match self {
+                    $(Self::$variant(spec) => spec,)+
+                }
+            }
+        }
+    };
+}
+
+detectors! {
+    "dum" Dum(DumSpec) "Deep Uncertainty Model: variance of a learned embedding",
+    "iforest" Iforest(IforestSpec) "isolation forest: how few splits set a row apart",
+    "lof" Lof(LofSpec) "local outlier factor: density beside that of the neighbours",
+    "ocsvm" Ocsvm(OcsvmSpec) "one-class support vector machine, RBF kernel",
+    "sp" Sp(SpSpec) "distance to the nearest of a few sampled rows",
+    "ee" Ee(EeSpec) "elliptic envelope: robust Mahalanobis distance (FastMCD)",
+    "knn" Knn(KnnSpec) "distance to the k nearest neighbours",
+    "abod" Abod(AbodSpec) "spread of the angles to the neighbours",
+    "ae" Ae(AeSpec) "autoencoder: reconstruction error",
+    "lesinn" Lesinn(LesinnSpec) "mean distance to the nearest rows of many subsamples",
+    "repen" Repen(RepenSpec) "distances in a learned space, ranked by triplets",
 }
 
 impl Default for Spec {
@@ -71,99 +115,102 @@ impl Default for Spec {
     }
 }
 
-impl Spec {
-    /// Names of all detectors.
-    pub const DETECTORS: &[&str] = &[
-        "dum", "iforest", "lof", "ocsvm", "sp", "ee", "knn", "abod", "ae", "lesinn", "repen",
-    ];
+/// One detector as the registry describes it; see [`detectors`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DetectorInfo {
+    /// Its name.
+    pub name: String,
+    /// What it measures, in a few words.
+    pub summary: String,
+    /// Names of its presets, `default` first.
+    pub presets: Vec<String>,
+    /// Its keys with the values of the preset `default`.
+    pub keys: Map<String, Value>,
+}
 
+/// All detectors, from the same table as [`Spec`]: what help texts, bindings and their tests
+/// need to know of them.
+#[must_use]
+pub fn detectors() -> Vec<DetectorInfo> {
+    let specs = Spec::DETECTORS
+        .iter()
+        .filter_map(|name| Spec::new(name).ok());
+    let info = specs.map(|spec| {
+        let mut keys = spec.keys();
+        keys.remove("detector");
+        DetectorInfo {
+            name: spec.detector().to_owned(),
+            summary: spec.summary().to_owned(),
+            presets: spec.presets().iter().map(|p| (*p).to_owned()).collect(),
+            keys,
+        }
+    });
+    info.collect()
+}
+
+impl Spec {
     /// A detector's preset by name; every detector has `default`, which is its library's,
     /// and `paper`, which is the paper's.
     ///
     /// # Errors
     /// [`Error::UnknownDetector`], [`Error::UnknownPreset`].
     pub fn preset(detector: &str, preset: &str) -> Result<Self> {
-        let spec = match detector {
-            "dum" => return DumSpec::preset(preset).map(Self::Dum),
-            "iforest" => Self::Iforest(IforestSpec::default()),
-            "lof" => Self::Lof(LofSpec::default()),
-            "ocsvm" => Self::Ocsvm(OcsvmSpec::default()),
-            "sp" => Self::Sp(SpSpec::default()),
-            "ee" => Self::Ee(EeSpec::default()),
-            "knn" => Self::Knn(KnnSpec::default()),
-            "abod" => Self::Abod(AbodSpec::default()),
-            "ae" => Self::Ae(AeSpec::default()),
-            "lesinn" => Self::Lesinn(LesinnSpec::default()),
-            "repen" => Self::Repen(RepenSpec::default()),
-            _ => {
-                return Err(Error::UnknownDetector {
-                    found: detector.to_owned(),
-                    known: Self::DETECTORS,
-                });
-            }
-        };
-        spec.with(baselines::preset(spec.detector(), preset)?)
+        let mut spec = Self::new(detector)?;
+        if spec.hyper_parameters_mut().set_preset(preset) {
+            return Ok(spec);
+        }
+        Err(Error::UnknownPreset {
+            found: preset.to_owned(),
+            detector: spec.detector(),
+            known: spec.presets(),
+        })
     }
 
-    /// The detector's name.
+    /// The preset asked for, or the one for this kind of input where none was: `dum` has
+    /// `embedding` for vectors and `default` for columns.
+    ///
+    /// # Errors
+    /// As [`Spec::preset`].
+    pub fn for_features(detector: &str, preset: Option<&str>, features: &Features) -> Result<Self> {
+        match preset {
+            Some(preset) => Self::preset(detector, preset),
+            None => Self::preset(detector, Self::preset_for(detector, features)?),
+        }
+    }
+
+    /// The name of the preset that an input of this kind gets when none is asked for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownDetector`].
+    pub fn preset_for(detector: &str, features: &Features) -> Result<&'static str> {
+        Ok(Self::new(detector)?.hyper_parameters().preset_for(features))
+    }
+
+    /// Names of the detector's presets.
     #[must_use]
-    pub fn detector(&self) -> &'static str {
-        match self {
-            Self::Dum(_) => "dum",
-            Self::Iforest(_) => "iforest",
-            Self::Lof(_) => "lof",
-            Self::Ocsvm(_) => "ocsvm",
-            Self::Sp(_) => "sp",
-            Self::Ee(_) => "ee",
-            Self::Knn(_) => "knn",
-            Self::Abod(_) => "abod",
-            Self::Ae(_) => "ae",
-            Self::Lesinn(_) => "lesinn",
-            Self::Repen(_) => "repen",
-        }
+    pub fn presets(&self) -> &'static [&'static str] {
+        self.hyper_parameters().presets()
     }
 
-    /// The hyper-parameters of the detector it names.
-    fn arm(&self) -> &dyn DetectorSpec {
-        match self {
-            Self::Dum(spec) => spec,
-            Self::Iforest(spec) => spec,
-            Self::Lof(spec) => spec,
-            Self::Ocsvm(spec) => spec,
-            Self::Sp(spec) => spec,
-            Self::Ee(spec) => spec,
-            Self::Knn(spec) => spec,
-            Self::Abod(spec) => spec,
-            Self::Ae(spec) => spec,
-            Self::Lesinn(spec) => spec,
-            Self::Repen(spec) => spec,
-        }
-    }
-
-    /// The same Spec with what it leaves to the rows decided by them.
-    pub(crate) fn for_rows(&self, rows: Rows<'_>) -> Self {
-        match self {
-            Self::Dum(spec) => Self::Dum(spec.for_rows(rows)),
-            other => other.clone(),
-        }
+    /// Decides what the hyper-parameters leave to the rows, and lowers what the rows do not
+    /// allow; returns a warning for each lowered value.
+    pub(crate) fn adapt(&mut self, rows: Rows<'_>) -> Vec<crate::fit::Warning> {
+        self.hyper_parameters_mut().adapt(rows)
     }
 
     /// Where it is fitted.
     #[must_use]
     pub fn device(&self) -> Device {
-        match self {
-            Self::Dum(spec) => spec.device,
-            _ => Device::Cpu,
-        }
+        self.hyper_parameters().device()
     }
 
-    /// The same Spec, fitted elsewhere.
-    pub(crate) fn on(&self, device: Device) -> Self {
-        let mut spec = self.clone();
-        if let Self::Dum(spec) = &mut spec {
-            spec.device = device;
-        }
-        spec
+    /// Fits on another device.
+    ///
+    /// # Errors
+    /// [`DeviceError::OnlyCpu`] for a detector without a network that could run there.
+    pub fn set_device(&mut self, device: Device) -> Result<(), DeviceError> {
+        self.hyper_parameters_mut().set_device(device)
     }
 
     /// All keys with their values, `detector` among them: the Spec as one flat table.
@@ -180,8 +227,7 @@ impl Spec {
     ///
     /// # Errors
     /// [`Error::InvalidSpec`] on an unknown key, [`Error::InvalidValue`] on a value of the
-    /// wrong type,
-    /// [`Error::InvalidKey`] on one out of range.
+    /// wrong type, [`Error::InvalidKey`] on one out of range.
     pub fn with(&self, keys: Map<String, Value>) -> Result<Self> {
         let invalid = |source| Error::InvalidSpec {
             detector: self.detector().to_owned(),
@@ -211,37 +257,7 @@ impl Spec {
     /// # Errors
     /// [`Error::InvalidKey`] naming the key, its value and what it may be.
     pub fn validate(&self) -> Result<()> {
-        self.arm().validate()
-    }
-
-    /// Fits the detector to rows, without labels.
-    ///
-    /// # Shapes
-    /// `rows`: `(n, d)`, n at least two bags.
-    ///
-    /// # Errors
-    /// On an invalid Spec, too few rows, rows that are all equal, a training that diverges,
-    /// constant scores, and whatever `progress` returns.
-    ///
-    /// # Seed
-    /// The same seed, Spec and rows give the same bits at any number of threads.
-    pub fn fit(&self, rows: Rows<'_>, seed: u64, progress: &mut dyn Progress) -> Result<Fitted> {
-        Fitted::fit(self, rows, seed, None, progress)
-    }
-
-    /// Goes on with an interrupted fit and ends with the same bits as one that was not.
-    ///
-    /// # Errors
-    /// As [`Spec::fit`], and [`Error::CheckpointMismatch`] when the Spec, the seed or the
-    /// rows are not those that the checkpoint was made with.
-    pub fn resume(
-        &self,
-        rows: Rows<'_>,
-        seed: u64,
-        checkpoint: Checkpoint,
-        progress: &mut dyn Progress,
-    ) -> Result<Fitted> {
-        Fitted::fit(self, rows, seed, Some(checkpoint), progress)
+        self.hyper_parameters().validate()
     }
 
     /// Checks that fitting so many rows fits into the memory that is free now, so that the
@@ -252,34 +268,65 @@ impl Spec {
     /// [`Error::Memory`], [`Error::Device`].
     pub fn check_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
         let rows = (n_rows as u64).saturating_mul(4 * n_features as u64);
-        memory::check(rows.saturating_add(self.memory(n_rows, n_features)))?;
-        self.check_device_memory(n_rows, n_features)
+        let spec = self.hyper_parameters();
+        memory::check(rows.saturating_add(spec.memory(n_rows, n_features)))?;
+        spec.check_device_memory(n_rows, n_features)
     }
+}
 
-    /// Whether the device's own memory holds the fit.
-    pub(crate) fn check_device_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
-        match self {
-            Self::Dum(spec) => spec.check_device_memory(n_rows, n_features),
-            _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_detector_has_a_summary_and_valid_presets() {
+        for info in detectors() {
+            assert!(!info.summary.is_empty(), "{}", info.name);
+            assert_eq!(info.presets[0], "default", "{}", info.name);
+            assert!(info.presets.iter().any(|p| p == "paper"), "{}", info.name);
+            for preset in &info.presets {
+                let spec = Spec::preset(&info.name, preset).unwrap();
+                spec.validate().unwrap();
+                assert_eq!(spec.detector(), info.name);
+            }
+            let unknown = Spec::preset(&info.name, "best");
+            assert!(matches!(unknown, Err(Error::UnknownPreset { .. })));
         }
+        assert!(matches!(
+            Spec::new("svm"),
+            Err(Error::UnknownDetector { .. })
+        ));
     }
 
-    /// Bytes that fitting takes besides the rows, at the least.
-    pub(crate) fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        self.arm().memory(n_rows, n_features)
+    #[test]
+    fn the_kind_of_input_chooses_the_preset_where_none_was_asked_for() {
+        let columns = Features::Columns(vec!["a".to_owned()]);
+        let vector = Features::Vector {
+            name: None,
+            width: 3,
+        };
+        let spec = |preset, features| Spec::for_features("dum", preset, features).unwrap();
+        assert_eq!(spec(None, &columns), Spec::default());
+        assert_eq!(
+            spec(None, &vector),
+            Spec::preset("dum", "embedding").unwrap()
+        );
+        assert_eq!(
+            spec(Some("sphere"), &vector),
+            Spec::preset("dum", "sphere").unwrap()
+        );
+        let knn = Spec::for_features("knn", None, &vector).unwrap();
+        assert_eq!(knn, Spec::preset("knn", "default").unwrap());
     }
 
-    /// Fits the detector of this arm.
-    pub(crate) fn build(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        self.arm().fit(rows, session)
-    }
-
-    /// Reads the detector of this arm from a model file.
-    pub(crate) fn restore(
-        &self,
-        n_features: usize,
-        reader: &mut Reader,
-    ) -> Result<Box<dyn Detector>> {
-        self.arm().restore(n_features, reader)
+    #[test]
+    fn only_a_network_runs_elsewhere() {
+        let mut dum = Spec::default();
+        dum.set_device(Device::Cuda).unwrap();
+        assert_eq!(dum.device(), Device::Cuda);
+        let mut knn = Spec::new("knn").unwrap();
+        knn.set_device(Device::Cpu).unwrap();
+        let refused = knn.set_device(Device::Cuda);
+        assert!(matches!(refused, Err(DeviceError::OnlyCpu { .. })));
     }
 }

@@ -26,14 +26,16 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::{Error, Result};
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch, dot};
 use crate::nn::vectorised;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Fitted rows of the exact method at the most: two minutes of two cores at 100 columns.
 const MOST_EXACT: usize = 2000;
@@ -63,6 +65,9 @@ pub enum AbodMethod {
     /// All; for at most 2,000 fitted rows.
     Exact,
 }
+
+/// Fewer neighbours leave a fitted row without angles to compare.
+const LEAST_NEIGHBORS: usize = 4;
 
 impl Default for AbodSpec {
     fn default() -> Self {
@@ -200,13 +205,26 @@ impl DetectorSpec for AbodSpec {
         require(
             "n_neighbors",
             self.n_neighbors,
-            self.n_neighbors >= 4,
+            self.n_neighbors >= LEAST_NEIGHBORS,
             expected,
         )
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         Neighbours::memory(n_rows, n_features, self.n_neighbors)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        if self.method == AbodMethod::Exact || n_rows <= LEAST_NEIGHBORS {
+            return Vec::new();
+        }
+        let lowered = lower("n_neighbors", &mut self.n_neighbors, n_rows - 1, n_rows);
+        lowered.into_iter().collect()
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

@@ -21,7 +21,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::network::{TrainingKeys, for_outputs, training_memory};
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
@@ -30,6 +30,7 @@ use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Mlp, Workspace, vectorised};
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Hyper-parameters of `ae`: how badly a network gives a row back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,6 +114,10 @@ impl DetectorSpec for AeSpec {
             _ => 4 * (n_rows as u64).saturating_mul(n_features as u64),
         };
         training_memory(&self.layer_sizes(n_features), batch).saturating_add(scaled)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

@@ -18,13 +18,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Hyper-parameters of `knn`: the distance to the nearest neighbours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +102,18 @@ impl DetectorSpec for KnnSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         Neighbours::memory(n_rows, n_features, self.n_neighbors)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        let most = n_rows - 1;
+        lower("n_neighbors", &mut self.n_neighbors, most, n_rows)
+            .into_iter()
+            .collect()
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

@@ -15,13 +15,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Hyper-parameters of `lesinn`: the mean distance to the nearest of a few sampled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +68,10 @@ impl DetectorSpec for LesinnSpec {
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let size = self.max_samples.min(n_rows);
         Subsamples::memory(self.n_estimators, size, n_features)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

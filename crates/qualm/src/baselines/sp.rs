@@ -14,15 +14,17 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
+use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::vectorised;
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Rows scored by a thread at a time.
 const BLOCK: usize = 256;
@@ -62,6 +64,18 @@ impl DetectorSpec for SpSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         4 * (self.subset_size.min(n_rows) as u64).saturating_mul(n_features as u64)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        let n_rows = rows.n_rows();
+        let most = (n_rows / 2).max(1);
+        lower("subset_size", &mut self.subset_size, most, n_rows)
+            .into_iter()
+            .collect()
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

@@ -64,7 +64,8 @@ impl Spec {
     ) -> Result<f64> {
         let n_rows = rows.n_rows();
         // Both halves are asked what all rows say.
-        let spec = self.for_rows(rows);
+        let mut spec = self.clone();
+        spec.adapt(rows);
         let mut order: Vec<usize> = (0..n_rows).collect();
         order.shuffle(&mut stream(seed, Purpose::Halves, [0, 0]));
         let (first, second) = order.split_at_mut(n_rows.div_ceil(2));

@@ -9,9 +9,11 @@ use super::train::CACHED;
 use super::{Dum, device};
 use crate::container::Reader;
 use crate::detector::{Detector, DetectorSpec, Outcome, require};
-use crate::device::Device;
+use crate::device::{Device, DeviceError};
 use crate::error::{Error, Result};
+use crate::features::Features;
 use crate::fit::training::Session;
+use crate::fit::warning::Warning;
 use crate::nn::{Adam, Mlp, Workspace};
 use crate::rows::Rows;
 use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions, one_unit};
@@ -314,9 +316,8 @@ impl DumSpec {
         }
     }
 
-    /// The same with what is left to the rows decided by them.
-    pub(crate) fn for_rows(&self, rows: Rows<'_>) -> Self {
-        let mut spec = self.clone();
+    /// Lets the rows decide what is left to them.
+    fn decide(&mut self, rows: Rows<'_>) {
         let asks = self.scaling == KernelScaling::Auto || self.metric == KernelMetric::Auto;
         if self.space == SpaceKind::Kernel && asks {
             let (scaling, metric) = if one_unit(rows) {
@@ -324,14 +325,13 @@ impl DumSpec {
             } else {
                 (KernelScaling::Standardise, KernelMetric::Both)
             };
-            if spec.scaling == KernelScaling::Auto {
-                spec.scaling = scaling;
+            if self.scaling == KernelScaling::Auto {
+                self.scaling = scaling;
             }
-            if spec.metric == KernelMetric::Auto {
-                spec.metric = metric;
+            if self.metric == KernelMetric::Auto {
+                self.metric = metric;
             }
         }
-        spec
     }
 
     pub(crate) fn adam(&self) -> Adam {
@@ -339,12 +339,6 @@ impl DumSpec {
             learning_rate: self.learning_rate as f32,
             weight_decay: self.weight_decay as f32,
         }
-    }
-
-    /// Refuses a fit that the device's own memory does not hold.
-    pub(crate) fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
-        let sizes = self.layer_sizes(self.vector_width(d));
-        device::check_memory(self.device, &sizes, self.batch_size.min(n_rows.max(4)))
     }
 
     /// Width of the vectors that rows of width `d` become.
@@ -393,6 +387,46 @@ impl DetectorSpec for DumSpec {
             .max(self.space_options().memory(self.members, n_rows, d))
     }
 
+    fn presets(&self) -> &'static [&'static str] {
+        Self::PRESETS
+    }
+
+    fn set_preset(&mut self, name: &str) -> bool {
+        let preset = Self::preset(name);
+        preset.map(|preset| *self = preset).is_ok()
+    }
+
+    fn preset_for(&self, features: &Features) -> &'static str {
+        match features {
+            Features::Columns(_) => "default",
+            Features::Vector { .. } => "embedding",
+        }
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        self.decide(rows);
+        Vec::new()
+    }
+
+    fn device(&self) -> Device {
+        self.device
+    }
+
+    fn set_device(&mut self, device: Device) -> Result<(), DeviceError> {
+        self.device = device;
+        Ok(())
+    }
+
+    fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
+        let sizes = self.layer_sizes(self.vector_width(d));
+        device::check_memory(self.device, &sizes, self.batch_size.min(n_rows.max(4)))
+    }
+
+    fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
+        // The only metric there was.
+        &[("metric", "euclidean")]
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         Ok(Dum::fit(self, rows, session)?.boxed(|dum| dum))
     }
@@ -431,16 +465,21 @@ mod tests {
         let alike = Matrix::new(alike, 20).unwrap();
         let wide = Matrix::new(wide, 20).unwrap();
         let embedding = DumSpec::preset("embedding").unwrap();
-        assert_eq!(auto.for_rows(alike.rows()), embedding);
-        assert_eq!(auto.for_rows(wide.rows()), DumSpec::default());
+        let decided = |spec: &DumSpec, rows: &Matrix| {
+            let mut spec = spec.clone();
+            spec.decide(rows.rows());
+            spec
+        };
+        assert_eq!(decided(&auto, &alike), embedding);
+        assert_eq!(decided(&auto, &wide), DumSpec::default());
         let chosen = DumSpec {
             metric: KernelMetric::Euclidean,
             ..auto
         };
-        let settled = chosen.for_rows(alike.rows());
+        let settled = decided(&chosen, &alike);
         assert_eq!(settled.metric, KernelMetric::Euclidean);
         assert_eq!(settled.scaling, KernelScaling::Unit);
-        assert_eq!(embedding.for_rows(wide.rows()), embedding);
+        assert_eq!(decided(&embedding, &wide), embedding);
     }
 
     #[test]

@@ -151,7 +151,8 @@ impl Checkpoint {
         };
         // A fit may go on elsewhere.
         let spec = |spec: &Spec| {
-            let spec = spec.on(Device::Cpu);
+            let mut spec = spec.clone();
+            let _ = spec.set_device(Device::Cpu);
             serde_json::to_string(&spec).unwrap_or_default()
         };
         differs("specification", spec(&self.spec), spec(&blank.spec))?;

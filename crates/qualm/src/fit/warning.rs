@@ -38,6 +38,18 @@ pub enum Warning {
         /// Rows given.
         n_rows: usize,
     },
+    /// A count that must be smaller than the number of rows.
+    #[error("{key} = {asked} is not smaller than the {n_rows} rows: {used} is used")]
+    Lowered {
+        /// The hyper-parameter.
+        key: String,
+        /// Its value.
+        asked: usize,
+        /// What was used instead.
+        used: usize,
+        /// Rows given.
+        n_rows: usize,
+    },
     /// A covariance without an inverse.
     #[error(
         "the covariance is singular (rank {rank} of {n_features}): distances are measured in the \

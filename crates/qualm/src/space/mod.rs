@@ -18,8 +18,10 @@
 
 mod fourier;
 mod mahalanobis;
+mod scaling;
 
 use rayon::prelude::*;
+pub use scaling::Scaling;
 use serde::{Deserialize, Serialize};
 
 use crate::container::{Reader, Writer};

@@ -49,7 +49,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use self::mcd::Search;
 use self::scatter::Scatter;
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
@@ -58,6 +58,7 @@ use crate::fit::training::Session;
 use crate::fit::warning::Warning;
 use crate::nn::vectorised;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Share of normal rows that the reweighting keeps.
 const KEPT: f64 = 0.975;
@@ -122,6 +123,10 @@ impl DetectorSpec for EeSpec {
         let (n, d) = (n_rows as u64, n_features as u64);
         let rows = n.saturating_mul(d.saturating_mul(8));
         rows.saturating_add(d.saturating_mul(d).saturating_mul(8 * 8))
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

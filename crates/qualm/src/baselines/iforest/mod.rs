@@ -22,13 +22,14 @@ mod tree;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::error::Result;
 use crate::fit::training::Session;
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
+use crate::space::Scaling;
 use grow::grow;
 use tree::{Grown, Tree};
 
@@ -85,6 +86,10 @@ impl DetectorSpec for IforestSpec {
         let psi = self.max_samples.min(n_rows) as u64;
         psi.saturating_mul(20)
             .saturating_mul(self.n_estimators as u64)
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

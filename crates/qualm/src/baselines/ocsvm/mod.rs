@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use self::columns::Columns;
 use self::kernel::{Expansion, Unit};
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
@@ -39,6 +39,7 @@ use crate::fit::training::Session;
 use crate::fit::warning::Warning;
 use crate::number_or_word::number_or_word;
 use crate::rows::Rows;
+use crate::space::Scaling;
 
 /// Rows scored at a time.
 const BLOCK: usize = 1 << 15;
@@ -156,6 +157,10 @@ impl DetectorSpec for OcsvmSpec {
             m as u64 * nystroem::fitted_rows(n_rows, m) as u64
         };
         rows.saturating_add(kernel.saturating_mul(4))
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

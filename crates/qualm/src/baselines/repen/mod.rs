@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lesinn::check_subsamples;
 use super::network::{TrainingKeys, for_outputs, training_memory};
-use super::spaced::{Scaling, fit_spaced, restore_spaced};
+use super::spaced::{fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require, require_more_rows};
@@ -40,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::fit::training::{Schedule, Session};
 use crate::nn::Mlp;
 use crate::rows::Rows;
+use crate::space::Scaling;
 use ranking::{Ranking, rectify};
 use triplets::Candidates;
 
@@ -163,6 +164,10 @@ impl DetectorSpec for RepenSpec {
                 size,
                 self.n_components,
             ))
+    }
+
+    fn scaling_mut(&mut self) -> Option<&mut Scaling> {
+        Some(&mut self.space)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

@@ -148,7 +148,8 @@ mod unbuilt {
         ];
         for (device, _) in absent.into_iter().filter(|(_, built)| !built) {
             let rows = Matrix::new((0..60).map(|i| (i * i) as f32).collect(), 3).unwrap();
-            let spec = Spec::default().on(device);
+            let mut spec = Spec::default();
+            spec.set_device(device).unwrap();
             let refused = [
                 device.check().unwrap_err(),
                 spec.fit(rows.rows(), 0, &mut ()).unwrap_err(),
