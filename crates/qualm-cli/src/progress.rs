@@ -1,4 +1,4 @@
-//! A fit's progress on stderr, its checkpoints on disk.
+//! Progress bars on stderr; a fit's progress and its checkpoints on disk.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -111,16 +111,23 @@ impl<'a> FitProgress<'a> {
     }
 
     fn draw(&mut self, done: u64, all: u64, message: String) {
-        let bar = self.bar.get_or_insert_with(|| bar(all));
+        let template = "fit {wide_bar} {pos}/{len} {msg}";
+        let new = || bar(self.output, Some(all), template);
+        let bar = self.bar.get_or_insert_with(new);
         bar.set_length(all);
         bar.set_position(done);
         bar.set_message(message);
     }
 }
 
-fn bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("fit {wide_bar} {pos}/{len} {msg}");
+/// A bar of this template, on stderr where bars can be drawn and nowhere else. Without a
+/// length its end is not known.
+pub(crate) fn bar(output: Output, length: Option<u64>, template: &str) -> ProgressBar {
+    if !output.bars() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
@@ -152,7 +159,7 @@ impl Progress for FitProgress<'_> {
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.saved = Instant::now();
         match checkpoint.save(self.checkpoint) {
-            // A long fit does not end because its insurance cannot be had.
+            // A checkpoint that cannot be written is no reason to give up the fit.
             Err(error) if !interrupt::asked() => {
                 self.output.warn(format!("no checkpoint was kept: {error}"));
                 Ok(())

@@ -3,11 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
-use qualm::AtomicFile;
-use qualm::Spec;
+use qualm::{AtomicFile, Spec};
 
-use super::results::is_results;
 use crate::args::{Bench, Suite};
 
 /// Extensions of files that can hold rows and their labels.
@@ -30,9 +27,12 @@ pub(super) struct Contender {
 }
 
 impl Suite {
-    pub(super) fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Table2 => "table2",
+            Self::Extra => "extra",
+            Self::Embeddings => "embeddings",
+        }
     }
 
     /// The preset that it gives to a detector.
@@ -135,8 +135,7 @@ fn data_files(folder: &Path) -> Result<Vec<Set>> {
         let Some(stem) = stem.filter(|stem| known && !stem.starts_with('.')) else {
             continue;
         };
-        // Results of an earlier bench may lie beside the sets.
-        if path.is_file() && !is_results(&path) {
+        if path.is_file() {
             sets.push(Set {
                 name: stem.into_owned(),
                 path,
@@ -161,12 +160,12 @@ pub(super) struct Outputs {
 pub(super) fn outputs(args: &Bench) -> Result<Outputs> {
     let results = match &args.output {
         Some(path) => path.clone(),
-        None => PathBuf::from(format!("bench-{}.parquet", args.suite.name())),
+        None => PathBuf::from(format!("bench-{}.jsonl", args.suite.name())),
     };
     let extension = results.extension().map(|e| e.to_string_lossy());
-    if !extension.is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
+    if !extension.is_some_and(|e| e.eq_ignore_ascii_case("jsonl")) {
         bail!(
-            "{}: results are kept as Parquet; give --output a name that ends in .parquet",
+            "{}: results are kept as JSON lines; give --output a name that ends in .jsonl",
             results.display()
         );
     }
@@ -181,6 +180,7 @@ pub(super) fn outputs(args: &Bench) -> Result<Outputs> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     fn presets(suite: Suite, asked: &[&str]) -> Vec<(String, String, String)> {
         let asked: Vec<String> = asked.iter().map(|&a| a.to_owned()).collect();
