@@ -17,14 +17,14 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two redraws of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows each step, saves now and then, stops when asked to.
+/// Shows the steps, saves a checkpoint every minute, stops on Ctrl-C.
 #[derive(Debug)]
 pub(crate) struct FitProgress<'a> {
     output: Output,
     checkpoint: &'a Path,
     bar: Option<ProgressBar>,
     started: Instant,
-    /// Steps that an earlier run had taken.
+    /// Steps taken before this run, when it resumes another.
     before: Option<u64>,
     drawn: Instant,
     saved: Instant,
@@ -54,22 +54,23 @@ impl<'a> FitProgress<'a> {
         }
     }
 
+    /// Whether it is time to show something again.
+    fn due(&self) -> bool {
+        let bars = self.output.bars();
+        self.drawn.elapsed() >= if bars { DRAW_EVERY } else { LINE_EVERY }
+    }
+
     fn show(&mut self, step: &Step) {
         let done = step.member as u64 * step.steps + step.step;
         let all = step.members as u64 * step.steps;
         let before = *self.before.get_or_insert(done - 1);
-        // Losses of single steps jump about: show a running mean.
+        // The loss of a single step is noisy: show a running mean.
         self.loss = if self.loss.is_nan() {
             step.loss
         } else {
             0.98 * self.loss + 0.02 * step.loss
         };
-        let every = if self.output.bars() {
-            DRAW_EVERY
-        } else {
-            LINE_EVERY
-        };
-        if self.output.quiet() || (self.drawn.elapsed() < every && done < all) {
+        if !(self.due() || done == all) || self.output.quiet() {
             return;
         }
         self.drawn = Instant::now();
@@ -90,14 +91,9 @@ impl<'a> FitProgress<'a> {
         }
     }
 
-    /// Shows how far a stretch of work without training steps has come.
+    /// Shows the progress of work without training steps.
     fn show_work(&mut self, work: &Work) {
-        let every = if self.output.bars() {
-            DRAW_EVERY
-        } else {
-            LINE_EVERY
-        };
-        if self.output.quiet() || self.drawn.elapsed() < every || work.done >= work.total {
+        if !self.due() || self.output.quiet() || work.done >= work.total {
             return;
         }
         self.drawn = Instant::now();
@@ -134,7 +130,7 @@ pub(crate) fn bar(output: Output, length: Option<u64>, template: &str) -> Progre
 
 impl Progress for FitProgress<'_> {
     fn step(&mut self, step: &Step) -> Signal {
-        // From here on a checkpoint can be had.
+        // From here on an interrupted fit can save a checkpoint.
         interrupt::graceful(true);
         self.show(step);
         if interrupt::asked() {
@@ -147,7 +143,7 @@ impl Progress for FitProgress<'_> {
     }
 
     fn work(&mut self, work: &Work) -> Signal {
-        // There is no checkpoint of it: Ctrl-C ends the command at once.
+        // No checkpoint is possible here: Ctrl-C ends the command at once.
         interrupt::graceful(false);
         if interrupt::asked() {
             return Signal::Stop;
