@@ -91,25 +91,20 @@ pub(super) fn sets(args: &Bench) -> Result<Vec<Set>> {
             inner.display()
         );
     }
-    for pair in found.windows(2) {
-        if let [a, b] = pair
-            && a.name == b.name
-        {
-            bail!(
-                "{} and {}: two sets of one name; keep one of them in the folder",
-                a.path.display(),
-                b.path.display()
-            );
-        }
+    let mut neighbours = found.iter().zip(found.iter().skip(1));
+    if let Some((a, b)) = neighbours.find(|(a, b)| a.name == b.name) {
+        bail!(
+            "{} and {}: two sets of one name; keep one of them in the folder",
+            a.path.display(),
+            b.path.display()
+        );
     }
-    for name in &args.sets {
-        if !found.iter().any(|set| set.name == *name) {
-            let names: Vec<&str> = found.iter().map(|set| set.name.as_str()).collect();
-            bail!(
-                "--sets {name}: no such set; there are: {}",
-                names.join(", ")
-            );
-        }
+    let names: Vec<&str> = found.iter().map(|set| set.name.as_str()).collect();
+    if let Some(name) = args.sets.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!(
+            "--sets {name}: no such set; there are: {}",
+            names.join(", ")
+        );
     }
     if !args.sets.is_empty() {
         found.retain(|set| args.sets.contains(&set.name));
@@ -202,6 +197,8 @@ mod tests {
         of(Suite::Embeddings, "dum", "dum", "embedding");
         of(Suite::Embeddings, "sp", "sp", "default");
         for suite in Suite::value_variants() {
+            let value = suite.to_possible_value().expect("not hidden");
+            assert_eq!(suite.name(), value.get_name());
             assert_eq!(presets(*suite, &[]).len(), Spec::DETECTORS.len());
         }
     }
