@@ -143,8 +143,14 @@ fn a_finished_run_is_not_run_again() {
     cut.truncate(cut.len() - 20);
     folder.write("bench-extra.jsonl", cut);
     let mended = notes(&folder, &[&SP[..], &["--seeds", "2"]].concat());
-    assert!(mended.stderr.contains("last line is incomplete"), "{mended:?}");
-    assert!(mended.stderr.contains("5 of 6 runs were there"), "{mended:?}");
+    assert!(
+        mended.stderr.contains("last line is incomplete"),
+        "{mended:?}"
+    );
+    assert!(
+        mended.stderr.contains("5 of 6 runs were there"),
+        "{mended:?}"
+    );
     let again = notes(&folder, &[&SP[..], &["--seeds", "2"]].concat());
     assert!(!again.stderr.contains("incomplete"), "{again:?}");
     // Another seed to begin from, another detector's preset by name: runs of their own.

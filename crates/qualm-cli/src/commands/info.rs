@@ -45,7 +45,11 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
     );
     line(
         "rows",
-        format!("{} (sha256 {})", HumanCount(p.n_rows as u64), p.input_digest),
+        format!(
+            "{} (sha256 {})",
+            HumanCount(p.n_rows as u64),
+            p.input_digest
+        ),
     );
     line("features", features(&report.features));
     if !report.roles.ids.is_empty() {

@@ -168,7 +168,9 @@ fn note_old(n_old: u64, n_failed: u64, n_runs: usize, output: Output) {
         n => format!(", {n} of them failed (--retry runs those again)"),
     };
     let (old, all) = (HumanCount(n_old), HumanCount(n_runs as u64));
-    output.note(format!("note: {old} of {all} runs were there already{failed}"));
+    output.note(format!(
+        "note: {old} of {all} runs were there already{failed}"
+    ));
 }
 
 /// How many rows of a set are fitted; nothing where it cannot be read, which its runs will

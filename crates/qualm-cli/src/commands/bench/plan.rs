@@ -100,7 +100,11 @@ pub(super) fn sets(args: &Bench) -> Result<Vec<Set>> {
         );
     }
     let names: Vec<&str> = found.iter().map(|set| set.name.as_str()).collect();
-    if let Some(name) = args.sets.iter().find(|name| !names.contains(&name.as_str())) {
+    if let Some(name) = args
+        .sets
+        .iter()
+        .find(|name| !names.contains(&name.as_str()))
+    {
         bail!(
             "--sets {name}: no such set; there are: {}",
             names.join(", ")

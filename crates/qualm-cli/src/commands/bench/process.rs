@@ -100,13 +100,8 @@ fn row(asked: BenchRow, waited: Waited, stdout: &str, stderr: &str) -> BenchRow 
     let measured = told.pop_if(|row| row.is_ok());
     let (told, status) = match (waited, measured) {
         (Waited::Exited(status), Some(row)) if status.success() => (row, BenchRow::OK.to_owned()),
-        (Waited::Exited(status), _) => {
-            (told.pop().unwrap_or_default(), failure(status, stderr))
-        }
-        (Waited::OutOfTime, _) => (
-            told.pop().unwrap_or_default(),
-            BenchRow::TIMEOUT.to_owned(),
-        ),
+        (Waited::Exited(status), _) => (told.pop().unwrap_or_default(), failure(status, stderr)),
+        (Waited::OutOfTime, _) => (told.pop().unwrap_or_default(), BenchRow::TIMEOUT.to_owned()),
     };
     BenchRow {
         dataset: asked.dataset,
@@ -170,7 +165,10 @@ mod tests {
         let (begun, good) = (line(&begun), line(&begun) + &line(&good));
         let done = status(0, &good, "");
         assert_eq!((done.status.as_str(), done.auroc), ("ok", Some(0.5)));
-        assert_eq!((done.dataset.as_str(), done.seed, done.n), ("a", 3, Some(3)));
+        assert_eq!(
+            (done.dataset.as_str(), done.seed, done.n),
+            ("a", 3, Some(3))
+        );
         // What it told before it failed does not count as measured.
         let failed = status(2 << 8, &good, "error: too\n few\n");
         assert_eq!((failed.status.as_str(), failed.auroc), ("too few", None));
@@ -181,7 +179,11 @@ mod tests {
         assert!(status(9, &begun, "").status.contains("memory"));
         // It went well but told nothing.
         assert!(status(0, &begun, "").status.starts_with("ended"));
-        let late = ended(Waited::OutOfTime, &(begun + "{\"dataset\": \"\", \"aur"), "");
+        let late = ended(
+            Waited::OutOfTime,
+            &(begun + "{\"dataset\": \"\", \"aur"),
+            "",
+        );
         assert_eq!((late.status.as_str(), late.n), ("timeout", Some(3)));
     }
 }
