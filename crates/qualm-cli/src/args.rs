@@ -267,7 +267,7 @@ Suites, and the preset that a detector gets in them unless it is given as NAME:P
   table2      anomaly sets of the paper's Table 2, with the paper's numbers: dum default, all
               others paper
   extra       other anomaly sets: default
-  embeddings  embeddings: dum embedding, all others default
+  embeddings  embedding vectors: dum embedding, all others default
 Detectors: {}.
 
 Each file of DIR (or of DIR/SUITE, if DIR has none) is a set: .csv .tsv .parquet .arrow .feather
