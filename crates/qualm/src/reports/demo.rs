@@ -41,10 +41,6 @@ pub struct DemoReport {
 }
 
 /// A scored row.
-#[expect(
-    clippy::struct_field_names,
-    reason = "`row` is the row's number in the JSON"
-)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DemoRow {
     /// The row's number, from 1.
