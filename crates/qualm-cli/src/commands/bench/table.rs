@@ -144,7 +144,7 @@ impl Cell<'_> {
     /// Mean and spread of a fraction over the finished runs, in points.
     fn spread(&self, of: impl Fn(&BenchRow) -> Option<f64>) -> Option<Spread> {
         let values = self.0.iter().filter_map(|row| of(row));
-        Spread::of(&values.map(|value| 100.0 * value).collect::<Vec<_>>())
+        Spread::from_values(&values.map(|value| 100.0 * value).collect::<Vec<_>>())
     }
 
     /// The same in words; or why there is none.
@@ -167,7 +167,7 @@ impl Cell<'_> {
     fn cost(&self) -> String {
         let mean = |of: fn(&BenchRow) -> Option<f64>| {
             let values: Vec<f64> = self.0.iter().filter_map(|row| of(row)).collect();
-            Spread::of(&values).map(|spread| spread.mean)
+            Spread::from_values(&values).map(|spread| spread.mean)
         };
         let Some(fit) = mean(|row| row.fit_seconds) else {
             return self.failure().to_owned();
