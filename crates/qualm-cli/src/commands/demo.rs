@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use qualm::data::{Selection, Source};
 use qualm::reports::DemoReport;
 use qualm::{AtomicFile, Fitted, Spec};
+use qualm_data::{Batches, Selection, Source, score};
 
 use crate::args;
 use crate::interrupt;
@@ -57,18 +57,18 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     let fitted = Spec::preset("dum", PRESET)?.fit(rows, seed, &mut progress);
     progress.finish();
     let fitted = fitted?.with_features(features)?;
-    let fit = started.elapsed();
+    let fit_time = started.elapsed();
     let model = folder.join("wdbc.qualm");
     fitted.save(&model)?;
     let started = Instant::now();
     // From the file, as any later user would.
     let fitted = Fitted::load(&model)?;
-    let scores = fitted.score(rows)?;
-    let score = started.elapsed();
+    let scores = score(&fitted, &batch)?;
+    let score_time = started.elapsed();
 
     let report = DemoReport {
-        fit_seconds: fit.as_secs_f64(),
-        score_seconds: score.as_secs_f64(),
+        fit_seconds: fit_time.as_secs_f64(),
+        score_seconds: score_time.as_secs_f64(),
         ..DemoReport::new(&fitted, PRESET, rows, &scores, labels)?
     };
     output.result(&report, || text(&report, args.keep.as_deref()))

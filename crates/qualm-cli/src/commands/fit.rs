@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
 use indicatif::{HumanBytes, HumanCount};
 use qualm::calibrate::ThresholdRule;
-use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
 use qualm::reports::FitReport;
-use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Spec, scored};
+use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Spec};
+use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source, format_for, scored};
 
 use crate::args;
 use crate::config::Config;
@@ -34,8 +34,8 @@ struct FitJob<'a> {
     rule: ThresholdRule,
     features: Features,
     batch: Batch,
-    /// The rows of `--calibrate` and their file.
-    held_out: Option<(Batch, &'a Path)>,
+    /// The rows of `--calibrate`.
+    held_out: Option<Batch>,
     /// Where an interrupted fit is kept, and the one to go on from.
     checkpoint: PathBuf,
     resume: Option<Checkpoint>,
@@ -60,7 +60,7 @@ impl<'a> FitJob<'a> {
         let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
         spec.check_memory(n_rows, features.width())?;
         let held_out = (args.calibrate.as_deref())
-            .map(|path| Ok::<_, Error>((held_out(path, &features)?, path)))
+            .map(|path| held_out(path, &features))
             .transpose()?;
         Ok(Self {
             args,
@@ -82,10 +82,9 @@ impl<'a> FitJob<'a> {
         let half_agreement = self.check_halves(output)?;
         let started = Instant::now();
         let mut fitted = self.train(output)?;
-        if let Some((rows, path)) = &self.held_out {
-            fitted
-                .calibrate(rows.rows.rows())
-                .with_context(|| path.display().to_string())?;
+        if let Some(held_out) = &self.held_out {
+            let calibrated = fitted.calibrate(held_out.rows.rows());
+            calibrated.map_err(|error| held_out.origin.locate(error))?;
         }
         fitted.set_threshold_rule(self.rule)?;
         if let Some(agreement) = half_agreement {
@@ -144,7 +143,7 @@ impl<'a> FitJob<'a> {
             None => self.spec.fit(rows, self.seed, &mut progress),
         };
         progress.finish();
-        fitted.map_err(|error| self.explain(error))
+        fitted.map_err(|error| self.explain(self.batch.origin.locate(error)))
     }
 
     /// Adds what the library cannot know: which file the rows came from, and how to go on.
@@ -158,6 +157,7 @@ impl<'a> FitJob<'a> {
             // These name a file, or what to change, by themselves.
             Error::CheckpointMismatch { .. } => self.checkpoint.display().to_string(),
             Error::InvalidKey { .. }
+            | Error::ScoreNotFinite { .. }
             | Error::Device(_)
             | Error::Write { .. }
             | Error::DiskFull { .. } => {
@@ -289,7 +289,7 @@ fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
 }
 
 /// The rows of `--calibrate`.
-fn held_out(path: &Path, features: &Features) -> qualm::Result<Batch> {
+fn held_out(path: &Path, features: &Features) -> qualm_data::Result<Batch> {
     Source::open(path, &Selection::default(), Some(features))?.read_all()
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use qualm::data::{OutputFormat, ScoreWriter};
+use qualm_data::{OutputFormat, ScoreWriter};
 use serde::Serialize;
 
 /// `{"rows": [...], ...}` on stdout. The writer makes JSON lines, which become the elements of

@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::HumanCount;
+use qualm::Fitted;
 use qualm::calibrate::ThresholdRule;
-use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
 use qualm::reports::ScoreReport;
-use qualm::{Fitted, scored};
+use qualm_data::{Batch, ScoreWriter, Selection, Source, format_for, score, scored};
 
 use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
@@ -18,7 +18,7 @@ use crate::args;
 use crate::interrupt;
 use crate::output::{self, Output};
 use crate::paths::refuse_same;
-use crate::pipeline::{self, Batches};
+use crate::pipeline::{self, ReadAhead};
 use crate::progress;
 use crate::threshold;
 
@@ -34,7 +34,7 @@ struct ScoreJob<'a> {
     fitted: Fitted,
     /// How many features explain each score.
     explain: usize,
-    batches: Batches<Batch>,
+    batches: ReadAhead<Batch>,
     n_rows_hint: Option<u64>,
     schema: SchemaRef,
     sink: Sink,
@@ -54,12 +54,8 @@ impl<'a> ScoreJob<'a> {
         }
         let selection = selection(args, &fitted);
         let (input, features) = (args.input.clone(), fitted.features().clone());
-        let open = move || {
-            let source = Source::open(&input, &selection, Some(&features))?;
-            Ok(((source.id_fields(), source.n_rows_hint()), source))
-        };
-        let ((ids, n_rows_hint), batches) =
-            pipeline::read(open, |source| Ok(source.next_batch()?))?;
+        let open = move || Source::open(&input, &selection, Some(&features));
+        let (input, batches) = pipeline::open(open)?;
         let explain = args.explain.unwrap_or(0);
         if explain > fitted.n_features() {
             return Err(qualm::Error::TooManyExplanations {
@@ -68,14 +64,14 @@ impl<'a> ScoreJob<'a> {
             })
             .context("--explain");
         }
-        let schema = scored::columns(ids, args.label.as_deref(), explain)?;
+        let schema = scored::columns(input.id_fields, args.label.as_deref(), explain)?;
         let sink = Sink::new(args.output.as_deref(), output.json(), schema.clone())?;
         Ok(Self {
             args,
             fitted,
             explain,
             batches,
-            n_rows_hint,
+            n_rows_hint: input.n_rows_hint,
             schema,
             sink,
         })
@@ -93,13 +89,8 @@ impl<'a> ScoreJob<'a> {
         pipeline::run(
             self.batches,
             |batch| {
-                let scored = fitted
-                    .score(batch.rows.rows())
-                    .map_err(|error| error.after_rows(batch.first_row))
-                    .and_then(|scores| {
-                        scored::assemble(&self.schema, fitted, &batch, scores, self.explain)
-                    })
-                    .with_context(|| args.input.display().to_string())?;
+                let scores = score(fitted, &batch)?;
+                let scored = scored::assemble(&self.schema, fitted, &batch, scores, self.explain)?;
                 n += scored.rows.num_rows();
                 n_outliers += scored.n_outliers;
                 Ok(scored.rows)

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{HumanCount, ProgressBar};
 use qualm::AtomicFile;
 use qualm::reports::{BenchReport, BenchRow};
+use qualm_data::Batches;
 
 pub(crate) use self::one::run_one;
 use self::plan::{Contender, Outputs, Set};
