@@ -79,6 +79,7 @@ fn eval_prints_exactly_the_keys_of_the_contract() {
         .filter_map(|line| line.split('"').nth(1))
         .collect();
     let expected = [
+        "report_version",
         "n",
         "n_outliers",
         "auroc",

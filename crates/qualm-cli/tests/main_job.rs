@@ -294,7 +294,7 @@ fn the_preset_auto_asks_the_columns_and_says_what_they_said() {
         let spec = &auto.json()["spec"];
         assert_eq!([&spec["scaling"], &spec["metric"]], chosen, "{file}");
         let said = format!(
-            "by the rows: metric=\"{}\", scaling=\"{}\"",
+            "chosen from the rows: metric=\"{}\", scaling=\"{}\"",
             chosen[1], chosen[0]
         );
         assert!(auto.stderr.contains(&said), "{}", auto.stderr);
