@@ -26,7 +26,7 @@ test *ARGS:
 # The device tests on this machine's graphics card; a software Vulkan driver will do
 test-gpu FEATURES="wgpu":
     cargo test --locked -p qualm --features {{FEATURES}} --lib -- device
-    cargo test --locked -p qualm --features {{FEATURES}} --test device -- --nocapture
+    cargo test --locked -p qualm --features {{FEATURES}} --test main device -- --nocapture
 
 # Our engine beside PyTorch on an NVIDIA card; writes bench/gpu/RESULTS.md
 bench-gpu:
@@ -79,7 +79,7 @@ study-diagnostics *ARGS:
 
 # Rewrite the generated part of the command-line reference
 docs-cli:
-    QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference
+    QUALM_BLESS=1 cargo test --locked -p qualm-cli --test main reference
 
 # Rewrite the golden files from scikit-learn and PyTorch
 golden:

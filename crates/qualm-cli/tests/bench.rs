@@ -7,13 +7,11 @@
     reason = "a test fails loudly, and promises bits"
 )]
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::files::{self, csv, rows, with_column};
+use crate::common::{Folder, Ran};
 use arrow_array::{ArrayRef, RecordBatch};
-use common::files::{self, csv, rows, with_column};
-use common::{Folder, Ran};
 use serde_json::Value;
 
 /// `n` rows of width 3; every tenth is an outlier and lies apart.
