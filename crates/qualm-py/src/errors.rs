@@ -48,9 +48,14 @@ fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line, with advice that holds in Python.
 fn message(error: &Error) -> String {
-    let mut message = error.to_string();
+    let mut message = match error {
+        Error::SeveralVectors { at, names } => {
+            format!("{at}: several list columns, {names}; give a frame with only one of them")
+        }
+        _ => error.to_string(),
+    };
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();

@@ -10,6 +10,7 @@ import qualm
 #: Parameters that make a fit quick, and possible on twenty rows.
 QUICK = {
     qualm.DUM: {
+        "preset": "default",
         "min_steps": 60,
         "epochs": 1,
         "fourier_features": 64,
