@@ -59,7 +59,7 @@ fn answer(words: &[&str], state: &mut Option<State>) -> Result<Value> {
                 spec,
                 Matrix::new(rows.rows().as_slice().to_vec(), d.parse()?)?,
             )?;
-            let bytes: Vec<u8> = run.params().iter().flat_map(|p| p.to_le_bytes()).collect();
+            let bytes: Vec<u8> = run.params()?.iter().flat_map(|p| p.to_le_bytes()).collect();
             write(dir.join("params.f32"), bytes)?;
             let batches: Vec<_> = (0..3).map(|step| run.batch(step)).collect();
             *state = Some(State { run, rows });

@@ -32,14 +32,14 @@ const SEAL: &str = "sha256";
 const MAX_HEADER: u64 = 64 << 20;
 
 /// Tensors and JSON on their way into a file.
-#[derive(Debug, Default)]
-pub(crate) struct Writer {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Writer {
     tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
 }
 
 /// Tensors and JSON out of a file.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub struct Reader {
     file: PathBuf,
     json: String,
     /// The whole file.
@@ -56,28 +56,35 @@ struct Kind {
 
 impl Writer {
     /// Adds a float32 tensor.
-    pub(crate) fn f32(&mut self, name: impl Into<String>, shape: &[usize], data: &[f32]) {
+    pub fn f32(&mut self, name: impl Into<String>, shape: &[usize], data: &[f32]) {
         let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.tensors
             .insert(name.into(), (Dtype::F32, shape.to_vec(), bytes));
     }
 
     /// Adds a float64 vector.
-    pub(crate) fn f64(&mut self, name: impl Into<String>, data: &[f64]) {
+    pub fn f64(&mut self, name: impl Into<String>, data: &[f64]) {
         let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.tensors
             .insert(name.into(), (Dtype::F64, vec![data.len()], bytes));
     }
 
     /// Adds a vector of counts or indices.
-    pub(crate) fn u32(&mut self, name: impl Into<String>, data: &[u32]) {
+    pub fn u32(&mut self, name: impl Into<String>, data: &[u32]) {
         let bytes = data.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.tensors
             .insert(name.into(), (Dtype::U32, vec![data.len()], bytes));
     }
 
+    /// Adds all tensors of another writer, their names after `prefix`.
+    pub fn extend(&mut self, prefix: &str, other: &Self) {
+        let named = other.tensors.iter();
+        let named = named.map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone()));
+        self.tensors.extend(named);
+    }
+
     /// The finished file, sealed with the digest of its document and its tensors.
-    pub(crate) fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
+    pub fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
         let json_error = |source| Error::SerialiseMetadata { source };
         let mut json = serde_json::to_value(json).map_err(json_error)?;
         let body = self.serialise(None)?;
@@ -127,7 +134,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::ReadModel`], [`Error::NotAModel`], [`Error::CorruptModel`].
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let read = |source| Error::ReadModel {
             file: path.to_owned(),
             source,
@@ -141,8 +148,44 @@ impl Reader {
     }
 
     /// Reads from bytes in memory; `path` is what errors name.
-    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         Self::read(path, &mut &*bytes, bytes.len() as u64)
+    }
+
+    /// Reads tensors that were never in a file, such as those of a checkpoint in memory.
+    #[must_use]
+    pub fn of_tensors(tensors: Writer) -> Self {
+        let mut bytes = Vec::new();
+        let places = tensors
+            .tensors
+            .into_iter()
+            .map(|(name, (dtype, shape, data))| {
+                let start = bytes.len();
+                bytes.extend(data);
+                (name, (dtype, shape, start..bytes.len()))
+            });
+        let tensors = places.collect();
+        Self {
+            file: PathBuf::from("checkpoint"),
+            json: String::new(),
+            bytes,
+            tensors,
+        }
+    }
+
+    /// Takes all tensors whose names begin with `prefix`, named without it.
+    pub fn take_all(&mut self, prefix: &str) -> Writer {
+        let mut taken = Writer::default();
+        self.tensors.retain(|name, (dtype, shape, place)| {
+            let Some(rest) = name.strip_prefix(prefix) else {
+                return true;
+            };
+            let bytes = self.bytes.get(place.clone()).unwrap_or_default();
+            let tensor = (*dtype, shape.clone(), bytes.to_vec());
+            taken.tensors.insert(rest.to_owned(), tensor);
+            false
+        });
+        taken
     }
 
     fn read(path: &Path, source: &mut dyn Read, len: u64) -> Result<Self> {
@@ -206,7 +249,7 @@ impl Reader {
     }
 
     /// The JSON document.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(&self.json).map_err(|source| {
             self.corrupt(
                 "metadata",
@@ -217,7 +260,7 @@ impl Reader {
     }
 
     /// Takes a float32 tensor of a known shape; its values must be finite.
-    pub(crate) fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.take(name, Dtype::F32, Some(shape))?;
         let values = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
         let values: Vec<f32> = values.collect();
@@ -226,7 +269,7 @@ impl Reader {
     }
 
     /// Takes a float64 vector of any length; its values must be finite.
-    pub(crate) fn f64(&mut self, name: &str) -> Result<Vec<f64>> {
+    pub fn f64(&mut self, name: &str) -> Result<Vec<f64>> {
         let bytes = self.take(name, Dtype::F64, None)?;
         let values = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b));
         let values: Vec<f64> = values.collect();
@@ -238,7 +281,7 @@ impl Reader {
     ///
     /// # Shapes
     /// Returns `(n, n_cols)`, row after row.
-    pub(crate) fn f32_rows(&mut self, name: &str, n_cols: usize) -> Result<Vec<f32>> {
+    pub fn f32_rows(&mut self, name: &str, n_cols: usize) -> Result<Vec<f32>> {
         let tensor = self.tensors.get(name);
         let n_rows = tensor.and_then(|(_, shape, _)| shape.first().copied());
         // A file without the tensor is refused for that.
@@ -246,14 +289,14 @@ impl Reader {
     }
 
     /// Takes a vector of counts or indices of any length.
-    pub(crate) fn u32(&mut self, name: &str) -> Result<Vec<u32>> {
+    pub fn u32(&mut self, name: &str) -> Result<Vec<u32>> {
         let bytes = self.take(name, Dtype::U32, None)?;
         let values = bytes.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b));
         Ok(values.collect())
     }
 
     /// Takes a float64 vector of a known length; its values must be finite.
-    pub(crate) fn f64_of(&mut self, name: &str, len: usize) -> Result<Vec<f64>> {
+    pub fn f64_of(&mut self, name: &str, len: usize) -> Result<Vec<f64>> {
         let values = self.f64(name)?;
         if values.len() == len {
             return Ok(values);
@@ -290,7 +333,7 @@ impl Reader {
     }
 
     /// Refuses a file whose document or tensors are not those that were written.
-    pub(crate) fn check_seal(&self) -> Result<()> {
+    pub fn check_seal(&self) -> Result<()> {
         let json: Value = self.json()?;
         let expected = seal(&json, body_of(&self.bytes));
         let found = json.get(SEAL).and_then(Value::as_str).unwrap_or("missing");
@@ -305,7 +348,7 @@ impl Reader {
     }
 
     /// An error about one part of this file.
-    pub(crate) fn corrupt(
+    pub fn corrupt(
         &self,
         part: impl Into<String>,
         found: impl Into<String>,
@@ -320,12 +363,12 @@ impl Reader {
     }
 
     /// The file's name, for errors.
-    pub(crate) fn file(&self) -> &Path {
+    pub fn file(&self) -> &Path {
         &self.file
     }
 
     /// Checks the kind and version of a file, then that it is undamaged.
-    pub(crate) fn check_format(&self, format: &str, version: u64) -> Result<()> {
+    pub fn check_format(&self, format: &str, version: u64) -> Result<()> {
         let kind: Kind = self.json()?;
         if kind.format != format {
             return Err(self.corrupt(
@@ -349,7 +392,7 @@ impl Reader {
 }
 
 /// Puts finished bytes into a file.
-pub(crate) fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
+pub fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
     file.write_all(bytes)
         .map_err(|source| write_error(file.path(), source))?;
     file.commit()

@@ -6,10 +6,10 @@ use std::fmt::{Debug, Display};
 use crate::container::{Reader, Writer};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
-use crate::dum::Statistic;
 use crate::error::{Error, Result};
 use crate::features::Features;
-use crate::fit::training::{Curve, Session};
+use crate::fit::session::Session;
+use crate::fit::state::Curve;
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
 use crate::space::Scaling;
@@ -174,7 +174,17 @@ pub(crate) trait Detector: Debug + Send + Sync {
     ///
     /// # Errors
     /// Whatever goes wrong on a device.
-    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+    fn log_variances(&self, rows: Rows<'_>) -> Result<Option<LogVariances>> {
+        let _ = rows;
+        Ok(None)
+    }
+
+    /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell:
+    /// in \[0, 1\], the shares of a row sum to 1.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on a device.
+    fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
         let _ = rows;
         Ok(None)
     }
@@ -194,17 +204,13 @@ pub(crate) trait Detector: Debug + Send + Sync {
     fn save(&self, writer: &mut Writer);
 }
 
-/// Per-row log-variances of a Deep Uncertainty Model.
+/// Log-variances of a Deep Uncertainty Model, one for each row and dimension.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Variances {
+pub struct LogVariances {
     /// `(n, width)`, row after row.
-    pub log: Vec<f32>,
+    pub values: Vec<f32>,
     /// Dimensions: those of the vectors the model sees, or 1 for a circular covariance.
     pub width: usize,
-    /// Whether dimension j is feature j of the input.
-    pub by_feature: bool,
-    /// The statistic that turns a row's variances into its score.
-    pub(crate) statistic: Statistic,
 }
 
 /// Refuses scores that are not finite.

@@ -48,16 +48,7 @@ impl Fitted {
 
     /// Every feature's share, `(n, d)`.
     fn shares(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
-        if let Some(variances) = self.log_variances(rows)?.filter(|v| v.by_feature) {
-            let mut shares = vec![0.0; variances.log.len()];
-            let width = variances.width;
-            for (s, shares) in variances
-                .log
-                .chunks_exact(width)
-                .zip(shares.chunks_exact_mut(width))
-            {
-                variances.statistic.shares(s, shares);
-            }
+        if let Some(shares) = self.contributions(rows)? {
             return Ok(shares);
         }
         let d = self.n_features();

@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::AtomicFile;
 use crate::calibrate::{Calibration, ThresholdRule};
-use crate::detector::{Detector, Variances};
+use crate::detector::{Detector, LogVariances};
 use crate::device::Device;
 use crate::diagnostics::{Diagnostics, distinct};
 use crate::digest::sha256_of_values;
 use crate::error::{Error, Location, Result};
 use crate::features::Features;
 use crate::fit::checkpoint::Checkpoint;
+use crate::fit::checkpoint::Identity;
 use crate::fit::progress::Progress;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::memory;
 use crate::rows::Rows;
@@ -120,6 +121,18 @@ impl Spec {
     ) -> Result<Fitted> {
         Fitted::fit(self, rows, seed, Some(checkpoint), progress)
     }
+
+    /// What a checkpoint of this fit is known by. A fit may go on on another device.
+    fn identity(&self, rows: Rows<'_>, seed: u64, digest: &str) -> Result<Identity> {
+        let mut spec = self.clone();
+        spec.set_device(Device::Cpu)?;
+        Ok(Identity {
+            spec: spec.keys().into(),
+            seed,
+            input_digest: digest.to_owned(),
+            n_features: rows.n_cols(),
+        })
+    }
 }
 
 impl Fitted {
@@ -138,18 +151,7 @@ impl Fitted {
         memory::check(hyper_parameters.memory(rows.n_rows(), rows.n_cols()))?;
         hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
-        let blank = Checkpoint {
-            spec: spec.clone(),
-            seed,
-            digest: digest.clone(),
-            n_features: rows.n_cols(),
-            finished: Vec::new(),
-            current: None,
-        };
-        if let Some(checkpoint) = &resume {
-            checkpoint.check(&blank)?;
-        }
-        let mut session = Session::new(seed, blank, resume, progress);
+        let mut session = Session::new(spec.identity(rows, seed, &digest)?, resume, progress)?;
         let outcome = hyper_parameters.fit(rows, &mut session)?;
         let detector = outcome.detector;
         let scores = if let Some(scores) = outcome.scores {
@@ -325,9 +327,15 @@ impl Fitted {
     ///
     /// # Errors
     /// [`Error::Width`], [`Error::Device`].
-    pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<Variances>> {
+    pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<LogVariances>> {
         self.check_width(rows.n_cols())?;
         self.detector.log_variances(rows)
+    }
+
+    /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell.
+    pub(crate) fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
+        self.check_width(rows.n_cols())?;
+        self.detector.contributions(rows)
     }
 
     /// The conformal p-value of a score, in (0, 1].

@@ -3,11 +3,13 @@
 
 use crate::detector::{Detector, DetectorSpec};
 use crate::dum::engine::Engine;
-use crate::dum::{Dum, DumSpec, Plan, Trainer, device};
+use crate::dum::model::Dum;
+use crate::dum::plan::Plan;
+use crate::dum::train::Trainer;
+use crate::dum::{DumSpec, device};
 use crate::error::Result;
-use crate::fit::progress::{Progress, Signal, Step};
-use crate::fit::training::Training;
-use crate::nn::{Mat, Threads, matmul};
+use crate::fit::{Curve, Progress, Signal, Step};
+use crate::nn::{Mat, Threads, TrainingState, matmul};
 use crate::rows::{Matrix, Rows};
 use crate::space::Space;
 
@@ -18,7 +20,8 @@ pub struct Run {
     rows: Matrix,
     space: Space,
     plan: Plan,
-    training: Training,
+    done: u64,
+    curve: Curve,
     engine: Box<dyn Engine>,
 }
 
@@ -31,21 +34,24 @@ impl Run {
         spec.validate()?;
         let space = Space::fit(spec.space_options(), rows.rows(), 0, 0)?;
         let plan = Plan::new(&spec, rows.rows().n_rows())?;
-        let training = Training::start(&spec.layer_sizes(space.n_out()), 0, 0);
+        let state = TrainingState::new(&spec.layer_sizes(space.n_out()), 0, 0);
         Ok(Self {
-            engine: device::engine(&spec, plan, &training)?,
+            engine: device::engine(&spec, plan, state)?,
             spec,
             rows,
             space,
             plan,
-            training,
+            done: 0,
+            curve: Curve::default(),
         })
     }
 
     /// All parameters: each layer's weight, `(in, out)`, and bias.
-    #[must_use]
-    pub fn params(&self) -> &[f32] {
-        self.training.network.params()
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`].
+    pub fn params(&self) -> Result<Vec<f32>> {
+        Ok(self.engine.state()?.network.params().to_vec())
     }
 
     /// Row numbers of the batch of a step, counted from 0, in bag order.
@@ -68,17 +74,19 @@ impl Run {
         }
         let mut losses = Losses(Vec::new());
         let plan = Plan {
-            steps: self.training.adam.t + n,
+            steps: self.done + n,
             ..self.plan
         };
         let trainer = trainer(&self.spec, &self.space, &self.rows, plan);
         let mut learner = trainer.learner(self.engine.as_mut());
         trainer.course().run(
-            &mut self.training,
+            self.done,
+            &mut self.curve,
             &mut learner,
             &mut losses,
-            &mut |_, _| Ok(()),
+            &mut |_, _, _, _| Ok(()),
         )?;
+        self.done += n;
         Ok(losses.0)
     }
 
@@ -87,9 +95,8 @@ impl Run {
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn model(&self) -> Result<Model> {
-        let network = self.training.network.clone();
-        let mut dum = Dum::of(&self.spec, self.space.clone(), network);
-        dum.move_to(self.spec.device)?;
+        let network = self.engine.state()?.network.clone();
+        let dum = Dum::new(&self.spec, vec![(self.space.clone(), network)])?;
         Ok(Model(dum))
     }
 }

@@ -55,7 +55,7 @@
 mod atomic_file;
 mod baselines;
 pub mod calibrate;
-mod container;
+pub mod container;
 mod covariance;
 pub mod data;
 mod detector;
@@ -71,12 +71,12 @@ mod fitted;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
-mod memory;
+pub mod memory;
 mod model_file;
 mod neighbours;
 mod nn;
 mod number_or_word;
-mod rng;
+pub mod rng;
 mod rows;
 pub mod scored;
 mod space;
@@ -88,7 +88,7 @@ pub use baselines::{
     AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
     LofSpec, OcsvmSpec, RepenSpec, SpSpec,
 };
-pub use detector::Variances;
+pub use detector::LogVariances;
 pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;
 pub use dum::{BagSize, Bags, CellCount, Covariance, DumSpec, Similarity, Statistic};

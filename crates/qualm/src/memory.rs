@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Memory`]. Where the system does not tell what is free, nothing is refused.
-pub(crate) fn check(needed: u64) -> Result<()> {
+pub fn check(needed: u64) -> Result<()> {
     match available() {
         Some(available) if needed > available => Err(Error::Memory { needed, available }),
         _ => Ok(()),

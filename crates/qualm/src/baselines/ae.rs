@@ -25,10 +25,10 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
-use crate::fit::training::{Learner, Schedule, Session, Shuffled, StepOutcome, Training};
 use crate::fit::warning::Warning;
+use crate::fit::{Learner, Schedule, Session, Shuffled, StepOutcome};
 use crate::neighbours::squared_distance;
-use crate::nn::{Adam, Mlp, Workspace, vectorised};
+use crate::nn::{Adam, Mlp, TrainingState, Workspace, vectorised};
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -123,16 +123,10 @@ impl DetectorSpec for AeSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             let course = self.course(rows.n_rows());
-            let sizes = self.layer_sizes(rows.n_cols());
-            let mut training = session.begin(&course, &sizes)?;
-            if training.adam.t == 0 {
-                training.network.he_init();
-            }
-            let mut learner =
-                Reconstruction::new(rows, session.seed, course, self.training().adam(), &sizes);
-            session.run(&course, &mut training, &mut learner)?;
-            let network = training.network;
-            let mut outcome = Outcome::trained(Ae { network }, course.steps, training.curve);
+            let mut learner = Reconstruction::new(self, rows, session.seed(), course);
+            let curve = session.train(&course, &mut learner)?;
+            let network = learner.state.into_network()?;
+            let mut outcome = Outcome::trained(Ae { network }, course.steps, curve);
             let small = course.batch_rows < self.batch_size;
             outcome.warnings.extend(small.then(|| Warning::SmallBatch {
                 n_rows: rows.n_rows(),
@@ -153,10 +147,12 @@ impl DetectorSpec for AeSpec {
 }
 
 /// Takes the steps of a training.
-pub(super) struct Reconstruction<'a> {
+struct Reconstruction<'a> {
     rows: Rows<'a>,
     seed: u64,
     adam: Adam,
+    sizes: Vec<usize>,
+    state: TrainingState,
     order: Shuffled,
     /// The rows of a step, `(n, d)`.
     batch: Vec<f32>,
@@ -164,14 +160,19 @@ pub(super) struct Reconstruction<'a> {
 }
 
 impl<'a> Reconstruction<'a> {
-    fn new(rows: Rows<'a>, seed: u64, course: Schedule, adam: Adam, sizes: &[usize]) -> Self {
+    fn new(spec: &AeSpec, rows: Rows<'a>, seed: u64, course: Schedule) -> Self {
+        let sizes = spec.layer_sizes(rows.n_cols());
+        let mut state = TrainingState::new(&sizes, seed, 0);
+        state.network.he_init();
         Self {
             rows,
             seed,
-            adam,
+            adam: spec.training().adam(),
+            state,
             order: Shuffled::new(rows.n_rows(), course.batch_rows),
             batch: Vec::with_capacity(course.batch_rows * rows.n_cols()),
-            work: Workspace::new(sizes, course.batch_rows),
+            work: Workspace::new(&sizes, course.batch_rows),
+            sizes,
         }
     }
 
@@ -189,12 +190,12 @@ impl<'a> Reconstruction<'a> {
 /// # Shapes
 /// `batch`: `(n, d)`, n the rows of the workspace.
 pub(super) fn reconstruct(
-    training: &mut Training,
+    state: &mut TrainingState,
     batch: &[f32],
     work: &mut Workspace,
     adam: Adam,
 ) -> f64 {
-    let network = &mut training.network;
+    let network = &mut state.network;
     network.forward(batch, work);
     let output = work.output();
     let scale = 2.0 / batch.len() as f32;
@@ -207,18 +208,28 @@ pub(super) fn reconstruct(
     }
     let loss = squares / batch.len() as f64;
     if loss.is_finite() {
-        network.learn(batch, work, &mut training.adam, adam);
+        network.learn(batch, work, &mut state.adam, adam);
     }
     loss
 }
 
 impl Learner for Reconstruction<'_> {
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome> {
+    fn step(&mut self, step: u64) -> Result<StepOutcome> {
         self.draw(step);
         Ok(StepOutcome {
-            loss: reconstruct(training, &self.batch, &mut self.work, self.adam),
+            loss: reconstruct(&mut self.state, &self.batch, &mut self.work, self.adam),
             effective_rows: None,
         })
+    }
+
+    fn save(&mut self, writer: &mut Writer) -> Result<()> {
+        self.state.save(writer);
+        Ok(())
+    }
+
+    fn restore(&mut self, steps: u64, reader: &mut Reader) -> Result<()> {
+        self.state = TrainingState::restore(&self.sizes, steps, reader)?;
+        Ok(())
     }
 }
 
@@ -252,8 +263,6 @@ mod tests {
     use super::*;
     use crate::Spec;
     use crate::error::Error;
-    use crate::fit::training::Curve;
-    use crate::nn::AdamState;
     use crate::rng::{Purpose, stream};
     use crate::rows::Matrix;
     use rand::RngExt;
@@ -282,23 +291,19 @@ mod tests {
     fn loss_and_score_by_hand() {
         let params = vec![0.5, -0.5, 0.0, 0.0, 1.0, -1.0, 0.0];
         let network = Mlp::from_params(&[1, 2, 1], params).unwrap();
-        let mut training = Training {
-            adam: AdamState::new(7),
-            curve: Curve::default(),
-            network: network.clone(),
-        };
+        let mut state = TrainingState::of_network(network.clone());
         let rows = Matrix::new(vec![2.0, -4.0, 0.0], 1).unwrap();
         let mut scores = vec![0.0; 3];
         Ae { network }.score_into(rows.rows(), &mut scores).unwrap();
         assert_eq!(scores, [1.0, 2.0, 0.0]);
         let mut work = Workspace::new(&[1, 2, 1], 3);
         let adam = AeSpec::default().training().adam();
-        let loss = reconstruct(&mut training, rows.rows().as_slice(), &mut work, adam);
+        let loss = reconstruct(&mut state, rows.rows().as_slice(), &mut work, adam);
         assert_eq!(loss, 5.0 / 3.0);
     }
 
     fn line(n: usize) -> Matrix {
-        let mut rng = stream(2, Purpose::Sample, [0, 0]);
+        let mut rng = stream(2, Purpose::SAMPLE, [0, 0]);
         let data = (0..n).flat_map(|_| {
             let x = rng.random_range(-1.0..1.0f32);
             [x, 2.0 * x, -x]

@@ -7,8 +7,7 @@ use super::ae::reconstruct;
 use super::iforest::average_path;
 use super::repen::rank;
 use super::subsamples::Subsamples;
-use crate::fit::training::{Curve, Training};
-use crate::nn::{Adam, AdamState, Mlp, Workspace};
+use crate::nn::{Adam, Mlp, TrainingState, Workspace};
 
 #[derive(Deserialize)]
 struct Ensembles {
@@ -73,24 +72,20 @@ fn given_the_same_subsamples_lesinn_scores_as_numpy_does() {
 }
 
 /// Takes a golden step and holds its loss and its gradient against autograd's.
-fn check(golden: &Step, step: impl Fn(&mut Training, &mut Workspace, Adam) -> f64) {
+fn check(golden: &Step, step: impl Fn(&mut TrainingState, &mut Workspace, Adam) -> f64) {
     let network = Mlp::from_params(&golden.sizes, golden.params.clone()).unwrap();
-    let mut training = Training {
-        adam: AdamState::new(golden.params.len()),
-        curve: Curve::default(),
-        network,
-    };
+    let mut state = TrainingState::of_network(network);
     let n_rows = golden.batch.len() / golden.sizes[0];
     let mut work = Workspace::new(&golden.sizes, n_rows);
     let adam = Adam {
         learning_rate: 1e-3,
         weight_decay: 0.0,
     };
-    let loss = step(&mut training, &mut work, adam);
+    let loss = step(&mut state, &mut work, adam);
     assert!((loss - golden.loss).abs() < 1e-6, "{loss} {}", golden.loss);
     let largest = golden.gradient.iter().fold(0.0f64, |a, g| a.max(g.abs()));
-    assert_eq!(training.adam.m.len(), golden.gradient.len());
-    for (m, expected) in training.adam.m.iter().zip(&golden.gradient) {
+    assert_eq!(state.adam.m.len(), golden.gradient.len());
+    for (m, expected) in state.adam.m.iter().zip(&golden.gradient) {
         // After the first step the running mean is a tenth of the gradient.
         let found = f64::from(*m) / f64::from(1.0 - Adam::BETA1);
         assert!(
@@ -103,8 +98,8 @@ fn check(golden: &Step, step: impl Fn(&mut Training, &mut Workspace, Adam) -> f6
 #[test]
 fn a_step_of_the_autoencoder_has_the_gradient_of_pytorch() {
     let golden = networks().ae;
-    check(&golden, |training, work, adam| {
-        reconstruct(training, &golden.batch, work, adam)
+    check(&golden, |state, work, adam| {
+        reconstruct(state, &golden.batch, work, adam)
     });
 }
 
@@ -112,7 +107,7 @@ fn a_step_of_the_autoencoder_has_the_gradient_of_pytorch() {
 fn a_step_of_repen_has_the_gradient_of_pytorch() {
     let golden = networks().repen;
     let margin = golden.margin.unwrap();
-    check(&golden, |training, work, adam| {
-        rank(training, &golden.batch, work, margin, adam)
+    check(&golden, |state, work, adam| {
+        rank(state, &golden.batch, work, margin, adam)
     });
 }

@@ -20,7 +20,7 @@ use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -75,7 +75,7 @@ impl DetectorSpec for LesinnSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed;
+        let seed = session.seed();
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("max_samples", self.max_samples, rows.n_rows())?;
             let (t, psi) = (self.n_estimators, self.max_samples);

@@ -29,7 +29,7 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::detector::{Outcome, require};
 use crate::error::Result;
-use crate::fit::training::Curve;
+use crate::fit::state::Curve;
 use crate::nn::{Adam, Mlp, PADDED, Scratch, Threads, Workspace};
 use crate::rows::Rows;
 

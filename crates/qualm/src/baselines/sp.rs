@@ -18,7 +18,7 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::neighbours::squared_distance;
 use crate::nn::vectorised;
@@ -79,12 +79,12 @@ impl DetectorSpec for SpSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed;
+        let seed = session.seed();
         fit_spaced(self.space, rows, |rows| {
             let m = self.subset_size;
             // With all rows in the sample each would be at distance 0 of itself.
             require_more_rows("subset_size", m, rows.n_rows())?;
-            let mut rng = stream(seed, Purpose::Sample, [0, 0]);
+            let mut rng = stream(seed, Purpose::SAMPLE, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
             let picked = picked.iter().filter_map(|i| rows.get(i));
             Ok(Outcome::new(Sp {

@@ -39,7 +39,7 @@ impl Subsamples {
         turn: u64,
     ) -> Self {
         let picked = (0..n_estimators).flat_map(|i| {
-            let mut rng = stream(seed, Purpose::Sample, [i as u64, turn]);
+            let mut rng = stream(seed, Purpose::SAMPLE, [i as u64, turn]);
             rand::seq::index::sample(&mut rng, rows.n_rows(), size)
         });
         let values: Vec<f32> = picked
@@ -196,7 +196,7 @@ mod tests {
     use rand::RngExt;
 
     fn random(n: usize, index: u64) -> Vec<f32> {
-        let mut rng = stream(4, Purpose::Batch, [index, 0]);
+        let mut rng = stream(4, Purpose::BATCH, [index, 0]);
         (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
     }
 

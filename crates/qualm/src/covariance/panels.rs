@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn moments_and_distances_agree_with_their_definition_at_every_width() {
         for (n, d) in [(5, 1), (16, 2), (333, 3), (2500, 7), (40, 13)] {
-            let mut rng = stream(3, Purpose::Subset, [n as u64, d as u64]);
+            let mut rng = stream(3, Purpose::SUBSET, [n as u64, d as u64]);
             let values: Vec<f32> = (0..n * d)
                 .map(|_| StandardNormal.sample(&mut rng))
                 .collect();

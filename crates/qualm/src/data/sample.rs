@@ -23,7 +23,7 @@ impl Batch {
         if n_rows >= all {
             return Ok(self);
         }
-        let mut rng = stream(seed, Purpose::Limit, [0, 0]);
+        let mut rng = stream(seed, Purpose::LIMIT, [0, 0]);
         let picked = sample(&mut rng, all, n_rows);
         let mut values = Vec::with_capacity(n_rows * rows.n_cols());
         values.extend(picked.iter().filter_map(|&i| rows.get(i)).flatten());

@@ -67,7 +67,7 @@ impl Spec {
         let mut spec = self.clone();
         spec.adapt(rows);
         let mut order: Vec<usize> = (0..n_rows).collect();
-        order.shuffle(&mut stream(seed, Purpose::Halves, [0, 0]));
+        order.shuffle(&mut stream(seed, Purpose::HALVES, [0, 0]));
         let (first, second) = order.split_at_mut(n_rows.div_ceil(2));
         let picked = sample(n_rows, seed);
         let mut scores = |half: &mut [usize], what, seed| {

@@ -23,7 +23,7 @@ pub(super) fn sample(n_rows: usize, seed: u64) -> Vec<usize> {
     if n_rows <= SAMPLE {
         return (0..n_rows).collect();
     }
-    let mut rng = stream(seed, Purpose::Diagnostics, [0, 0]);
+    let mut rng = stream(seed, Purpose::DIAGNOSTICS, [0, 0]);
     rng::sample(&mut rng, n_rows, SAMPLE)
 }
 

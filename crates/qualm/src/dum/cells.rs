@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn clumps_become_cells_and_small_cells_join_their_neighbour() {
         let data = clumps();
-        let mut rng = stream(0, Purpose::Cells, [0, 0]);
+        let mut rng = stream(0, Purpose::CELLS, [0, 0]);
         let centres = centres(&data, 1, 3, &mut rng);
         let mut nearest = vec![0; data.len()];
         assign(&data, 1, &centres, &mut nearest);
@@ -230,7 +230,7 @@ mod tests {
         let data = clumps();
         let nearest: Vec<usize> = data.iter().map(|v| usize::from(*v > 5.0)).collect();
         let cells = Cells::new(&[0.0, 10.0], 1, &nearest, 8, |_, _| {});
-        let mut rng = stream(0, Purpose::Batch, [0, 0]);
+        let mut rng = stream(0, Purpose::BATCH, [0, 0]);
         for _ in 0..100 {
             let mut rows = Vec::new();
             cells.draw(8, &mut rng, &mut rows);
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn equal_rows_make_one_cell() {
         let data = [1.0; 20];
-        let mut rng = stream(0, Purpose::Cells, [0, 0]);
+        let mut rng = stream(0, Purpose::CELLS, [0, 0]);
         let centres = centres(&data, 1, 4, &mut rng);
         let mut nearest = vec![0; 20];
         assign(&data, 1, &centres, &mut nearest);

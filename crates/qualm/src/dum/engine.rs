@@ -1,15 +1,15 @@
 //! What takes a training step, wherever the network lives.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use super::objective::{Objective, Value};
+use super::plan::Plan;
 use super::spec::DumSpec;
-use super::train::Plan;
 use crate::error::Result;
-use crate::fit::training::Training;
-use crate::nn::{Adam, Workspace, tanh, vectorised};
+use crate::nn::{Adam, TrainingState, Workspace, tanh, vectorised};
 
-/// Takes training steps on one network.
+/// Takes training steps on one network, whose state it holds.
 pub(crate) trait Engine: Debug + Send {
     /// One step: forward, objective, backward, Adam. A loss that is not finite leaves the
     /// parameters as they were.
@@ -19,18 +19,28 @@ pub(crate) trait Engine: Debug + Send {
     ///
     /// # Errors
     /// Whatever goes wrong on a device.
-    fn step(&mut self, training: &mut Training, vectors: &[f32]) -> Result<Value>;
+    fn step(&mut self, vectors: &[f32]) -> Result<Value>;
 
-    /// Brings `training` up to date with what the engine holds elsewhere.
+    /// The network and the optimiser as they stand.
     ///
     /// # Errors
     /// Whatever goes wrong on a device.
-    fn sync(&mut self, training: &mut Training) -> Result<()>;
+    fn state(&self) -> Result<Cow<'_, TrainingState>>;
+
+    /// Goes on from another state of a network of the same layer sizes.
+    fn set_state(&mut self, state: TrainingState);
+
+    /// The state, at the end.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on a device.
+    fn into_state(self: Box<Self>) -> Result<TrainingState>;
 }
 
-/// The processor: works in place on the [`Training`].
+/// The processor.
 #[derive(Debug)]
 pub(crate) struct Cpu {
+    state: TrainingState,
     work: Workspace,
     objective: Objective,
     adam: Adam,
@@ -39,10 +49,8 @@ pub(crate) struct Cpu {
 
 impl Cpu {
     /// For batches of the plan's size.
-    ///
-    /// # Shapes
-    /// `sizes`: the network's layer sizes, of which the first is the width of a vector.
-    pub(crate) fn new(spec: &DumSpec, plan: Plan, sizes: &[usize]) -> Self {
+    pub(crate) fn new(spec: &DumSpec, plan: Plan, state: TrainingState) -> Self {
+        let sizes = state.network.sizes();
         Self {
             work: Workspace::new(sizes, plan.batch_rows),
             objective: Objective::new(
@@ -54,13 +62,14 @@ impl Cpu {
             ),
             adam: spec.adam(),
             bound: spec.log_variance_bound as f32,
+            state,
         }
     }
 }
 
 impl Engine for Cpu {
-    fn step(&mut self, training: &mut Training, vectors: &[f32]) -> Result<Value> {
-        let Training { network, adam, .. } = training;
+    fn step(&mut self, vectors: &[f32]) -> Result<Value> {
+        let TrainingState { network, adam } = &mut self.state;
         network.forward(vectors, &mut self.work);
         let output = self.work.output();
         let (s, d_s) = (output.activations, output.deltas);
@@ -73,8 +82,16 @@ impl Engine for Cpu {
         Ok(value)
     }
 
-    fn sync(&mut self, _: &mut Training) -> Result<()> {
-        Ok(())
+    fn state(&self) -> Result<Cow<'_, TrainingState>> {
+        Ok(Cow::Borrowed(&self.state))
+    }
+
+    fn set_state(&mut self, state: TrainingState) {
+        self.state = state;
+    }
+
+    fn into_state(self: Box<Self>) -> Result<TrainingState> {
+        Ok(self.state)
     }
 }
 

@@ -6,11 +6,10 @@ use safetensors::{Dtype, SafeTensors};
 use super::choices::BagSize;
 use super::engine::{Cpu, Engine};
 use super::objective::{Covariance, Objective, Similarity};
+use super::plan::Plan;
 use super::spec::DumSpec;
 use super::statistic::Statistic;
-use super::train::Plan;
-use crate::fit::training::{Curve, Training};
-use crate::nn::{AdamState, Mlp};
+use crate::nn::{Mlp, TrainingState};
 
 const COVARIANCES: [(&str, Covariance); 2] = [
     ("diagonal", Covariance::Diagonal),
@@ -110,11 +109,7 @@ fn three_adam_steps_agree_with_pytorch() {
             params.extend(golden.f32(&format!("{name}.bias")));
         }
         let network = Mlp::from_params(&sizes, params).unwrap();
-        let mut training = Training {
-            adam: AdamState::new(network.params().len()),
-            curve: Curve::default(),
-            network,
-        };
+        let state = TrainingState::of_network(network);
         let spec = DumSpec {
             objective: Similarity::Dot,
             covariance,
@@ -124,18 +119,19 @@ fn three_adam_steps_agree_with_pytorch() {
             learning_rate: 1e-3,
             ..DumSpec::default()
         };
-        let mut engine = Cpu::new(&spec, Plan::new(&spec, n).unwrap(), &sizes);
+        let mut engine = Cpu::new(&spec, Plan::new(&spec, n).unwrap(), state);
 
         let batches = golden.f32(&format!("{key}.z"));
         let losses = golden.f64(&format!("{key}.losses"));
         assert_eq!(losses.len(), steps);
         for (z, loss) in batches.chunks_exact(n * d).zip(losses) {
-            let value = engine.step(&mut training, z).unwrap();
+            let value = engine.step(z).unwrap();
             let error = (value.loss - loss).abs();
             assert!(error < 1e-4, "{key}: loss {}, expected {loss}", value.loss);
         }
 
-        let mut found = training.network.params();
+        let state = engine.state().unwrap();
+        let mut found = state.network.params();
         for layer in LAYERS {
             let name = format!("{key}.final.net.{layer}");
             let shape = golden.shape(&format!("{name}.weight"));

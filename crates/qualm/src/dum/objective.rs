@@ -327,7 +327,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     fn normal(n: usize, scale: f32, index: u64) -> Vec<f32> {
-        let mut rng = stream(11, Purpose::Init, [index, 0]);
+        let mut rng = stream(11, Purpose::INIT, [index, 0]);
         (0..n)
             .map(|_| {
                 let x: f32 = StandardNormal.sample(&mut rng);

@@ -5,18 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::choices::{BagSize, Bags, CellCount};
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
-use super::train::CACHED;
-use super::{Dum, device};
-use crate::container::Reader;
-use crate::detector::{Detector, DetectorSpec, Outcome, require};
-use crate::device::{Device, DeviceError};
+
+use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::features::Features;
-use crate::fit::training::Session;
-use crate::fit::warning::Warning;
-use crate::nn::{Adam, Mlp, Workspace};
+use crate::nn::Adam;
 use crate::rows::Rows;
 use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions, one_unit};
+
+/// Vectors of all rows are kept through the training when they take at most this many
+/// values (256 MiB); otherwise each batch makes its own.
+pub(super) const CACHED: usize = 64 << 20;
 
 /// Every choice of the Deep Uncertainty Model.
 ///
@@ -200,111 +198,6 @@ impl DumSpec {
         }
     }
 
-    /// Each key with a range: its value, whether that is inside, and what it may be.
-    fn ranges(&self) -> [(&'static str, f64, bool, &'static str); 16] {
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        let fourier = self.fourier_features;
-        let bag = match self.bag_size {
-            BagSize::Rows(m) => m,
-            BagSize::Half => self.batch_size / 2,
-        };
-        [
-            (
-                "bandwidth",
-                self.bandwidth,
-                positive(self.bandwidth),
-                "a number above 0",
-            ),
-            (
-                "fourier_features",
-                fourier as f64,
-                fourier.is_multiple_of(2) && (2..=65_536).contains(&fourier),
-                "an even number from 2 to 65536",
-            ),
-            (
-                "batch_size",
-                self.batch_size as f64,
-                (4..=1 << 24).contains(&self.batch_size),
-                "4 to 16777216",
-            ),
-            (
-                "bag_size",
-                bag as f64,
-                bag >= 2,
-                "at least 2 (with one row a bag the objective has no gradient) or \"half\"",
-            ),
-            (
-                "bag_size",
-                bag as f64,
-                bag <= self.batch_size / 2,
-                "at most half the batch_size, so that a batch holds a pair of bags",
-            ),
-            (
-                "cells",
-                self.cells.of(0) as f64,
-                (1..=1_000_000).contains(&self.cells.of(0)),
-                "1 to 1000000 or \"auto\"",
-            ),
-            (
-                "hidden",
-                self.hidden as f64,
-                (1..=65_536).contains(&self.hidden),
-                "1 to 65536",
-            ),
-            (
-                "layers",
-                self.layers as f64,
-                (1..=64).contains(&self.layers),
-                "1 to 64",
-            ),
-            ("epochs", self.epochs as f64, self.epochs >= 1, "at least 1"),
-            (
-                "max_steps",
-                self.max_steps as f64,
-                self.max_steps == 0 || self.max_steps >= self.min_steps,
-                "0 (no limit) or at least min_steps",
-            ),
-            (
-                "learning_rate",
-                self.learning_rate,
-                positive(self.learning_rate),
-                "a number above 0",
-            ),
-            (
-                "weight_decay",
-                self.weight_decay,
-                not_negative(self.weight_decay),
-                "0 or above",
-            ),
-            (
-                "log_variance_bound",
-                self.log_variance_bound,
-                (0.0..=1e30).contains(&self.log_variance_bound),
-                "0 (none) to 1e30",
-            ),
-            (
-                "view_noise",
-                self.view_noise,
-                not_negative(self.view_noise),
-                "0 or above",
-            ),
-            (
-                "members",
-                self.members as f64,
-                (1..=1000).contains(&self.members),
-                "1 to 1000",
-            ),
-            // Adam's numbers are float32.
-            (
-                "learning_rate",
-                self.learning_rate,
-                self.learning_rate as f32 > 0.0 && (self.learning_rate as f32).is_finite(),
-                "a number that float32 can hold",
-            ),
-        ]
-    }
-
     pub(crate) fn space_options(&self) -> SpaceOptions {
         SpaceOptions {
             kind: self.space,
@@ -317,7 +210,7 @@ impl DumSpec {
     }
 
     /// Lets the rows decide what is left to them.
-    fn decide(&mut self, rows: Rows<'_>) {
+    pub(super) fn decide(&mut self, rows: Rows<'_>) {
         let asks = self.scaling == KernelScaling::Auto || self.metric == KernelMetric::Auto;
         if self.space == SpaceKind::Kernel && asks {
             let (scaling, metric) = if one_unit(rows) {
@@ -342,7 +235,7 @@ impl DumSpec {
     }
 
     /// Width of the vectors that rows of width `d` become.
-    fn vector_width(&self, d: usize) -> usize {
+    pub(super) fn vector_width(&self, d: usize) -> usize {
         match self.space {
             SpaceKind::Kernel => self.fourier_features,
             _ => d,
@@ -362,83 +255,10 @@ impl DumSpec {
     }
 }
 
-impl DetectorSpec for DumSpec {
-    fn validate(&self) -> Result<()> {
-        let mut ranges = self.ranges().into_iter();
-        ranges.try_for_each(|(key, value, holds, expected)| require(key, value, holds, expected))
-    }
-
-    /// The parameters with Adam's memory of every member, the buffers of a step, and the
-    /// vectors of the rows.
-    fn memory(&self, n_rows: usize, d: usize) -> u64 {
-        let width = self.vector_width(d);
-        let sizes = self.layer_sizes(width);
-        let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
-        // A finished member stays whole, so that a checkpoint can hold it.
-        let copies = if self.members == 1 { 3 } else { 4 };
-        let params = n_params.saturating_mul(copies * self.members as u64);
-        let batch = self.batch_size.min(n_rows.max(4)) as u64;
-        let step = Workspace::values(&sizes).saturating_mul(batch);
-        let vectors = (n_rows as u64).saturating_mul(width as u64);
-        let values = params.saturating_add(step);
-        values
-            .saturating_add(vectors.min(CACHED as u64))
-            .saturating_mul(4)
-            .max(self.space_options().memory(self.members, n_rows, d))
-    }
-
-    fn presets(&self) -> &'static [&'static str] {
-        Self::PRESETS
-    }
-
-    fn set_preset(&mut self, name: &str) -> bool {
-        let preset = Self::preset(name);
-        preset.map(|preset| *self = preset).is_ok()
-    }
-
-    fn preset_for(&self, features: &Features) -> &'static str {
-        match features {
-            Features::Columns(_) => "default",
-            Features::Vector { .. } => "embedding",
-        }
-    }
-
-    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
-        self.decide(rows);
-        Vec::new()
-    }
-
-    fn device(&self) -> Device {
-        self.device
-    }
-
-    fn set_device(&mut self, device: Device) -> Result<(), DeviceError> {
-        self.device = device;
-        Ok(())
-    }
-
-    fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
-        let sizes = self.layer_sizes(self.vector_width(d));
-        device::check_memory(self.device, &sizes, self.batch_size.min(n_rows.max(4)))
-    }
-
-    fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
-        // The only metric there was.
-        &[("metric", "euclidean")]
-    }
-
-    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        Ok(Dum::fit(self, rows, session)?.boxed(|dum| dum))
-    }
-
-    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        Ok(Box::new(Dum::restore(self, n_features, reader)?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::DetectorSpec;
     use crate::rows::Matrix;
 
     #[test]

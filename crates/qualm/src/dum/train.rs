@@ -1,85 +1,24 @@
-//! Training one network: how many steps, and the bags of each.
+//! Training one network: the bags of each step.
 
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::cells::{self, Cells};
-use super::choices::{BagSize, Bags};
+use super::choices::Bags;
 use super::engine::Engine;
-use super::spec::DumSpec;
+use super::plan::Plan;
+use super::spec::{CACHED, DumSpec};
+use crate::container::{Reader, Writer};
 use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::fit::training::{Learner, Schedule, Shuffled, StepOutcome, Training};
-use crate::fit::warning::Warning;
-use crate::nn::Threads;
+use crate::error::Result;
+use crate::fit::{Learner, Schedule, Shuffled, StepOutcome};
+use crate::nn::{Threads, TrainingState};
 use crate::rng::{Purpose, sample, stream};
 use crate::rows::Rows;
 use crate::space::Space;
 
-/// Vectors of all rows are kept through the training when they take at most this many
-/// values (256 MiB); otherwise each batch makes its own.
-pub(super) const CACHED: usize = 64 << 20;
-
 /// Values that one thread copies before another is asked to help.
 const COPIED: usize = 1 << 16;
-
-/// The arithmetic of a training run: who fits in a batch, how many steps there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) bag_size: usize,
-    pub(crate) batch_rows: usize,
-    pub(crate) steps_per_epoch: u64,
-    pub(crate) steps: u64,
-}
-
-impl Plan {
-    /// # Errors
-    /// [`Error::TooFewRows`] when two bags do not fit into the rows.
-    pub(crate) fn new(spec: &DumSpec, n_rows: usize) -> Result<Self> {
-        let least = match spec.bag_size {
-            BagSize::Rows(m) => 2 * m,
-            BagSize::Half => 4,
-        };
-        if n_rows < least {
-            return Err(Error::TooFewRows {
-                found: n_rows,
-                expected: least,
-                why: "two bags of bag_size rows",
-            });
-        }
-        let batch = spec.batch_size.min(n_rows);
-        let bag_size = match spec.bag_size {
-            BagSize::Rows(m) => m,
-            BagSize::Half => batch / 2,
-        };
-        let batch_rows = batch / (2 * bag_size) * 2 * bag_size;
-        let steps_per_epoch = (n_rows / batch_rows).max(1) as u64;
-        let most = if spec.max_steps == 0 {
-            u64::MAX
-        } else {
-            spec.max_steps
-        };
-        Ok(Self {
-            bag_size,
-            batch_rows,
-            steps_per_epoch,
-            steps: spec
-                .epochs
-                .saturating_mul(steps_per_epoch)
-                .max(spec.min_steps)
-                .min(most),
-        })
-    }
-
-    /// What the user should know about this plan.
-    pub(crate) fn warning(&self, spec: &DumSpec, n_rows: usize) -> Option<Warning> {
-        (n_rows < spec.batch_size).then_some(Warning::SmallBatch {
-            n_rows,
-            batch_rows: self.batch_rows,
-            batch_size: spec.batch_size,
-        })
-    }
-}
 
 /// Everything a training run reads but does not change.
 #[derive(Debug)]
@@ -103,6 +42,11 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// Layer sizes of the network.
+    pub(super) fn layer_sizes(&self) -> Vec<usize> {
+        self.spec.layer_sizes(self.space.n_out())
+    }
+
     /// Takes this training's steps on an engine.
     pub(crate) fn learner(&'a self, engine: &'a mut dyn Engine) -> impl Learner {
         BagLearner {
@@ -121,20 +65,28 @@ struct BagLearner<'a> {
 }
 
 impl Learner for BagLearner<'_> {
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome> {
+    fn step(&mut self, step: u64) -> Result<StepOutcome> {
         self.batch.draw(self.trainer, step);
-        let value = self.engine.step(training, &self.batch.vectors)?;
+        let value = self.engine.step(&self.batch.vectors)?;
         Ok(StepOutcome {
             loss: value.loss,
             effective_rows: Some(value.effective_rows),
         })
     }
 
-    fn sync(&mut self, training: &mut Training) -> Result<()> {
-        self.engine.sync(training)
+    fn save(&mut self, writer: &mut Writer) -> Result<()> {
+        self.engine.state()?.save(writer);
+        Ok(())
     }
 
-    fn on_processor(&self) -> bool {
+    fn restore(&mut self, steps: u64, reader: &mut Reader) -> Result<()> {
+        let sizes = self.trainer.layer_sizes();
+        self.engine
+            .set_state(TrainingState::restore(&sizes, steps, reader)?);
+        Ok(())
+    }
+
+    fn uses_thread_pool(&self) -> bool {
         self.trainer.spec.device == Device::Cpu
     }
 }
@@ -192,7 +144,7 @@ impl Batch {
                 self.picked.extend_from_slice(picked);
             }
             Origin::Cells(cells) => {
-                let mut rng = stream(trainer.seed, Purpose::Batch, [member, step]);
+                let mut rng = stream(trainer.seed, Purpose::BATCH, [member, step]);
                 for _ in 0..plan.batch_rows / (2 * plan.bag_size) {
                     cells.draw(2 * plan.bag_size, &mut rng, &mut self.picked);
                 }
@@ -209,7 +161,7 @@ impl Batch {
         }
         trainer.scale(&self.picked, &mut self.scaled);
         if trainer.spec.view_noise > 0.0 {
-            let mut rng = stream(trainer.seed, Purpose::View, [member, step]);
+            let mut rng = stream(trainer.seed, Purpose::VIEW, [member, step]);
             for v in &mut self.scaled {
                 let noise: f64 = StandardNormal.sample(&mut rng);
                 *v += (trainer.spec.view_noise * noise) as f32;
@@ -259,7 +211,7 @@ impl Trainer<'_> {
     fn cells(&self) -> Cells {
         const BLOCK: usize = 4096;
         let (n, d) = (self.rows.n_rows(), self.space.n_out());
-        let mut rng = stream(self.seed, Purpose::Cells, [self.member as u64, 0]);
+        let mut rng = stream(self.seed, Purpose::CELLS, [self.member as u64, 0]);
         let sample = sample(&mut rng, n, cells::SAMPLE);
         // Four pairs a cell on average, so that few cells have to be dissolved.
         let most = n.div_ceil(8 * self.plan.bag_size);
@@ -273,47 +225,5 @@ impl Trainer<'_> {
         Cells::new(&centres, d, &nearest, 2 * self.plan.bag_size, |i, out| {
             out.copy_from_slice(&self.vectors(&[i]));
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(bag_size: BagSize) -> DumSpec {
-        DumSpec {
-            bag_size,
-            min_steps: 0,
-            max_steps: 0,
-            ..DumSpec::default()
-        }
-    }
-
-    #[test]
-    fn batches_are_whole_pairs_of_bags_that_fit_the_rows() {
-        let plan = |bag_size, n_rows| Plan::new(&spec(bag_size), n_rows);
-        let full = plan(BagSize::Rows(4), 1000).unwrap();
-        assert_eq!((full.bag_size, full.batch_rows, full.steps), (4, 256, 90));
-        let small = plan(BagSize::Rows(4), 100).unwrap();
-        assert_eq!((small.bag_size, small.batch_rows, small.steps), (4, 96, 30));
-        let half = plan(BagSize::Half, 223).unwrap();
-        assert_eq!((half.bag_size, half.batch_rows), (111, 222));
-        assert!(matches!(
-            plan(BagSize::Rows(4), 7),
-            Err(Error::TooFewRows {
-                found: 7,
-                expected: 8,
-                ..
-            })
-        ));
-    }
-
-    #[test]
-    fn the_number_of_steps_is_held_between_its_limits() {
-        let mut spec = spec(BagSize::Rows(4));
-        spec.min_steps = 500;
-        spec.max_steps = 600;
-        assert_eq!(Plan::new(&spec, 256).unwrap().steps, 500);
-        assert_eq!(Plan::new(&spec, 1_000_000).unwrap().steps, 600);
     }
 }

@@ -3,30 +3,39 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::state::{Curve, MemberState};
 use crate::atomic_file::AtomicFile;
-use crate::container::{self, Reader, Writer};
-use crate::device::Device;
+use crate::container::{self, Reader};
 use crate::error::{Error, Result};
-use crate::fit::training::{Curve, Training};
-use crate::nn::{AdamState, Mlp};
-use crate::spec::Spec;
 
 const FORMAT: &str = "qualm-checkpoint";
-const VERSION: u64 = 1;
+/// Version 1 repeated the layer sizes of each network.
+const VERSION: u64 = 2;
 
-/// The state of an interrupted fit: networks finished and under way, the optimiser's
-/// memory, and which fit it belongs to.
+/// Which fit a checkpoint belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// All hyper-parameters, but for those that may change on the way, such as a device.
+    pub spec: Value,
+    /// The seed.
+    pub seed: u64,
+    /// SHA-256 of the rows, in hexadecimal.
+    pub input_digest: String,
+    /// Columns of the rows.
+    pub n_features: usize,
+}
+
+/// The state of an interrupted fit: networks finished and under way, the memory of their
+/// optimisers, and which fit it belongs to.
 ///
 /// Resuming gives the same bits as a fit that was never interrupted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    pub(crate) spec: Spec,
-    pub(crate) seed: u64,
-    pub(crate) digest: String,
-    pub(crate) n_features: usize,
-    pub(crate) finished: Vec<Training>,
-    pub(crate) current: Option<Training>,
+    pub(super) identity: Identity,
+    pub(super) finished: Vec<MemberState>,
+    pub(super) current: Option<MemberState>,
 }
 
 /// The JSON part of the file.
@@ -34,10 +43,8 @@ pub struct Checkpoint {
 struct Header {
     format: String,
     format_version: u64,
-    spec: Spec,
-    seed: u64,
-    input_digest: String,
-    n_features: usize,
+    #[serde(flatten)]
+    identity: Identity,
     members: Vec<Member>,
     /// Whether the last member is still being trained.
     under_way: bool,
@@ -45,8 +52,6 @@ struct Header {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Member {
-    /// Layer sizes of the network.
-    sizes: Vec<usize>,
     step: u64,
     losses: Vec<f64>,
     effective_rows: Vec<f64>,
@@ -54,10 +59,19 @@ struct Member {
 }
 
 impl Checkpoint {
+    /// Before the first step.
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            finished: Vec::new(),
+            current: None,
+        }
+    }
+
     /// Steps taken by the member under way, from 0.
     #[must_use]
     pub fn step(&self) -> u64 {
-        self.current.as_ref().map_or(0, |c| c.adam.t)
+        self.current.as_ref().map_or(0, |member| member.step)
     }
 
     /// Writes the checkpoint; the file is whole or not there at all.
@@ -65,31 +79,21 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let mut writer = Writer::default();
+        let mut writer = container::Writer::default();
         let mut members = Vec::new();
-        for (i, training) in self.finished.iter().chain(&self.current).enumerate() {
-            let prefix = format!("member.{i}");
-            training
-                .network
-                .save(&format!("{prefix}.network"), &mut writer);
-            let n = [training.adam.m.len()];
-            writer.f32(format!("{prefix}.adam.m"), &n, &training.adam.m);
-            writer.f32(format!("{prefix}.adam.v"), &n, &training.adam.v);
+        for (i, member) in self.finished.iter().chain(&self.current).enumerate() {
+            writer.extend(&prefix(i), &member.tensors);
             members.push(Member {
-                sizes: training.network.sizes().to_vec(),
-                step: training.adam.t,
-                losses: training.curve.losses.clone(),
-                effective_rows: training.curve.effective_rows.clone(),
-                open: training.curve.open,
+                step: member.step,
+                losses: member.curve.losses.clone(),
+                effective_rows: member.curve.effective_rows.clone(),
+                open: member.curve.open,
             });
         }
         let bytes = writer.into_bytes(&Header {
             format: FORMAT.to_owned(),
             format_version: VERSION,
-            spec: self.spec.clone(),
-            seed: self.seed,
-            input_digest: self.digest.clone(),
-            n_features: self.n_features,
+            identity: self.identity.clone(),
             members,
             under_way: self.current.is_some(),
         })?;
@@ -104,41 +108,32 @@ impl Checkpoint {
         let mut reader = Reader::open(path.as_ref())?;
         reader.check_format(FORMAT, VERSION)?;
         let header: Header = reader.json()?;
-        let mut trainings = Vec::with_capacity(header.members.len());
-        for (i, member) in header.members.into_iter().enumerate() {
-            let prefix = format!("member.{i}");
-            let network = Mlp::restore(&member.sizes, &format!("{prefix}.network"), &mut reader)?;
-            let n = [network.params().len()];
-            trainings.push(Training {
-                adam: AdamState {
-                    m: reader.f32(&format!("{prefix}.adam.m"), &n)?,
-                    v: reader.f32(&format!("{prefix}.adam.v"), &n)?,
-                    t: member.step,
-                },
+        let members = header.members.into_iter().enumerate();
+        let mut members: Vec<MemberState> = members
+            .map(|(i, member)| MemberState {
+                step: member.step,
                 curve: Curve {
                     losses: member.losses,
                     effective_rows: member.effective_rows,
                     open: member.open,
                 },
-                network,
-            });
-        }
+                tensors: reader.take_all(&prefix(i)),
+            })
+            .collect();
+        let current = if header.under_way {
+            members.pop()
+        } else {
+            None
+        };
         Ok(Self {
-            current: if header.under_way {
-                trainings.pop()
-            } else {
-                None
-            },
-            spec: header.spec,
-            seed: header.seed,
-            digest: header.input_digest,
-            n_features: header.n_features,
-            finished: trainings,
+            identity: header.identity,
+            finished: members,
+            current,
         })
     }
 
-    /// Refuses a checkpoint of another fit than the one `blank` begins.
-    pub(crate) fn check(&self, blank: &Self) -> Result<()> {
+    /// Refuses a checkpoint of another fit.
+    pub(super) fn check(&self, expected: &Identity) -> Result<()> {
         let differs = |what, found: String, expected: String| {
             if found == expected {
                 return Ok(());
@@ -149,20 +144,28 @@ impl Checkpoint {
                 expected,
             })
         };
-        // A fit may go on elsewhere.
-        let spec = |spec: &Spec| {
-            let mut spec = spec.clone();
-            let _ = spec.set_device(Device::Cpu);
-            serde_json::to_string(&spec).unwrap_or_default()
-        };
-        differs("specification", spec(&self.spec), spec(&blank.spec))?;
-        differs("seed", self.seed.to_string(), blank.seed.to_string())?;
+        let found = &self.identity;
+        differs(
+            "specification",
+            found.spec.to_string(),
+            expected.spec.to_string(),
+        )?;
+        differs("seed", found.seed.to_string(), expected.seed.to_string())?;
         // The digest is of the values alone: rows of another width can share them.
         differs(
             "number of columns",
-            self.n_features.to_string(),
-            blank.n_features.to_string(),
+            found.n_features.to_string(),
+            expected.n_features.to_string(),
         )?;
-        differs("input", self.digest.clone(), blank.digest.clone())
+        differs(
+            "input",
+            found.input_digest.clone(),
+            expected.input_digest.clone(),
+        )
     }
+}
+
+/// What the names of a member's tensors begin with.
+fn prefix(member: usize) -> String {
+    format!("member.{member}.")
 }

@@ -212,7 +212,7 @@ mod tests {
 
     /// Rows with most of their variance along `(1, 2, 2) / 3` in their first columns.
     fn rows(n: usize, d: usize) -> Vec<f32> {
-        let mut rng = stream(1, Purpose::Sample, [1, 0]);
+        let mut rng = stream(1, Purpose::SAMPLE, [1, 0]);
         let mut rows = Vec::new();
         for _ in 0..n {
             let most: f32 = StandardNormal.sample(&mut rng);

@@ -321,7 +321,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     fn normals(seed: u64, n: usize) -> Vec<f32> {
-        let mut rng = stream(seed, Purpose::Sample, [1, 0]);
+        let mut rng = stream(seed, Purpose::SAMPLE, [1, 0]);
         (0..n).map(|_| StandardNormal.sample(&mut rng)).collect()
     }
 

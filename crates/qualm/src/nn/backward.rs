@@ -307,7 +307,7 @@ mod tests {
     };
 
     fn network(sizes: &[usize], n: usize) -> (Mlp, Vec<f32>) {
-        let mut rng = stream(3, Purpose::Init, [0, 0]);
+        let mut rng = stream(3, Purpose::INIT, [0, 0]);
         let mlp = Mlp::new(sizes, &mut rng);
         let x = (0..n * sizes[0])
             .map(|_| rng.random_range(-1.0..1.0))

@@ -159,7 +159,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     fn normal(n: usize, index: u64) -> Vec<f32> {
-        let mut rng = stream(7, Purpose::Init, [index, 0]);
+        let mut rng = stream(7, Purpose::INIT, [index, 0]);
         (0..n).map(|_| StandardNormal.sample(&mut rng)).collect()
     }
 

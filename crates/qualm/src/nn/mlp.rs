@@ -304,7 +304,7 @@ mod tests {
             ([100, 11_000, 3], 300),
             ([90, 2000, 90], 300),
         ] {
-            let mut rng = stream(3, Purpose::Init, [0, 0]);
+            let mut rng = stream(3, Purpose::INIT, [0, 0]);
             let mlp = Mlp::new(&sizes, &mut rng);
             let x: Vec<f32> = (0..n * sizes[0])
                 .map(|_| rng.random_range(-1.0..1.0))
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn widened_layers_keep_the_size_of_activations() {
-        let mut rng = stream(3, Purpose::Init, [0, 0]);
+        let mut rng = stream(3, Purpose::INIT, [0, 0]);
         let narrow = Mlp::new(&[40, 300, 20, 5], &mut rng);
         let mut wide = narrow.clone();
         wide.he_init();

@@ -2,7 +2,7 @@
 //!
 //! One [`Mlp`] type serves every neural detector. Parameters live in one flat buffer
 //! (so that a checkpoint is one copy); what a step writes lives in a [`Workspace`] that is
-//! allocated once per fit. [`learn`] says how a step is ordered and why; docs/engine.md
+//! allocated once per fit. [`backward`] says how a step is ordered and why; docs/engine.md
 //! where its time goes.
 //!
 //! Every function here gives the same bits at any thread count: work is split into
@@ -21,13 +21,17 @@ mod mlp;
 mod saved;
 mod share;
 mod simd;
+mod training_state;
 mod transpose;
 
+pub(crate) use adam::Adam;
+#[cfg(feature = "device")]
+pub(crate) use adam::AdamState;
 #[cfg(feature = "device")]
 pub(crate) use adam::AdamStep;
-pub(crate) use adam::{Adam, AdamState};
 pub(crate) use attend::keep_pool_awake;
 pub(crate) use backward::Workspace;
 pub(crate) use matmul::{Mat, Threads, matmul};
 pub(crate) use mlp::{Mlp, Scratch};
 pub(crate) use simd::{exp_of_negative, sin_cos, tanh, vectorised};
+pub(crate) use training_state::TrainingState;

@@ -42,7 +42,7 @@ impl Fourier {
         member: u64,
     ) -> Self {
         let d = rows.n_cols();
-        let mut rng = stream(seed, Purpose::Bandwidth, [member, 0]);
+        let mut rng = stream(seed, Purpose::BANDWIDTH, [member, 0]);
         let metric = options.robust(member).then(|| {
             let sample = sample(space, rows, Metric::enough(d), &mut rng);
             Metric::fit(Rows::checked(&sample, d))
@@ -56,7 +56,7 @@ impl Fourier {
             None => sample.iter().map(|x| f64::from(*x)).collect(),
         };
         let bandwidth = options.bandwidth * median_distance(&images, d);
-        let mut rng = stream(seed, Purpose::Fourier, [member, 0]);
+        let mut rng = stream(seed, Purpose::FOURIER, [member, 0]);
         let half = options.fourier_features / 2;
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
         let mut normals: Vec<f64> = (0..d * half).map(|_| normal() / bandwidth).collect();
@@ -201,7 +201,7 @@ mod tests {
         }
         let mut z = vec![0.0; 20 * space.n_out()];
         space.project_into(&scaled, &mut z, Threads::All);
-        let mut rng = stream(1, Purpose::Bandwidth, [0, 0]);
+        let mut rng = stream(1, Purpose::BANDWIDTH, [0, 0]);
         let sample = sample(&space, rows, MEDIAN_SAMPLE, &mut rng);
         let sample: Vec<f64> = sample.into_iter().map(f64::from).collect();
         let bandwidth = median_distance(&sample, 2);

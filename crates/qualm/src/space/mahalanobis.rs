@@ -147,7 +147,7 @@ mod tests {
 
     /// Two columns that vary together, and a tenth of the rows far off.
     fn rows() -> Matrix {
-        let mut rng = stream(3, Purpose::Sample, [0, 0]);
+        let mut rng = stream(3, Purpose::SAMPLE, [0, 0]);
         let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
         let row = |i: usize| {
             let (a, b) = (normal(), normal());

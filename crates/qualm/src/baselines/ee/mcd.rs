@@ -138,7 +138,7 @@ impl<'a> Search<'a> {
         let n = self.rows.n_rows();
         let groups = (n / group).min(GROUPS);
         let size = (groups.max(MERGED) * group).min(n);
-        let mut rng = stream(seed, Purpose::Subset, [0, 0]);
+        let mut rng = stream(seed, Purpose::SUBSET, [0, 0]);
         let order = index::sample(&mut rng, n, size).into_vec();
         let starts = (GROUP_STARTS / groups).max(KEPT);
         let merged = (MERGED * group_rows(0).max(self.rows.n_cols())).min(n);
@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
     fn starts(&self, group: u64, starts: usize, seed: u64) -> Vec<Candidate> {
         let n = self.rows.n_rows();
         let start = |i: usize| {
-            let mut rng = stream(seed, Purpose::Subset, [group + 1, i as u64]);
+            let mut rng = stream(seed, Purpose::SUBSET, [group + 1, i as u64]);
             let mut marked = vec![false; n];
             for row in index::sample(&mut rng, n, self.support) {
                 marked[row] = true;

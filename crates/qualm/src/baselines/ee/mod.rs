@@ -54,7 +54,7 @@ use crate::container::{Reader, Writer};
 use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::{Error, Result};
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::nn::vectorised;
 use crate::rows::Rows;
@@ -143,7 +143,7 @@ impl DetectorSpec for EeSpec {
             let support = self.support(n, d)?;
             let standard = Standard::of(rows);
             let search = Search::new(&standard.panels, support, standard.rank);
-            let raw = search.run(session.seed, &mut session.meter())?;
+            let raw = search.run(session.seed(), &mut session.meter())?;
             let robust = reweighted(&standard.panels, raw, support);
             let rank = robust.rank();
             let mut outcome = Outcome::new(standard.detector(&robust));
@@ -319,7 +319,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     fn normal(n: usize, d: usize) -> Vec<f32> {
-        let mut rng = stream(5, Purpose::Subset, [n as u64, d as u64]);
+        let mut rng = stream(5, Purpose::SUBSET, [n as u64, d as u64]);
         let mut value = || -> f32 { StandardNormal.sample(&mut rng) };
         (0..n * d).map(|_| value()).collect()
     }

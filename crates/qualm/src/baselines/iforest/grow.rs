@@ -34,7 +34,7 @@ struct Sample {
 
 /// Grows tree number `tree` on psi rows, level by level.
 pub(super) fn grow(rows: Rows<'_>, psi: usize, seed: u64, tree: u64) -> Grown {
-    let mut picking = stream(seed, Purpose::TreeSample, [tree, 0]);
+    let mut picking = stream(seed, Purpose::TREE_SAMPLE, [tree, 0]);
     let picked = rand::seq::index::sample(&mut picking, rows.n_rows(), psi);
     let picked = picked.iter().filter_map(|i| rows.get(i));
     let mut sample = Sample {
@@ -43,7 +43,7 @@ pub(super) fn grow(rows: Rows<'_>, psi: usize, seed: u64, tree: u64) -> Grown {
         order: (0..psi).collect(),
     };
     let mut features = sample.varying();
-    let mut rng = stream(seed, Purpose::TreeSplits, [tree, 0]);
+    let mut rng = stream(seed, Purpose::TREE_SPLITS, [tree, 0]);
     let limit = depth_limit(psi);
     let mut grown = Grown::default();
     // Nodes in the order in which they are numbered.
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_tree_holds_its_sample_and_splits_only_what_varies() {
-        let mut rng = stream(1, Purpose::Sample, [0, 0]);
+        let mut rng = stream(1, Purpose::SAMPLE, [0, 0]);
         // The second column is constant, the third nearly so.
         let data: Vec<f32> = (0..300)
             .flat_map(|i| [rng.random::<f32>(), 7.0, f32::from(u8::from(i == 3))])

@@ -26,7 +26,7 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
 use crate::space::Scaling;
@@ -100,7 +100,7 @@ impl DetectorSpec for IforestSpec {
             for first in (0..self.n_estimators).step_by(TOGETHER) {
                 session.meter().work("trees", first as u64, total)?;
                 let some = first..self.n_estimators.min(first + TOGETHER);
-                let seed = session.seed;
+                let seed = session.seed();
                 trees.par_extend(
                     some.into_par_iter()
                         .map(|tree| grow(rows, psi, seed, tree as u64).finish()),

@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn kernels_and_their_sums_agree_with_float64_far_from_the_origin() {
         for (n, d) in [(1, 1), (33, 3), (300, 20)] {
-            let mut rng = stream(1, Purpose::Landmarks, [n as u64, d as u64]);
+            let mut rng = stream(1, Purpose::LANDMARKS, [n as u64, d as u64]);
             let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
             let rows: Vec<f32> = (0..n * d).map(|_| 4096.0 + normal()).collect();
             let unit = Unit {

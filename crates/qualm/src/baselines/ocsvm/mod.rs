@@ -35,7 +35,7 @@ use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
-use crate::fit::training::Session;
+use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::number_or_word::number_or_word;
 use crate::rows::Rows;
@@ -212,8 +212,14 @@ impl OcsvmSpec {
         let unit = self.unit(rows);
         let vectors = unit.vectors(rows);
         let m = self.landmarks(n);
-        let (expansion, rho) =
-            nystroem::solve(&vectors, d, m, self.nu, session.seed, &mut session.meter())?;
+        let (expansion, rho) = nystroem::solve(
+            &vectors,
+            d,
+            m,
+            self.nu,
+            session.seed(),
+            &mut session.meter(),
+        )?;
         let mut outcome = Outcome::new(Ocsvm {
             unit,
             expansion,
@@ -298,7 +304,7 @@ mod tests {
     #[test]
     fn the_approximation_agrees_with_the_exact_solution_and_says_so() {
         let (n, d) = (1500, 5);
-        let mut rng = stream(1, Purpose::Landmarks, [9, 9]);
+        let mut rng = stream(1, Purpose::LANDMARKS, [9, 9]);
         let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
         let data: Vec<f32> = (0..n * d).map(|i| normal() * (1 + i % d) as f32).collect();
         let rows = Matrix::new(data, d).unwrap();

@@ -87,7 +87,7 @@ pub(super) fn solve(
 
 /// Some of the rows, in their order.
 fn sample(n: usize, count: usize, seed: u64, index: u64) -> Vec<usize> {
-    let mut rng = stream(seed, Purpose::Landmarks, [index, 0]);
+    let mut rng = stream(seed, Purpose::LANDMARKS, [index, 0]);
     rng::sample(&mut rng, n, count)
 }
 

@@ -415,7 +415,7 @@ mod tests {
     #[test]
     fn the_optimum_is_one_whatever_is_kept() {
         let (n, d) = (600, 3);
-        let mut rng = stream(2, Purpose::Landmarks, [0, 0]);
+        let mut rng = stream(2, Purpose::LANDMARKS, [0, 0]);
         let vectors: Vec<f32> = (0..n * d)
             .map(|_| StandardNormal.sample(&mut rng))
             .collect();

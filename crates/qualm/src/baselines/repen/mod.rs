@@ -37,11 +37,11 @@ use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require, require_more_rows};
 use crate::error::{Error, Result};
-use crate::fit::training::{Schedule, Session};
+use crate::fit::{Schedule, Session};
 use crate::nn::Mlp;
 use crate::rows::Rows;
 use crate::space::Scaling;
-use ranking::{Ranking, rectify};
+use ranking::{Loss, Ranking, rectify};
 use triplets::Candidates;
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ impl RepenSpec {
         let (n, t, psi) = (rows.n_rows(), self.n_estimators, self.max_samples);
         session.meter().work("candidates", 0, n as u64)?;
         let mut scores = vec![0.0; n];
-        let subsamples = Subsamples::draw(rows, t, psi, session.seed, 0);
+        let subsamples = Subsamples::draw(rows, t, psi, session.seed(), 0);
         subsamples.mean_distances(rows.as_slice(), &mut scores);
         session.meter().work("candidates", n as u64, n as u64)?;
         Candidates::new(&scores, self.alpha)
@@ -176,10 +176,14 @@ impl DetectorSpec for RepenSpec {
             let candidates = self.candidates(rows, session)?;
             let course = self.course(rows.n_rows());
             let sizes = [rows.n_cols(), self.n_components];
-            let mut training = session.begin(&course, &sizes)?;
-            let mut learner = Ranking::new(self, rows, candidates, session.seed);
-            session.run(&course, &mut training, &mut learner)?;
-            let network = training.network;
+            let loss = Loss {
+                batch_size: self.batch_size,
+                margin: self.margin,
+                adam: self.training().adam(),
+            };
+            let mut learner = Ranking::new(rows, candidates, session.seed(), sizes, loss);
+            let curve = session.train(&course, &mut learner)?;
+            let network = learner.into_network()?;
             let z = represent(&network, rows);
             if z.iter().any(|z| !z.is_finite()) {
                 return Err(Error::Diverged {
@@ -189,12 +193,12 @@ impl DetectorSpec for RepenSpec {
             }
             let (t, psi) = (self.n_estimators, self.max_samples);
             let z = Rows::checked(&z, self.n_components);
-            let subsamples = Subsamples::draw(z, t, psi, session.seed, 1);
+            let subsamples = Subsamples::draw(z, t, psi, session.seed(), 1);
             let repen = Repen {
                 network,
                 subsamples,
             };
-            Ok(Outcome::trained(repen, course.steps, training.curve))
+            Ok(Outcome::trained(repen, course.steps, curve))
         })
     }
 
@@ -249,7 +253,7 @@ mod tests {
 
     /// Rows around 0, and every twentieth far off in one of the columns.
     fn rows(n: usize) -> Matrix {
-        let mut rng = stream(6, Purpose::Batch, [0, 0]);
+        let mut rng = stream(6, Purpose::BATCH, [0, 0]);
         let mut data: Vec<f32> = (0..4 * n).map(|_| rng.random_range(-1.0..1.0)).collect();
         for row in data.chunks_exact_mut(4).step_by(20) {
             row[2] += 6.0;

@@ -9,47 +9,71 @@
 //!
 //! and 0 for units that the rectifier has closed.
 
-use super::RepenSpec;
 use super::triplets::{Candidates, Triplet};
+use crate::container::{Reader, Writer};
 use crate::error::Result;
-use crate::fit::training::{Learner, StepOutcome, Training};
+use crate::fit::{Learner, StepOutcome};
 use crate::neighbours::squared_distance;
-use crate::nn::{Adam, Workspace, vectorised};
+use crate::nn::{Adam, Mlp, TrainingState, Workspace, vectorised};
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
+
+/// What a step needs besides the rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loss {
+    /// Triplets a step.
+    pub(super) batch_size: usize,
+    pub(super) margin: f64,
+    pub(super) adam: Adam,
+}
 
 /// Takes the steps of a training.
 pub(super) struct Ranking<'a> {
     rows: Rows<'a>,
     candidates: Candidates,
     seed: u64,
-    batch_size: usize,
-    margin: f64,
-    adam: Adam,
+    loss: Loss,
+    sizes: [usize; 2],
+    state: TrainingState,
     /// All queries, then their inlier candidates, then their outlier candidates: `(3 n, d)`.
     batch: Vec<f32>,
     work: Workspace,
 }
 
 impl<'a> Ranking<'a> {
-    pub(super) fn new(spec: &RepenSpec, rows: Rows<'a>, candidates: Candidates, seed: u64) -> Self {
-        let (n, d) = (spec.batch_size, rows.n_cols());
+    /// Before the first step.
+    ///
+    /// # Shapes
+    /// `sizes`: columns of the rows, width of the representation.
+    pub(super) fn new(
+        rows: Rows<'a>,
+        candidates: Candidates,
+        seed: u64,
+        sizes: [usize; 2],
+        loss: Loss,
+    ) -> Self {
+        let n = 3 * loss.batch_size;
         Self {
             rows,
             candidates,
             seed,
-            batch_size: n,
-            margin: spec.margin,
-            adam: spec.training().adam(),
-            batch: Vec::with_capacity(3 * n * d),
-            work: Workspace::new(&[d, spec.n_components], 3 * n),
+            loss,
+            sizes,
+            state: TrainingState::new(&sizes, seed, 0),
+            batch: Vec::with_capacity(n * sizes[0]),
+            work: Workspace::new(&sizes, n),
         }
+    }
+
+    /// The trained layer.
+    pub(super) fn into_network(self) -> Result<Mlp> {
+        self.state.into_network()
     }
 
     /// Draws the triplets of a step and gathers their rows.
     fn draw(&mut self, step: u64) {
-        let mut rng = stream(self.seed, Purpose::Triplets, [step, 0]);
-        let triplets: Vec<Triplet> = (0..self.batch_size)
+        let mut rng = stream(self.seed, Purpose::TRIPLETS, [step, 0]);
+        let triplets: Vec<Triplet> = (0..self.loss.batch_size)
             .map(|_| self.candidates.draw(&mut rng))
             .collect();
         self.batch.clear();
@@ -61,18 +85,24 @@ impl<'a> Ranking<'a> {
 }
 
 impl Learner for Ranking<'_> {
-    fn step(&mut self, training: &mut Training, step: u64) -> Result<StepOutcome> {
+    fn step(&mut self, step: u64) -> Result<StepOutcome> {
         self.draw(step);
+        let (state, work) = (&mut self.state, &mut self.work);
+        let Loss { margin, adam, .. } = self.loss;
         Ok(StepOutcome {
-            loss: rank(
-                training,
-                &self.batch,
-                &mut self.work,
-                self.margin,
-                self.adam,
-            ),
+            loss: rank(state, &self.batch, work, margin, adam),
             effective_rows: None,
         })
+    }
+
+    fn save(&mut self, writer: &mut Writer) -> Result<()> {
+        self.state.save(writer);
+        Ok(())
+    }
+
+    fn restore(&mut self, steps: u64, reader: &mut Reader) -> Result<()> {
+        self.state = TrainingState::restore(&self.sizes, steps, reader)?;
+        Ok(())
     }
 }
 
@@ -81,20 +111,20 @@ impl Learner for Ranking<'_> {
 /// # Shapes
 /// `batch`: `(3 n, d)`: queries, inlier candidates, outlier candidates.
 pub(in crate::baselines) fn rank(
-    training: &mut Training,
+    state: &mut TrainingState,
     batch: &[f32],
     work: &mut Workspace,
     margin: f64,
     adam: Adam,
 ) -> f64 {
-    let network = &mut training.network;
+    let network = &mut state.network;
     let width = network.sizes().last().copied().unwrap_or(1);
     network.forward(batch, work);
     let output = work.output();
     rectify(output.activations);
     let loss = loss_and_gradient(output.activations, output.deltas, width, margin);
     if loss.is_finite() {
-        network.learn(batch, work, &mut training.adam, adam);
+        network.learn(batch, work, &mut state.adam, adam);
     }
     loss
 }

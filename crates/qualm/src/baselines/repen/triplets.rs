@@ -191,7 +191,7 @@ mod tests {
             inliers: Weighted::new(vec![0, 1, 2], |i| 4.0 - scores[i]),
             outliers: Weighted::new(vec![3, 4], |i| scores[i]),
         };
-        let mut rng = stream(1, Purpose::Triplets, [0, 0]);
+        let mut rng = stream(1, Purpose::TRIPLETS, [0, 0]);
         let (mut queries, mut inliers, mut outliers) = ([0.0; 5], [0.0; 5], [0.0; 5]);
         for _ in 0..40_000 {
             let triplet = candidates.draw(&mut rng);
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn without_any_weight_all_are_equally_likely() {
         let weighted = Weighted::new(vec![7, 8], |_| 0.0);
-        let mut rng = stream(1, Purpose::Triplets, [0, 0]);
+        let mut rng = stream(1, Purpose::TRIPLETS, [0, 0]);
         let drawn: usize = (0..1000).map(|_| weighted.draw(&mut rng)).sum();
         assert!((400..600).contains(&drawn), "{drawn}");
     }

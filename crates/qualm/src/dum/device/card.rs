@@ -1,17 +1,19 @@
 //! An opened device as the rest of the crate uses it: an engine that trains, a network that
 //! scores, and what fits into its memory.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::network::{Layers, Learner, Recipe};
+use super::network::{Layers, OnDevice, Recipe};
+use super::remote::{DEVICE_BLOCK, Remote};
 use super::tensors::{Accelerator, Failure};
-use super::{Device, Remote};
+use crate::device::{Device, DeviceError};
 use crate::dum::engine::Engine;
 use crate::dum::objective::Value;
-use crate::dum::{DEVICE_BLOCK, DumSpec, Plan};
-use crate::error::{DeviceError, Result};
-use crate::fit::training::Training;
-use crate::nn::Mlp;
+use crate::dum::plan::Plan;
+use crate::dum::spec::DumSpec;
+use crate::error::Result;
+use crate::nn::{Mlp, TrainingState};
 
 /// An opened device.
 pub(super) struct Card<B: Accelerator> {
@@ -31,12 +33,18 @@ pub(super) struct Memory {
 }
 
 impl<B: Accelerator> Card<B> {
-    /// An engine that goes on from `training`.
-    pub(super) fn engine(self, spec: &DumSpec, plan: Plan, training: &Training) -> Box<dyn Engine> {
-        let (sizes, params) = (training.network.sizes(), training.network.params());
+    /// An engine that goes on from `state`.
+    pub(super) fn engine(
+        self,
+        spec: &DumSpec,
+        plan: Plan,
+        state: &TrainingState,
+    ) -> Box<dyn Engine> {
         Box::new(Trained::<B> {
             kind: self.kind,
-            learner: Learner::new(sizes, params, &training.adam, &self.device),
+            network: OnDevice::new(state, &self.device),
+            sizes: state.network.sizes().to_vec(),
+            device: self.device,
             recipe: Recipe {
                 similarity: spec.objective,
                 bag_size: plan.bag_size,
@@ -145,24 +153,36 @@ fn count(sizes: &[usize], rows: usize) -> (u64, u64, u64) {
 #[derive(Debug)]
 struct Trained<B: Accelerator> {
     kind: Device,
-    learner: Learner<B>,
+    device: B::Device,
+    sizes: Vec<usize>,
+    network: OnDevice<B>,
     recipe: Recipe,
 }
 
 impl<B: Accelerator> Engine for Trained<B> {
-    fn step(&mut self, _: &mut Training, vectors: &[f32]) -> Result<Value> {
-        let value = self.learner.step(&self.recipe, vectors);
+    fn step(&mut self, vectors: &[f32]) -> Result<Value> {
+        let value = self.network.step(&self.recipe, vectors);
         Ok(value.map_err(|failure| failed(self.kind, failure))?)
     }
 
-    fn sync(&mut self, training: &mut Training) -> Result<()> {
-        let here = self.learner.download();
-        let (params, state) = here.map_err(|failure| failed(self.kind, failure))?;
-        if let Some(network) = Mlp::from_params(training.network.sizes(), params) {
-            training.network = network;
-            training.adam = state;
-        }
-        Ok(())
+    fn state(&self) -> Result<Cow<'_, TrainingState>> {
+        let (params, adam) = self
+            .network
+            .download()
+            .map_err(|failure| failed(self.kind, failure))?;
+        let network = Mlp::from_params(&self.sizes, params).ok_or_else(|| DeviceError::Failed {
+            device: self.kind,
+            reason: "the network came back with another number of parameters".to_owned(),
+        })?;
+        Ok(Cow::Owned(TrainingState { network, adam }))
+    }
+
+    fn set_state(&mut self, state: TrainingState) {
+        self.network = OnDevice::new(&state, &self.device);
+    }
+
+    fn into_state(self: Box<Self>) -> Result<TrainingState> {
+        self.state().map(Cow::into_owned)
     }
 }
 

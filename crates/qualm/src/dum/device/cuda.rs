@@ -8,9 +8,8 @@ use burn_cubecl::cubecl::cuda::install::cuda_path;
 use burn_cuda::{Cuda, CudaDevice};
 use cudarc::driver::CudaContext;
 
-use super::Device;
 use super::card::{Card, Memory};
-use crate::error::DeviceError;
+use crate::device::{Device, DeviceError};
 
 /// The first card; `CUDA_VISIBLE_DEVICES` says which that is.
 pub(super) fn open() -> Result<Card<Cuda>, DeviceError> {

@@ -15,6 +15,7 @@ mod cuda;
 mod network;
 #[cfg(feature = "device")]
 mod objective;
+mod remote;
 #[cfg(feature = "device")]
 mod tensors;
 #[cfg(all(test, feature = "device"))]
@@ -22,27 +23,13 @@ mod tests;
 #[cfg(feature = "wgpu")]
 mod webgpu;
 
-use std::fmt;
-
 use super::engine::{Cpu, Engine};
+use super::plan::Plan;
 use super::spec::DumSpec;
-use super::train::Plan;
 use crate::device::{Device, DeviceError};
 use crate::error::Result;
-use crate::fit::training::Training;
-use crate::nn::Mlp;
-
-/// A network on a device, ready to score.
-pub(crate) trait Remote: fmt::Debug + Send + Sync {
-    /// Log-variances before the clamp.
-    ///
-    /// # Shapes
-    /// `vectors`: `(n, d)`; returns `(n, k)`.
-    ///
-    /// # Errors
-    /// [`DeviceError::Failed`].
-    fn infer(&self, vectors: &[f32]) -> Result<Vec<f32>>;
-}
+use crate::nn::{Mlp, TrainingState};
+pub(crate) use remote::{DEVICE_BLOCK, Remote};
 
 /// Whether a device's own memory holds the training of such a network.
 ///
@@ -66,17 +53,17 @@ pub(crate) fn check_memory(device: Device, sizes: &[usize], rows: usize) -> Resu
     }
 }
 
-/// The engine that goes on from `training` on the device of the Spec.
+/// The engine that goes on from `state` on the device of the Spec.
 ///
 /// # Errors
 /// [`Error::Device`]: no such device here.
-pub(crate) fn engine(spec: &DumSpec, plan: Plan, training: &Training) -> Result<Box<dyn Engine>> {
+pub(crate) fn engine(spec: &DumSpec, plan: Plan, state: TrainingState) -> Result<Box<dyn Engine>> {
     match spec.device {
-        Device::Cpu => Ok(Box::new(Cpu::new(spec, plan, training.network.sizes()))),
+        Device::Cpu => Ok(Box::new(Cpu::new(spec, plan, state))),
         #[cfg(feature = "cuda")]
-        Device::Cuda => Ok(cuda::open()?.engine(spec, plan, training)),
+        Device::Cuda => Ok(cuda::open()?.engine(spec, plan, &state)),
         #[cfg(feature = "wgpu")]
-        Device::Wgpu => Ok(webgpu::open()?.engine(spec, plan, training)),
+        Device::Wgpu => Ok(webgpu::open()?.engine(spec, plan, &state)),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
         device => Err(DeviceError::NotBuilt { device }.into()),
     }

@@ -5,7 +5,7 @@ use burn_tensor::Tensor;
 use super::objective::value_and_gradient;
 use super::tensors::{Accelerator, Failure, download, product, upload};
 use crate::dum::objective::{Similarity, Value};
-use crate::nn::{Adam, AdamState, AdamStep};
+use crate::nn::{Adam, AdamState, AdamStep, TrainingState};
 
 /// What a training step needs to know besides the network.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ impl<B: Accelerator> Layers<B> {
 /// A network in training: its parameters, and Adam's running means of their gradients and
 /// of the gradients' squares.
 #[derive(Debug)]
-pub(super) struct Learner<B: Accelerator> {
+pub(super) struct OnDevice<B: Accelerator> {
     values: Layers<B>,
     m: Layers<B>,
     v: Layers<B>,
@@ -98,22 +98,15 @@ pub(super) struct Learner<B: Accelerator> {
     t: u64,
 }
 
-impl<B: Accelerator> Learner<B> {
-    /// Copies a network to the device.
-    ///
-    /// # Shapes
-    /// As [`Layers::new`], the state's buffers like the parameters.
-    pub(super) fn new(
-        sizes: &[usize],
-        params: &[f32],
-        state: &AdamState,
-        device: &B::Device,
-    ) -> Self {
+impl<B: Accelerator> OnDevice<B> {
+    /// Copies a network and its optimiser to the device.
+    pub(super) fn new(state: &TrainingState, device: &B::Device) -> Self {
+        let (sizes, adam) = (state.network.sizes(), &state.adam);
         Self {
-            values: Layers::new(sizes, params, device),
-            m: Layers::new(sizes, &state.m, device),
-            v: Layers::new(sizes, &state.v, device),
-            t: state.t,
+            values: Layers::new(sizes, state.network.params(), device),
+            m: Layers::new(sizes, &adam.m, device),
+            v: Layers::new(sizes, &adam.v, device),
+            t: adam.t,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::network::{Layers, Learner, Recipe};
+use super::network::{Layers, OnDevice, Recipe};
 use super::objective::value_and_gradient;
 use super::tensors::{Accelerator, download, upload};
 use crate::dum::objective::{Covariance, Objective, Similarity};
-use crate::nn::{Adam, AdamState, Mlp, Scratch, Threads};
+use crate::nn::{Adam, AdamState, Mlp, Scratch, Threads, TrainingState};
 use crate::rng::{Purpose, stream};
 
 /// Runs a check on every device of this build that this machine has.
@@ -26,7 +26,7 @@ macro_rules! on_devices {
 }
 
 fn normal(n: usize, scale: f32, index: u64) -> Vec<f32> {
-    let mut rng = stream(5, Purpose::Init, [index, 0]);
+    let mut rng = stream(5, Purpose::INIT, [index, 0]);
     let mut draw = || -> f32 { StandardNormal.sample(&mut rng) };
     (0..n).map(|_| scale * draw()).collect()
 }
@@ -82,7 +82,7 @@ fn objectives_agree() {
 fn the_network_is_the_processors<B: Accelerator>(device: &B::Device) {
     // Odd sizes, so that no kernel's tiles fit.
     let sizes = [7, 33, 19, 1];
-    let mut rng = stream(3, Purpose::Init, [0, 0]);
+    let mut rng = stream(3, Purpose::INIT, [0, 0]);
     let network = Mlp::new(&sizes, &mut rng);
     let on_device = Layers::<B>::new(&sizes, network.params(), device);
     for n in [1, 2, 65, 300] {
@@ -118,13 +118,15 @@ fn what_goes_up_comes_down<B: Accelerator>(device: &B::Device) {
     let sizes = [3, 4, 2];
     let n = 3 * 4 + 4 + 4 * 2 + 2;
     let params = normal(n, 1.0, 0);
-    let state = AdamState {
+    let adam = AdamState {
         m: normal(n, 1.0, 1),
         v: normal(n, 1.0, 2),
         t: 9,
     };
-    let learner = Learner::<B>::new(&sizes, &params, &state, device);
-    assert_eq!(learner.download().unwrap(), (params, state));
+    let network = Mlp::from_params(&sizes, params.clone()).unwrap();
+    let state = TrainingState { network, adam };
+    let there = OnDevice::<B>::new(&state, device);
+    assert_eq!(there.download().unwrap(), (params, state.adam));
 }
 
 #[test]
@@ -134,10 +136,10 @@ fn parameters_and_adam_survive_the_trip() {
 
 fn a_first_step_has_the_size_of_the_learning_rate<B: Accelerator>(device: &B::Device) {
     let sizes = [4, 8, 1];
-    let mut rng = stream(3, Purpose::Init, [0, 0]);
-    let before = Mlp::new(&sizes, &mut rng).params().to_vec();
-    let state = AdamState::new(before.len());
-    let mut learner = Learner::<B>::new(&sizes, &before, &state, device);
+    let mut rng = stream(3, Purpose::INIT, [0, 0]);
+    let state = TrainingState::of_network(Mlp::new(&sizes, &mut rng));
+    let before = state.network.params().to_vec();
+    let mut there = OnDevice::<B>::new(&state, device);
     let recipe = Recipe {
         similarity: Similarity::Dot,
         bag_size: 2,
@@ -147,9 +149,9 @@ fn a_first_step_has_the_size_of_the_learning_rate<B: Accelerator>(device: &B::De
             weight_decay: 0.0,
         },
     };
-    let value = learner.step(&recipe, &normal(8 * 4, 1.0, 0)).unwrap();
+    let value = there.step(&recipe, &normal(8 * 4, 1.0, 0)).unwrap();
     assert!(value.loss.is_finite() && value.effective_rows > 1.0);
-    let (after, state) = learner.download().unwrap();
+    let (after, state) = there.download().unwrap();
     assert_eq!(state.t, 1);
     let moved = before.iter().zip(&after).map(|(a, b)| (a - b).abs());
     let largest = moved.fold(0.0, f32::max);

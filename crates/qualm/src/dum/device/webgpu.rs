@@ -10,9 +10,8 @@ use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
 use wgpu::{Adapter, DeviceDescriptor, Features, Instance, InstanceDescriptor, MemoryHints};
 use wgpu::{PowerPreference, Queue, RequestAdapterOptions};
 
-use super::Device;
 use super::card::{Card, Memory};
-use crate::error::DeviceError;
+use crate::device::{Device, DeviceError};
 
 /// What one process keeps of the card it opened.
 #[derive(Debug, Clone)]

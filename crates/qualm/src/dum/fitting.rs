@@ -1,0 +1,144 @@
+//! Fitting: every member of the ensemble is trained, then all are put on one scale.
+
+use super::device;
+use super::model::Dum;
+use super::plan::Plan;
+use super::spec::{CACHED, DumSpec};
+use super::train::Trainer;
+use crate::container::Reader;
+use crate::detector::{Detector, DetectorSpec, Outcome};
+use crate::device::{Device, DeviceError};
+use crate::diagnostics::Diagnostics;
+use crate::error::Result;
+use crate::features::Features;
+use crate::fit::{Session, Warning};
+use crate::nn::{Mlp, TrainingState, Workspace};
+use crate::rows::Rows;
+use crate::space::Space;
+
+/// Trains every member.
+fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Dum>> {
+    let plan = Plan::new(spec, rows.n_rows())?;
+    let seed = session.seed();
+    let mut curves = Vec::with_capacity(spec.members);
+    let mut warnings: Vec<Warning> = plan.warning(spec, rows.n_rows()).into_iter().collect();
+    let mut networks = Vec::with_capacity(spec.members);
+    let mut effective = 0.0;
+    for member in 0..spec.members {
+        let space = Space::fit(spec.space_options(), rows, seed, member as u64)?;
+        let trainer = Trainer {
+            spec,
+            space: &space,
+            rows,
+            plan,
+            seed,
+            member,
+        };
+        let state = TrainingState::new(&trainer.layer_sizes(), seed, member);
+        let mut engine = device::engine(spec, plan, state)?;
+        let mut learner = trainer.learner(engine.as_mut());
+        let curve = session.train(&trainer.course(), &mut learner)?;
+        drop(learner);
+        let network = engine.into_state()?.into_network()?;
+        let effective_rows = curve.last_effective_rows();
+        effective += effective_rows / spec.members as f64;
+        // A fiftieth of the way from one row to all of them.
+        if (effective_rows - 1.0) < 0.02 * (plan.bag_size as f64 - 1.0) {
+            warnings.push(Warning::CollapsedBags {
+                effective_rows,
+                bag_size: plan.bag_size,
+            });
+        }
+        curves.push(curve);
+        networks.push((space, network));
+    }
+    let mut dum = Dum::new(spec, networks)?;
+    let (scores, member_agreement) = dum.align(rows, seed)?;
+    let diagnostics = Diagnostics {
+        effective_rows: Some(effective),
+        bag_size: Some(plan.bag_size),
+        member_agreement,
+        ..Diagnostics::default()
+    };
+    Ok(Outcome {
+        scores,
+        steps: plan.steps,
+        curves,
+        warnings,
+        diagnostics,
+        ..Outcome::new(dum)
+    })
+}
+
+impl DetectorSpec for DumSpec {
+    fn validate(&self) -> Result<()> {
+        self.check()
+    }
+
+    /// The parameters with Adam's memory of every member, the buffers of a step, and the
+    /// vectors of the rows.
+    fn memory(&self, n_rows: usize, d: usize) -> u64 {
+        let width = self.vector_width(d);
+        let sizes = self.layer_sizes(width);
+        let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
+        // A finished member stays whole, so that a checkpoint can hold it.
+        let copies = if self.members == 1 { 3 } else { 4 };
+        let params = n_params.saturating_mul(copies * self.members as u64);
+        let batch = self.batch_size.min(n_rows.max(4)) as u64;
+        let step = Workspace::values(&sizes).saturating_mul(batch);
+        let vectors = (n_rows as u64).saturating_mul(width as u64);
+        let values = params.saturating_add(step);
+        values
+            .saturating_add(vectors.min(CACHED as u64))
+            .saturating_mul(4)
+            .max(self.space_options().memory(self.members, n_rows, d))
+    }
+
+    fn presets(&self) -> &'static [&'static str] {
+        Self::PRESETS
+    }
+
+    fn set_preset(&mut self, name: &str) -> bool {
+        let preset = Self::preset(name);
+        preset.map(|preset| *self = preset).is_ok()
+    }
+
+    fn preset_for(&self, features: &Features) -> &'static str {
+        match features {
+            Features::Columns(_) => "default",
+            Features::Vector { .. } => "embedding",
+        }
+    }
+
+    fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
+        self.decide(rows);
+        Vec::new()
+    }
+
+    fn device(&self) -> Device {
+        self.device
+    }
+
+    fn set_device(&mut self, device: Device) -> Result<(), DeviceError> {
+        self.device = device;
+        Ok(())
+    }
+
+    fn check_device_memory(&self, n_rows: usize, d: usize) -> Result<()> {
+        let sizes = self.layer_sizes(self.vector_width(d));
+        device::check_memory(self.device, &sizes, self.batch_size.min(n_rows.max(4)))
+    }
+
+    fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
+        // The only metric there was.
+        &[("metric", "euclidean")]
+    }
+
+    fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
+        Ok(fit(self, rows, session)?.boxed(|dum| dum))
+    }
+
+    fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
+        Ok(Box::new(Dum::restore(self, n_features, reader)?))
+    }
+}
