@@ -9,7 +9,7 @@ use pyo3::exceptions::{
     PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use qualm::Error;
+use qualm::{DeviceError, Error};
 use serde::Serialize;
 
 /// The exception of an error.
@@ -53,6 +53,12 @@ fn message(error: &Error) -> String {
     let mut message = match error {
         Error::SeveralVectors { at, names } => {
             format!("{at}: several list columns, {names}; give a frame with only one of them")
+        }
+        Error::Device(DeviceError::NotBuilt { device }) => {
+            format!(
+                "device = {device}: this build of the Python package has the processor only; \
+                 give device='cpu'"
+            )
         }
         _ => error.to_string(),
     };

@@ -291,6 +291,11 @@ def test_parameters_out_of_range_are_named(cls, rows):
             quick(cls, n_jobs=n_jobs).fit(rows)
 
 
+def test_a_device_that_was_not_built_in_is_refused(rows):
+    with pytest.raises(RuntimeError, match="device = cuda: .* device='cpu'"):
+        qualm.DUM(device="cuda").fit(rows)
+
+
 def test_numbers_that_json_lacks_are_named(rows):
     with pytest.raises(ValueError, match="bandwidth = nan: expected a finite number"):
         qualm.DUM(bandwidth=float("nan")).fit(rows)
