@@ -15,7 +15,7 @@ use crate::rows::Rows;
 use crate::space::Scaling;
 
 /// An arm of [`crate::Spec`]: the hyper-parameters of one detector.
-pub(crate) trait DetectorSpec {
+pub trait DetectorSpec: Debug + Send + Sync {
     /// Checks every hyper-parameter.
     ///
     /// # Errors
@@ -112,23 +112,25 @@ pub(crate) trait DetectorSpec {
 
 /// What a fit leaves; a detector's own fit may leave it with its own type.
 #[derive(Debug)]
-pub(crate) struct Outcome<D = Box<dyn Detector>> {
-    pub(crate) detector: D,
+pub struct Outcome<D = Box<dyn Detector>> {
+    /// The fitted detector.
+    pub detector: D,
     /// Scores of the fitted rows, `(n,)`, where they are not what [`Detector::score_into`]
     /// gives: to a method of neighbours, a fitted row is not its own neighbour.
-    pub(crate) scores: Option<Vec<f64>>,
+    pub scores: Option<Vec<f64>>,
     /// Training steps of each network; 0 without any.
-    pub(crate) steps: u64,
+    pub steps: u64,
     /// One for each network.
-    pub(crate) curves: Vec<Curve>,
-    pub(crate) warnings: Vec<Warning>,
+    pub curves: Vec<Curve>,
+    /// What the user should know about the fit.
+    pub warnings: Vec<Warning>,
     /// What the detector alone can tell; the scores' part is added to it.
-    pub(crate) diagnostics: Diagnostics,
+    pub diagnostics: Diagnostics,
 }
 
 impl<D> Outcome<D> {
     /// A detector that scores its fitted rows like any other.
-    pub(crate) fn new(detector: D) -> Self {
+    pub fn new(detector: D) -> Self {
         Self {
             detector,
             scores: None,
@@ -140,7 +142,7 @@ impl<D> Outcome<D> {
     }
 
     /// The same with another detector around this one.
-    pub(crate) fn boxed<E: Detector + 'static>(self, around: impl FnOnce(D) -> E) -> Outcome {
+    pub fn boxed<E: Detector + 'static>(self, around: impl FnOnce(D) -> E) -> Outcome {
         Outcome {
             detector: Box::new(around(self.detector)),
             scores: self.scores,
@@ -156,7 +158,7 @@ impl<D> Outcome<D> {
 ///
 /// Fitting makes one from a [`crate::Spec`], so a detector that has not been fitted
 /// cannot be asked anything.
-pub(crate) trait Detector: Debug + Send + Sync {
+pub trait Detector: Debug + Send + Sync {
     /// Width of the rows it scores.
     fn n_features(&self) -> usize;
 
@@ -236,7 +238,7 @@ pub(crate) fn require_more_rows(key: &'static str, value: usize, n_rows: usize) 
         return Ok(());
     }
     Err(Error::KeyForRows {
-        key,
+        key: key.to_owned(),
         value,
         most: n_rows.saturating_sub(1),
         n_rows,

@@ -47,6 +47,8 @@ impl Purpose {
     pub const DIAGNOSTICS: Self = Self(14);
     /// Which half a row belongs to.
     pub const HALVES: Self = Self(15);
+    /// Rows of the contract checks.
+    pub const CONTRACT: Self = Self(16);
 
     /// A purpose of another crate: its block, from 1, and a number within the block.
     ///

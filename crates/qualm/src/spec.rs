@@ -80,7 +80,8 @@ macro_rules! detectors {
             }
 
             /// The hyper-parameters of the detector.
-            pub(crate) fn hyper_parameters(&self) -> &dyn DetectorSpec {
+            #[must_use]
+            pub fn hyper_parameters(&self) -> &dyn DetectorSpec {
                 match self {
                     $(Self::$variant(spec) => spec,)+
                 }

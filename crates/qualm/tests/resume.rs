@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
+#[path = "../examples/learner.rs"]
+#[allow(unreachable_pub, reason = "an example")]
+mod learner;
 
 use std::path::Path;
 
@@ -273,4 +276,10 @@ fn an_error_in_keeping_a_checkpoint_stops_the_fit_with_that_error() {
         );
         assert_eq!(progress.steps, 5);
     }
+}
+
+/// The loop trains a network of one's own, and resumes it to the bit.
+#[test]
+fn a_learner_of_ones_own_goes_on() {
+    learner::main().unwrap();
 }

@@ -202,12 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn as_many_neighbours_as_rows_are_refused() {
-        let error = fit("largest", 3, &[0.0, 1.0, 5.0]).unwrap_err();
-        let message = error.to_string();
-        for part in ["n_neighbors = 3", "at most 2", "3 rows"] {
-            assert!(message.contains(part), "{message}");
-        }
-        assert!(fit("largest", 2, &[0.0, 1.0, 5.0]).is_ok());
+    fn as_many_neighbours_as_rows_are_lowered_with_a_warning() {
+        let fitted = fit("largest", 3, &[0.0, 1.0, 5.0]).unwrap();
+        let warning = fitted.provenance().warnings[0].to_string();
+        assert_eq!(
+            warning,
+            "n_neighbors = 3 is not smaller than the 3 rows: 2 is used"
+        );
+        let two = fit("largest", 2, &[0.0, 1.0, 5.0]).unwrap();
+        assert_eq!(two.provenance().warnings, []);
+        assert_eq!(fitted.fitted_scores(), two.fitted_scores());
     }
 }

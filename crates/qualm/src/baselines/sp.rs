@@ -144,14 +144,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_sample_of_all_rows_is_refused() {
+    fn a_sample_of_all_rows_is_lowered_with_a_warning() {
         let rows = Matrix::new((0..40).map(|i| i as f32).collect(), 2).unwrap();
         let spec = Spec::preset("sp", "default").unwrap();
-        let message = spec.fit(rows.rows(), 0, &mut ()).unwrap_err().to_string();
+        let fitted = spec.fit(rows.rows(), 0, &mut ()).unwrap();
         assert_eq!(
-            message,
-            "subset_size = 20: expected at most 19 with 20 rows; lower it or fit more rows"
+            fitted.provenance().warnings[0].to_string(),
+            "subset_size = 20 is not smaller than the 20 rows: 10 is used"
         );
+        assert_eq!(fitted.spec().keys()["subset_size"], 10);
     }
 
     /// A sampled row is at distance 0 of itself; any other is as far as its nearest.

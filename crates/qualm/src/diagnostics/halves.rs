@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 
 use super::ranks::{sample, spearman};
 use crate::error::{Error, Result};
+use crate::fit::Warning;
 use crate::fit::progress::{Progress, Signal, Step, Work};
 use crate::rng::{Purpose, stream};
 use crate::rows::{Matrix, Rows};
@@ -80,6 +81,26 @@ impl Spec {
         Ok(spearman(&first, &second))
     }
 
+    /// Refuses rows so few that a fit to them would lower what all rows allow.
+    fn check_not_lowered(&self, rows: Rows<'_>) -> Result<()> {
+        let lowered = self.clone().adapt(rows).into_iter();
+        let refused = lowered.filter_map(|warning| match warning {
+            Warning::Lowered {
+                key,
+                asked,
+                used,
+                n_rows,
+            } => Some(Error::KeyForRows {
+                key,
+                value: asked,
+                most: used,
+                n_rows,
+            }),
+            _ => None,
+        });
+        refused.map(Err).next().unwrap_or(Ok(()))
+    }
+
     /// Scores of the rows `picked` by a model of the rows `half`, both ascending.
     fn half_scores(
         &self,
@@ -90,7 +111,9 @@ impl Spec {
         listener: &mut Listener<'_>,
     ) -> Result<Vec<f64>> {
         self.check_memory(half.len(), rows.n_cols())?;
-        let fitted = self.fit(gather(rows, half)?.rows(), seed, listener);
+        let half_rows = gather(rows, half)?;
+        self.check_not_lowered(half_rows.rows())?;
+        let fitted = self.fit(half_rows.rows(), seed, listener);
         let fitted = fitted.map_err(|error| listener.name(error))?;
         let place = |row: &usize| half.binary_search(row).ok();
         let (own, others): (Vec<usize>, Vec<usize>) =
@@ -258,7 +281,9 @@ mod tests {
         let rows = spiral(10);
         let spec = Spec::preset("knn", "default").unwrap();
         let error = spec.half_agreement(rows.rows(), 0, &mut ()).unwrap_err();
-        let expected = spec.fit(spiral(5).rows(), 0, &mut ()).unwrap_err();
-        assert_eq!(error.to_string(), expected.to_string());
+        assert_eq!(
+            error.to_string(),
+            "n_neighbors = 5: expected at most 4 with 5 rows; lower it or fit more rows"
+        );
     }
 }

@@ -95,7 +95,7 @@ pub enum Error {
         "{key} = {value}: expected at most {most} with {n_rows} rows; lower it or fit more rows"
     )]
     KeyForRows {
-        key: &'static str,
+        key: String,
         value: usize,
         most: usize,
         n_rows: usize,

@@ -3,13 +3,18 @@
 //! One table, [`cases`], drives every test. A new detector is a new row of it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod broken;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../examples/detector.rs"]
+#[allow(unreachable_pub, reason = "an example")]
+mod dummy;
 
 use cases::{Case, Planted, Seed, cases};
 use common::{bits, blob, blob_matrix, contents, keys, normals, rank_correlation, small};
 use qualm::calibrate::ThresholdRule;
+use qualm::contract::check_detector;
 use qualm::{Error, Fitted, ReferenceRows};
 use qualm::{Matrix, Rows};
 use serde_json::json;
@@ -102,12 +107,28 @@ fn assert_batch_is_row_by_row(name: &str, fitted: &Fitted) {
     }
 }
 
+/// What the public battery promises of any detector.
 #[test]
-fn a_batch_is_scored_row_by_row_to_the_bit() {
+fn every_detector_keeps_the_contract() {
     for case in cases() {
-        let fitted = fit(&case, blob_matrix(1, N, D).rows(), 0);
-        assert_batch_is_row_by_row(case.name, &fitted);
+        let kept = check_detector(case.spec.hyper_parameters());
+        assert_eq!(kept, Ok(()), "{}", case.name);
     }
+}
+
+#[test]
+fn a_detector_of_ones_own_keeps_it_too() {
+    dummy::main().unwrap();
+}
+
+/// One that does not: its scores depend on the rows beside them, and it saves nothing.
+#[test]
+fn a_broken_detector_is_told_what_is_broken() {
+    let broken = check_detector(&broken::RankSpec).unwrap_err();
+    for promise in ["the rows beside it", "saved and read back", "lacks tensors"] {
+        assert!(broken.contains(promise), "{broken}");
+    }
+    assert!(!broken.contains("threads"), "{broken}");
 }
 
 /// The same at the widths of the default, where the matrix products block differently.
@@ -253,25 +274,6 @@ fn an_explanation_shares_out_the_score_and_names_the_odd_column() {
         if let Planted::Column { .. } = case.planted {
             assert_eq!(all[OUTLIER][0].feature, ODD, "{}", case.name);
         }
-    }
-}
-
-#[test]
-fn constant_columns_and_duplicate_rows_survive() {
-    let mut data = blob(1, N, D);
-    for row in data.chunks_exact_mut(D) {
-        row[1] = 0.1;
-        row[4] = 0.0;
-    }
-    let (first, rest) = data.split_at_mut(100 * D);
-    rest[..100 * D].copy_from_slice(first);
-    let rows = Matrix::new(data, D).unwrap();
-    for case in cases() {
-        let fitted = fit(&case, rows.rows(), 0);
-        let scores = fitted.score(rows.rows()).unwrap();
-        assert!(scores.iter().all(|s| s.is_finite()), "{}", case.name);
-        let (first, rest) = scores.split_at(100);
-        assert_eq!(bits(first), bits(&rest[..100]), "{}", case.name);
     }
 }
 
