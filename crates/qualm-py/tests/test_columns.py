@@ -105,11 +105,12 @@ def test_the_same_vectors_from_pandas_polars_and_arrow(vectors, rows):
 
 def test_the_same_model_from_files(table, vectors, tmp_path, command_line):
     parquet.write_table(table, tmp_path / "table.parquet")
-    # Text has no structs, no bytes and no nulls, but columns that say so.
+    # As text, structs and bytes are words; empty fields would be missing numbers.
+    table = table.drop_columns("none")
     table.to_pandas().to_csv(tmp_path / "table.csv", index=False)
     parquet.write_table(vectors, tmp_path / "vectors.parquet")
     for name, frame in (
-        ("table.parquet", table.to_pandas()),
+        ("table.parquet", parquet.read_table(tmp_path / "table.parquet").to_pandas()),
         ("table.csv", table),
         ("vectors.parquet", vectors.to_pandas()),
     ):

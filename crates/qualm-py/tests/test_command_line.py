@@ -57,7 +57,7 @@ def test_the_kind_of_input_chooses_the_same_preset(
     table = polars.DataFrame(rows, schema=list("abcde"))
     np.save(tmp_path / "rows.npy", rows)
     table.write_parquet(tmp_path / "rows.parquet")
-    detector = qualm.DUM(min_steps=50, epochs=1)
+    detector = qualm.DUM(min_steps=50, epochs=1, batch_size=100)
     fit = ["fit", tmp_path / name, "-o", tmp_path / "theirs.qualm", "--contamination", 0.1]
     run(command_line, *fit, *settings(detector))
     detector.fit(rows if name == "rows.npy" else table)

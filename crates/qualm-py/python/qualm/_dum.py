@@ -107,12 +107,12 @@ class DUM(Detector):
     --------
     >>> import numpy as np
     >>> from qualm import DUM
-    >>> rows = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
-    >>> rows[7] += 6
-    >>> model = DUM().fit(rows)
+    >>> vectors = np.random.default_rng(0).normal(loc=3, size=(500, 32)).astype(np.float32)
+    >>> vectors[7] *= -1
+    >>> model = DUM().fit(vectors)
     >>> int(model.decision_scores_.argmax())
     7
-    >>> bool(model.set_threshold(fpr=0.01).predict(rows).sum() <= 5)
+    >>> bool(model.set_threshold(fpr=0.01).predict(vectors).sum() <= 5)
     True
     """
 
