@@ -1,10 +1,7 @@
 //! A fitted model: the detector, what it was fitted on, and what its scores mean.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file::AtomicFile;
 use crate::calibrate::{Calibration, ThresholdRule};
 use crate::detector::{Detector, LogVariances};
 use crate::device::Device;
@@ -20,7 +17,6 @@ use crate::fit::warning::Warning;
 use crate::memory;
 use crate::rows::Rows;
 use crate::spec::Spec;
-use crate::{container, model_file};
 
 /// Rows whose medians are kept as typical values.
 const MEDIAN_SAMPLE: usize = 10_000;
@@ -402,47 +398,6 @@ impl Fitted {
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
-    }
-
-    /// Writes the model file; the file is whole or not there at all.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.write_to(AtomicFile::create(path.as_ref())?)
-    }
-
-    /// Writes the model into a file that was opened earlier, before the work.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write_to(&self, file: AtomicFile) -> Result<()> {
-        container::write(&self.to_bytes()?, file)
-    }
-
-    /// The bytes of the model file.
-    ///
-    /// # Errors
-    /// When the model cannot be serialised.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        model_file::to_bytes(self)
-    }
-
-    /// Reads a model file. Scores are the same, bit for bit, as before saving.
-    ///
-    /// # Errors
-    /// When the file is missing, damaged, of a later version or no model. No bytes make it
-    /// panic, run code, or allocate more than the file's own size.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        model_file::load(path.as_ref())
-    }
-
-    /// Reads a model from bytes in memory.
-    ///
-    /// # Errors
-    /// As [`Fitted::load`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        model_file::from_bytes(bytes)
     }
 }
 

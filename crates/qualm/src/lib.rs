@@ -85,10 +85,7 @@ mod spec;
 pub mod stats;
 
 pub use atomic_file::AtomicFile;
-pub use baselines::{
-    AbodMethod, AbodSpec, AeSpec, EeSpec, Gamma, IforestSpec, KnnMethod, KnnSpec, LesinnSpec,
-    LofSpec, OcsvmSpec, RepenSpec, SpSpec,
-};
+pub use baselines::*;
 pub use detector::LogVariances;
 pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;

@@ -16,8 +16,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::atomic_file::AtomicFile;
 use crate::calibrate::{Calibration, ThresholdRule};
-use crate::container::{Reader, Writer};
+use crate::container::{self, Reader, Writer};
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::fitted::{ColumnRoles, Fitted, Provenance};
@@ -52,34 +53,66 @@ fn written_spec<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resu
     Spec::deserialize(Value::Object(keys)).map_err(D::Error::custom)
 }
 
-pub(crate) fn to_bytes(fitted: &Fitted) -> Result<Vec<u8>> {
-    let mut writer = Writer::default();
-    writer.f64("calibration.scores", fitted.calibration.scores());
-    writer.f32(
-        "typical",
-        &[fitted.feature_medians.len()],
-        &fitted.feature_medians,
-    );
-    fitted.detector.save(&mut writer);
-    writer.into_bytes(&Header {
-        format: FORMAT.to_owned(),
-        format_version: VERSION,
-        spec: fitted.spec.clone(),
-        features: fitted.features.clone(),
-        roles: fitted.roles.clone(),
-        threshold: fitted.rule,
-        provenance: fitted.provenance.clone(),
-    })
+impl Fitted {
+    /// Writes the model file; the file is whole or not there at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write_to(AtomicFile::create(path.as_ref())?)
+    }
+
+    /// Writes the model into a file that was opened earlier, before the work.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_to(&self, file: AtomicFile) -> Result<()> {
+        container::write(&self.to_bytes()?, file)
+    }
+
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// When the model cannot be serialised.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut writer = Writer::default();
+        writer.f64("calibration.scores", self.calibration.scores());
+        writer.f32(
+            "typical",
+            &[self.feature_medians.len()],
+            &self.feature_medians,
+        );
+        self.detector.save(&mut writer);
+        writer.into_bytes(&Header {
+            format: FORMAT.to_owned(),
+            format_version: VERSION,
+            spec: self.spec.clone(),
+            features: self.features.clone(),
+            roles: self.roles.clone(),
+            threshold: self.rule,
+            provenance: self.provenance.clone(),
+        })
+    }
+
+    /// Reads a model file. Scores are the same, bit for bit, as before saving.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged, of a later version or no model. No bytes make it
+    /// panic, run code, or allocate more than the file's own size.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        decode(Reader::open(path.as_ref())?)
+    }
+
+    /// Reads a model from bytes in memory.
+    ///
+    /// # Errors
+    /// As [`Fitted::load`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        decode(Reader::from_bytes(Path::new("model bytes"), bytes)?)
+    }
 }
 
-pub(crate) fn load(path: &Path) -> Result<Fitted> {
-    decode(Reader::open(path)?)
-}
-
-pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Fitted> {
-    decode(Reader::from_bytes(Path::new("model bytes"), bytes)?)
-}
-
+/// Reads the parts of a model file.
 fn decode(mut reader: Reader) -> Result<Fitted> {
     reader.check_format(FORMAT, VERSION)?;
     let header: Header = reader.json()?;

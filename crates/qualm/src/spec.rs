@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::baselines::{
-    AbodSpec, AeSpec, EeSpec, IforestSpec, KnnSpec, LesinnSpec, LofSpec, OcsvmSpec, RepenSpec,
-    SpSpec,
-};
+use crate::baselines;
 use crate::detector::DetectorSpec;
 use crate::device::{Device, DeviceError};
 use crate::dum::DumSpec;
@@ -98,16 +95,16 @@ macro_rules! detectors {
 
 detectors! {
     "dum" Dum(DumSpec) "Deep Uncertainty Model: variance of a learned embedding",
-    "iforest" Iforest(IforestSpec) "isolation forest: how few splits set a row apart",
-    "lof" Lof(LofSpec) "local outlier factor: density beside that of the neighbours",
-    "ocsvm" Ocsvm(OcsvmSpec) "one-class support vector machine, RBF kernel",
-    "sp" Sp(SpSpec) "distance to the nearest of a few sampled rows",
-    "ee" Ee(EeSpec) "elliptic envelope: robust Mahalanobis distance (FastMCD)",
-    "knn" Knn(KnnSpec) "distance to the k nearest neighbours",
-    "abod" Abod(AbodSpec) "spread of the angles to the neighbours",
-    "ae" Ae(AeSpec) "autoencoder: reconstruction error",
-    "lesinn" Lesinn(LesinnSpec) "mean distance to the nearest rows of many subsamples",
-    "repen" Repen(RepenSpec) "distances in a learned space, ranked by triplets",
+    "iforest" Iforest(baselines::IforestSpec) "isolation forest: how few splits set a row apart",
+    "lof" Lof(baselines::LofSpec) "local outlier factor: density beside that of the neighbours",
+    "ocsvm" Ocsvm(baselines::OcsvmSpec) "one-class support vector machine, RBF kernel",
+    "sp" Sp(baselines::SpSpec) "distance to the nearest of a few sampled rows",
+    "ee" Ee(baselines::EeSpec) "elliptic envelope: robust Mahalanobis distance (FastMCD)",
+    "knn" Knn(baselines::KnnSpec) "distance to the k nearest neighbours",
+    "abod" Abod(baselines::AbodSpec) "spread of the angles to the neighbours",
+    "ae" Ae(baselines::AeSpec) "autoencoder: reconstruction error",
+    "lesinn" Lesinn(baselines::LesinnSpec) "mean distance to the nearest rows of many subsamples",
+    "repen" Repen(baselines::RepenSpec) "distances in a learned space, ranked by triplets",
 }
 
 impl Default for Spec {

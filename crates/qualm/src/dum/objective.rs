@@ -21,7 +21,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::nn::{exp_of_negative, vectorised};
+use crate::nn::{exp_of_negative, flush, vectorised};
 
 /// Weights and gradients below this are zero: they move nothing, and products with numbers
 /// near the smallest float32 are a hundred times slower than others on most processors.
@@ -310,13 +310,6 @@ fn join(values: usize, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     } else {
         rayon::join(a, b);
     }
-}
-
-/// Zero for what is smaller than the floor.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn flush(x: f32, floor: f32) -> f32 {
-    if x.abs() < floor { 0.0 } else { x }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Adam (Kingma & Ba, 2014, Algorithm 1), fused into one pass over memory.
 
-use super::simd::vectorised;
+use super::simd::{flush, vectorised};
 
 /// Below these, the running means and a gradient that is squared count as zero. Against
 /// epsilon (1e-8) they move nothing, and arithmetic near the smallest float32 (1e-38) is a
@@ -87,13 +87,6 @@ impl AdamStep {
             },
         );
     }
-}
-
-/// Zero for what is smaller than the floor.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn flush(x: f32, floor: f32) -> f32 {
-    if x.abs() < floor { 0.0 } else { x }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The way back: gradients and Adam in one sweep over the weights.
+//! The backward pass: gradients and Adam in one sweep over the weights.
 //!
 //! With `D_l` the gradient of the loss by layer l before its rectifier, `(n, out)`,
 //!
@@ -29,77 +29,11 @@ use super::mlp::{Layer, Mlp};
 use super::share::{VALUE, n_shares, share};
 use super::simd::{sum, vectorised};
 use super::transpose::{mask, transpose};
-
-/// Everything a training step writes besides the parameters and Adam's memory, allocated
-/// once for a fixed number of rows.
-#[derive(Debug)]
-pub(crate) struct Workspace {
-    n_rows: usize,
-    pub(super) layers: Vec<LayerWork>,
-    /// The gradient of a block of weights, one buffer for each thread.
-    tiles: Vec<Mutex<Vec<f32>>>,
-}
-
-/// What a step leaves at one layer.
-#[derive(Debug)]
-pub(super) struct LayerWork {
-    /// Output, `(n, out)`.
-    pub(super) activations: Vec<f32>,
-    /// Gradient of the loss by the output before the rectifier, `(n, out)`.
-    deltas: Vec<f32>,
-    /// The same, feature after feature: `(out, n)`.
-    columns: Vec<f32>,
-    /// Gradient of the loss by the bias, `(out,)`.
-    bias: Vec<f32>,
-}
-
-/// The last layer's output and the place for the gradient of the loss by it.
-#[derive(Debug)]
-pub(crate) struct Output<'w> {
-    /// `(n, out)`.
-    pub(crate) activations: &'w mut [f32],
-    /// `(n, out)`.
-    pub(crate) deltas: &'w mut [f32],
-}
-
-impl Workspace {
-    /// Buffers for `n_rows` rows through a network of these sizes.
-    pub(crate) fn new(sizes: &[usize], n_rows: usize) -> Self {
-        let layer = |&out: &usize| LayerWork {
-            activations: vec![0.0; n_rows * out],
-            deltas: vec![0.0; n_rows * out],
-            columns: vec![0.0; n_rows * out],
-            bias: vec![0.0; out],
-        };
-        Self {
-            n_rows,
-            layers: sizes.iter().skip(1).map(layer).collect(),
-            tiles: (0..rayon::current_num_threads())
-                .map(|_| Mutex::default())
-                .collect(),
-        }
-    }
-
-    /// Values that the buffers of these layers hold for each row.
-    pub(crate) fn values(sizes: &[usize]) -> u64 {
-        3 * sizes.iter().skip(1).map(|&out| out as u64).sum::<u64>()
-    }
-
-    /// The output of [`Mlp::forward`], and the gradient that [`Mlp::learn`] starts from.
-    pub(crate) fn output(&mut self) -> Output<'_> {
-        let (activations, deltas) = self.layers.last_mut().map_or_else(Default::default, |l| {
-            (l.activations.as_mut_slice(), l.deltas.as_mut_slice())
-        });
-        Output {
-            activations,
-            deltas,
-        }
-    }
-}
+use super::workspace::Workspace;
 
 impl Mlp {
     /// One step of Adam against the gradient of a loss, from its gradient by the output:
-    /// [`Output::deltas`], which the caller has filled.
+    /// [`super::workspace::Output::deltas`], which the caller has filled.
     ///
     /// # Shapes
     /// `x`: `(n, sizes[0])`, the batch given to [`Mlp::forward`]. The gradient by `x` is

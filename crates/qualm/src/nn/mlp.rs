@@ -10,10 +10,10 @@ use rand::Rng;
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::backward::Workspace;
 use super::matmul::{Mat, Threads, matmul};
 use super::share::{VALUE, n_column_shares, n_shares, share};
 use super::simd::vectorised;
+use super::workspace::Workspace;
 
 /// Weights of a layer that every core can keep in its own cache.
 const CACHED_WEIGHTS: usize = 1 << 20;

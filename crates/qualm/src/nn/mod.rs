@@ -23,6 +23,7 @@ mod share;
 mod simd;
 mod training_state;
 mod transpose;
+mod workspace;
 
 pub(crate) use adam::Adam;
 #[cfg(feature = "device")]
@@ -30,8 +31,8 @@ pub(crate) use adam::AdamState;
 #[cfg(feature = "device")]
 pub(crate) use adam::AdamStep;
 pub(crate) use attend::keep_pool_awake;
-pub(crate) use backward::Workspace;
 pub(crate) use matmul::{Mat, Threads, matmul};
 pub(crate) use mlp::{Mlp, Scratch};
-pub(crate) use simd::{exp_of_negative, sin_cos, tanh, vectorised};
+pub(crate) use simd::{exp_of_negative, flush, sin_cos, tanh, vectorised};
 pub(crate) use training_state::TrainingState;
+pub(crate) use workspace::Workspace;

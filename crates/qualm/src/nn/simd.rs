@@ -113,6 +113,13 @@ pub(super) fn sum(a: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + tail.iter().sum::<f32>()
 }
 
+/// Zero for what is smaller than the floor.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(crate) fn flush(x: f32, floor: f32) -> f32 {
+    if x.abs() < floor { 0.0 } else { x }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
