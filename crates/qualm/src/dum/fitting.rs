@@ -142,3 +142,42 @@ impl DetectorSpec for DumSpec {
         Ok(Box::new(Dum::restore(self, n_features, reader)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::Identity;
+    use crate::rows::Matrix;
+
+    #[test]
+    fn members_score_the_fitted_rows_once() {
+        let data = (0..600).map(|i| ((i * 7919) % 101) as f32).collect();
+        let rows = Matrix::new(data, 3).unwrap();
+        for members in [1, 2, 3] {
+            let spec = DumSpec {
+                hidden: 8,
+                min_steps: 20,
+                max_steps: 20,
+                members,
+                ..DumSpec::default()
+            };
+            let identity = Identity {
+                spec: serde_json::Value::Null,
+                seed: 0,
+                input_digest: String::new(),
+                n_features: 3,
+            };
+            let mut nobody = ();
+            let mut session = Session::new(identity, None, &mut nobody).unwrap();
+            let outcome = fit(&spec, rows.rows(), &mut session).unwrap();
+            let mut again = vec![0.0; 200];
+            outcome
+                .detector
+                .score_into(rows.rows(), &mut again)
+                .unwrap();
+            // A single member is not put on a scale, so its rows are not scored yet.
+            let once = outcome.scores.map(|scores| scores == again);
+            assert_eq!(once, (members > 1).then_some(true), "{members}");
+        }
+    }
+}
