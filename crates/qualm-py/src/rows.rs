@@ -226,17 +226,16 @@ fn column(
     let Some(numbers) = numbers else {
         return Ok(Arc::new(NullArray::new(n_rows)));
     };
-    let values: ArrayRef = match numbers.extract::<PyReadonlyArray1<'_, f32>>() {
-        Ok(values) => Arc::new(Float32Array::from(values.as_array().to_vec())),
-        Err(_) => {
-            let values = numbers.extract::<PyReadonlyArray1<'_, f64>>()?;
-            Arc::new(Float64Array::from(values.as_array().to_vec()))
-        }
+    let values: ArrayRef = if let Ok(values) = numbers.extract::<PyReadonlyArray1<'_, f32>>() {
+        Arc::new(Float32Array::from(values.as_array().to_vec()))
+    } else {
+        let values = numbers.extract::<PyReadonlyArray1<'_, f64>>()?;
+        Arc::new(Float64Array::from(values.as_array().to_vec()))
     };
     let Some(lengths) = lengths else {
         return Ok(values);
     };
-    let there = NullBuffer::from_iter(lengths.iter().map(Option::is_some));
+    let there: NullBuffer = lengths.iter().map(Option::is_some).collect();
     let offsets = OffsetBuffer::from_lengths(lengths.into_iter().map(Option::unwrap_or_default));
     let item = Arc::new(Field::new("item", values.data_type().clone(), true));
     let list = LargeListArray::try_new(item, offsets, values, Some(there)).map_err(refused)?;
