@@ -131,7 +131,14 @@ def choices(rows):
 def write():
     """Rewrites the tables of RESULTS.md."""
     rows = load()
-    notes = {f"{r['machine']}; {r['versions']}. Matrix kernels: {r['kernels']}" for r in rows}
-    text = "".join(f"{note}.\n\n" for note in sorted(notes))
+    # The peers of a pair decide which libraries it needs: each machine is named once, with all.
+    versions = {}
+    for row in rows:
+        found = versions.setdefault((row["machine"], row["kernels"]), {})
+        found.update(dict.fromkeys(row["versions"].split(", ")))
+    text = "".join(
+        f"{machine}; {', '.join(names)}. Matrix kernels: {kernels}.\n\n"
+        for (machine, kernels), names in sorted(versions.items())
+    )
     text += tables(rows) + choices(rows)
     between_marks(HERE / "RESULTS.md", text.rstrip("\n") + "\n")

@@ -52,6 +52,7 @@
     )
 )]
 
+mod aliases;
 mod atomic_file;
 mod baselines;
 pub mod calibrate;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::aliases::canonical_keys;
 use crate::baselines;
 use crate::detector::DetectorSpec;
 use crate::device::{Device, DeviceError};
@@ -231,6 +232,7 @@ impl Spec {
             detector: self.detector().to_owned(),
             source,
         };
+        let keys = canonical_keys(keys).map_err(invalid)?;
         let mut all = self.keys();
         // One at a time first: the parser does not say which key it disliked.
         for (key, value) in keys.iter().filter(|(key, _)| all.contains_key(*key)) {

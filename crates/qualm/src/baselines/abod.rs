@@ -1,9 +1,9 @@
 //! Angle-based outlier detection (H.-P. Kriegel, M. Schubert and A. Zimek, *Angle-based
 //! outlier detection in high-dimensional data*, KDD 2008).
 //!
-//! From inside a cluster the other rows are seen in all directions, from outside in one. The
-//! score of a row p is minus the variance, over pairs of other rows a and b, of their angle
-//! as seen from p, weighted by their nearness:
+//! The directions from a row inside a cluster to the other rows vary widely; from a row outside
+//! they are alike. The score of a row p is minus the variance, over pairs of other rows a and b,
+//! of the angle between a - p and b - p, weighted by nearness:
 //!
 //! ```text
 //! t(a, b) = <a - p, b - p> / (|a - p|^2 |b - p|^2)
@@ -16,12 +16,11 @@
 //! The variant is `PyOD`'s. Every pair counts alike, where the paper's ABOF also weights each
 //! term of the mean and of the variance by `1 / (|a - p| |b - p|)`. Rows that equal p form no
 //! angle and are left out. As in `PyOD`, a fitted row counts as one of its own k neighbours,
-//! so that k - 1 others are left; it makes no difference here whether a row is scored as a
-//! fitted one or as a new one that equals it. Where `PyOD` also lets further copies of p use
-//! up the k places, they do not here: a row with k copies would otherwise have no angle at
-//! all, and a dense place the score of the strangest.
+//! so that k - 1 others are left; a new row that equals a fitted one gets the same score.
+//! Unlike in `PyOD`, further copies of p do not count among the k: a row with k copies would
+//! otherwise have no angle at all, and the highest possible score.
 //!
-//! Default: k = 10, the number of the comparison that this library repeats; `PyOD` has 5.
+//! Default: k = 10, as in the paper's Table 2; `PyOD` has 5.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -37,7 +36,7 @@ use crate::nn::vectorised;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
-/// Fitted rows of the exact method at the most: two minutes of two cores at 100 columns.
+/// Fitted rows of the exact method, at most: two minutes on two cores at 100 columns.
 const MOST_EXACT: usize = 2000;
 
 /// Rows that the exact method scores between two reports of progress.
@@ -47,8 +46,9 @@ const STRETCH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AbodSpec {
-    /// Neighbours whose pairs are taken, at least 4 and fewer than there are fitted rows. A
-    /// fitted row counts as one of its own. Without meaning to the exact method.
+    /// Neighbours whose pairs are taken: at least 4, and fewer than the fitted rows. A fitted row
+    /// counts as one of its own. The exact method does not use it.
+    #[serde(alias = "n_neighbours")]
     pub n_neighbors: usize,
     /// Which pairs of rows are taken.
     pub method: AbodMethod,
@@ -88,29 +88,26 @@ struct Abod {
 }
 
 impl Abod {
-    /// The score of a row by its nearest.
+    /// The score of a row from its neighbours.
     fn by_nearest(&self, row: &[f32], nearest: &[Neighbour]) -> f64 {
         let others = nearest.iter().map(|n| (self.rows.row(n.row), n.weight));
         minus_variance(row, others)
     }
 
-    /// The score of a row by all fitted rows.
+    /// The score of a row from all fitted rows.
     fn by_all(&self, row: &[f32]) -> f64 {
         let others = (0..self.rows.n_distinct() as u32)
             .map(|number| (self.rows.row(number), self.rows.count(number)));
         minus_variance(row, others)
     }
 
-    /// Scores of the distinct rows.
-    fn own_scores(&self, session: &mut Session<'_>) -> Result<Vec<f64>> {
+    /// Scores of the distinct fitted rows.
+    fn fitted_scores(&self, session: &mut Session<'_>) -> Result<Vec<f64>> {
         if self.method == AbodMethod::Fast {
             let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
-            return self.rows.among_themselves(
-                self.k,
-                SelfMatch::DropAll,
-                &mut session.meter(),
-                score,
-            );
+            return self
+                .rows
+                .for_fitted(self.k, SelfMatch::DropAll, &mut session.meter(), score);
         }
         let numbers: Vec<u32> = (0..self.rows.n_distinct() as u32).collect();
         let mut scores = Vec::with_capacity(numbers.len());
@@ -125,16 +122,14 @@ impl Abod {
     }
 }
 
-/// Minus the variance of the weighted angles between other rows, seen from `row`. Each other
-/// row comes with the number of its copies; those that equal `row` are left out. Without two
-/// different pairs there is no variance: 0.
+/// Minus the variance of the weighted angles at `row` between pairs of other rows, each with the
+/// number of its copies. Rows that equal `row` are left out. With fewer than two pairs it is 0.
 ///
 /// # Shapes
 /// `row` and the others: `(d,)`.
 fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)>) -> f64 {
-    // Each difference divided by its squared length, so that t is a plain product. Finite
-    // whatever the rows: float32 differences are at least 1e-45 and float64 has room for
-    // the fourth power of that.
+    // Each difference divided by its squared length, so that t is a plain product. It is always
+    // finite: float32 differences are at least 1e-45, the fourth power of which is a float64.
     let mut sides: Vec<f64> = Vec::new();
     let mut weights: Vec<f64> = Vec::new();
     for (other, weight) in others {
@@ -158,7 +153,7 @@ fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)
     )
 }
 
-/// The variance of the products of all pairs of sides, each as often as its copies pair up.
+/// The variance of the products of all pairs of sides, weighted by the pairs of copies.
 ///
 /// # Shapes
 /// `sides`: `(m, d)`; `weights`: `(m,)`.
@@ -167,7 +162,7 @@ fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)
 fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
     let n: f64 = weights.iter().sum();
     let n_pairs = n * (n - 1.0) / 2.0;
-    // The mean in closed form: the square of the sum, less what is no pair.
+    // The mean in closed form: the square of the sum, less the terms that are no pairs.
     let mut total = vec![0.0; d];
     let mut squares = 0.0;
     for (side, weight) in sides.chunks_exact(d).zip(weights) {
@@ -177,7 +172,7 @@ fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
         }
     }
     let mean = (dot(&total, &total) - squares) / 2.0 / n_pairs;
-    // And the variance about it; its second part is what the mean above missed by rounding.
+    // And the variance about it; the second term corrects the rounding of the mean above.
     let [mut first, mut second] = [0.0; 2];
     let mut add = |product: f64, times: f64| {
         let off = product - mean;
@@ -246,15 +241,15 @@ impl DetectorSpec for AbodSpec {
                     require("method", "exact", rows.n_rows() <= MOST_EXACT, expected)?;
                 }
             }
-            let (rows, of) = Neighbours::fit(rows);
+            let (rows, numbers) = Neighbours::fit(rows);
             let abod = Abod {
                 rows,
                 k: self.n_neighbors,
                 method: self.method,
             };
-            let scores = abod.own_scores(session)?;
+            let scores = abod.fitted_scores(session)?;
             Ok(Outcome {
-                scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
+                scores: Some(numbers.iter().map(|i| scores[*i as usize]).collect()),
                 ..Outcome::new(abod)
             })
         })
@@ -284,7 +279,7 @@ impl Detector for Abod {
         match self.method {
             AbodMethod::Fast => {
                 let score = |row: &[f32], nearest: Vec<Neighbour>| self.by_nearest(row, &nearest);
-                out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::DropAll, score));
+                out.copy_from_slice(&self.rows.for_rows(rows, self.k, SelfMatch::DropAll, score));
             }
             AbodMethod::Exact => {
                 let rows = rows.as_slice().par_chunks_exact(rows.n_cols());

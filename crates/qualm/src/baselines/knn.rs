@@ -32,15 +32,16 @@ use crate::space::Scaling;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KnnSpec {
-    /// Neighbours of a row, at least 1 and fewer than there are fitted rows.
+    /// Neighbours of a row: at least 1, and fewer than the fitted rows.
+    #[serde(alias = "n_neighbours")]
     pub n_neighbors: usize,
-    /// What is made of their distances.
+    /// How their distances make a score.
     pub method: KnnMethod,
     /// How rows are scaled first.
     pub space: Scaling,
 }
 
-/// What [`KnnSpec`] makes of the distances to the neighbours.
+/// How [`KnnSpec`] makes a score from the distances to the neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KnnMethod {
@@ -64,7 +65,7 @@ impl Default for KnnSpec {
 
 impl KnnMethod {
     /// The score from the k nearest, by distance.
-    fn of(self, nearest: &[Neighbour]) -> f64 {
+    fn score(self, nearest: &[Neighbour]) -> f64 {
         let k: u64 = nearest.iter().map(|n| u64::from(n.weight)).sum();
         let kth = |k: u64| {
             let mut passed = 0;
@@ -80,7 +81,7 @@ impl KnnMethod {
                 let terms = nearest.iter().map(|n| n.distance * f64::from(n.weight));
                 terms.sum::<f64>() / k as f64
             }
-            // The mean of the two in the middle, where there is no middle one.
+            // The mean of the two middle ones where k is even.
             Self::Median => f64::midpoint(kth(k.div_ceil(2)), kth(k / 2 + 1)),
         }
     }
@@ -119,21 +120,18 @@ impl DetectorSpec for KnnSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
-            let (rows, of) = Neighbours::fit(rows);
+            let (rows, numbers) = Neighbours::fit(rows);
             let knn = Knn {
                 rows,
                 k: self.n_neighbors,
                 method: self.method,
             };
-            let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.of(&nearest);
-            let scores = knn.rows.among_themselves(
-                knn.k,
-                SelfMatch::DropOne,
-                &mut session.meter(),
-                score,
-            )?;
+            let score = |_: &[f32], nearest: Vec<Neighbour>| knn.method.score(&nearest);
+            let scores =
+                knn.rows
+                    .for_fitted(knn.k, SelfMatch::DropOne, &mut session.meter(), score)?;
             Ok(Outcome {
-                scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
+                scores: Some(numbers.iter().map(|i| scores[*i as usize]).collect()),
                 ..Outcome::new(knn)
             })
         })
@@ -156,8 +154,8 @@ impl Detector for Knn {
     }
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
-        let score = |_: &[f32], nearest: Vec<Neighbour>| self.method.of(&nearest);
-        out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::Keep, score));
+        let score = |_: &[f32], nearest: Vec<Neighbour>| self.method.score(&nearest);
+        out.copy_from_slice(&self.rows.for_rows(rows, self.k, SelfMatch::Keep, score));
         Ok(())
     }
 

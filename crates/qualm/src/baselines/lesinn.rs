@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The distance is Euclidean, summed in float64. As in the definition, and in the authors'
-//! code, a row takes part in a subsample that it was drawn into: it adds 0 there.
+//! code, a row is compared with itself in a subsample that it was drawn into, and adds 0 there.
 //!
 //! Defaults: t = 50, psi = 8, as the authors use it in their REPEN.
 
@@ -28,10 +28,10 @@ use crate::space::Scaling;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LesinnSpec {
-    /// Subsamples, 1 to 1,000,000.
+    /// Number of subsamples, 1 to 1,000,000.
     pub n_estimators: usize,
-    /// Rows in each, at least 1 and fewer than there are rows: were it all of them, every row
-    /// would find itself.
+    /// Rows in each: at least 1, and fewer than the fitted rows, since with all of them every
+    /// score would be 0.
     pub max_samples: usize,
     /// How rows are scaled first.
     pub space: Scaling,
@@ -53,7 +53,7 @@ struct Lesinn {
     d: usize,
 }
 
-/// Checks the two keys that `repen` has as well.
+/// Checks the two keys that `lesinn` and `repen` share.
 pub(super) fn check_subsamples(n_estimators: usize, max_samples: usize) -> Result<()> {
     let few = (1..=1_000_000).contains(&n_estimators);
     require("n_estimators", n_estimators, few, "1 to 1,000,000")?;

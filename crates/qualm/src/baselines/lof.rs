@@ -1,9 +1,9 @@
 //! Local outlier factor (M. M. Breunig, H.-P. Kriegel, R. T. Ng and J. Sander, *LOF:
 //! Identifying density-based local outliers*, SIGMOD 2000).
 //!
-//! `N(x)` are the k nearest among the n fitted rows, `D(o)` is the distance of a fitted row
-//! o to the k-th of its own. A row is as dense as its neighbours are reachable, and as
-//! strange as they are denser:
+//! `N(x)` are the k nearest of the n fitted rows, `D(o)` is the distance of a fitted row o to
+//! its own k-th neighbour. The score compares the local density of a row with that of its
+//! neighbours:
 //!
 //! ```text
 //! density(x) = 1 / (mean over o in N(x) of max(|x - o|, D(o)) + 1e-10)
@@ -17,8 +17,8 @@
 //! in the 1e-10, which keeps the density finite.
 //!
 //! A fitted row is not its own neighbour, but its copies are: with more than k copies of a
-//! row its neighbours all lie at distance 0, its density is 1e10, and its score 1. Rows near
-//! such a place then have very large scores; as scikit-learn says, a larger k avoids it.
+//! row all its neighbours lie at distance 0, its density is 1e10, and its score 1. Rows near
+//! such copies then have very large scores; as scikit-learn says, a larger k avoids that.
 //!
 //! Default: k = 20, scikit-learn's and `PyOD`'s.
 
@@ -35,14 +35,15 @@ use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
 use crate::rows::Rows;
 use crate::space::Scaling;
 
-/// Added to the mean reachability distance.
-const LEAST_REACH: f64 = 1e-10;
+/// Added to the mean reachability distance, so that densities are finite.
+const LEAST_REACHABILITY: f64 = 1e-10;
 
 /// Hyper-parameters of `lof`: the local outlier factor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LofSpec {
-    /// Neighbours of a row, at least 1 and fewer than there are fitted rows.
+    /// Neighbours of a row: at least 1, and fewer than the fitted rows.
+    #[serde(alias = "n_neighbours")]
     pub n_neighbors: usize,
     /// How rows are scaled first.
     pub space: Scaling,
@@ -57,13 +58,13 @@ impl Default for LofSpec {
     }
 }
 
-/// The fitted rows with their densities.
+/// The fitted rows with their local densities.
 #[derive(Debug)]
 struct Lof {
     rows: Neighbours,
     k: usize,
     /// Distance of each distinct row to its k-th neighbour, `(m,)`.
-    reach: Vec<f64>,
+    k_distance: Vec<f64>,
     /// Local reachability density of each distinct row, `(m,)`.
     density: Vec<f64>,
 }
@@ -76,9 +77,9 @@ fn mean(nearest: &[Neighbour], value: impl Fn(&Neighbour) -> f64) -> f64 {
 }
 
 /// The density of a row with these neighbours.
-fn density(nearest: &[Neighbour], reach: &[f64]) -> f64 {
-    let mean = mean(nearest, |n| n.distance.max(reach[n.row as usize]));
-    1.0 / (mean + LEAST_REACH)
+fn density(nearest: &[Neighbour], k_distance: &[f64]) -> f64 {
+    let mean = mean(nearest, |n| n.distance.max(k_distance[n.row as usize]));
+    1.0 / (mean + LEAST_REACHABILITY)
 }
 
 /// How much denser than a row its neighbours are.
@@ -112,24 +113,24 @@ impl DetectorSpec for LofSpec {
         let k = self.n_neighbors;
         fit_spaced(self.space, rows, |rows| {
             require_more_rows("n_neighbors", k, rows.n_rows())?;
-            let (rows, of) = Neighbours::fit(rows);
+            let (rows, numbers) = Neighbours::fit(rows);
             let nearest =
-                rows.among_themselves(k, SelfMatch::DropOne, &mut session.meter(), |_, found| {
+                rows.for_fitted(k, SelfMatch::DropOne, &mut session.meter(), |_, found| {
                     found
                 })?;
             let last = |found: &Vec<Neighbour>| found.last().map_or(0.0, |n| n.distance);
-            let reach: Vec<f64> = nearest.par_iter().map(last).collect();
-            let densities = nearest.par_iter().map(|found| density(found, &reach));
+            let k_distance: Vec<f64> = nearest.par_iter().map(last).collect();
+            let densities = nearest.par_iter().map(|found| density(found, &k_distance));
             let densities: Vec<f64> = densities.collect();
             let scores = nearest.par_iter().zip(&densities);
             let scores = scores.map(|(found, own)| factor(found, &densities, *own));
             let scores: Vec<f64> = scores.collect();
             Ok(Outcome {
-                scores: Some(of.iter().map(|number| scores[*number as usize]).collect()),
+                scores: Some(numbers.iter().map(|i| scores[*i as usize]).collect()),
                 ..Outcome::new(Lof {
                     rows,
                     k,
-                    reach,
+                    k_distance,
                     density: densities,
                 })
             })
@@ -148,13 +149,13 @@ impl DetectorSpec for LofSpec {
                 let expected = format!("{} {expected}", rows.n_distinct());
                 Err(reader.corrupt(name, found, expected))
             };
-            let reach = values("reach", "distances", |v| v >= 0.0)?;
-            let most = |v| v > 0.0 && v <= 1.0 / LEAST_REACH;
+            let k_distance = values("reach", "distances", |v| v >= 0.0)?;
+            let most = |v| v > 0.0 && v <= 1.0 / LEAST_REACHABILITY;
             let density = values("density", "densities above 0, at most 1e10", most)?;
             Ok(Lof {
                 rows,
                 k: self.n_neighbors,
-                reach,
+                k_distance,
                 density,
             })
         })
@@ -168,16 +169,16 @@ impl Detector for Lof {
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
         let score = |_: &[f32], nearest: Vec<Neighbour>| {
-            let own = density(&nearest, &self.reach);
+            let own = density(&nearest, &self.k_distance);
             factor(&nearest, &self.density, own)
         };
-        out.copy_from_slice(&self.rows.of(rows, self.k, SelfMatch::Keep, score));
+        out.copy_from_slice(&self.rows.for_rows(rows, self.k, SelfMatch::Keep, score));
         Ok(())
     }
 
     fn save(&self, writer: &mut Writer) {
         self.rows.save(writer);
-        writer.f64("reach", &self.reach);
+        writer.f64("reach", &self.k_distance);
         writer.f64("density", &self.density);
     }
 }

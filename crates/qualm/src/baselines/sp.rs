@@ -8,8 +8,8 @@
 //! q(x) = min over s in S of |x - s|
 //! ```
 //!
-//! Defaults: m = 20, as in the paper and in `PyOD`'s `Sampling`. As there, a sampled row
-//! takes part in its own minimum, so the sampled rows score 0.
+//! Defaults: m = 20, as in the paper and in `PyOD`'s `Sampling`. As there, a sampled row is
+//! compared with itself too, so the sampled rows score 0.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ const BLOCK: usize = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpSpec {
-    /// Rows in the sample, at least 1, and fewer than the rows fitted on.
+    /// Rows in the sample: at least 1, and fewer than the fitted rows.
     pub subset_size: usize,
     /// How rows are scaled first.
     pub space: Scaling,
@@ -82,7 +82,7 @@ impl DetectorSpec for SpSpec {
         let seed = session.seed();
         fit_spaced(self.space, rows, |rows| {
             let m = self.subset_size;
-            // With all rows in the sample each would be at distance 0 of itself.
+            // With all rows in the sample every score would be 0.
             require_more_rows("subset_size", m, rows.n_rows())?;
             let mut rng = stream(seed, Purpose::SAMPLE, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);

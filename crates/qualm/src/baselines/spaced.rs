@@ -1,15 +1,10 @@
 //! The space stage before a baseline: rows are scaled, the detector sees the vectors.
 
-use std::borrow::Cow;
-
-use rayon::prelude::*;
-
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
 use crate::error::{Error, Result};
-use crate::nn::Threads;
 use crate::rows::Rows;
-use crate::space::{Scaling, Space};
+use crate::space::{Scaling, Space, SpaceOptions};
 
 /// Rows that are scaled at a time while scoring.
 const BLOCK: usize = 4096;
@@ -30,7 +25,7 @@ pub(crate) fn fit_spaced<D: Detector + 'static>(
     rows: Rows<'_>,
     fit: impl FnOnce(Rows<'_>) -> Result<Outcome<D>>,
 ) -> Result<Outcome> {
-    let space = Space::fit(scaling.options(), rows, 0, 0)?;
+    let space = Space::fit(SpaceOptions::Scaled(scaling), rows, 0, 0)?;
     let vectors = space.vectors(rows);
     let fitted = fit(Rows::checked(&vectors, rows.n_cols()))?;
     Ok(fitted.boxed(|inner| Spaced { space, inner }))
@@ -46,33 +41,9 @@ pub(crate) fn restore_spaced<D: Detector + 'static>(
     reader: &mut Reader,
     restore: impl FnOnce(&mut Reader) -> Result<D>,
 ) -> Result<Box<dyn Detector>> {
-    let space = Space::restore(scaling.options(), n_features, "space", reader)?;
+    let space = Space::restore(SpaceOptions::Scaled(scaling), n_features, "space", reader)?;
     let inner = restore(reader)?;
     Ok(Box::new(Spaced { space, inner }))
-}
-
-impl Space {
-    /// The vectors of rows, `(n, d)`: the rows themselves where the space keeps them.
-    fn vectors<'a>(&self, rows: Rows<'a>) -> Cow<'a, [f32]> {
-        if self.only_scales() && self.keeps(rows) {
-            return Cow::Borrowed(rows.as_slice());
-        }
-        let d = self.n_in();
-        let mut vectors = vec![0.0; rows.as_slice().len()];
-        let scale = |(row, out): (&[f32], &mut [f32])| {
-            self.scale_into(row, out);
-            if !self.only_scales() {
-                let scaled = out.to_vec();
-                self.project_into(&scaled, out, Threads::One);
-            }
-        };
-        rows.as_slice()
-            .par_chunks_exact(d)
-            .zip(vectors.par_chunks_exact_mut(d))
-            .with_min_len(256)
-            .for_each(scale);
-        Cow::Owned(vectors)
-    }
 }
 
 impl<D: Detector> Detector for Spaced<D> {

@@ -1,4 +1,4 @@
-//! Many small subsamples, and how far rows lie from them: what `lesinn` and `repen` share.
+//! Many small subsamples, and the distances of rows to them, for `lesinn` and `repen`.
 
 use rayon::prelude::*;
 
@@ -11,10 +11,11 @@ use crate::rows::Rows;
 /// Rows of a subsample that are compared with a row at a time: two AVX2 registers of float64.
 const LANES: usize = 8;
 
-/// Rows whose distances are computed side by side, so that none waits for its own sums.
+/// Rows whose distances are computed side by side, so that the additions of one row do not wait
+/// for each other.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Rows that a thread takes through all subsamples at a time.
+/// Rows that a thread compares with all subsamples at a time.
 const BLOCK: usize = 64;
 
 /// Some subsamples of equal size.
@@ -29,8 +30,7 @@ pub(super) struct Subsamples {
 }
 
 impl Subsamples {
-    /// Draws `n_estimators` subsamples, each without replacement. Those with another `turn` are
-    /// others.
+    /// Draws `n_estimators` subsamples, each without replacement; another `turn` draws others.
     pub(super) fn draw(
         rows: Rows<'_>,
         n_estimators: usize,
@@ -86,10 +86,10 @@ impl Subsamples {
     }
 
     /// Bytes that so many subsamples take.
-    pub(super) fn memory(n_estimators: usize, size: usize, d: usize) -> u64 {
+    pub(super) fn memory(n_estimators: usize, size: usize, n_features: usize) -> u64 {
         8 * (n_estimators as u64)
             .saturating_mul(size as u64)
-            .saturating_mul(d as u64)
+            .saturating_mul(n_features as u64)
     }
 
     /// For each row the mean, over the subsamples, of the distance to the nearest row of one.
@@ -115,7 +115,7 @@ impl Subsamples {
             });
     }
 
-    /// The sums of the distances instead of the means, for a few rows.
+    /// For each row the sum of the distances instead of their mean.
     #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
     fn sum_up(&self, rows: &[f64], out: &mut [f64]) {
@@ -139,16 +139,19 @@ impl Subsamples {
         writer.f32("subsamples", &[values.len() / self.d, self.d], &values);
     }
 
-    /// Reads what [`Subsamples::save`] wrote: rows of which so many subsamples can be made,
-    /// none larger than asked for.
+    /// Reads what [`Subsamples::save`] wrote.
+    ///
+    /// # Errors
+    /// [`crate::Error::CorruptModel`], also unless the rows make `n_estimators` subsamples of at
+    /// most `max_samples` rows.
     pub(super) fn restore(
         n_estimators: usize,
         max_samples: usize,
-        d: usize,
+        n_features: usize,
         reader: &mut Reader,
     ) -> Result<Self> {
-        let values = reader.f32_rows("subsamples", d)?;
-        let n_rows = values.len() / d;
+        let values = reader.f32_rows("subsamples", n_features)?;
+        let n_rows = values.len() / n_features;
         let size = n_rows / n_estimators;
         if size * n_estimators != n_rows || !(1..=max_samples).contains(&size) {
             return Err(reader.corrupt(
@@ -157,7 +160,7 @@ impl Subsamples {
                 format!("{n_estimators} subsamples of 1 to {max_samples} rows"),
             ));
         }
-        Ok(Self::pack(&values, size, d))
+        Ok(Self::pack(&values, size, n_features))
     }
 }
 

@@ -1,14 +1,15 @@
-//! Scores as probabilities, and how sure a decision is: the two conversions and the confidence
-//! that `PyOD` users know.
+//! Scores as probabilities, and the confidence of a decision, as in `PyOD`'s `predict_proba` and
+//! `predict_confidence`.
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 use statrs::function::erf::erf;
 use statrs::statistics::Statistics;
 
-use super::{Calibration, ThresholdRule};
+use super::calibration::Calibration;
+use super::rule::ThresholdRule;
 use crate::error::Result;
 
-/// How a score becomes a number in \[0, 1\] that grows with it.
+/// How a score becomes an outlier probability in \[0, 1\].
 ///
 /// Neither is a probability in the strict sense: for a statement about error rates use
 /// [`Calibration::p_value`].
@@ -31,8 +32,7 @@ impl Calibration {
     pub fn probabilities(&self, scores: &[f64], conversion: Conversion) -> Vec<f64> {
         let (offset, scale) = match conversion {
             Conversion::Linear => {
-                let low = self.scores.first().copied().unwrap_or_default();
-                let high = self.scores.last().copied().unwrap_or_default();
+                let (low, high) = (self.scores[0], self.scores[self.n() - 1]);
                 (low, high - low)
             }
             Conversion::Unify => {
@@ -41,7 +41,7 @@ impl Calibration {
                 (mean, deviation * std::f64::consts::SQRT_2)
             }
         };
-        // References that are all the same: as scikit-learn scales a constant column.
+        // Reference scores that are all equal: as scikit-learn scales a constant column.
         let scale = if scale > 0.0 { scale } else { 1.0 };
         let share = |score: &f64| {
             let moved = (score - offset) / scale;
@@ -53,8 +53,8 @@ impl Calibration {
         scores.iter().map(share).collect()
     }
 
-    /// How likely the decision on each score is to stay the same were the model fitted on
-    /// another sample of the same kind (L. Perini, V. Vercruyssen and J. Davis, 'Quantifying
+    /// How likely each decision would stay the same if the model were fitted to another sample of
+    /// the same distribution (L. Perini, V. Vercruyssen and J. Davis, 'Quantifying
     /// the confidence of anomaly detectors in their example-wise predictions', ECML PKDD 2020,
     /// section 3).
     ///
@@ -66,7 +66,7 @@ impl Calibration {
     /// `scores`: `(n,)`; returns `(n,)`, each in \[0, 1\].
     ///
     /// # Errors
-    /// When the rule is out of range.
+    /// [`crate::Error::OutOfRange`] when the value of the rule is outside its range.
     pub fn confidences(&self, scores: &[f64], rule: ThresholdRule) -> Result<Vec<f64>> {
         let threshold = self.threshold(rule)?;
         let n = self.n();

@@ -1,18 +1,17 @@
-//! Rows in float64, laid out so that one instruction works on several rows, and the two
-//! passes over them that cost the time: the covariance of some rows, the distances of all.
+//! Rows in float64, laid out so that one instruction works on several rows, and the two slow
+//! passes over them: the covariance of some rows, the distances of all.
 //!
-//! Every sum runs in an order that depends on the number of rows and columns alone.
+//! The order of every sum depends on the number of rows and columns alone, so that the result
+//! does not depend on the number of threads.
 
 use rayon::prelude::*;
 
-use super::{Whitening, lower};
+use super::layout::{WIDTH, fill, lower, subtract};
+use super::whitening::Whitening;
 use crate::nn::vectorised;
 use crate::rows::Rows;
 
-/// Rows side by side in a panel: two of its columns fit the registers of AVX2.
-pub(crate) const WIDTH: usize = 16;
-
-/// Rows of which the products are summed at a time: so many columns still lie in the cache.
+/// Rows whose products are summed at a time, so that their columns stay in the cache.
 const BATCH: usize = 128;
 
 /// Float64 in a register of AVX2.
@@ -21,10 +20,10 @@ const LANES: usize = 4;
 /// Columns whose products with two others are summed at a time.
 const EDGE: usize = 4;
 
-/// Shares of the work at the most, each with a covariance of its own.
+/// Shares of the work, at most; each sums a covariance of its own.
 const SHARES: usize = 16;
 
-/// Panels of a share at the least.
+/// Panels of a share, at least.
 const LEAST: usize = 128;
 
 /// Rows, `(n, d)`: panels of [`WIDTH`] rows, each column after column, the last one filled
@@ -37,7 +36,7 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// Lays rows out.
+    /// Converts and lays out rows.
     ///
     /// # Shapes
     /// `rows`: `(n, d)`.
@@ -68,7 +67,7 @@ impl Panels {
         });
     }
 
-    /// The rows' images under a map.
+    /// The rows mapped by a whitening.
     pub(crate) fn mapped(&self, map: &Whitening) -> Self {
         let panels = self.data.par_chunks_exact(WIDTH * self.d);
         Self {
@@ -88,8 +87,8 @@ impl Panels {
         let mut data = vec![0.0; rows.len().div_ceil(WIDTH) * WIDTH * self.d];
         for (panel, rows) in data.chunks_mut(WIDTH * self.d).zip(rows.chunks(WIDTH)) {
             for (lane, row) in rows.iter().enumerate() {
-                let from = self.data.get(row / WIDTH * WIDTH * self.d + row % WIDTH..);
-                let from = from.unwrap_or_default().iter().step_by(WIDTH);
+                let from = &self.data[row / WIDTH * WIDTH * self.d + row % WIDTH..];
+                let from = from.iter().step_by(WIDTH);
                 let to = panel.iter_mut().skip(lane).step_by(WIDTH);
                 to.zip(from).for_each(|(to, from)| *to = *from);
             }
@@ -107,11 +106,11 @@ impl Panels {
     }
 
     /// Number of columns.
-    pub(crate) fn n_cols(&self) -> usize {
+    pub(crate) fn n_features(&self) -> usize {
         self.d
     }
 
-    /// Panels of a share; depends on the number of rows alone.
+    /// Panels of a share, by the number of rows alone.
     fn share(&self) -> usize {
         let panels = self.n.div_ceil(WIDTH);
         panels.div_ceil(SHARES).max(LEAST)
@@ -173,19 +172,11 @@ impl Panels {
                         for (panel, out) in panels.zip(out.chunks_mut(WIDTH)) {
                             subtract(panel, location, &mut centred);
                             let squared = metric.squared(&centred);
-                            out.copy_from_slice(squared.get(..out.len()).unwrap_or_default());
+                            out.iter_mut().zip(squared).for_each(|(out, s)| *out = s);
                         }
                     },
                 );
             });
-    }
-}
-
-/// Lays the rows of one panel out, and leaves the lanes behind them.
-pub(crate) fn fill(rows: &[f32], d: usize, panel: &mut [f64]) {
-    for (lane, row) in rows.chunks_exact(d).enumerate() {
-        let column = panel.iter_mut().skip(lane).step_by(WIDTH);
-        column.zip(row).for_each(|(to, x)| *to = f64::from(*x));
     }
 }
 
@@ -199,19 +190,6 @@ fn mean(shares: &[Vec<f64>], count: f64) -> Vec<f64> {
         *sum /= count;
     }
     sums
-}
-
-/// `out = panel - location`, column by column.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-pub(crate) fn subtract(panel: &[f64], location: &[f64], out: &mut [f64]) {
-    let columns = panel.as_chunks::<WIDTH>().0.iter();
-    let out = out.as_chunks_mut::<WIDTH>().0.iter_mut();
-    for ((column, out), centre) in columns.zip(out).zip(location) {
-        for lane in 0..WIDTH {
-            out[lane] = column[lane] - centre;
-        }
-    }
 }
 
 /// Adds the marked rows of some panels to `sums`, `(d,)`.

@@ -1,10 +1,11 @@
-//! The metric of a covariance, as a linear map.
+//! The Mahalanobis metric of a covariance, as a linear map.
 
 use nalgebra::DMatrix;
 
-use super::panels::WIDTH;
+use super::layout::WIDTH;
 
-/// A metric as the linear map that makes it Euclidean: `|x|^2_S = |W x|^2`, `W' W = S^-1`.
+/// A whitening map W of a covariance S, with `W' W = S^-1`: the Mahalanobis distance `x' S^-1 x`
+/// is the Euclidean `|W x|^2`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Whitening {
     /// `(rank, d)`
@@ -32,19 +33,19 @@ impl Whitening {
         &self.weights
     }
 
-    /// Directions that it measures.
+    /// Number of directions that it measures.
     pub(crate) fn rank(&self) -> usize {
         self.widths.len()
     }
 
-    /// The same metric for rows whose columns have yet to be multiplied by `scale`.
+    /// The same metric for rows before their columns are multiplied by `scale`.
     pub(crate) fn rescaled(&self, scale: &[f64]) -> Self {
         let scales = scale.iter().cycle();
         let weights = self.weights.iter().zip(scales).map(|(w, s)| w * s);
         Self::new(weights.collect(), self.d)
     }
 
-    /// The metric for rows that have yet to be mapped by another, whose image it is of.
+    /// The same metric for rows before they are mapped by `first`.
     pub(crate) fn after(&self, first: &Self) -> Self {
         let rank = first.rank();
         let ours = DMatrix::from_row_slice(self.rank(), rank, &self.weights);
@@ -53,7 +54,7 @@ impl Whitening {
         Self::new((ours * theirs).transpose().as_slice().to_vec(), first.d)
     }
 
-    /// The least row that a map with orthogonal rows takes to `image`.
+    /// The row of least norm that a map with orthogonal rows takes to `image`.
     ///
     /// # Shapes
     /// `image`: `(rank,)`; returns `(d,)`.

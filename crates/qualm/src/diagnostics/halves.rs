@@ -1,9 +1,9 @@
 //! Agreement between two models that were fitted to different halves of the rows.
 //!
-//! The rows are dealt at random into two halves, one model is fitted to each, and both score the
-//! same rows. A row of a model's own half has the score that fitting gave it
-//! ([`crate::Fitted::fitted_scores`]), so that to knn and lof no row is its own neighbour. The second
-//! model has another seed: what chance decides is to differ as well as the rows.
+//! The rows are split at random into two halves, one model is fitted to each, and both score the
+//! same rows. For a row of its own half a model uses the score from fitting
+//! ([`crate::Fitted::fitted_scores`]), so that in knn and lof no row is its own neighbour. The two
+//! models have different seeds, so that the agreement also reflects what depends on chance.
 
 use rand::seq::SliceRandom;
 
@@ -15,7 +15,7 @@ use crate::rng::{Purpose, stream};
 use crate::rows::{Matrix, Rows};
 use crate::spec::Spec;
 
-// What a listener and an error call the two fits.
+// Names of the two fits in progress reports and errors.
 const FIRST: &str = "the first half of the rows";
 const SECOND: &str = "the second half of the rows";
 
@@ -24,12 +24,12 @@ impl Spec {
     /// their scores, in \[-1, 1\], over all rows, or over 10,000 drawn at random where there are
     /// more.
     ///
-    /// Near 1, other rows of the same kind would have given the same ranking; near 0, the
-    /// ranking hangs on which rows were there. It does not say that the ranking is right.
+    /// Near 1, another sample of rows would have given the same ranking; near 0, the ranking
+    /// depends on which rows were sampled. It does not show that the ranking is right.
     ///
-    /// Two fits to half of the rows cost about what one costs to all of them, and up to twice
-    /// that where the number of training steps has reached its least. `progress` is told of them
-    /// by [`Progress::work`]; no checkpoint is made.
+    /// Two fits to half of the rows take about as long as one fit to all of them, and up to twice
+    /// as long where the number of training steps is at its minimum. `progress` hears of them
+    /// through [`Progress::work`]; no checkpoint is made.
     ///
     /// ```
     /// use qualm::{Matrix, Spec};
@@ -64,7 +64,7 @@ impl Spec {
         progress: &mut dyn Progress,
     ) -> Result<f64> {
         let n_rows = rows.n_rows();
-        // Both halves are asked what all rows say.
+        // What is left to the rows is decided by all of them.
         let mut spec = self.clone();
         spec.adapt(rows);
         let mut order: Vec<usize> = (0..n_rows).collect();
@@ -102,6 +102,10 @@ impl Spec {
     }
 
     /// Scores of the rows `picked` by a model of the rows `half`, both ascending.
+    #[expect(
+        clippy::expect_used,
+        reason = "only a model that was loaded lacks the scores of its fitted rows"
+    )]
     fn half_scores(
         &self,
         rows: Rows<'_>,
@@ -123,9 +127,10 @@ impl Spec {
         } else {
             fitted.score(gather(rows, &others)?.rows())?
         };
-        let fitted = fitted.fitted_scores().unwrap_or_default();
-        let own = own.iter().filter_map(place);
-        let mut own = own.filter_map(|i| fitted.get(i).copied());
+        let fitted = fitted
+            .fitted_scores()
+            .expect("a model that was just fitted");
+        let mut own = own.iter().filter_map(place).map(|i| fitted[i]);
         let mut others = others.into_iter();
         let scores = picked.iter().filter_map(|row| match place(row) {
             Some(_) => own.next(),
@@ -142,14 +147,14 @@ fn gather(rows: Rows<'_>, picked: &[usize]) -> Result<Matrix> {
     Matrix::new(values, rows.n_cols())
 }
 
-/// Tells a listener of training as of work, of which there is no checkpoint.
+/// Reports training steps as work, of which there is no checkpoint.
 struct Listener<'a> {
     what: &'static str,
     progress: &'a mut dyn Progress,
 }
 
 impl Listener<'_> {
-    /// A fit that was stopped cannot go on later, so it says which one it was instead.
+    /// Names the fit that was stopped, since it cannot be resumed.
     fn name(&self, error: Error) -> Error {
         match error {
             Error::Interrupted { step, steps } => Error::Stopped {

@@ -1,9 +1,9 @@
-//! What a fit can say about itself without labels.
+//! Diagnostics of a fit that need no labels.
 //!
-//! None of these numbers says that a ranking is right: only labels can. They say whether the
-//! answer hangs on chance (agreement), whether training took hold (effective rows) and whether
-//! rows are told apart at all (entropy, distinct scores). `docs/diagnostics.md` says what each
-//! can and cannot tell, and how little they had to do with AUROC on labelled sets.
+//! None of these numbers shows that a ranking is right: only labels can. They show whether it
+//! depends on chance (agreement), whether training had an effect (effective rows) and whether
+//! the scores distinguish rows at all (entropy, distinct scores). `docs/diagnostics.md` explains
+//! what each can and cannot show, and how weakly they correlate with AUROC on labelled sets.
 
 mod halves;
 mod ranks;
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use ranks::Agreement;
 
-/// Bins of the histogram behind the entropy. Twenty tell a pile of scores from a spread, and
-/// hold a few rows each already in a set of a hundred.
+/// Bins of the histogram behind the entropy: enough to distinguish concentrated scores from
+/// spread ones, few enough to hold some rows each in a set of a hundred.
 const BINS: usize = 20;
 
-/// Share of the scores left out on either side of that histogram: how far off the few strangest
-/// rows lie must not decide how wide a bin is.
+/// Share of the scores left out at either end of that histogram, so that a few extreme scores do
+/// not decide the width of a bin.
 const TAIL: f64 = 0.05;
 
 /// Numbers about a fit that need no labels, kept in the model file with its
 /// [`crate::Provenance`].
 ///
-/// They can show that a model is of no use; that it is of use they cannot show.
+/// They can show that a model is useless, but not that it is useful.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -39,14 +39,14 @@ pub struct Diagnostics {
     /// What [`crate::Spec::half_agreement`] found, in \[-1, 1\]; `None` unless it was asked for.
     pub half_agreement: Option<f64>,
     /// Entropy of the middle nine tenths of the fitted rows' scores in 20 bins of equal width,
-    /// as a share of the largest possible, in \[0, 1\]: 0 = all in one place, 1 = spread evenly.
+    /// as a share of the largest possible, in \[0, 1\]: 0 = all in one bin, 1 = spread evenly.
     pub score_entropy: Option<f64>,
     /// Distinct scores as a share of the fitted rows, in (0, 1].
     pub distinct_scores: Option<f64>,
 }
 
 impl Diagnostics {
-    /// The same with what can be read from the fitted rows' scores, `(n,)`, ascending.
+    /// The same with what follows from the scores of the fitted rows, `(n,)`, ascending.
     pub(crate) fn with_scores(self, sorted: &[f64]) -> Self {
         Self {
             score_entropy: Some(entropy(sorted)),
@@ -72,13 +72,14 @@ pub(crate) fn distinct(sorted: &[f64]) -> usize {
 ///
 /// No shift and no scale of the scores changes it.
 fn entropy(sorted: &[f64]) -> f64 {
-    let last = sorted.len().saturating_sub(1) as f64;
-    let (from, to) = ((TAIL * last).floor(), ((1.0 - TAIL) * last).ceil());
-    let middle = sorted.get(from as usize..=to as usize).unwrap_or_default();
-    let (Some(low), Some(high)) = (middle.first(), middle.last()) else {
+    let Some(last) = sorted.len().checked_sub(1) else {
         return 0.0;
     };
-    // Halves first: the range of two finite scores need not be finite.
+    let last = last as f64;
+    let (from, to) = ((TAIL * last).floor(), ((1.0 - TAIL) * last).ceil());
+    let middle = &sorted[from as usize..=to as usize];
+    let (low, high) = (middle[0], middle[middle.len() - 1]);
+    // Halved first: the range of two finite scores need not be finite.
     let range = high / 2.0 - low / 2.0;
     if range <= 0.0 {
         return 0.0;

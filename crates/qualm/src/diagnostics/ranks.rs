@@ -9,16 +9,16 @@
 //! mean of z_a . z_b  =  (|sum_a z_a|^2 - sum_a |z_a|^2) / (M (M - 1))
 //! ```
 //!
-//! so that members can be added one by one. Scores that are all equal rank nothing: their z is 0
-//! and they agree with nobody.
+//! so that members can be added one by one. Scores that are all equal have no ranking: their z
+//! is 0, and so is their correlation with any others.
 
 use crate::rng::{self, Purpose, stream};
 
-/// Rows that agreement is measured on, at most. The standard error of a correlation over so many
-/// is 0.01 at the worst.
+/// Rows that the agreement is computed over, at most. The standard error of a correlation over so
+/// many is at most 0.01.
 pub(super) const SAMPLE: usize = 10_000;
 
-/// Which rows agreement is measured on, ascending: all, or a sample drawn at random.
+/// The rows that the agreement is computed over, ascending: all, or a random sample.
 pub(super) fn sample(n_rows: usize, seed: u64) -> Vec<usize> {
     if n_rows <= SAMPLE {
         return (0..n_rows).collect();
@@ -33,7 +33,7 @@ pub(super) fn spearman(a: &[f64], b: &[f64]) -> f64 {
     products.sum::<f64>().clamp(-1.0, 1.0)
 }
 
-/// The mean correlation of all pairs among the score vectors that it was given.
+/// The mean correlation of all pairs of the score vectors added to it.
 #[derive(Debug)]
 pub(crate) struct Agreement {
     picked: Vec<usize>,
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_alone_agree_with_nobody() {
+    fn equal_scores_alone_have_no_correlation() {
         assert_eq!(spearman(&[1.0; 3], &[1.0, 2.0, 3.0]), 0.0);
         assert_eq!(spearman(&[1.0; 3], &[1.0; 3]), 0.0);
     }

@@ -321,7 +321,7 @@ impl Detector for Dum {
     }
 
     fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
-        let projected = self.members.iter().any(|m| m.space.fourier.is_some());
+        let projected = self.members.iter().any(|m| !m.space.keeps_columns());
         if self.spec.covariance == Covariance::Circular || projected {
             return Ok(None);
         }

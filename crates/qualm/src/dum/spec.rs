@@ -10,7 +10,9 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nn::Adam;
 use crate::rows::Rows;
-use crate::space::{KernelMetric, KernelScaling, SpaceKind, SpaceOptions, one_unit};
+use crate::space::{
+    KernelMetric, KernelOptions, KernelScaling, Scaling, SpaceKind, SpaceOptions, one_unit,
+};
 
 /// Vectors of all rows are kept through the training when they take at most this many
 /// values (256 MiB); otherwise each batch makes its own.
@@ -25,6 +27,7 @@ pub struct DumSpec {
     /// How rows become vectors.
     pub space: SpaceKind,
     /// `unit` space only: subtract the mean of the fitted rows before dividing by the norm.
+    #[serde(alias = "center")]
     pub centre: bool,
     /// `kernel` space only: bandwidth of the Gaussian kernel, in medians of the distance
     /// between two rows. Above 0.
@@ -199,13 +202,19 @@ impl DumSpec {
     }
 
     pub(crate) fn space_options(&self) -> SpaceOptions {
-        SpaceOptions {
-            kind: self.space,
-            centre: self.centre,
-            bandwidth: self.bandwidth,
-            fourier_features: self.fourier_features,
-            scaling: self.scaling,
-            metric: self.metric,
+        match self.space {
+            SpaceKind::Identity => SpaceOptions::Scaled(Scaling::Identity),
+            SpaceKind::Minmax => SpaceOptions::Scaled(Scaling::Minmax),
+            SpaceKind::Standardise => SpaceOptions::Scaled(Scaling::Standardise),
+            SpaceKind::Unit if self.centre => SpaceOptions::CentredUnit,
+            SpaceKind::Unit => SpaceOptions::Scaled(Scaling::Unit),
+            SpaceKind::Sphere => SpaceOptions::Scaled(Scaling::Sphere),
+            SpaceKind::Kernel => SpaceOptions::Kernel(KernelOptions {
+                bandwidth: self.bandwidth,
+                fourier_features: self.fourier_features,
+                scaling: self.scaling,
+                metric: self.metric,
+            }),
         }
     }
 

@@ -1,27 +1,28 @@
-//! Axes along which rows vary most, for a tree whose boxes are tight and whose sums of squared
-//! differences exceed a limit after few columns, however the columns given hang together.
+//! Principal axes of rows. In the rotated columns the boxes of a tree are tight, and sums of
+//! squared differences exceed a limit after few columns, even if the given columns are
+//! correlated.
 //!
-//! A row x is moved by the mean c of a sample and reflected p times, at vectors v of squared
-//! norm 2:
+//! The mean c of a sample is subtracted from a row x, which is then reflected p times, at
+//! vectors v of squared norm 2:
 //!
 //! ```text
 //! x <- x - (v.x) v
 //! ```
 //!
-//! Reflections change no distance, whatever the v are. These are the ones that make the
-//! triangle of Householder's QR decomposition (G. H. Golub and C. F. Van Loan, *Matrix
-//! Computations*, 5.2) out of the p leading principal axes of the sample, so that the first p
-//! of the turned columns hold, but for signs, what the axes tell of a row, and the others
-//! what is left. The axes come from orthogonal iteration (8.2.4 there), which begins with
-//! rows of the sample, multiplies by the covariance, and makes orthonormal again, [`ROUNDS`]
-//! times: they need not be exact, only better than the columns that were given.
+//! Reflections change no distance, whatever the v are. Here they are those of Householder's QR
+//! decomposition (G. H. Golub and C. F. Van Loan, *Matrix Computations*, 5.2) of the p leading
+//! principal axes of the sample, so that the first p of the rotated columns are, but for signs,
+//! the coordinates of a row along the axes, and the others the rest of it. The axes come from
+//! orthogonal iteration (8.2.4 there), which starts with rows of the sample, multiplies by the
+//! covariance and orthonormalises, [`ROUNDS`] times: they need not be exact, only better than
+//! the given columns.
 //!
 //! **The slack.** With `u = 2^-24` and `w = 2^-53`, a reflection computed in float64, at a v
 //! of d values normalised in float64, strays by at most `(4 d + 20) w |x - c|`: `2 d w` from
 //! the product v.x, as much from the norm of v, the rest from single operations. Rounding to
-//! float32 adds a part u of each value. With `e = u + p (4 d + 20) w`, a turned row strays by
+//! float32 adds a part u of each value. With `e = u + p (4 d + 20) w`, a rotated row strays by
 //! at most `e |x - c|`, and the distance D of two by `e (|x - c| + |y - c|)`, which is at most
-//! `e (2 |x - c| + D)`: a part of D, and an amount that depends on the asked row alone. The
+//! `e (2 |x - c| + D)`: a part of D, and an amount that depends on the query row alone. The
 //! slack is twice as much, with what underflows. In proportion to norms, not to squared
 //! norms, it seldom matters; where it does (rows far out, columns of very different size),
 //! the tree of the columns as they are is preferred.
@@ -32,21 +33,21 @@ use super::distance::dot;
 use super::sample::{SAMPLE, mean};
 use crate::nn::{Mat, Threads, matmul, vectorised};
 
-/// Axes, at most: turning a row along more of them takes longer than they spare.
-pub(super) const MOST: usize = 32;
+/// Axes, at most: rotating a row to more of them takes longer than they save.
+pub(super) const MAX_AXES: usize = 32;
 
 /// Multiplications by the covariance.
 const ROUNDS: usize = 3;
 
-/// The part of a squared distance that pays for cross terms of the slack.
+/// The share of a squared distance that bounds the cross terms of the slack.
 const SHARE: f64 = 1.0 / 1024.0;
 
-/// A rotation of rows, and where it moves them.
+/// A rotation of rows about a centre.
 #[derive(Debug)]
 pub(super) struct Axes {
     /// `(d,)`
     centre: Vec<f64>,
-    /// Of each reflection, from its column on; those before are zeros.
+    /// The v of each reflection, from its own column on: those before are zeros.
     vectors: Vec<Vec<f64>>,
 }
 
@@ -71,7 +72,7 @@ impl Axes {
         let by_rows = Mat::new(&moved, n, d);
 
         // The last column would only be reflected at itself.
-        let p = MOST.min(d - 1).min(n);
+        let p = MAX_AXES.min(d - 1).min(n);
         if p == 0 {
             return None;
         }
@@ -94,7 +95,7 @@ impl Axes {
         Some(axes)
     }
 
-    /// An axis: what the reflections turn into one of the first columns, `(d,)`.
+    /// An axis, `(d,)`: the vector that the reflections map to one of the first columns.
     fn axis(&self, axis: usize) -> Vec<f32> {
         let mut values = vec![0.0; self.centre.len()];
         values[axis] = 1.0;
@@ -109,28 +110,28 @@ impl Axes {
         values.into_iter().map(|x| x as f32).collect()
     }
 
-    /// A row along the axes, `(d,)`.
-    pub(super) fn turn(&self, row: &[f32]) -> Vec<f32> {
+    /// A row rotated to the axes, `(d,)`.
+    pub(super) fn rotate(&self, row: &[f32]) -> Vec<f32> {
         let mut out = vec![0.0; row.len()];
-        self.turn_into(row, &mut out, &mut Vec::new());
+        self.rotate_into(row, &mut out, &mut Vec::new());
         out
     }
 
-    /// Rows along the axes.
+    /// Rows rotated to the axes.
     ///
     /// # Shapes
     /// `rows` and returned: `(m, d)`.
-    pub(super) fn turn_all(&self, rows: &[f32]) -> Vec<f32> {
+    pub(super) fn rotate_all(&self, rows: &[f32]) -> Vec<f32> {
         let d = self.centre.len();
         let mut out = vec![0.0; rows.len()];
         let pairs = rows.par_chunks_exact(d).zip(out.par_chunks_exact_mut(d));
         pairs.for_each_init(Vec::new, |values, (row, out)| {
-            self.turn_into(row, out, values);
+            self.rotate_into(row, out, values);
         });
         out
     }
 
-    fn turn_into(&self, row: &[f32], out: &mut [f32], values: &mut Vec<f64>) {
+    fn rotate_into(&self, row: &[f32], out: &mut [f32], values: &mut Vec<f64>) {
         values.clear();
         vectorised(
             #[inline(always)]
@@ -147,16 +148,16 @@ impl Axes {
         );
     }
 
-    /// What the squared distance of a row to another may be multiplied by, and what added
-    /// to it, as both are turned.
+    /// How much the squared distance of a rotated row to another may differ from that of the
+    /// rows themselves: a factor, and an amount added.
     ///
     /// # Shapes
-    /// `turned`: `(d,)`.
-    pub(super) fn slack(&self, turned: &[f32]) -> [f64; 2] {
-        let d = turned.len() as f64;
+    /// `rotated`: `(d,)`.
+    pub(super) fn slack(&self, rotated: &[f32]) -> [f64; 2] {
+        let d = rotated.len() as f64;
         let reflections = self.vectors.len() as f64 * (d + 5.0) * 2f64.powi(-50);
         let part = 2f64.powi(-23) + reflections;
-        let squares = turned.iter().map(|x| f64::from(*x).powi(2));
+        let squares = rotated.iter().map(|x| f64::from(*x).powi(2));
         let norm = squares.sum::<f64>().sqrt();
         let amount = 2.0 * part * norm + d * 2f64.powi(-148);
         [
@@ -182,7 +183,7 @@ fn reflections(columns: impl Iterator<Item = Vec<f64>>) -> Vec<Vec<f64>> {
                     *first += norm.copysign(*first);
                 }
                 let norm = (dot(&vector, &vector) / 2.0).sqrt();
-                // A column that those before it make up is left as it is.
+                // A column that depends on those before it is left as it is.
                 let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
                 for x in &mut vector {
                     *x *= scale;
@@ -205,8 +206,8 @@ fn reflect(values: &mut [f64], vector: &[f64]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::distance::squared_distance;
     use super::*;
-    use crate::neighbours::squared_distance;
     use crate::rng::{Purpose, stream};
     use rand_distr::{Distribution, StandardNormal};
 
@@ -239,14 +240,14 @@ mod tests {
             let Some(axes) = Axes::new(&rows, d) else {
                 panic!("rows vary");
             };
-            let turned = axes.turn_all(&rows);
-            let both = || rows.chunks_exact(d).zip(turned.chunks_exact(d));
-            for (x, turned_x) in both() {
-                assert_eq!(axes.turn(x), turned_x);
-                let [times, more] = axes.slack(turned_x);
-                for (y, turned_y) in both() {
+            let rotated = axes.rotate_all(&rows);
+            let both = || rows.chunks_exact(d).zip(rotated.chunks_exact(d));
+            for (x, rotated_x) in both() {
+                assert_eq!(axes.rotate(x), rotated_x);
+                let [times, more] = axes.slack(rotated_x);
+                for (y, rotated_y) in both() {
                     let before = squared_distance(x, y);
-                    let after = squared_distance(turned_x, turned_y);
+                    let after = squared_distance(rotated_x, rotated_y);
                     assert!(after <= before * times + more, "{d}: {before} {after}");
                     assert!(before <= after * times + more, "{d}: {before} {after}");
                 }

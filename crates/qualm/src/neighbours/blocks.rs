@@ -1,47 +1,48 @@
-//! The nearest rows by matrix products, where boxes tell rows apart no more.
+//! The nearest rows by matrix products, for rows that the boxes of a tree do not separate.
 //!
 //! `|x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2)`, and the bracket is one matrix product, of the
-//! asked rows with a 1 appended and the fitted rows with `-|y|^2 / 2` appended, as columns.
-//! All rows are moved by one vector first, the mean of a sample, so that norms are small. A
-//! fitted row matters only if its product reaches
+//! query rows with a 1 appended and the fitted rows with `-|y|^2 / 2` appended, as columns.
+//! The mean of a sample is subtracted from all rows first, so that norms are small. A fitted
+//! row y can be among the nearest of x only if its product is at least
 //!
 //! ```text
 //! (|x|^2 - bound - slack) / 2
 //! ```
 //!
 //! where `bound` is the squared distance of the k-th nearest so far, and `slack` what
-//! float32 may have lost. Whatever reaches it is measured again in float64, so that answers
-//! are exact however large the slack is.
+//! float32 may have lost. The distance of such rows is computed again in float64, so that the
+//! result is exact however large the slack is.
 //!
 //! **The slack.** With `u = 2^-24` and `s = |x| + |y|`, moving the rows rounds each value by
 //! a part u of itself, hence the squared distance by less than `2 u s^2`. A sum of `d + 1`
 //! products, in any order, strays by `(d + 2) u` times the sum of their sizes, at most
 //! `s^2 / 2`; twice that counts. Together less than `(d + 4) u s^2`, of which `slack` is
 //! four times as much. It is in proportion to the squared norms: with rows far out, or
-//! columns of very different size, most rows would have to be measured again. That, too, is
-//! looked at before blocks are preferred to the tree.
+//! columns of very different size, most distances would have to be computed again. That, too,
+//! is checked before blocks are preferred to the tree.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::nearest::{Neighbour, UNTURNED};
-use super::query::{Asked, Question};
+use super::nearest::{Neighbour, UNROTATED};
+use super::query::{Query, QueryState};
 use super::sample::{SAMPLE, mean};
+use super::tile::LEAF;
 use super::tree::Tree;
 use crate::nn::{Mat, Threads, matmul, vectorised};
 
-/// Fitted rows of a block. With [`ASKED`] rows against them, a block of products takes half
+/// Fitted rows of a block. With [`QUERIES`] rows against them, a block of products takes half
 /// a megabyte.
 pub(super) const WIDTH: usize = 512;
 
-/// Rows asked for at a time.
-pub(super) const ASKED: usize = 256;
+/// Rows queried at a time.
+pub(super) const QUERIES: usize = 256;
 
-/// Products looked at together.
+/// Products checked together.
 pub(super) const RUN: usize = 32;
 
-/// Fitted rows ready for matrix products.
+/// Fitted rows laid out for matrix products.
 #[derive(Debug)]
 pub(super) struct Blocks {
     /// The mean of a sample of rows, `(d,)`.
@@ -52,7 +53,7 @@ pub(super) struct Blocks {
     /// The norm of each row less the mean, `(m,)`.
     norms: Vec<f64>,
     /// The largest norm in each block.
-    reach: Vec<f64>,
+    radii: Vec<f64>,
 }
 
 impl Blocks {
@@ -67,7 +68,7 @@ impl Blocks {
             ),
             columns: Vec::new(),
             norms: Vec::new(),
-            reach: Vec::new(),
+            radii: Vec::new(),
         };
         let mut columns = vec![0.0; m * (d + 1)];
         let each = columns.par_chunks_mut(WIDTH * (d + 1)).enumerate();
@@ -77,10 +78,10 @@ impl Blocks {
             blocks.fill(&rows, columns)
         });
         let norms: Vec<Vec<f64>> = norms.collect();
-        let reach = norms
+        let radii = norms
             .iter()
             .map(|norms| norms.iter().copied().fold(0.0, f64::max));
-        blocks.reach = reach.collect();
+        blocks.radii = radii.collect();
         blocks.norms = norms.into_iter().flatten().collect();
         blocks.columns = columns;
         blocks
@@ -112,10 +113,10 @@ impl Blocks {
 
     /// Number of blocks.
     pub(super) fn len(&self) -> usize {
-        self.reach.len()
+        self.radii.len()
     }
 
-    /// Where the rows of a block stand in the order of the tree.
+    /// The places of the rows of a block, in the order of the tree.
     pub(super) fn places(&self, block: usize) -> Range<usize> {
         block * WIDTH..((block + 1) * WIDTH).min(self.norms.len())
     }
@@ -125,7 +126,7 @@ impl Blocks {
         &self.norms[places]
     }
 
-    /// Rows ready for [`Blocks::multiply`], `(n, d + 1)`, and their norms less the mean, `(n,)`.
+    /// Rows laid out for [`Blocks::multiply`], `(n, d + 1)`, and their norms less the mean, `(n,)`.
     pub(super) fn left(&self, rows: &[&[f32]]) -> (Vec<f32>, Vec<f64>) {
         let mut left = Vec::with_capacity(rows.len() * (self.centre.len() + 1));
         let norms = rows.iter().map(|row| {
@@ -137,7 +138,7 @@ impl Blocks {
         (left, norms)
     }
 
-    /// The products of rows made ready with the rows of a block.
+    /// The products of rows laid out by [`Blocks::left`] with the rows of a block.
     ///
     /// # Shapes
     /// `left`: `(n, d + 1)`; `products`: `(n, rows of the block)`.
@@ -153,70 +154,71 @@ impl Blocks {
     /// a block.
     pub(super) fn slack(&self, norm: f64, block: usize) -> f64 {
         let terms = 4.0 * (self.centre.len() + 4) as f64;
-        let relative = 2f64.powi(-24) * (norm + self.reach[block]).powi(2);
+        let relative = 2f64.powi(-24) * (norm + self.radii[block]).powi(2);
         // And what underflows.
         terms * (relative + 2f64.powi(-149))
     }
 
     /// The share of blocks in which the slack is small beside a squared distance.
-    pub(super) fn share_sharp(&self, row: &[f32], squared: f64) -> f64 {
+    pub(super) fn share_precise(&self, row: &[f32], squared: f64) -> f64 {
         let norm = self.shift(row, &mut Vec::new()).sqrt();
-        let blocks = 0..self.reach.len();
-        let sharp = blocks.filter(|block| self.slack(norm, *block) < squared / 8.0);
-        sharp.count() as f64 / self.reach.len() as f64
+        let blocks = 0..self.radii.len();
+        let precise = blocks.filter(|block| self.slack(norm, *block) < squared / 8.0);
+        precise.count() as f64 / self.radii.len() as f64
     }
 
-    /// The answers to at most [`ASKED`] rows; those near the leaf `home` come first.
-    pub(super) fn ask(
+    /// The neighbours of at most [`QUERIES`] rows. Blocks near the leaf `leaf` are compared
+    /// first, so that bounds soon are low.
+    pub(super) fn search(
         &self,
-        question: Question<'_>,
+        query: Query<'_>,
         rows: &[&[f32]],
-        home: usize,
+        leaf: usize,
     ) -> Vec<Vec<Neighbour>> {
         let (left, norms) = self.left(rows);
-        let asked = rows.iter().map(|row| question.start(row, UNTURNED));
-        let mut asked: Vec<Asked<'_>> = asked.collect();
+        let states = rows.iter().map(|row| query.start(row, UNROTATED));
+        let mut states: Vec<QueryState<'_>> = states.collect();
         let mut products = vec![0.0; rows.len() * WIDTH];
-        for block in outwards(home * super::LEAF / WIDTH, self.len()) {
+        for block in outwards(leaf * LEAF / WIDTH, self.len()) {
             let places = self.places(block);
             let n = places.len();
             let products = &mut products[..rows.len() * n];
             self.multiply(&left, block, products);
-            let rows = asked.iter_mut().zip(&norms).zip(products.chunks_exact(n));
-            for ((asked, norm), products) in rows {
+            let rows = states.iter_mut().zip(&norms).zip(products.chunks_exact(n));
+            for ((state, norm), products) in rows {
                 let gap = norm * norm - self.slack(*norm, block);
                 vectorised(
                     #[inline(always)]
-                    || pick(question, asked, products, places.start, gap),
+                    || pick(query, state, products, places.start, gap),
                 );
             }
         }
-        asked
+        states
             .into_iter()
-            .map(|asked| question.finish(asked))
+            .map(|state| query.finish(state))
             .collect()
     }
 }
 
-/// All numbers below n, nearest to `home` first.
-fn outwards(home: usize, n: usize) -> impl Iterator<Item = usize> {
-    let steps = (1..n).flat_map(move |step| [home.checked_sub(step), home.checked_add(step)]);
-    let steps = [Some(home)].into_iter().chain(steps).flatten();
+/// All numbers below n, nearest to `from` first.
+fn outwards(from: usize, n: usize) -> impl Iterator<Item = usize> {
+    let steps = (1..n).flat_map(move |step| [from.checked_sub(step), from.checked_add(step)]);
+    let steps = [Some(from)].into_iter().chain(steps).flatten();
     steps.filter(move |block| *block < n)
 }
 
-/// Offers a row those of a block, from the place `start` on, whose products are large enough.
-/// `gap` is as for [`least`].
+/// Compares a row with those of a block, from the place `start` on, whose products are large
+/// enough. `gap` is as for [`least`].
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 pub(super) fn pick(
-    question: Question<'_>,
-    asked: &mut Asked<'_>,
+    query: Query<'_>,
+    state: &mut QueryState<'_>,
     products: &[f32],
     start: usize,
     gap: f64,
 ) {
-    let mut needed = least(asked, gap);
+    let mut needed = least(state, gap);
     for (run, products) in products.chunks(RUN).enumerate() {
         // Most runs have none: one comparison of all, in vectors.
         let mut all = [f32::NEG_INFINITY; RUN];
@@ -227,22 +229,22 @@ pub(super) fn pick(
             continue;
         }
         for (lane, product) in products.iter().enumerate() {
-            if *product >= needed && question.offer(asked, start + run * RUN + lane) {
-                needed = least(asked, gap);
+            if *product >= needed && query.compare(state, start + run * RUN + lane) {
+                needed = least(state, gap);
             }
         }
     }
 }
 
-/// The least product of a row that matters: half of what `gap`, the squared norm less the
-/// slack, exceeds the bound by.
+/// The least product of a row that may be among the nearest: half of what `gap`, the squared
+/// norm less the slack, exceeds the bound by.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-pub(super) fn least(asked: &Asked<'_>, gap: f64) -> f32 {
-    (((gap - asked.nearest.bound()) / 2.0) as f32).next_down()
+pub(super) fn least(state: &QueryState<'_>, gap: f64) -> f32 {
+    (((gap - state.nearest.bound()) / 2.0) as f32).next_down()
 }
 
-/// Whether any holds, without leaving early, which would keep the loop out of vectors.
+/// Whether any holds, without leaving early, so that the loop vectorises.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 pub(super) fn any(each: impl Iterator<Item = bool>) -> bool {
@@ -254,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_met_outwards_and_once() {
+    fn blocks_are_compared_outwards_and_once() {
         assert!(outwards(1, 4).eq([1, 0, 2, 3]));
         assert!(outwards(3, 4).eq([3, 2, 1, 0]));
         assert!(outwards(0, 1).eq([0]));

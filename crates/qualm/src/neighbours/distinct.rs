@@ -1,4 +1,4 @@
-//! Rows without their copies.
+//! The distinct rows among rows.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::rows::Rows;
 
-/// A row, with its hash: those of all rows are computed by all threads.
+/// A row with its hash, which is computed beforehand, in parallel.
 #[derive(Debug, PartialEq, Eq)]
 struct Key<'a> {
     hash: u64,
@@ -29,7 +29,7 @@ pub(super) struct Distinct {
     /// How many copies there are of each, `(m,)`.
     pub(super) counts: Vec<u32>,
     /// Which of them each of the rows is, `(n,)`.
-    pub(super) of: Vec<u32>,
+    pub(super) numbers: Vec<u32>,
 }
 
 impl Distinct {
@@ -48,17 +48,17 @@ impl Distinct {
         });
         let keys: Vec<Key<'_>> = keys.collect();
         let mut counts: Vec<u32> = Vec::new();
-        let mut of = Vec::with_capacity(rows.n_rows());
+        let mut each = Vec::with_capacity(rows.n_rows());
         let mut firsts = Vec::new();
         let mut numbers: HashMap<Key<'_>, u32> = HashMap::with_capacity(rows.n_rows());
         for (i, key) in keys.into_iter().enumerate() {
             match numbers.entry(key) {
                 Entry::Occupied(known) => {
                     counts[*known.get() as usize] += 1;
-                    of.push(*known.get());
+                    each.push(*known.get());
                 }
                 Entry::Vacant(new) => {
-                    of.push(*new.insert(counts.len() as u32));
+                    each.push(*new.insert(counts.len() as u32));
                     counts.push(1);
                     firsts.push(i);
                 }
@@ -72,7 +72,7 @@ impl Distinct {
         Self {
             rows: values,
             counts,
-            of,
+            numbers: each,
         }
     }
 }
@@ -87,6 +87,6 @@ mod tests {
         let distinct = Distinct::new(Rows::new(&data, 2).unwrap());
         assert_eq!(distinct.rows, [1.0, 2.0, 0.0, 5.0, 3.0, 3.0]);
         assert_eq!(distinct.counts, [3, 2, 1]);
-        assert_eq!(distinct.of, [0, 1, 0, 1, 2, 0]);
+        assert_eq!(distinct.numbers, [0, 1, 0, 1, 2, 0]);
     }
 }

@@ -1,9 +1,10 @@
-//! The nearest rows found so far, counted with their copies.
+//! The nearest rows found so far, each with the number of its copies.
 
-/// As for [`Nearest::new`]: distances are those of the rows as they are.
-pub(super) const UNTURNED: [f64; 2] = [1.0, 0.0];
+/// The slack of [`Nearest::new`] for rows that are not rotated: none.
+pub(super) const UNROTATED: [f64; 2] = [1.0, 0.0];
 
-/// Neighbours for which there is room at once, at most: of many, copies may leave few.
+/// Neighbours that memory is reserved for at first, at most: where rows have many copies, few
+/// distinct rows make up k.
 const ROOM: usize = 32;
 
 /// A distinct fitted row near another row.
@@ -17,8 +18,8 @@ pub(crate) struct Neighbour {
     pub(crate) weight: u32,
 }
 
-/// The nearest rows whose weights come to at least k, by distance and then by number, so
-/// that there is one answer whatever the order in which rows are met.
+/// The nearest rows whose weights sum to at least k, by distance and then by number, so that
+/// the result does not depend on the order in which rows are pushed.
 #[derive(Debug)]
 pub(super) struct Nearest {
     k: u64,
@@ -31,8 +32,8 @@ pub(super) struct Nearest {
 }
 
 impl Nearest {
-    /// Nothing found yet of k copies, among rows of d columns. Squared distances may have been
-    /// multiplied and added to by so much before they are computed in float32.
+    /// No row found yet of k, among rows of d columns. `slack` bounds the error of the squared
+    /// distances besides that of float32: a factor, and an amount added.
     pub(super) fn new(k: usize, d: usize, [times, more]: [f64; 2]) -> Self {
         // A float32 sum of d squared differences strays by (d + 3) / 2^24 of itself at the
         // most, and by half of the smallest float32 for each square that underflows. Twice
@@ -47,7 +48,7 @@ impl Nearest {
         }
     }
 
-    /// The squared distance beyond which no row matters.
+    /// The squared distance above which a row cannot be among the nearest.
     pub(super) fn bound(&self) -> f64 {
         match self.rows.last() {
             Some(last) if self.held >= self.k => last.distance,
@@ -55,14 +56,15 @@ impl Nearest {
         }
     }
 
-    /// What a float32 squared distance exceeds only if its row does not matter.
+    /// A row whose squared distance, computed in float32, is above this limit cannot be among
+    /// the nearest.
     pub(super) fn limit(&self) -> f32 {
         let limit = (self.bound() * self.slack[0] + self.slack[1]) as f32;
         limit.next_up().min(f32::MAX)
     }
 
-    /// Takes a row, if it is among the nearest; says whether it was.
-    pub(super) fn offer(&mut self, squared: f64, row: u32, weight: u32) -> bool {
+    /// Adds a row if it is among the nearest; returns whether it was.
+    pub(super) fn push(&mut self, squared: f64, row: u32, weight: u32) -> bool {
         let new = Neighbour {
             distance: squared,
             row,
@@ -87,7 +89,8 @@ impl Nearest {
         true
     }
 
-    /// The nearest `k` copies, `k` no larger than before: the last row's count is cut to fit.
+    /// The nearest `k` copies, `k` no larger than before: the weight of the last row is lowered
+    /// to fit.
     pub(super) fn finish(mut self, k: usize) -> Vec<Neighbour> {
         let mut left = k as u64;
         self.rows.retain_mut(|row| {
@@ -105,9 +108,9 @@ mod tests {
     use super::*;
 
     fn found(k: usize, rows: &[(f64, u32, u32)]) -> Vec<(f64, u32, u32)> {
-        let mut nearest = Nearest::new(k, 2, UNTURNED);
+        let mut nearest = Nearest::new(k, 2, UNROTATED);
         for &(squared, row, weight) in rows {
-            nearest.offer(squared, row, weight);
+            nearest.push(squared, row, weight);
         }
         let rows = nearest.finish(k);
         rows.iter().map(|n| (n.distance, n.row, n.weight)).collect()
@@ -134,13 +137,13 @@ mod tests {
 
     #[test]
     fn the_limit_lies_just_above_the_last_distance() {
-        let mut nearest = Nearest::new(2, 10, UNTURNED);
-        assert!(nearest.offer(4.0, 0, 1));
+        let mut nearest = Nearest::new(2, 10, UNROTATED);
+        assert!(nearest.push(4.0, 0, 1));
         assert_eq!(nearest.limit(), f32::MAX);
-        assert!(nearest.offer(2.0, 1, 1));
+        assert!(nearest.push(2.0, 1, 1));
         assert!(nearest.limit() > 4.0 && nearest.limit() < 4.0 * (1.0 + 2e-6));
-        assert!(!nearest.offer(4.0, 1, 1));
-        assert!(nearest.offer(0.0, 5, 2));
+        assert!(!nearest.push(4.0, 1, 1));
+        assert!(nearest.push(0.0, 5, 2));
         assert!(nearest.limit() > 0.0 && nearest.limit() < 1e-40);
     }
 }

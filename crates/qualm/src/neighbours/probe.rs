@@ -1,33 +1,38 @@
-//! A look at how well a tree spares the comparison of rows: it is asked for the neighbours of
-//! a few hundred.
+//! How much work a tree saves: measured by searching it for the neighbours of a few hundred of
+//! its rows.
 
 use rayon::prelude::*;
 
-use super::query::SelfMatch;
-use super::search::Group;
+use super::query::{Query, SelfMatch};
+use super::search::{Group, search};
 use super::tile::LEAF;
-use super::{Neighbours, walk};
+use super::tree::Tree;
 
-/// Leaves whose rows are asked for, and for how many neighbours.
+/// Leaves whose rows are searched for, and the neighbours of each.
 const LEAVES: usize = 8;
 const NEIGHBOURS: usize = 10;
 
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Probe {
-    /// The share of all differences of values that were computed.
+    /// The share of all differences of values that the search computed.
     pub(super) compared: f64,
-    /// The places of the rows asked for, with the squared distance of the last neighbour.
+    /// The places of the rows searched for, with the squared distance of the last neighbour.
     last: Vec<(usize, f64)>,
 }
 
 impl Probe {
-    pub(super) fn new(index: &Neighbours) -> Self {
-        let tree = &index.tree;
-        let question = index.question(NEIGHBOURS, SelfMatch::Keep);
+    /// Searches a tree; `counts` are the copies of each of its rows, by number.
+    pub(super) fn new(tree: &Tree, counts: &[u32]) -> Self {
+        let query = Query {
+            tree,
+            counts,
+            k: NEIGHBOURS,
+            self_match: SelfMatch::Keep,
+        };
         let probes = (0..LEAVES).into_par_iter().map(|i| {
             let leaf = tree.n_leaves() * i / LEAVES;
-            let found = walk(question, &Group::of_leaf(tree, leaf));
+            let found = search(query, &Group::from_leaf(tree, leaf));
             let last = found.nearest.iter().enumerate().map(|(lane, nearest)| {
                 let last = nearest.last().map_or(0.0, |last| last.distance);
                 (leaf * LEAF + lane, last * last)
@@ -44,15 +49,15 @@ impl Probe {
         }
     }
 
-    /// The mean of the shares that `share` makes of each row and its squared distance.
-    pub(super) fn share_sharp(
+    /// The mean of `share` over the rows, each with the squared distance of its last neighbour.
+    pub(super) fn share_precise(
         &self,
-        index: &Neighbours,
+        tree: &Tree,
         share: impl Fn(&[f32], f64) -> f64 + Sync,
     ) -> f64 {
         let shares = self.last.par_iter();
-        let shares = shares.map(|(place, squared)| share(index.tree.row(*place), *squared));
-        // One after the other, so that the sum is the same whoever computed the shares.
+        let shares = shares.map(|(place, squared)| share(tree.row(*place), *squared));
+        // Summed in order, so that the result does not depend on the threads.
         let shares: Vec<f64> = shares.collect();
         shares.iter().sum::<f64>() / shares.len() as f64
     }

@@ -1,72 +1,73 @@
-//! What is asked, and what is known so far of the answer.
+//! A query for the k nearest rows, and the state of its search.
 
+use super::distance::squared_distance;
 use super::nearest::{Nearest, Neighbour};
-use super::squared_distance;
 use super::tree::Tree;
 
-/// What becomes of fitted rows that equal the row whose neighbours are looked for.
+/// What to do with fitted rows that equal the query row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SelfMatch {
     /// They are neighbours at distance 0: the row is a new one.
     Keep,
     /// One of them is the row itself, the others are neighbours.
     DropOne,
-    /// They are no neighbours. If there are any, one stands for the row itself and takes
-    /// one of its k places.
+    /// They are no neighbours. If there are any, one is the row itself and counts as one of its
+    /// k neighbours.
     DropAll,
 }
 
-/// A question for the k nearest.
+/// A search for the k nearest fitted rows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(super) struct Query<'a> {
     pub(super) tree: &'a Tree,
     /// Copies of each distinct row, by number.
     pub(super) counts: &'a [u32],
+    /// Neighbours, counted with their copies.
     pub(super) k: usize,
-    pub(super) equals: SelfMatch,
+    pub(super) self_match: SelfMatch,
 }
 
-/// The answer for one row, so far.
+/// The search of one row: what is found so far.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct QueryState<'a> {
     /// `(d,)`
     pub(super) row: &'a [f32],
     pub(super) nearest: Nearest,
     /// Whether a fitted row equals it.
-    met_equal: bool,
+    has_equal: bool,
 }
 
-impl Question<'_> {
-    /// Nothing known of a row; `slack` as for [`Nearest::new`].
-    pub(super) fn start<'r>(&self, row: &'r [f32], slack: [f64; 2]) -> Asked<'r> {
-        Asked {
+impl Query<'_> {
+    /// Starts the search of a row; `slack` as for [`Nearest::new`].
+    pub(super) fn start<'r>(&self, row: &'r [f32], slack: [f64; 2]) -> QueryState<'r> {
+        QueryState {
             row,
             nearest: Nearest::new(self.k, self.tree.d, slack),
-            met_equal: false,
+            has_equal: false,
         }
     }
 
-    /// Offers the row at a place of the tree; says whether the nearest are others now.
+    /// Compares the row at a place of the tree; returns whether it is among the nearest so far.
     #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
-    pub(super) fn offer(&self, asked: &mut Asked<'_>, place: usize) -> bool {
-        let squared = squared_distance(asked.row, self.tree.row(place));
+    pub(super) fn compare(&self, state: &mut QueryState<'_>, place: usize) -> bool {
+        let squared = squared_distance(state.row, self.tree.row(place));
         let number = self.tree.numbers[place];
         let mut weight = self.counts[number as usize];
         if squared == 0.0 {
-            asked.met_equal = true;
-            weight = match self.equals {
+            state.has_equal = true;
+            weight = match self.self_match {
                 SelfMatch::Keep => weight,
                 SelfMatch::DropOne => weight - 1,
                 SelfMatch::DropAll => 0,
             };
         }
-        weight > 0 && asked.nearest.offer(squared, number, weight)
+        weight > 0 && state.nearest.push(squared, number, weight)
     }
 
-    /// The answer, when every row that matters was offered.
-    pub(super) fn finish(&self, asked: Asked<'_>) -> Vec<Neighbour> {
-        let itself = asked.met_equal && self.equals == SelfMatch::DropAll;
-        asked.nearest.finish(self.k - usize::from(itself))
+    /// The neighbours, once every row that may be among them was compared.
+    pub(super) fn finish(&self, state: QueryState<'_>) -> Vec<Neighbour> {
+        let itself = state.has_equal && self.self_match == SelfMatch::DropAll;
+        state.nearest.finish(self.k - usize::from(itself))
     }
 }

@@ -1,4 +1,4 @@
-//! What a sample of rows tells: enough where an estimate will do.
+//! Mean and variance of the columns of a sample of rows, for choices that need no exact value.
 
 /// Rows of a sample, at most.
 pub(super) const SAMPLE: usize = 2048;

@@ -1,15 +1,15 @@
 //! The nearest rows of a group of rows, in one walk through the tree.
 //!
-//! A node is visited by those rows of the group whose nearest so far may be bettered in its
-//! box, the nearer half first. In a leaf, float32 distances pick the rows that may be among
-//! the nearest; what decides are float64 distances.
+//! A node is visited by those rows of the group that may have a nearer row in its box than those
+//! found so far, the nearer half first. In a leaf, float32 distances select the rows that may
+//! be among the nearest; float64 distances decide.
 
 use std::borrow::Cow;
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::nearest::Neighbour;
-use super::query::{Asked, Question};
+use super::query::{Query, QueryState};
 use super::tile::{LEAF, Lanes, distances, near_box, within};
 use super::tree::{Node, Tree};
 
@@ -25,8 +25,8 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Rows from elsewhere, at least one.
-    pub(super) fn of(tree: &Tree, rows: Vec<&'a [f32]>) -> Self {
+    /// Rows that need not be in the tree, at least one.
+    pub(super) fn from_rows(tree: &Tree, rows: Vec<&'a [f32]>) -> Self {
         let ordered: Vec<f32> = rows.iter().flat_map(|row| tree.in_order(row)).collect();
         let mut lanes = vec![[0.0; LEAF]; tree.d];
         for (lane, row) in ordered.chunks_exact(tree.d).enumerate() {
@@ -42,7 +42,7 @@ impl<'a> Group<'a> {
     }
 
     /// The rows of a leaf.
-    pub(super) fn of_leaf(tree: &'a Tree, leaf: usize) -> Self {
+    pub(super) fn from_leaf(tree: &'a Tree, leaf: usize) -> Self {
         let end = ((leaf + 1) * LEAF).min(tree.numbers.len());
         let rows: Vec<&[f32]> = (leaf * LEAF..end).map(|place| tree.row(place)).collect();
         let lanes = tree.leaf(leaf);
@@ -68,13 +68,18 @@ impl<'a> Group<'a> {
     }
 }
 
-/// A group's walk through the tree.
-pub(super) struct Search<'a> {
-    pub(super) question: Question<'a>,
-    pub(super) group: &'a Group<'a>,
+/// Searches the tree for the nearest of each row of a group.
+pub(super) fn search(query: Query<'_>, group: &Group<'_>) -> Found {
+    Arch::new().dispatch(Search { query, group })
 }
 
-/// What a walk found.
+/// A group's walk through the tree.
+struct Search<'a> {
+    query: Query<'a>,
+    group: &'a Group<'a>,
+}
+
+/// What a search found.
 pub(super) struct Found {
     /// For each row of the group.
     pub(super) nearest: Vec<Vec<Neighbour>>,
@@ -82,9 +87,9 @@ pub(super) struct Found {
     pub(super) compared: u64,
 }
 
-/// What is known so far.
+/// What is found so far.
 struct State<'a> {
-    asked: Vec<Asked<'a>>,
+    queries: Vec<QueryState<'a>>,
     /// [`super::nearest::Nearest::limit`] of each row of the group.
     limits: Lanes,
     compared: u64,
@@ -96,17 +101,17 @@ impl WithSimd for Search<'_> {
     #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Found {
-        let Self { question, group } = self;
-        let tree = question.tree;
+        let Self { query, group } = self;
+        let tree = query.tree;
         let starts = group.rows.iter().enumerate();
-        let starts = starts.map(|(i, row)| question.start(row, tree.slack(group.ordered(i))));
+        let starts = starts.map(|(i, row)| query.start(row, tree.slack(group.ordered(i))));
         let mut state = State {
-            asked: starts.collect(),
+            queries: starts.collect(),
             limits: [f32::MAX; LEAF],
             compared: 0,
         };
-        let everyone = u32::MAX >> (LEAF - group.rows.len());
-        let mut open = vec![(0, everyone)];
+        let all = u32::MAX >> (LEAF - group.rows.len());
+        let mut open = vec![(0, all)];
         while let Some((at, active)) = open.pop() {
             let corners = tree.corners(at);
             let active = near_box(simd, &group.lanes, corners, &state.limits, active);
@@ -125,9 +130,9 @@ impl WithSimd for Search<'_> {
                 open.extend(halves);
             }
         }
-        let asked = state.asked.into_iter();
+        let queries = state.queries.into_iter();
         Found {
-            nearest: asked.map(|asked| question.finish(asked)).collect(),
+            nearest: queries.map(|state| query.finish(state)).collect(),
             compared: state.compared,
         }
     }
@@ -174,7 +179,7 @@ impl Search<'_> {
         let (near, compared) = distances(
             simd,
             rows.map(|row| self.group.ordered(row)),
-            self.question.tree.leaf(leaf),
+            self.query.tree.leaf(leaf),
             rows.map(|row| state.limits[row]),
             &mut approximate,
         );
@@ -182,19 +187,19 @@ impl Search<'_> {
         if !near {
             return;
         }
-        let in_leaf = (self.question.tree.numbers.len() - leaf * LEAF).min(LEAF);
+        let in_leaf = (self.query.tree.numbers.len() - leaf * LEAF).min(LEAF);
         let filled = u32::MAX >> (LEAF - in_leaf);
         for (row, approximate) in rows.into_iter().zip(approximate) {
             let mut left = filled & within(&approximate, &[state.limits[row]; LEAF]);
             while left != 0 {
                 let lane = left.trailing_zeros() as usize;
                 left &= left - 1;
-                // The limit may have come down since.
-                let asked = &mut state.asked[row];
+                // The limit may have been lowered since.
+                let found = &mut state.queries[row];
                 if approximate[lane] <= state.limits[row]
-                    && self.question.offer(asked, leaf * LEAF + lane)
+                    && self.query.compare(found, leaf * LEAF + lane)
                 {
-                    state.limits[row] = asked.nearest.limit();
+                    state.limits[row] = found.nearest.limit();
                 }
             }
         }

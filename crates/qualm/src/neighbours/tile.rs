@@ -1,27 +1,26 @@
-//! The two loops in which a search spends its time, in float32 and on the widest vectors:
-//! the squared distances of a few rows to the rows of a leaf, and of the rows of a group to
-//! a box.
+//! The two inner loops of a search, in float32 and on the widest vectors: the squared distances
+//! of a few rows to the rows of a leaf, and of the rows of a group to a box.
 //!
-//! Both add up squares of differences, so their rounding errors are relative ones, wherever
-//! the rows lie: see [`super::nearest::Nearest::limit`].
+//! Both sum squares of differences, so their rounding errors are relative to the distance,
+//! wherever the rows lie: see [`super::nearest::Nearest::limit`].
 
 use pulp::Simd;
 
 /// Rows of a leaf and of a group: four AVX2 registers, two of AVX-512.
 pub(super) const LEAF: usize = 32;
 
-/// Vectors added up at a time, so that one need not wait for the other.
+/// Vectors summed at a time, so that one need not wait for the other.
 const PAIR: usize = 2;
 
-/// Columns after which a first look is taken at whether any sum still matters; then after
+/// Columns after which the sums are checked against their limits for the first time; then after
 /// twice as many, and so on.
-const FIRST_LOOK: usize = 8;
+const FIRST_CHECK: usize = 8;
 
 /// One value of each row of a leaf.
 pub(super) type Lanes = [f32; LEAF];
 
-/// Squared distances of `Q` rows to the rows of a leaf. Sums that exceed their row's limit
-/// may be unfinished. Returns whether any is within its limit, and how many values were
+/// Squared distances of `Q` rows to the rows of a leaf. Sums that exceed the limit of their row
+/// may be incomplete. Returns whether any is within its limit, and how many values were
 /// compared.
 ///
 /// # Shapes
@@ -42,7 +41,7 @@ pub(super) fn distances<S: Simd, const Q: usize>(
         let mut from = 0;
         let mut within = true;
         while from < leaf.len() && within {
-            let to = (2 * from).max(FIRST_LOOK).min(leaf.len());
+            let to = (2 * from).max(FIRST_CHECK).min(leaf.len());
             let n = to - from;
             // Slices of one known length, so that the loop checks no index.
             let leaf = &leaf[from..to][..n];
@@ -89,8 +88,7 @@ fn any_within<S: Simd, const Q: usize>(
     simd.reduce_min_f32s(least) <= 0.0
 }
 
-/// Which rows of a group come within their limit of a box: those of `active`, a bit each,
-/// that do.
+/// The rows of `active`, a bit each, whose squared distance to a box is within their limit.
 ///
 /// # Shapes
 /// `group`: `(d, LEAF)`; `corners`: lower and upper edge in each of the first columns.
@@ -115,7 +113,7 @@ pub(super) fn near_box<S: Simd>(
         let mut from = 0;
         let mut within = true;
         while from < corners.len() && within {
-            let to = (2 * from).max(FIRST_LOOK).min(corners.len());
+            let to = (2 * from).max(FIRST_CHECK).min(corners.len());
             let n = to - from;
             let (group, corners) = (&group[from..to][..n], &corners[from..to][..n]);
             for j in 0..n {

@@ -1,6 +1,6 @@
 //! A k-d tree (J. L. Bentley, *Multidimensional binary search trees used for associative
-//! searching*, Communications of the ACM 18, 1975) with boxes that fit, and leaves that are
-//! blocks.
+//! searching*, Communications of the ACM 18, 1975) with tight bounding boxes, and leaves that are
+//! blocks of rows.
 //!
 //! Nodes are split in the middle of the column that varies most in them, at a whole number
 //! of leaves, so that every leaf but the last is full and the shape of the tree follows from
@@ -13,22 +13,22 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::axes::{Axes, MOST};
-use super::nearest::UNTURNED;
+use super::axes::{Axes, MAX_AXES};
+use super::nearest::UNROTATED;
 use super::sample::{SAMPLE, squares};
 use super::tile::{LEAF, Lanes};
 
 /// Rows from which on the two halves of a node are split by two threads.
 const PARALLEL: usize = 8192;
 
-/// Rows of a node that are looked at to choose the column to split, at most.
+/// Rows of a node that are sampled to choose the column to split, at most.
 const FEWER: usize = 128;
 
 /// Distinct rows in the order of a tree.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) d: usize,
-    /// Along which rows are turned first, if they are.
+    /// The axes that rows are rotated to, if any.
     axes: Option<Axes>,
     /// `(m, d)`, as they are, in the order of the leaves.
     rows: Vec<f32>,
@@ -63,15 +63,15 @@ impl Tree {
     /// # Shapes
     /// `rows`: `(m, d)`, m at least 1.
     pub(super) fn new(rows: &[f32], d: usize, axes: Option<Axes>) -> Self {
-        let turned = axes.as_ref().map(|axes| axes.turn_all(rows));
-        let values = turned.as_deref().unwrap_or(rows);
+        let rotated = axes.as_ref().map(|axes| axes.rotate_all(rows));
+        let values = rotated.as_deref().unwrap_or(rows);
         let m = rows.len() / d;
         let n_leaves = m.div_ceil(LEAF);
         let columns = by_variance(values, d);
         let mut numbers: Vec<u32> = (0..m as u32).collect();
         let mut nodes = vec![Node::default(); 2 * n_leaves - 1];
-        // What lies beyond the axes tells boxes apart too little to be looked at.
-        let width = if axes.is_some() { d.min(MOST) } else { d };
+        // Columns beyond the axes vary too little to separate boxes.
+        let width = if axes.is_some() { d.min(MAX_AXES) } else { d };
         let mut corners = vec![[0.0; 2]; nodes.len() * width];
         let mut leaves = vec![[0.0; LEAF]; n_leaves * d];
         let builder = Builder {
@@ -87,7 +87,7 @@ impl Tree {
             leaves: &mut leaves,
         };
         builder.build(parts, [0, 0]);
-        drop(turned);
+        drop(rotated);
         let mut ordered = vec![0.0; rows.len()];
         let places = ordered.par_chunks_exact_mut(d).zip(&numbers);
         places.for_each(|(place, number)| {
@@ -125,42 +125,41 @@ impl Tree {
         self.leaves.len() / self.d
     }
 
-    /// A row along the axes, if there are any.
-    fn turn<'a>(&self, row: &'a [f32]) -> Cow<'a, [f32]> {
+    /// A row rotated to the axes, if there are any.
+    fn rotate<'a>(&self, row: &'a [f32]) -> Cow<'a, [f32]> {
         match &self.axes {
-            Some(axes) => axes.turn(row).into(),
+            Some(axes) => axes.rotate(row).into(),
             None => row.into(),
         }
     }
 
-    /// A row's values, turned, in the tree's order of columns.
+    /// A row's values, rotated, in the tree's order of columns.
     pub(super) fn in_order(&self, row: &[f32]) -> Vec<f32> {
-        let turned = self.turn(row);
-        self.columns.iter().map(|column| turned[*column]).collect()
+        let rotated = self.rotate(row);
+        self.columns.iter().map(|column| rotated[*column]).collect()
     }
 
-    /// What squared distances of a row of such values may be multiplied and added to by:
-    /// see [`Axes::slack`].
+    /// The error of squared distances from a row of such values: see [`Axes::slack`].
     pub(super) fn slack(&self, in_order: &[f32]) -> [f64; 2] {
         let axes = self.axes.as_ref();
-        axes.map_or(UNTURNED, |axes| axes.slack(in_order))
+        axes.map_or(UNROTATED, |axes| axes.slack(in_order))
     }
 
-    /// Whether rows are turned along axes.
+    /// Whether rows are rotated.
     #[cfg(test)]
-    pub(super) fn is_turned(&self) -> bool {
+    pub(super) fn is_rotated(&self) -> bool {
         self.axes.is_some()
     }
 
-    /// 1 if the slack is small beside a squared distance to a row, else 0.
-    pub(super) fn share_sharp(&self, row: &[f32], squared: f64) -> f64 {
+    /// 1 where the slack is small beside this squared distance from the row, else 0.
+    pub(super) fn share_precise(&self, row: &[f32], squared: f64) -> f64 {
         let [_, more] = self.slack(&self.in_order(row));
         f64::from(u8::from(more < squared / 8.0))
     }
 
-    /// The leaf on whose side of every split a row lies.
-    pub(super) fn home(&self, row: &[f32]) -> u32 {
-        let row = self.turn(row);
+    /// The leaf that a row falls into.
+    pub(super) fn leaf_of(&self, row: &[f32]) -> u32 {
+        let row = self.rotate(row);
         let mut at = 0;
         loop {
             let node = self.nodes[at];
@@ -184,7 +183,7 @@ fn by_variance(rows: &[f32], d: usize) -> Vec<usize> {
 
 /// What all nodes are made from.
 struct Builder<'a> {
-    /// `(m, d)`, turned.
+    /// `(m, d)`, rotated.
     rows: &'a [f32],
     d: usize,
     /// Columns of a box.
@@ -288,8 +287,7 @@ impl Builder<'_> {
         let sample = sample.map(|number| &self.rows[*number as usize * self.d..][..self.d]);
         let squares = squares(sample, self.d);
         let square = |column: usize| squares[self.columns[column]];
-        let most = (0..self.d).reduce(|a, b| if square(b) > square(a) { b } else { a });
-        most.unwrap_or_default()
+        (1..self.d).fold(0, |a, b| if square(b) > square(a) { b } else { a })
     }
 
     /// Brings the `n_left` rows of least value in a column to the front, ties by number,

@@ -10,7 +10,8 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::mahalanobis::Metric;
-use super::{Space, SpaceOptions, normalise};
+use super::options::KernelOptions;
+use super::scaler::{Scaler, normalise};
 use crate::nn::{Mat, Threads, matmul, sin_cos, vectorised};
 use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
@@ -26,28 +27,31 @@ const ROWS: usize = 64;
 
 /// Drawn frequencies.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Fourier {
+pub(super) struct Fourier {
     /// `(d, n_out / 2)`
-    pub(crate) frequencies: Vec<f32>,
-    pub(crate) n_in: usize,
+    pub(super) frequencies: Vec<f32>,
+    pub(super) n_in: usize,
+    /// Whether rows are divided by their norm first.
+    pub(super) unit_rows: bool,
 }
 
 impl Fourier {
     /// Draws frequencies for the kernel's bandwidth and metric, which follow the rows.
     pub(super) fn draw(
-        space: &Space,
+        scaler: &Scaler,
+        kernel: KernelOptions,
         rows: Rows<'_>,
-        options: SpaceOptions,
         seed: u64,
         member: u64,
     ) -> Self {
         let d = rows.n_cols();
         let mut rng = stream(seed, Purpose::BANDWIDTH, [member, 0]);
-        let metric = options.robust(member).then(|| {
-            let sample = sample(space, rows, Metric::enough(d), &mut rng);
+        let mut sample = |most| sample(scaler, kernel, rows, most, &mut rng);
+        let metric = kernel.is_robust(member).then(|| {
+            let sample = sample(Metric::enough(d));
             Metric::fit(Rows::checked(&sample, d))
         });
-        let sample = sample(space, rows, MEDIAN_SAMPLE, &mut rng);
+        let sample = sample(MEDIAN_SAMPLE);
         let images: Vec<f64> = match &metric {
             Some(metric) => {
                 let rows = sample.par_chunks_exact(d);
@@ -55,9 +59,9 @@ impl Fourier {
             }
             None => sample.iter().map(|x| f64::from(*x)).collect(),
         };
-        let bandwidth = options.bandwidth * median_distance(&images, d);
+        let bandwidth = kernel.bandwidth * median_distance(&images, d);
         let mut rng = stream(seed, Purpose::FOURIER, [member, 0]);
-        let half = options.fourier_features / 2;
+        let half = kernel.fourier_features / 2;
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
         let mut normals: Vec<f64> = (0..d * half).map(|_| normal() / bandwidth).collect();
         if let Some(metric) = &metric {
@@ -66,16 +70,28 @@ impl Fourier {
         Self {
             frequencies: normals.into_iter().map(|x| x as f32).collect(),
             n_in: d,
+            unit_rows: kernel.unit_rows(),
         }
     }
 
     /// Width of the result.
-    pub(crate) fn n_out(&self) -> usize {
+    pub(super) fn n_out(&self) -> usize {
         2 * (self.frequencies.len() / self.n_in)
     }
 
+    /// The features of rows that are scaled.
+    ///
+    /// # Shapes
     /// `scaled`: `(n, n_in)`; `out`: `(n, n_out)`.
     pub(super) fn project_into(&self, scaled: &[f32], out: &mut [f32], threads: Threads) {
+        let mut unit = Vec::new();
+        let scaled = if self.unit_rows {
+            unit.extend_from_slice(scaled);
+            unit.chunks_exact_mut(self.n_in).for_each(normalise);
+            &unit
+        } else {
+            scaled
+        };
         let half = self.n_out() / 2;
         let n = scaled.len() / self.n_in;
         let weights = Mat::new(&self.frequencies, self.n_in, half);
@@ -132,14 +148,20 @@ fn waves(angles: &[f32], norm: f32, cosines: &mut [f32], sines: &mut [f32]) {
     }
 }
 
-/// At most so many of the rows, in their order, scaled.
-fn sample(space: &Space, rows: Rows<'_>, most: usize, rng: &mut impl Rng) -> Vec<f32> {
+/// At most `most` of the rows, in their order, as the kernel sees them.
+fn sample(
+    scaler: &Scaler,
+    kernel: KernelOptions,
+    rows: Rows<'_>,
+    most: usize,
+    rng: &mut impl Rng,
+) -> Vec<f32> {
     let picked = rng::sample(rng, rows.n_rows(), most);
     let mut scaled = vec![0.0f32; picked.len() * rows.n_cols()];
     let picked = picked.iter().filter_map(|&i| rows.get(i));
     for (out, row) in scaled.chunks_exact_mut(rows.n_cols()).zip(picked) {
-        space.scale_into(row, out);
-        if space.unit_rows {
+        scaler.scale_into(row, out);
+        if kernel.unit_rows() {
             normalise(out);
         }
     }
@@ -176,7 +198,7 @@ fn median_distance(rows: &[f64], d: usize) -> f64 {
     }
     let apart: Vec<f64> = squares.into_iter().filter(|s| *s > 0.0).collect();
     if apart.is_empty() {
-        // The sample missed what little varies; standardised columns have deviation 1.
+        // All sampled rows are equal; standardised columns have deviation 1.
         return (2.0 * d as f64).sqrt();
     }
     apart.iter().map(|s| s.sqrt()).sum::<f64>() / apart.len() as f64
@@ -184,25 +206,30 @@ fn median_distance(rows: &[f64], d: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::options;
+    use super::super::columns::Columns;
     use super::*;
-    use crate::space::SpaceKind;
+    use crate::space::{KernelMetric, KernelScaling};
 
     #[test]
     fn dot_products_approximate_the_kernel() {
         let data: Vec<f32> = (0..40).map(|i| ((i * 37) % 17) as f32).collect();
         let rows = Rows::new(&data, 2).unwrap();
-        let mut options = options(SpaceKind::Kernel);
-        options.fourier_features = 8192;
-        let space = Space::fit(options, rows, 1, 0).unwrap();
+        let kernel = KernelOptions {
+            bandwidth: 1.0,
+            fourier_features: 8192,
+            scaling: KernelScaling::Standardise,
+            metric: KernelMetric::Euclidean,
+        };
+        let scaler = Scaler::new(Columns::from_rows(rows).standard());
+        let fourier = Fourier::draw(&scaler, kernel, rows, 1, 0);
         let mut scaled = vec![0.0; data.len()];
         for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(2)) {
-            space.scale_into(row, out);
+            scaler.scale_into(row, out);
         }
-        let mut z = vec![0.0; 20 * space.n_out()];
-        space.project_into(&scaled, &mut z, Threads::All);
+        let mut z = vec![0.0; 20 * fourier.n_out()];
+        fourier.project_into(&scaled, &mut z, Threads::All);
         let mut rng = stream(1, Purpose::BANDWIDTH, [0, 0]);
-        let sample = sample(&space, rows, MEDIAN_SAMPLE, &mut rng);
+        let sample = sample(&scaler, kernel, rows, MEDIAN_SAMPLE, &mut rng);
         let sample: Vec<f64> = sample.into_iter().map(f64::from).collect();
         let bandwidth = median_distance(&sample, 2);
         for i in 0..20 {

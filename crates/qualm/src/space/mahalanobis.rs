@@ -1,29 +1,28 @@
-//! A robust, shrunken covariance of rows, for a kernel that does not depend on how the
-//! columns vary together.
+//! A robust, shrunken covariance of rows, for a Gaussian kernel of the Mahalanobis distance.
 //!
-//! A Gaussian kernel of standardised rows counts what several columns say together as often
-//! as they say it, and the outliers themselves he_init the columns in which they stand out.
-//! With the covariance S of the bulk of the rows, the kernel
+//! In the Euclidean distance of standardised rows, correlated columns count several times, and
+//! outliers inflate the standard deviations of the very columns in which they are outliers.
+//! The kernel
 //!
 //! ```text
 //! k(x, y) = exp(-(x - y)' S^-1 (x - y) / (2 b^2))
 //! ```
 //!
-//! counts each direction in units of how far the bulk varies in it. S is found by C-steps
-//! (P. J. Rousseeuw and K. Van Driessen, *A fast algorithm for the minimum covariance
-//! determinant estimator*, Technometrics 41, 1999): from the covariance of all rows to that
-//! of the [`KEPT`] share nearest to the mean in its metric, and again, [`STEPS`] times in
-//! all. There is no search from random subsets: a start from all rows is enough for a
-//! kernel, and gives one answer.
+//! with S a robust covariance, `(d, d)`, measures each direction in units of the standard
+//! deviation of most of the rows. S is found by C-steps (P. J. Rousseeuw and K. Van Driessen, *A fast algorithm for the minimum covariance
+//! determinant estimator*, Technometrics 41, 1999): the first covariance is that of all rows,
+//! each further one that of the [`KEPT`] share of the rows nearest to the mean in the metric of
+//! the one before; [`STEPS`] covariances in all. Unlike `FastMCD` there is no search from random
+//! subsets: a start from all rows is good enough for a kernel, and it is deterministic.
 //!
-//! Each covariance is shrunk towards a multiple of the identity, by
+//! Each covariance C of h rows is shrunk towards a multiple of the identity:
 //!
 //! ```text
 //! S = C + (0.003 + 0.3 d / h) (trace C / d) I
 //! ```
 //!
-//! of h rows: with few rows for many columns the least directions of C are chance, and there
-//! are none in which a new row may not lie. The more rows, the more C itself is believed.
+//! With few rows for many columns the smallest eigenvalues of C are estimated far too low, and
+//! S must be positive definite. The shrinkage fades as h grows.
 
 use nalgebra::{Cholesky, DMatrix};
 
@@ -33,10 +32,10 @@ use crate::rows::Rows;
 /// The share of the rows that make the covariance: those nearest to their mean.
 const KEPT: f64 = 0.7;
 
-/// Covariances in turn, the first of all rows.
+/// Covariances computed one after the other, the first of all rows.
 const STEPS: usize = 4;
 
-/// Shrinkage in mean variances: the least, and for each column a row.
+/// Shrinkage in units of the mean variance: a constant part, and one times `d / h`.
 const SHRINKAGE: [f64; 2] = [0.003, 0.3];
 
 /// A covariance's metric, as a map `W` with `|W x|^2 = x' S^-1 x`.
@@ -55,15 +54,18 @@ impl Metric {
         }
     }
 
-    /// Rows that are enough for the covariance of d columns.
-    pub(super) fn enough(d: usize) -> usize {
-        d.saturating_mul(10).max(5000)
+    /// Rows that are enough for the covariance of so many columns.
+    pub(super) fn enough(n_features: usize) -> usize {
+        n_features.saturating_mul(10).max(5000)
     }
 
-    /// Bytes that finding it takes, at the least: the sampled rows as they are and in float64,
-    /// and as many matrices as are there at once.
-    pub(super) fn memory(n_rows: usize, d: usize) -> u64 {
-        let (n, d) = (n_rows.min(Self::enough(d)) as u64, d as u64);
+    /// Bytes that finding it takes, at the least: the sampled rows in float32 and in float64,
+    /// and the four matrices that exist at once.
+    pub(super) fn memory(n_rows: usize, n_features: usize) -> u64 {
+        let (n, d) = (
+            n_rows.min(Self::enough(n_features)) as u64,
+            n_features as u64,
+        );
         let rows = n.saturating_mul(d).saturating_mul(12);
         rows.saturating_add(d.saturating_mul(d).saturating_mul(4 * 8))
     }
@@ -102,7 +104,7 @@ impl Metric {
 
 /// The metric of the covariance that C-steps lead to.
 fn concentrate(rows: &Panels) -> Whitening {
-    let (n, d) = (rows.n_rows(), rows.n_cols());
+    let (n, d) = (rows.n_rows(), rows.n_features());
     let kept = ((n as f64 * KEPT).ceil() as usize).clamp(1, n);
     let mut distances = vec![0.0; n];
     let (mut location, covariance) = rows.moments(&vec![true; n]);
@@ -122,7 +124,7 @@ fn concentrate(rows: &Panels) -> Whitening {
 /// `covariance`: `(d, d)`, the lower half filled.
 fn shrunk(covariance: &[f64], d: usize, count: usize) -> Whitening {
     let trace: f64 = (0..d).map(|j| covariance[lower(j, j, d)]).sum();
-    // Rows that are all equal, as the nearest ones may be, have no scale of their own.
+    // The nearest rows may all be equal, and then have no scale of their own.
     let mean = if trace > 0.0 { trace / d as f64 } else { 1.0 };
     let ridge = (SHRINKAGE[0] + SHRINKAGE[1] * d as f64 / count as f64) * mean;
     let entry = |a: usize, b: usize| {
@@ -131,7 +133,7 @@ fn shrunk(covariance: &[f64], d: usize, count: usize) -> Whitening {
     };
     let root = Cholesky::new(DMatrix::from_fn(d, d, entry)).map(|cholesky| cholesky.l());
     let inverse = root.and_then(|l| l.solve_lower_triangular(&DMatrix::identity(d, d)));
-    // A matrix of this kind has a root; were it lost to rounding, all directions count alike.
+    // The shrunken matrix is positive definite; should rounding deny it, use the identity.
     let inverse = inverse.unwrap_or_else(|| DMatrix::identity(d, d) / mean.sqrt());
     // Kept column after column: the transpose is the map row after row.
     Whitening::new(inverse.transpose().as_slice().to_vec(), d)

@@ -15,8 +15,8 @@
 //! have the AUROC as their mean, and its variance is `var(V10) / m + var(V01) / n` with
 //! sample variances. The definition takes `O(m n)`. Sun and Xu obtain each placement from
 //! midranks in `O((m + n) log(m + n))`; within a block of ties a midrank is a count of the
-//! rows above or below plus half of those beside, so here the placements are read off the
-//! blocks that [`Roc`] has already counted. The numbers are the same.
+//! rows above or below plus half of those level with it, so here the placements follow from
+//! the blocks that [`Roc`] has already counted. The result is the same.
 
 use statrs::function::erf::erfc_inv;
 
@@ -44,38 +44,28 @@ impl Roc {
     /// # Errors
     /// [`Error::OutOfRange`] unless `0 < level < 1`.
     pub fn auroc_interval(&self, level: f64) -> Result<Interval> {
-        if level > 0.0 && level < 1.0 {
-            Ok(self.interval(level))
-        } else {
-            Err(Error::OutOfRange {
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Error::OutOfRange {
                 name: "confidence level",
                 found: level,
                 expected: "a number above 0 and below 1",
-            })
+            });
         }
-    }
-
-    /// The interval at the customary 95 per cent.
-    pub(super) fn interval95(&self) -> Interval {
-        self.interval(0.95)
-    }
-
-    fn interval(&self, level: f64) -> Interval {
         let Some(variance) = self.auroc_variance() else {
-            return Interval {
+            return Ok(Interval {
                 low: 0.0,
                 high: 1.0,
-            };
+            });
         };
         // The normal quantile at (1 + level) / 2, from the upper tail `1 - level`, where
         // nothing cancels when the level is close to one.
         let quantile = std::f64::consts::SQRT_2 * erfc_inv(1.0 - level);
         let half_width = quantile * variance.sqrt();
         let auroc = self.auroc();
-        Interval {
+        Ok(Interval {
             low: (auroc - half_width).clamp(0.0, 1.0),
             high: (auroc + half_width).clamp(0.0, 1.0),
-        }
+        })
     }
 
     /// `DeLong`'s variance of the AUROC, or `None` when a class has a single row.

@@ -1,4 +1,4 @@
-//! The table of numbers that says how well a score finds the labelled outliers.
+//! The metrics of a score against labels, as one table.
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub struct Metrics {
     pub auroc_ci_high: f64,
     /// The area under the precision-recall curve; see [`Roc::average_precision`].
     pub aupr: f64,
-    /// See [`Roc::fpr95`].
+    /// [`Roc::fpr_at_tpr`] at 0.95.
     pub fpr95: f64,
     /// See [`Roc::precision_at_n`].
     pub precision_at_n: f64,
@@ -44,13 +44,13 @@ impl Metrics {
     /// ```
     ///
     /// # Shapes
-    /// `scores`: `(n,)`, higher = stranger; `outlier`: `(n,)`.
+    /// `scores`: `(n,)`, higher = more anomalous; `outlier`: `(n,)`.
     ///
     /// # Errors
     /// See [`Roc::new`].
     pub fn compute(scores: &[f64], outlier: &[bool]) -> Result<Self> {
         let roc = Roc::new(scores, outlier)?;
-        let interval = roc.interval95();
+        let interval = roc.auroc_interval(0.95)?;
         Ok(Self {
             n: roc.n(),
             n_outliers: roc.n_outliers(),
@@ -58,7 +58,7 @@ impl Metrics {
             auroc_ci_low: interval.low,
             auroc_ci_high: interval.high,
             aupr: roc.average_precision(),
-            fpr95: roc.fpr95(),
+            fpr95: roc.fpr_at_tpr(0.95)?,
             precision_at_n: roc.precision_at_n(),
             auroc_unoriented: roc.auroc_unoriented(),
         })

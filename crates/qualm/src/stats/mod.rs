@@ -1,7 +1,7 @@
-//! How good a ranking is: AUROC with its interval, average precision and their kin.
+//! Ranking metrics: AUROC with its confidence interval, average precision and others.
 //!
-//! Labels are read here and nowhere else: no detector sees them, and no score is ever
-//! turned round because of them.
+//! Labels are used here and nowhere else: no detector sees them, and no score changes its sign
+//! because of them.
 
 mod delong;
 mod metrics;

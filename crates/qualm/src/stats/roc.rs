@@ -1,8 +1,8 @@
-//! One sort, then every ranking metric from counts of ties.
+//! Ranking metrics from one sort of the scores.
 //!
-//! Sorting the scores from the strangest down and putting equal scores together gives
-//! *blocks*, each with its number of outliers and of inliers. No ranking metric can see
-//! more than that: a threshold either takes a whole block or leaves it. So the blocks
+//! Sorting the scores in descending order and putting equal scores together gives *blocks*,
+//! each with its number of outliers and of inliers. Every ranking metric is a function of
+//! these counts, since a threshold either includes a whole block or excludes it. So the blocks
 //! are made once, in `O(n log n)`, and each metric is one pass over them.
 
 use crate::error::{Error, Location, Result};
@@ -16,7 +16,7 @@ pub(super) struct Block {
 
 /// The receiver operating characteristic of scored, labelled rows.
 ///
-/// Higher score = stranger; outliers are the positive class. Both classes are present.
+/// Higher score = more anomalous; outliers are the positive class. Both classes are present.
 /// Infinite scores are ordered like any other; `0.0` and `-0.0` are a tie.
 ///
 /// ```
@@ -26,7 +26,7 @@ pub(super) struct Block {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roc {
-    /// From the strangest block down; none is empty.
+    /// By falling score; none is empty.
     pub(super) blocks: Vec<Block>,
     pub(super) n_outliers: u64,
     pub(super) n_inliers: u64,
@@ -125,8 +125,8 @@ impl Roc {
         twice_won as f64 / twice_pairs as f64
     }
 
-    /// `max(AUROC, 1 - AUROC)`, in `[0.5, 1]`: how well the score separates once someone
-    /// who knows the labels has turned it the right way round.
+    /// `max(AUROC, 1 - AUROC)`, in `[0.5, 1]`: the AUROC after the sign of the score is chosen by
+    /// the labels.
     ///
     /// Some printed tables report this value. It is not what a detector achieves without
     /// labels.
@@ -137,7 +137,7 @@ impl Roc {
     }
 
     /// Average precision, in `(0, 1]`: the area under the precision-recall curve as a sum
-    /// of steps, `sum_k (R_k - R_{k-1}) P_k` over the thresholds from the strictest down.
+    /// of steps, `sum_k (R_k - R_{k-1}) P_k` over the thresholds from the highest down.
     ///
     /// As scikit-learn's `average_precision_score`: nothing is interpolated, and rows with
     /// equal scores pass the threshold together.
@@ -170,16 +170,6 @@ impl Roc {
                 expected: "a number above 0 and at most 1",
             });
         }
-        Ok(self.fpr_at(tpr))
-    }
-
-    /// FPR95: [`Roc::fpr_at_tpr`] at 0.95.
-    #[must_use]
-    pub fn fpr95(&self) -> f64 {
-        self.fpr_at(0.95)
-    }
-
-    fn fpr_at(&self, tpr: f64) -> f64 {
         let (mut caught, mut false_alarms) = (0, 0);
         for block in &self.blocks {
             caught += block.outliers;
@@ -190,13 +180,13 @@ impl Roc {
                 break;
             }
         }
-        false_alarms as f64 / self.n_inliers as f64
+        Ok(false_alarms as f64 / self.n_inliers as f64)
     }
 
-    /// The share of outliers among the `n` strangest rows, in `[0, 1]`, where `n` is the
+    /// The share of outliers among the `n` highest scores, in `[0, 1]`, where `n` is the
     /// number of outliers (so precision and recall are equal).
     ///
-    /// Where the cut falls within equal scores, the tied rows are counted in expectation,
+    /// Where the n-th place falls within equal scores, the tied rows are counted in expectation,
     /// as if their order were drawn at random: `k` places left for a block with a share
     /// `q` of outliers hold `k q` of them. So the order of the rows in the input does not
     /// matter.
@@ -261,11 +251,11 @@ mod tests {
         let mut outliers = vec![10.0; 19];
         outliers.push(0.0);
         let roc = roc(&outliers, &[11.0, 5.0, 5.0, 1.0]);
-        assert_eq!(roc.fpr95(), 0.25);
+        assert_eq!(roc.fpr_at_tpr(0.95).unwrap(), 0.25);
         assert_eq!(roc.fpr_at_tpr(0.951).unwrap(), 1.0);
         // A threshold at the tie takes the tied inliers too.
         let roc = self::roc(&[5.0], &[5.0, 5.0, 1.0]);
-        assert_eq!(roc.fpr95(), 2.0 / 3.0);
+        assert_eq!(roc.fpr_at_tpr(0.95).unwrap(), 2.0 / 3.0);
     }
 
     #[test]
@@ -283,7 +273,7 @@ mod tests {
         let roc = roc(&[1.0; 3], &[1.0; 7]);
         assert_eq!(roc.auroc(), 0.5);
         assert_eq!(roc.average_precision(), 0.3);
-        assert_eq!(roc.fpr95(), 1.0);
+        assert_eq!(roc.fpr_at_tpr(0.95).unwrap(), 1.0);
         assert!((roc.precision_at_n() - 0.3).abs() < 1e-15);
     }
 
@@ -380,7 +370,7 @@ mod tests {
                 roc.auroc(),
                 roc.auroc_unoriented(),
                 roc.average_precision(),
-                roc.fpr95(),
+                roc.fpr_at_tpr(0.95).unwrap(),
                 roc.precision_at_n(),
             ] {
                 prop_assert!((0.0..=1.0).contains(&value), "{}", value);

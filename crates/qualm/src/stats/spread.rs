@@ -1,6 +1,6 @@
 //! Mean and standard deviation, for numbers repeated over seeds.
 
-/// The mean of some numbers and how far they lie from it.
+/// Mean and standard deviation of some numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     /// The arithmetic mean.
@@ -15,7 +15,7 @@ impl Spread {
     ///
     /// In two passes, so that close values with a large mean do not cancel.
     #[must_use]
-    pub fn of(values: &[f64]) -> Option<Self> {
+    pub fn from_values(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
         }
@@ -36,19 +36,19 @@ mod tests {
     #[test]
     fn by_hand() {
         // Off the mean by -8/3, 1/3 and 7/3: squares 114/9, over 2.
-        let spread = Spread::of(&[1.0, 4.0, 6.0]).unwrap();
+        let spread = Spread::from_values(&[1.0, 4.0, 6.0]).unwrap();
         assert!((spread.mean - 11.0 / 3.0).abs() < 1e-15);
         assert!((spread.sd.unwrap() - (19.0_f64 / 3.0).sqrt()).abs() < 1e-15);
         // The mean of squares would lose all digits here.
-        let far = Spread::of(&[1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0]).unwrap();
+        let far = Spread::from_values(&[1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0]).unwrap();
         assert_eq!((far.mean, far.sd), (1e9 + 2.0, Some(1.0)));
     }
 
     #[test]
     fn few_values() {
-        assert_eq!(Spread::of(&[]), None);
+        assert_eq!(Spread::from_values(&[]), None);
         assert_eq!(
-            Spread::of(&[2.0]),
+            Spread::from_values(&[2.0]),
             Some(Spread {
                 mean: 2.0,
                 sd: None

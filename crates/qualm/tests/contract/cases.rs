@@ -70,7 +70,7 @@ impl Case {
                 "ee" => Seed::May,
                 _ => Seed::Matters,
             },
-            works_on_three: matches!(detector, "iforest" | "ae" | "ocsvm" | "knn" | "lof"),
+            works_on_three: matches!(detector, "iforest" | "ae" | "ocsvm" | "knn" | "lof" | "sp"),
         }
     }
 }

@@ -130,7 +130,7 @@ impl Cell<'_> {
     fn cost(&self) -> String {
         let mean = |of: fn(&Row) -> Option<f64>| {
             let values: Vec<f64> = self.0.iter().filter_map(|row| of(row)).collect();
-            Spread::of(&values).map(|spread| spread.mean)
+            Spread::from_values(&values).map(|spread| spread.mean)
         };
         let Some(fit) = mean(|row| row.fit_seconds) else {
             return self.failure().to_owned();
@@ -162,7 +162,7 @@ impl Cell<'_> {
 fn points(rows: &[&Row], of: impl Fn(&Row) -> Option<f64>) -> Option<Spread> {
     let values: Vec<f64> = rows.iter().filter_map(|row| of(row)).collect();
     let values: Vec<f64> = values.iter().map(|value| 100.0 * value).collect();
-    Spread::of(&values)
+    Spread::from_values(&values)
 }
 
 /// Seconds with the digits that matter.

@@ -78,7 +78,7 @@ impl Real {
 
 /// The detector that C-steps from a subset lead to.
 fn from_subset(rows: Rows<'_>, subset: &[usize]) -> Ee {
-    let standard = Standard::of(rows);
+    let standard = Standard::from_rows(rows);
     let mut marked = vec![false; rows.n_rows()];
     for row in subset {
         marked[*row] = true;
@@ -140,7 +140,7 @@ fn distances_on_real_sets_agree_from_the_same_subset_and_over_seeds() {
         let ee = from_subset(rows.rows(), &set.ee_subset);
         // Where a column is constant among the rows that count, we lose a degree of freedom
         // and scikit-learn does not.
-        let directions = Standard::of(rows.rows()).rank;
+        let directions = Standard::from_rows(rows.rows()).rank;
         let (_, ours) = consistency(ee.metric.rank(), KEPT);
         let (_, theirs) = consistency(directions, KEPT);
         let expected: Vec<f64> = set.ee.iter().map(|s| s * theirs / ours).collect();

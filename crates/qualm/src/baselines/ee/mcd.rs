@@ -1,4 +1,4 @@
-//! `FastMCD`: the search for the half of the rows whose covariance has the least determinant.
+//! `FastMCD`: the search for the subset of h rows whose covariance has the least determinant.
 
 use rand::seq::index;
 use rayon::prelude::*;
@@ -9,17 +9,17 @@ use crate::error::Result;
 use crate::fit::progress::Meter;
 use crate::rng::{Purpose, stream};
 
-/// Rows up to which the starts are made on all of them.
+/// Rows up to which starts use all of them.
 const UNPARTED: usize = 500;
 
-/// Starts there, and in all groups together.
+/// Random starts on all rows, and in all groups together.
 const STARTS: usize = 30;
 const GROUP_STARTS: usize = 500;
 
-/// Starts in a group at the least, and the best that are kept.
+/// Starts in a group, at least, and the best that are kept.
 const KEPT: usize = 10;
 
-/// Groups at the most.
+/// Groups, at most.
 const GROUPS: usize = 100;
 
 /// Groups whose rows are merged.
@@ -28,28 +28,27 @@ const MERGED: usize = 5;
 /// Groups between two reports of progress.
 const BLOCK: usize = 8;
 
-/// C-steps of a candidate, and of the best.
+/// C-steps of a candidate, and, at most, of the best.
 const FEW: usize = 2;
 const MANY: usize = 30;
 
-/// A subset, by its marks over some rows, and its location and covariance.
+/// A subset, as marks over some rows, with its location and covariance.
 #[derive(Debug, Clone)]
 struct Candidate {
     scatter: Scatter,
     marked: Vec<bool>,
-    /// The metric that led here, where the subset's own lacks directions.
+    /// The metric of the step before, where the subset's own measures fewer directions.
     before: Option<Whitening>,
 }
 
 impl Candidate {
-    /// Directions that are measured.
+    /// Number of directions that are measured.
     fn directions(&self) -> usize {
         let own = self.scatter.rank();
         self.before.as_ref().map_or(own, Whitening::rank)
     }
 
-    /// Its location and the metric that tells who is near: the last one that measures every
-    /// direction, as in scikit-learn.
+    /// Its location, and the last metric that measures every direction, as in scikit-learn.
     fn raw(self) -> Scatter {
         let mut raw = self.scatter;
         raw.metric = self.before.unwrap_or(raw.metric);
@@ -67,10 +66,10 @@ pub(super) struct Search<'a> {
     rank: usize,
 }
 
-/// Rows of a group: enough to tell a covariance of `d` columns (n > 5 d, as the paper
-/// advises), and not fewer than the paper's.
-fn group_rows(d: usize) -> usize {
-    (5 * d).max(300)
+/// Rows of a group: enough for a covariance of so many columns (n > 5 d, as the paper advises),
+/// and no fewer than in the paper.
+fn group_rows(n_features: usize) -> usize {
+    (5 * n_features).max(300)
 }
 
 /// The size of the subset in `some` of the rows.
@@ -92,7 +91,7 @@ fn best(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
 }
 
 impl<'a> Search<'a> {
-    /// Over rows whose covariance has this rank.
+    /// A search over rows whose covariance has this rank.
     pub(super) fn new(rows: &'a Panels, support: usize, rank: usize) -> Self {
         Self {
             rows,
@@ -101,7 +100,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The least determinant that was found.
+    /// The subset of least determinant that was found.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`].
@@ -113,7 +112,7 @@ impl<'a> Search<'a> {
             return Ok(self.shortest_half(values));
         }
         let n = self.rows.n_rows();
-        let group = group_rows(self.rows.n_cols());
+        let group = group_rows(self.rows.n_features());
         if n > UNPARTED && n >= 2 * group {
             self.by_groups(group, seed, meter)
         } else {
@@ -128,7 +127,7 @@ impl<'a> Search<'a> {
     fn first(&self, candidates: Vec<Candidate>) -> Scatter {
         let first = best(candidates).into_iter().next();
         first.map_or_else(
-            || Scatter::of(self.rows, &vec![true; self.rows.n_rows()]),
+            || Scatter::from_rows(self.rows, &vec![true; self.rows.n_rows()]),
             Candidate::raw,
         )
     }
@@ -141,7 +140,7 @@ impl<'a> Search<'a> {
         let mut rng = stream(seed, Purpose::SUBSET, [0, 0]);
         let order = index::sample(&mut rng, n, size).into_vec();
         let starts = (GROUP_STARTS / groups).max(KEPT);
-        let merged = (MERGED * group_rows(0).max(self.rows.n_cols())).min(n);
+        let merged = (MERGED * group_rows(0).max(self.rows.n_features())).min(n);
         let merged = self.rows.pick(order.get(..merged).unwrap_or(&order));
         let on_merged = self.part(&merged);
 
@@ -196,7 +195,7 @@ impl<'a> Search<'a> {
         best((0..starts).into_par_iter().map(start).collect())
     }
 
-    /// The subset of the rows nearest to a location.
+    /// Marks of the rows nearest to a location.
     fn around(&self, scatter: &Scatter) -> Vec<bool> {
         let mut distances = vec![0.0; self.rows.n_rows()];
         let Scatter {
@@ -208,7 +207,7 @@ impl<'a> Search<'a> {
 
     /// C-steps from a subset.
     fn concentrate(&self, marked: Vec<bool>, steps: usize) -> Candidate {
-        let scatter = Scatter::of(self.rows, &marked);
+        let scatter = Scatter::from_rows(self.rows, &marked);
         let start = Candidate {
             scatter,
             marked,
@@ -217,18 +216,18 @@ impl<'a> Search<'a> {
         self.go_on(start, steps)
     }
 
-    /// At most so many C-steps: to the rows nearest in the metric of the subset, of which
-    /// the determinant is never greater.
+    /// At most so many C-steps, each to the rows nearest in the metric of the subset, whose
+    /// determinant is never greater.
     ///
-    /// A subset that varies in fewer directions than the rows do has the determinant 0
-    /// already, and is left alone, as in scikit-learn.
+    /// A subset that varies in fewer directions than the rows do has determinant 0 already, and
+    /// is not changed, as in scikit-learn.
     fn go_on(&self, mut at: Candidate, steps: usize) -> Candidate {
         for _ in 0..steps {
             if at.scatter.rank() < self.rank {
                 break;
             }
             let marked = self.around(&at.scatter);
-            let scatter = Scatter::of(self.rows, &marked);
+            let scatter = Scatter::from_rows(self.rows, &marked);
             if scatter.objective() >= at.scatter.objective() {
                 break;
             }
@@ -253,16 +252,16 @@ impl<'a> Search<'a> {
             .map(|(a, b)| (a + b) / 2.0)
             .collect();
         if middles.is_empty() {
-            return Scatter::of(self.rows, &vec![true; values.len()]);
+            return Scatter::from_rows(self.rows, &vec![true; values.len()]);
         }
         let middle = middles.iter().sum::<f64>() / middles.len() as f64;
         let distances: Vec<f64> = values.iter().map(|x| (x - middle).abs()).collect();
-        let mut scatter = Scatter::of(self.rows, &nearest(&distances, self.support));
+        let mut scatter = Scatter::from_rows(self.rows, &nearest(&distances, self.support));
         scatter.location = vec![middle];
         scatter
     }
 
-    /// C-steps from a given subset until they stand still: for comparison with others.
+    /// C-steps from a given subset until they converge, for comparison with other libraries.
     #[cfg(test)]
     pub(super) fn from(&self, marked: Vec<bool>) -> Scatter {
         self.concentrate(marked, MANY).raw()

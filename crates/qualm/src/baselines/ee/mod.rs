@@ -19,24 +19,24 @@
 //!
 //! A C-step goes from a subset to the h rows nearest in its metric, whose determinant is no
 //! greater. The search is that of scikit-learn's `MinCovDet`, which `PyOD`'s `MCD` uses too:
-//! up to 500 rows 30 random subsets, two C-steps each, and the best 10 until they stand
-//! still; above, at least 10 subsets in each of several groups of 300 rows (500 in all), two
-//! C-steps, the best 10 of a group go on over 1500 rows, and the best of these over all.
-//! A single column is solved exactly.
+//! up to 500 rows, 30 random subsets take two C-steps each, and the best 10 go on until they
+//! converge; above, at least 10 subsets in each of several groups of 300 rows (500 in all) take
+//! two C-steps, the best 10 of a group go on over 1500 rows, and the best of these over all
+//! rows. A single column is solved exactly.
 //!
-//! Where we differ from scikit-learn, which is where the time goes:
+//! Where we differ from scikit-learn, mostly for speed:
 //! - over the merged rows every candidate takes two C-steps and the best 10 go on, each once;
 //!   over all rows likewise, and the best goes on (the paper's selective iteration);
 //! - at most 100 groups (the paper has 5), so that the search does not grow with n;
-//! - groups have at least 5 d rows, since the halves of smaller ones may be singular;
-//! - a covariance that is singular is judged by its correlations, so that neither the columns'
-//!   units nor constant columns matter: distances are measured in the directions that vary,
-//!   degrees of freedom are counted in them, and [`Warning::SingularCovariance`] says so.
-//!   As in scikit-learn, C-steps end when a half varies in fewer directions than all rows, and
-//!   the last metric that measured them all tells which rows are near; among such ends we
-//!   take one that measures the most directions, where scikit-learn takes any.
+//! - groups have at least 5 d rows, since the subsets of smaller ones may be singular;
+//! - the rank of a covariance is that of its correlations, so that neither the columns' units
+//!   nor constant columns matter: where it is singular, distances are measured and degrees of
+//!   freedom counted in the directions that vary, and [`Warning::SingularCovariance`] says so.
+//!   As in scikit-learn, C-steps end when a subset varies in fewer directions than all rows, and
+//!   the last metric that measured all of these is used; among several such ends we take one
+//!   that measures the most directions, scikit-learn takes any.
 //!
-//! Default: `support_fraction` is `None`, the h above, as there.
+//! Default: `support_fraction` is `None`, the h above, as in scikit-learn.
 
 #[cfg(test)]
 pub(super) mod golden;
@@ -60,7 +60,7 @@ use crate::nn::vectorised;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
-/// Share of normal rows that the reweighting keeps.
+/// Share of normally distributed rows that the reweighting keeps.
 const KEPT: f64 = 0.975;
 
 /// Rows scored by a thread at a time.
@@ -71,10 +71,9 @@ const BLOCK: usize = 16 * WIDTH;
 #[serde(default, deny_unknown_fields)]
 pub struct EeSpec {
     /// Share of the rows in the subset of least determinant, above 0 and at most 1; `None`
-    /// for `(n + d + 1) / 2` rows, which withstands the most outliers.
+    /// for `(n + d + 1) / 2` rows, which has the highest breakdown point.
     pub support_fraction: Option<f64>,
-    /// How rows are scaled first. But for rounding, and where rows are divided by their norm,
-    /// it does not change the scores.
+    /// How rows are scaled first. Scaling feature by feature changes scores only by rounding.
     pub space: Scaling,
 }
 
@@ -100,13 +99,13 @@ impl EeSpec {
     ///
     /// # Errors
     /// [`Error::InvalidKey`] when they are no more than the columns.
-    fn support(&self, n: usize, d: usize) -> Result<usize> {
+    fn support(&self, n_rows: usize, n_features: usize) -> Result<usize> {
         let Some(fraction) = self.support_fraction else {
-            return Ok((n + d + 1).div_ceil(2).min(n));
+            return Ok((n_rows + n_features + 1).div_ceil(2).min(n_rows));
         };
-        let support = ((fraction * n as f64) as usize).min(n);
+        let support = ((fraction * n_rows as f64) as usize).min(n_rows);
         let expected = "a share of the rows that is more rows than there are columns, at most 1";
-        require("support_fraction", fraction, support > d, expected)?;
+        require("support_fraction", fraction, support > n_features, expected)?;
         Ok(support)
     }
 }
@@ -141,7 +140,7 @@ impl DetectorSpec for EeSpec {
                 });
             }
             let support = self.support(n, d)?;
-            let standard = Standard::of(rows);
+            let standard = Standard::from_rows(rows);
             let search = Search::new(&standard.panels, support, standard.rank);
             let raw = search.run(session.seed(), &mut session.meter())?;
             let robust = reweighted(&standard.panels, raw, support);
@@ -180,7 +179,7 @@ struct Standard {
 }
 
 impl Standard {
-    fn of(rows: Rows<'_>) -> Self {
+    fn from_rows(rows: Rows<'_>) -> Self {
         let d = rows.n_cols();
         let mut panels = Panels::new(rows);
         let all = vec![true; rows.n_rows()];
@@ -193,7 +192,7 @@ impl Standard {
         };
         let scale: Vec<f64> = variances.zip(&mean).map(scale).collect();
         panels.standardise(&mean, &scale);
-        let metric = Scatter::of(&panels, &all).metric;
+        let metric = Scatter::from_rows(&panels, &all).metric;
         let rank = metric.rank();
         let varying = scale.iter().filter(|s| **s > 0.0).count();
         let directions = (rank < varying).then_some(metric);
@@ -209,7 +208,7 @@ impl Standard {
         }
     }
 
-    /// The detector of rows in their own units.
+    /// The detector for rows before they were standardised.
     fn detector(&self, robust: &Scatter) -> Ee {
         let (location, metric) = match &self.directions {
             Some(map) => (map.source(&robust.location), robust.metric.after(map)),
@@ -227,8 +226,8 @@ impl Standard {
     }
 }
 
-/// The quantile of the chi-squared distribution, and the factor that makes the covariance of
-/// the share `alpha` of normal rows that is nearest consistent.
+/// The chi-squared quantile at `alpha`, and the factor that makes the covariance of the nearest
+/// share `alpha` of normally distributed rows consistent.
 ///
 /// # Shapes
 /// `freedom`: degrees of freedom.
@@ -243,7 +242,7 @@ fn consistency(freedom: usize, alpha: f64) -> (f64, f64) {
     }
 }
 
-/// Location and covariance of the rows that are not far from those of the subset.
+/// Location and covariance of the rows that are near to those of the subset.
 fn reweighted(panels: &Panels, raw: Scatter, support: usize) -> Scatter {
     let n = panels.n_rows();
     let (_, factor) = consistency(raw.rank(), support as f64 / n as f64);
@@ -252,21 +251,22 @@ fn reweighted(panels: &Panels, raw: Scatter, support: usize) -> Scatter {
     panels.distances(&raw.location, &raw.metric, &mut distances);
     let (most, _) = consistency(raw.rank(), KEPT);
     let near: Vec<bool> = distances.iter().map(|d| *d < most).collect();
-    let robust = Scatter::of(panels, &near);
+    let robust = Scatter::from_rows(panels, &near);
     let (_, factor) = consistency(robust.rank(), KEPT);
     robust.inflated(factor)
 }
 
 impl Ee {
-    fn restore(d: usize, reader: &mut Reader) -> Result<Self> {
-        let location = reader.f64_of("location", d)?;
+    fn restore(n_features: usize, reader: &mut Reader) -> Result<Self> {
+        let location = reader.f64_of("location", n_features)?;
         let weights = reader.f64("whitening")?;
-        if weights.is_empty() || weights.len() % d != 0 || weights.len() / d > d {
+        let rank = weights.len() / n_features;
+        if !(1..=n_features).contains(&rank) || !weights.len().is_multiple_of(n_features) {
             let found = format!("of {} values", weights.len());
-            let expected = format!("1 to {d} rows of {d} values");
+            let expected = format!("1 to {n_features} rows of {n_features} values");
             return Err(reader.corrupt("whitening", found, expected));
         }
-        let metric = Whitening::new(weights, d);
+        let metric = Whitening::new(weights, n_features);
         Ok(Self { location, metric })
     }
 }
@@ -341,8 +341,8 @@ mod tests {
         assert_eq!(consistency(0, 0.5), (f64::INFINITY, 1.0));
     }
 
-    /// Normal rows with a tenth of them far off in one place: the distances of the others
-    /// stay those of a chi-squared distribution.
+    /// Normally distributed rows, a tenth of which is moved to one place far away: the distances
+    /// of the others keep their chi-squared distribution.
     #[test]
     fn a_cluster_of_outliers_does_not_move_the_metric() {
         for (n, d) in [(400, 3), (4000, 5)] {

@@ -4,15 +4,15 @@ use nalgebra::{Cholesky, DMatrix, SymmetricEigen};
 
 use crate::covariance::{Panels, Whitening, lower};
 
-/// Share of a column's variance that the columns before it must leave unexplained, for all
-/// of them to be taken as independent without a closer look.
+/// Share of a column's variance that the columns before it must leave unexplained, for the
+/// Cholesky factor to be used instead of the eigenvalues.
 const INDEPENDENT: f64 = 1e-8;
 
-/// Eigenvalues of the correlations up to this share of the largest are rounding: a float32
-/// is rounded at 6e-8 of its size, so a column computed from others leaves some 1e-13.
+/// Eigenvalues of the correlations up to this share of the largest are rounding errors: float32
+/// rounds at 6e-8, so that a column computed from others leaves an eigenvalue of some 1e-13.
 const NEGLIGIBLE: f64 = 1e-12;
 
-/// A column varies if its deviation is more than this share of its mean's size.
+/// A column varies if its deviation is more than this share of the size of its mean.
 pub(super) const CONSTANT: f64 = 1e-13;
 
 /// Location and covariance of some rows, the latter as its metric.
@@ -26,11 +26,11 @@ pub(super) struct Scatter {
 }
 
 impl Scatter {
-    /// Of the marked rows.
+    /// Location and scatter of the marked rows.
     ///
     /// # Shapes
     /// `marked`: `(n,)`.
-    pub(super) fn of(rows: &Panels, marked: &[bool]) -> Self {
+    pub(super) fn from_rows(rows: &Panels, marked: &[bool]) -> Self {
         let (location, covariance) = rows.moments(marked);
         let (metric, log_det) = whiten(&location, &covariance);
         Self {
@@ -53,8 +53,8 @@ impl Scatter {
         }
     }
 
-    /// What `FastMCD` minimises, as the limit of the determinant when the directions that do
-    /// not vary shrink together: fewer directions first, then the determinant over them.
+    /// What `FastMCD` minimises: the number of directions that vary, then the determinant over
+    /// them. It is the order of the determinants when all other directions shrink to 0.
     pub(super) fn objective(&self) -> (usize, f64) {
         (self.rank(), self.log_det)
     }

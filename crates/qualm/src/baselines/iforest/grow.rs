@@ -5,12 +5,12 @@ use std::ops::Range;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
-use super::depth_limit;
+use super::depth::depth_limit;
 use super::tree::{Grown, LEAF};
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
 
-/// A node that has not been looked at yet.
+/// A node that is not split yet.
 struct Open {
     /// Its rows: a range of the sample's order.
     rows: Range<usize>,
@@ -74,13 +74,11 @@ pub(super) fn grow(rows: Rows<'_>, psi: usize, seed: u64, tree: u64) -> Grown {
 }
 
 impl Sample {
-    /// Features that are not the same in all rows: the others need not be drawn again in every
-    /// node.
+    /// Features that vary in the sample: the others need not be drawn in any node.
     fn varying(&self) -> Vec<usize> {
-        let mut rows = self.values.chunks_exact(self.d);
-        let first = rows.next().unwrap_or_default();
+        let first = &self.values[..self.d];
         let mut varies = vec![false; self.d];
-        for row in rows {
+        for row in self.values.chunks_exact(self.d).skip(1) {
             for ((varies, x), first) in varies.iter_mut().zip(row).zip(first) {
                 *varies |= x.total_cmp(first).is_ne();
             }

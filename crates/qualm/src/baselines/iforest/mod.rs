@@ -1,7 +1,7 @@
 //! Isolation forest (F. T. Liu, K. M. Ting and Z.-H. Zhou, *Isolation forest*, ICDM 2008).
 //!
 //! Each of t trees splits a sample of psi rows, drawn without replacement, by random features
-//! at random thresholds; strange rows are alone after few splits. With `h_i(x)` the length of
+//! at random thresholds; anomalous rows are isolated by few splits. With `h_i(x)` the length of
 //! a row's path through tree i, and `c(n)` the mean path of an unsuccessful search in a
 //! binary search tree of n rows ([`average_path`]), the score is, between 0 and 1,
 //!
@@ -16,6 +16,7 @@
 //!
 //! Defaults: t = 100, psi = 256, as in the paper, scikit-learn and `PyOD`.
 
+mod depth;
 mod grow;
 mod tree;
 
@@ -30,26 +31,27 @@ use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::rows::Rows;
 use crate::space::Scaling;
+pub(super) use depth::average_path;
 use grow::grow;
 use tree::{Grown, Tree};
 
-/// Values of the rows that a thread takes through all trees at a time: they stay in its
-/// first-level cache, beside the tree.
+/// Values of the rows that a thread passes through all trees at a time, so that they stay in its
+/// first-level cache beside the tree.
 const BLOCK_VALUES: usize = 4096;
 
-/// Trees grown between two words to the listener.
+/// Trees grown between two reports of progress.
 const TOGETHER: usize = 16;
 
-/// Hyper-parameters of `iforest`: how soon random splits leave a row alone.
+/// Hyper-parameters of `iforest`: the isolation forest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IforestSpec {
-    /// Trees, 1 to 1,000,000.
+    /// Number of trees, 1 to 1,000,000.
     pub n_estimators: usize,
-    /// Rows that each tree is grown on, 2 to 2^30. With fewer rows than that, each is grown on
-    /// all of them.
+    /// Rows that each tree is grown on, 2 to 2^30. With fewer fitted rows, each tree is grown on all
+    /// of them.
     pub max_samples: usize,
-    /// How rows are scaled first. Scaling feature by feature moves scores by rounding only.
+    /// How rows are scaled first. Scaling feature by feature changes scores only by rounding.
     pub space: Scaling,
 }
 
@@ -126,8 +128,8 @@ impl DetectorSpec for IforestSpec {
 }
 
 impl Forest {
-    /// Reads the trees of a model file, every one of them checked.
-    fn restore(spec: &IforestSpec, d: usize, reader: &mut Reader) -> Result<Self> {
+    /// Reads the trees of a model file and checks each of them.
+    fn restore(spec: &IforestSpec, n_features: usize, reader: &mut Reader) -> Result<Self> {
         let counts = reader.u32("trees.nodes")?;
         let features = reader.u32("trees.feature")?;
         let sizes = reader.u32("trees.size")?;
@@ -154,7 +156,7 @@ impl Forest {
                 threshold: threshold.to_vec(),
                 size: size.to_vec(),
             };
-            (whole && grown.is_sound(d, psi as usize)).then(|| grown.finish())
+            (whole && grown.is_sound(n_features, psi as usize)).then(|| grown.finish())
         });
         let trees: Option<Vec<Tree>> = trees.collect();
         let whole = rest.0.is_empty() && rest.2.is_empty();
@@ -162,12 +164,12 @@ impl Forest {
             Some(trees) if whole => Ok(Self {
                 trees,
                 normaliser: average_path(psi as usize),
-                d,
+                d: n_features,
             }),
             _ => Err(reader.corrupt(
                 "trees",
                 "nodes that do not make trees",
-                format!("trees over {psi} rows of {d} columns"),
+                format!("trees over {psi} rows of {n_features} columns"),
             )),
         }
     }
@@ -210,37 +212,11 @@ impl Detector for Forest {
     }
 }
 
-/// The mean length of an unsuccessful search in a binary search tree of n rows, `c(n)`:
-/// `2 H(n - 1) - 2 (n - 1) / n`, where the harmonic number is `ln(n - 1)` plus Euler's
-/// constant, as the paper has it; 0 for one row and 1 for two.
-pub(super) fn average_path(n: usize) -> f64 {
-    const EULER: f64 = 0.577_215_664_901_532_9;
-    match n {
-        0 | 1 => 0.0,
-        2 => 1.0,
-        n => {
-            let n = n as f64;
-            2.0 * ((n - 1.0).ln() + EULER) - 2.0 * (n - 1.0) / n
-        }
-    }
-}
-
-/// The greatest depth of a tree over psi rows: `ceil(log2 psi)`.
-fn depth_limit(psi: usize) -> u32 {
-    psi.max(2).next_power_of_two().ilog2()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Spec;
     use crate::rows::Matrix;
-
-    #[test]
-    fn the_depth_is_limited_by_the_logarithm_of_the_sample() {
-        let limits = [2, 3, 4, 5, 255, 256, 257].map(depth_limit);
-        assert_eq!(limits, [1, 2, 2, 3, 8, 8, 9]);
-    }
 
     /// Two rows: every tree is one split between them, both paths have length 1 = c(2), and
     /// both rows the score 1/2.

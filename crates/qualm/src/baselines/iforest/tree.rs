@@ -1,19 +1,20 @@
-//! One isolation tree: as it is kept in a file, and as it is walked.
+//! One isolation tree: as it is saved in a file, and as rows pass through it.
 //!
 //! Nodes are numbered level by level, both children of a split one after the other. So the
-//! left child of a split is node `1 + 2 k`, k being the number of splits before it, and no
-//! child's number has to be kept, or believed.
+//! left child of a split is node `1 + 2 k`, k being the number of splits before it, and the
+//! numbers of children need not be saved, nor checked when they are read.
 
-use super::{average_path, depth_limit};
+use super::depth::{average_path, depth_limit};
 use crate::rows::Rows;
 
 /// The feature of a node without children.
 pub(super) const LEAF: u32 = u32::MAX;
 
-/// Rows that walk through a tree side by side: while one waits for a node, another moves on.
+/// Rows that pass through a tree side by side, so that the processor need not wait for the nodes
+/// of one row.
 const SIDE_BY_SIDE: usize = 8;
 
-/// A tree as it is kept.
+/// A tree as it is saved.
 #[derive(Debug, Default)]
 pub(super) struct Grown {
     /// The feature that splits a node, or [`LEAF`].
@@ -24,7 +25,7 @@ pub(super) struct Grown {
     pub(super) size: Vec<u32>,
 }
 
-/// A tree as it is walked.
+/// A tree ready for scoring.
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
@@ -32,11 +33,11 @@ pub(super) struct Tree {
     size: Vec<u32>,
     /// Length of the path that ends in a node.
     path: Vec<f64>,
-    /// Splits on the longest way down.
+    /// Splits on the longest path.
     height: u32,
 }
 
-/// A step of the way: to `left`, or to the one after it where the value is above the
+/// A node: a row goes to `left`, or to the node after it where its value is above the
 /// threshold. In a leaf, `left` is the leaf itself and no value is above the threshold.
 #[derive(Debug, Clone, Copy)]
 struct Node {
@@ -74,7 +75,7 @@ impl Grown {
         n > 0 && left == n && self.size.first().is_some_and(|&n| n as usize == psi)
     }
 
-    /// Ready to be walked.
+    /// The tree ready for scoring.
     pub(super) fn finish(self) -> Tree {
         let n = self.feature.len();
         let mut depth = vec![0u32; n];
@@ -114,7 +115,7 @@ impl Grown {
 }
 
 impl Tree {
-    /// As it is kept.
+    /// The tree as it is saved.
     pub(super) fn grown(&self) -> Grown {
         let split = |(i, node): (usize, &Node)| (node.left as usize != i).then_some(*node);
         let splits = || self.nodes.iter().enumerate().map(split);
@@ -141,8 +142,8 @@ impl Tree {
         }
     }
 
-    /// The same for rows side by side. Every row takes as many steps as the tree is high: most
-    /// need them, and the others stay in their leaf.
+    /// The same for rows side by side. Every row takes as many steps as the tree is high; one that
+    /// has reached its leaf stays there.
     fn add_group<const N: usize>(&self, values: &[f32], d: usize, sums: &mut [f64; N]) {
         let mut at = [0usize; N];
         for _ in 0..self.height {

@@ -1,5 +1,4 @@
-//! Columns of the kernel matrix over the rows that the solver still works on, computed when
-//! they are first needed and kept as far as memory allows.
+//! Columns of the kernel matrix over the solver's active rows: a cache of the most recently used.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +6,14 @@ use rayon::prelude::*;
 
 use super::kernel::{POINTS, Panels};
 
-/// Values that are kept at the most: 1 GiB.
+/// Values that are kept, at most: 1 GiB.
 pub(super) const BUDGET: usize = 1 << 28;
 
 /// A kept column.
 #[derive(Debug)]
 struct Column {
     values: Vec<f32>,
-    /// How often the rows had been cut down when it was computed or last used.
+    /// How many cuts had been made when it was computed or last used.
     generation: usize,
     /// When it was last used.
     used: u64,
@@ -26,20 +25,20 @@ pub(super) struct Columns<'a> {
     /// All vectors, `(n, d)`.
     vectors: &'a [f32],
     d: usize,
-    /// The vectors that the solver works on.
+    /// The vectors of the active rows.
     active: Panels,
     kept: Vec<Option<Column>>,
-    /// Which row was used when; the first is the next to go.
+    /// The rows by the time of their last use; the first is dropped next.
     order: BTreeMap<u64, usize>,
     clock: u64,
     values: usize,
     budget: usize,
-    /// The places that were left each time the rows were cut down.
+    /// The places that were left by each cut.
     cuts: Vec<Vec<u32>>,
 }
 
 impl<'a> Columns<'a> {
-    /// Of all rows.
+    /// Columns over all rows.
     pub(super) fn new(vectors: &'a [f32], d: usize) -> Self {
         let active = Panels::new(vectors.chunks_exact(d), d);
         let n = active.len();
@@ -67,17 +66,17 @@ impl<'a> Columns<'a> {
         &self.vectors[row * self.d..(row + 1) * self.d]
     }
 
-    /// Rows in all.
+    /// Number of rows, active or not.
     pub(super) fn n_rows(&self) -> usize {
         self.kept.len()
     }
 
     /// Width of the vectors.
-    pub(super) fn n_cols(&self) -> usize {
+    pub(super) fn n_features(&self) -> usize {
         self.d
     }
 
-    /// Makes sure that the columns of two rows are there, and returns them.
+    /// The columns of two rows.
     pub(super) fn pair(&mut self, i: usize, j: usize) -> (&[f32], &[f32]) {
         self.fetch(i);
         self.fetch(j);
@@ -122,8 +121,8 @@ impl<'a> Columns<'a> {
         Some(column)
     }
 
-    /// Keeps a column, and drops those unused for longest if there are too many: but never
-    /// the one used before.
+    /// Keeps a column, and drops the least recently used while there are too many values, but
+    /// never the last two.
     fn keep(&mut self, row: usize, values: Vec<f32>) {
         self.clock += 1;
         self.values += values.len();
@@ -159,21 +158,21 @@ impl<'a> Columns<'a> {
         rows.iter().map(|row| self.column(*row)).collect()
     }
 
-    /// How many columns can be kept, of the present length.
+    /// How many columns of the present length can be kept.
     pub(super) fn room(&self) -> usize {
         (self.budget / self.active.len().max(1)).max(2)
     }
 
-    /// Goes on with some of the rows.
+    /// Keeps some of the active rows.
     ///
     /// # Shapes
-    /// `left`: places among the rows worked on so far, rising; `rows`: the rows there.
+    /// `left`: places among the active rows so far, ascending; `rows`: the rows there.
     pub(super) fn cut(&mut self, left: Vec<u32>, rows: &[u32]) {
         self.cuts.push(left);
         self.active = self.panels(rows);
     }
 
-    /// Goes on with all rows.
+    /// Makes all rows active again.
     pub(super) fn restore(&mut self) {
         let stale = |column: &Column| column.generation > 0;
         for row in 0..self.n_rows() {
@@ -186,7 +185,7 @@ impl<'a> Columns<'a> {
         self.active = Panels::new(self.vectors.chunks_exact(self.d), self.d);
     }
 
-    /// Some vectors laid out.
+    /// Some vectors, laid out.
     fn panels(&self, rows: &[u32]) -> Panels {
         Panels::new(rows.iter().map(|row| self.vector(*row as usize)), self.d)
     }

@@ -1,9 +1,9 @@
 //! The Gaussian kernel, several rows at a time, and weighted sums of it.
 //!
-//! Rows are centred and multiplied by the root of gamma in float64, and rounded to float32
-//! then: the kernel of two rows is `exp(-|y - y'|^2)`, its distance summed over differences,
-//! so that no digits are lost far from the origin. A value depends on its two rows alone, in
-//! an order of its own, so the bits do not depend on what is computed beside it.
+//! Rows are centred and multiplied by the root of gamma in float64, then rounded to float32:
+//! the kernel of two such rows is `exp(-|y - y'|^2)`, with the distance summed over differences,
+//! so that no digits are lost far from the origin. A value depends, to the bit, on its two rows
+//! alone.
 
 use rayon::prelude::*;
 
@@ -16,24 +16,24 @@ pub(super) const WIDTH: usize = 16;
 /// Points whose kernel with a panel is computed at a time.
 pub(super) const POINTS: usize = 4;
 
-/// Panels that a thread takes at a time.
+/// Panels of a task.
 const TASK: usize = 16;
 
-/// The largest value that a row may have: further off every kernel is 0 anyway, and the
-/// difference of two is still a finite float32.
+/// The largest scaled value: farther out the kernel is 0 anyway, and the difference of two such
+/// values is still a finite float32.
 const FAR: f64 = 1e18;
 
-/// The scaling that gives the kernel its width.
+/// The scaling after which the kernel is `exp(-|y - y'|^2)`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Unit {
+pub(super) struct KernelScaler {
     /// `(d,)`
     pub(super) centre: Vec<f64>,
     /// The root of gamma.
     pub(super) root: f64,
 }
 
-impl Unit {
-    /// The kernel's vector of a row.
+impl KernelScaler {
+    /// Scales one row.
     ///
     /// # Shapes
     /// `row`, `out`: `(d,)`.
@@ -44,7 +44,7 @@ impl Unit {
         }
     }
 
-    /// The kernel's vectors of rows, `(n, d)`.
+    /// The scaled rows, `(n, d)`.
     pub(super) fn vectors(&self, rows: Rows<'_>) -> Vec<f32> {
         let d = rows.n_cols();
         let mut vectors = vec![0.0; rows.as_slice().len()];
@@ -66,7 +66,7 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// Lays vectors out.
+    /// Lays out vectors.
     pub(super) fn new<'a>(vectors: impl ExactSizeIterator<Item = &'a [f32]>, d: usize) -> Self {
         let n = vectors.len();
         let mut data = vec![0.0; n.div_ceil(WIDTH) * WIDTH * d];
@@ -113,7 +113,7 @@ impl Panels {
     /// # Shapes
     /// `point`: `(d,)`; returns `(n,)`.
     pub(super) fn kernel(&self, point: &[f32]) -> Vec<f32> {
-        /// Panels that are worth another thread.
+        /// Values of the panels that are worth another thread.
         const LEAST: usize = 1 << 16;
         let mut out = vec![0.0; self.n];
         let task = (LEAST / self.d).max(64);
@@ -238,11 +238,11 @@ mod tests {
             let mut rng = stream(1, Purpose::LANDMARKS, [n as u64, d as u64]);
             let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
             let rows: Vec<f32> = (0..n * d).map(|_| 4096.0 + normal()).collect();
-            let unit = Unit {
+            let scaler = KernelScaler {
                 centre: vec![4096.0; d],
                 root: 0.4,
             };
-            let vectors = unit.vectors(Rows::new(&rows, d).unwrap());
+            let vectors = scaler.vectors(Rows::new(&rows, d).unwrap());
             let kernel = |i: usize, j: usize| {
                 let pairs = rows[i * d..][..d].iter().zip(&rows[j * d..][..d]);
                 let square: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
@@ -281,12 +281,12 @@ mod tests {
 
     #[test]
     fn vectors_beyond_float32_have_no_kernel_but_with_themselves() {
-        let unit = Unit {
+        let scaler = KernelScaler {
             centre: vec![0.0],
             root: 1e30,
         };
         let rows = [3e38, -3e38, 0.0];
-        let vectors = unit.vectors(Rows::new(&rows, 1).unwrap());
+        let vectors = scaler.vectors(Rows::new(&rows, 1).unwrap());
         let kernel = Panels::new(vectors.chunks_exact(1), 1).kernel(&vectors[..1]);
         assert_eq!(kernel, [1.0, 0.0, 0.0]);
     }

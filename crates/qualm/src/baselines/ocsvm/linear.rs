@@ -4,14 +4,14 @@
 //! min 1/2 |v|^2 - nu r + 1/n sum_i h(r - v' phi_i)        h(t) = max(0, t)
 //! ```
 //!
-//! the problem of the module above with `w = n v`, `rho = n r` and `a_i = h'(..)`. The hinge h
+//! the problem of [`super`] with `w = n v`, `rho = n r` and `a_i = h'(..)`. The hinge h
 //! is smoothed over a width e, `h(t) = (t + e)^2 / (4 e)` for `|t| < e`, and the problem
 //! solved by Newton's method with a line search; then e shrinks, until it is a thousandth of
-//! the deviation of the values `v' phi_i`. Such a continuation takes some thirty passes over
-//! the features in all, whatever n.
+//! the standard deviation of the values `v' phi_i`. This continuation takes some thirty passes
+//! over the features, whatever n.
 //!
-//! Features are float32; sums over rows are float64, over blocks of rows that do not depend on
-//! the number of threads, in their order.
+//! Features are float32; sums over rows are float64, over blocks of rows in their order, so that
+//! they do not depend on the number of threads.
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rayon::prelude::*;
@@ -23,13 +23,13 @@ use crate::nn::{Mat, Threads, matmul};
 /// Rows of a block.
 const BLOCK: usize = 4096;
 
-/// The last width of the hinge, in deviations of the values.
-const SHARP: f64 = 1e-3;
+/// The last width of the hinge, in standard deviations of the values.
+const LAST_WIDTH: f64 = 1e-3;
 
-/// By what the width shrinks.
+/// The factor by which the width shrinks.
 const SHRINK: f64 = 0.25;
 
-/// Newton steps at one width at the most, and halvings of a step.
+/// Newton steps at one width, and halvings of a step, at most.
 const NEWTON: usize = 20;
 const HALVINGS: usize = 30;
 
@@ -82,7 +82,7 @@ pub(super) fn solve(features: &[f32], m: usize, nu: f64, meter: &mut Meter<'_>) 
     };
     let mut at = problem.start();
     problem.width = deviation(&at.values);
-    let widths = (SHARP.ln() / SHRINK.ln()).ceil() as u64 + 1;
+    let widths = (LAST_WIDTH.ln() / SHRINK.ln()).ceil() as u64 + 1;
     for stage in 0..widths {
         for _ in 0..NEWTON {
             meter.work("widths of the margin", stage, widths)?;
@@ -93,7 +93,7 @@ pub(super) fn solve(features: &[f32], m: usize, nu: f64, meter: &mut Meter<'_>) 
                 break;
             }
         }
-        // Never wider than before, should the values spread out.
+        // Never wider than before, even if the values spread.
         problem.width = (SHRINK * problem.width).min(deviation(&at.values));
     }
     Ok(Plane {
@@ -128,7 +128,7 @@ impl Problem<'_> {
         ((t + self.width) / (2.0 * self.width)).clamp(0.0, 1.0)
     }
 
-    /// All coefficients equal, and the plane that leaves a share nu of the rows outside.
+    /// All coefficients equal, with the offset that leaves a share nu of the rows outside.
     fn start(&self) -> Point {
         let equal = vec![self.nu; self.n as usize];
         let normal = DVector::from_vec(self.weighted(&equal));

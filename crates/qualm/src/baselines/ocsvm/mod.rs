@@ -2,7 +2,7 @@
 //! and R. C. Williamson, *Estimating the support of a high-dimensional distribution*, Neural
 //! Computation 13, 2001) with a Gaussian kernel.
 //!
-//! The smallest region, in the kernel's space, that holds all but a share nu of the rows:
+//! The smallest region in feature space that holds all but a share nu of the rows:
 //!
 //! ```text
 //! K(x, y) = exp(-gamma |x - y|^2)
@@ -17,7 +17,7 @@
 //! values, and the solver's tolerance 1e-3. Up to `exact_rows` the solver is exact ([`smo`]);
 //! above, the kernel is approximated by `n_components` landmarks ([`nystroem`]), and the
 //! solution is a sum over them: [`Warning::Approximated`] says so. The approximation is weakest
-//! for nu so small that the exact solution is a sum over a few rows.
+//! for a nu so small that the exact solution has few support vectors.
 
 mod columns;
 #[cfg(test)]
@@ -30,7 +30,7 @@ mod smo;
 use serde::{Deserialize, Serialize};
 
 use self::columns::Columns;
-use self::kernel::{Expansion, Unit};
+use self::kernel::{Expansion, KernelScaler};
 use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
@@ -50,10 +50,10 @@ const BLOCK: usize = 1 << 15;
 pub struct OcsvmSpec {
     /// The kernel's width: `exp(-gamma |x - y|^2)`.
     pub gamma: Gamma,
-    /// Share of the rows that may lie outside at the most, and are support vectors at the
-    /// least; above 0, at most 1.
+    /// Upper bound of the share of rows outside, lower bound of the share of support vectors; above
+    /// 0, at most 1.
     pub nu: f64,
-    /// How far from the optimum the exact solver may end, in units of the score. Above 0.
+    /// Tolerance of the exact solver, in units of the score. Above 0.
     pub tolerance: f64,
     /// Rows up to which the solver is exact.
     pub exact_rows: usize,
@@ -95,14 +95,14 @@ impl Default for OcsvmSpec {
 /// `s(x) = rho - sum_i c_i K(x_i, x)`.
 #[derive(Debug, PartialEq)]
 struct Ocsvm {
-    unit: Unit,
+    scaler: KernelScaler,
     expansion: Expansion,
     rho: f64,
 }
 
 impl OcsvmSpec {
-    /// The kernel's scaling for these rows.
-    fn unit(&self, rows: Rows<'_>) -> Unit {
+    /// The scaling that gives the kernel its gamma for these rows.
+    fn scaler(&self, rows: Rows<'_>) -> KernelScaler {
         let (n, d) = (rows.n_rows() as f64, rows.n_cols());
         let mut centre = vec![0.0; d];
         for row in &rows {
@@ -119,15 +119,15 @@ impl OcsvmSpec {
                 1.0 / (squares / n)
             }
         };
-        Unit {
+        KernelScaler {
             centre,
             root: gamma.sqrt(),
         }
     }
 
     /// Landmarks for so many rows.
-    fn landmarks(&self, n: usize) -> usize {
-        self.n_components.min(n)
+    fn landmarks(&self, n_rows: usize) -> usize {
+        self.n_components.min(n_rows)
     }
 }
 
@@ -147,7 +147,7 @@ impl DetectorSpec for OcsvmSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let (n, d) = (n_rows as u64, n_features as u64);
-        // Twice the rows as the kernel sees them, and its columns or features.
+        // The rows twice, as scaled for the kernel, and its columns or features.
         let rows = n.saturating_mul(d.saturating_mul(8));
         let kernel = if n_rows <= self.exact_rows {
             n.saturating_mul((self.nu * n as f64) as u64)
@@ -181,17 +181,18 @@ impl DetectorSpec for OcsvmSpec {
 }
 
 impl OcsvmSpec {
+    /// The exact solution.
     fn exact(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Ocsvm>> {
         let d = rows.n_cols();
-        let unit = self.unit(rows);
-        let vectors = unit.vectors(rows);
+        let scaler = self.scaler(rows);
+        let vectors = scaler.vectors(rows);
         let columns = Columns::new(&vectors, d);
         let found = smo::solve(columns, self.nu, self.tolerance, &mut session.meter())?;
         let support = vectors.chunks_exact(d).zip(&found.alpha);
         let support = support.filter(|(_, alpha)| **alpha > 0.0);
         let (points, coefficients): (Vec<&[f32]>, Vec<f64>) = support.unzip();
         let mut outcome = Outcome::new(Ocsvm {
-            unit,
+            scaler,
             expansion: Expansion {
                 points: points.concat(),
                 coefficients,
@@ -207,10 +208,11 @@ impl OcsvmSpec {
         Ok(outcome)
     }
 
+    /// The solution with an approximate kernel.
     fn approximate(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Ocsvm>> {
         let (n, d) = (rows.n_rows(), rows.n_cols());
-        let unit = self.unit(rows);
-        let vectors = unit.vectors(rows);
+        let scaler = self.scaler(rows);
+        let vectors = scaler.vectors(rows);
         let m = self.landmarks(n);
         let (expansion, rho) = nystroem::solve(
             &vectors,
@@ -221,7 +223,7 @@ impl OcsvmSpec {
             &mut session.meter(),
         )?;
         let mut outcome = Outcome::new(Ocsvm {
-            unit,
+            scaler,
             expansion,
             rho,
         });
@@ -235,18 +237,18 @@ impl OcsvmSpec {
 }
 
 impl Ocsvm {
-    fn restore(d: usize, reader: &mut Reader) -> Result<Self> {
-        let points = reader.f32_rows("points", d)?;
-        let m = points.len() / d;
+    fn restore(n_features: usize, reader: &mut Reader) -> Result<Self> {
+        let points = reader.f32_rows("points", n_features)?;
+        let m = points.len() / n_features;
         let coefficients = reader.f64_of("coefficients", m)?;
-        let centre = reader.f64_of("centre", d)?;
+        let centre = reader.f64_of("centre", n_features)?;
         let constants = reader.f64_of("constants", 2)?;
         let (root, rho) = (constants[0], constants[1]);
         if root <= 0.0 {
             return Err(reader.corrupt("constants", root.to_string(), "a root of gamma above 0"));
         }
         Ok(Self {
-            unit: Unit { centre, root },
+            scaler: KernelScaler { centre, root },
             expansion: Expansion {
                 points,
                 coefficients,
@@ -258,13 +260,13 @@ impl Ocsvm {
 
 impl Detector for Ocsvm {
     fn n_features(&self) -> usize {
-        self.unit.centre.len()
+        self.scaler.centre.len()
     }
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
         let d = self.n_features();
         for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            self.expansion.sums(&self.unit.vectors(rows), d, out);
+            self.expansion.sums(&self.scaler.vectors(rows), d, out);
         }
         for score in out.iter_mut() {
             *score = self.rho - *score;
@@ -276,8 +278,8 @@ impl Detector for Ocsvm {
         let (m, d) = (self.expansion.coefficients.len(), self.n_features());
         writer.f32("points", &[m, d], &self.expansion.points);
         writer.f64("coefficients", &self.expansion.coefficients);
-        writer.f64("centre", &self.unit.centre);
-        writer.f64("constants", &[self.unit.root, self.rho]);
+        writer.f64("centre", &self.scaler.centre);
+        writer.f64("constants", &[self.scaler.root, self.rho]);
     }
 }
 

@@ -10,9 +10,9 @@
 //! K(x, y) ~ phi(x)' phi(y)
 //! ```
 //!
-//! A linear function v' phi(x) is the sum over landmarks with coefficients L^-T v, which is
-//! what is kept. The small e keeps those coefficients so small that the rounding of a float32
-//! kernel does not show in their sum.
+//! A linear function v' phi(x) is a sum over landmarks with coefficients L^-T v, which are what
+//! is kept. The ridge e keeps those coefficients small, so that rounding the kernel to float32
+//! does not matter in their sum.
 //!
 //! Above [`MOST_FEATURES`] the linear problem is solved for a sample of the rows, and the
 //! coefficients are scaled to the sum that all rows would have.
@@ -27,7 +27,7 @@ use crate::fit::progress::Meter;
 use crate::nn::{Mat, Threads, matmul, vectorised};
 use crate::rng::{self, Purpose, stream};
 
-/// Values of the features at the most: 2 GiB.
+/// Values of the features, at most: 2 GiB.
 const MOST_FEATURES: usize = 1 << 29;
 
 /// What is added to the landmarks' own kernel, whose diagonal is 1.
@@ -107,7 +107,7 @@ fn inverse_root(landmarks: &[f32], d: usize) -> DMatrix<f64> {
         f64::from(columns[j][i]) + ridge
     });
     let identity = DMatrix::identity(m, m);
-    // The ridge is far above the rounding of the kernel, so that there is a root.
+    // The ridge is far above the rounding of the kernel, so the matrix is positive definite.
     Cholesky::new(kernel)
         .and_then(|root| root.l().solve_lower_triangular(&identity))
         .unwrap_or(identity)

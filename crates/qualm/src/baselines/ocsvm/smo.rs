@@ -6,12 +6,12 @@
 //! min 1/2 a' K a    0 <= a_i <= 1    sum_i a_i = nu n
 //! ```
 //!
-//! Two coefficients move at a time. With the gradient G = K a, i is where G is least among
-//! the coefficients that may grow; j, among those that may shrink, is where the objective
-//! falls most, by `(G_j - G_i)^2 / (2 (2 - 2 K_ij))`. It ends when no pair differs by more than
-//! the tolerance. Rows at a bound whose gradient lies beyond those of all pairs are set
-//! aside now and then; before the end their gradient is computed again and the search goes
-//! on over all rows until none of them can move either.
+//! A step changes two coefficients. With the gradient G = K a, i has the least G among the
+//! coefficients below 1; j, among those above 0, lowers the objective most, by
+//! `(G_j - G_i)^2 / (2 (2 - 2 K_ij))`. The solver ends when no such pair differs by more than the
+//! tolerance. From time to time rows at a bound that cannot be part of a pair are made inactive
+//! (shrinking); before the end their gradient is computed again, and the steps go on over all
+//! rows until the tolerance holds for all of them.
 //!
 //! The gradient is float64, the kernel float32. One thread takes the steps; all threads
 //! compute the kernel.
@@ -27,14 +27,14 @@ use crate::nn::vectorised;
 /// The least curvature of a pair: equal rows have none.
 const FLAT: f64 = 1e-12;
 
-/// Steps between two looks at which rows can be set aside, at the most.
+/// Steps between two attempts to shrink, at most.
 const SHRINK: usize = 1000;
 
-/// Rows are set aside when at most this share of them is left: moving the kernel's columns
-/// together must pay.
+/// Rows are made inactive only if at most this share of them is left, so that it is worth copying
+/// the columns of the kernel.
 const LEFT: f64 = 0.8;
 
-/// Columns of the starting gradient that are computed at a time.
+/// Columns of the first gradient that are computed at a time.
 const STARTING: usize = 64;
 
 /// Values in a step of the loops over all rows.
@@ -56,23 +56,22 @@ struct Solver<'a> {
     columns: Columns<'a>,
     /// Coefficients of all rows; of the active ones they are in `alpha`.
     all: Vec<f64>,
-    /// Rows worked on, rising.
+    /// The active rows, ascending.
     active: Vec<u32>,
     /// Coefficients and gradient of the active rows.
     alpha: Vec<f64>,
     gradient: Vec<f64>,
 }
 
-/// The ends of the gradient: the least where a coefficient may grow, and the greatest where
-/// one may shrink.
+/// The least gradient of the coefficients below 1, and the greatest of those above 0.
 #[derive(Debug, Clone, Copy)]
-struct Ends {
+struct Extremes {
     least: f64,
     greatest: f64,
 }
 
-impl Ends {
-    /// How far the worst pair is from the optimum; 0 or below where none can move.
+impl Extremes {
+    /// How much the worst pair violates the optimality conditions; 0 or less at the optimum.
     fn gap(self) -> f64 {
         self.greatest - self.least
     }
@@ -93,15 +92,15 @@ pub(super) fn solve(
     let mut solver = Solver::start(columns, nu, meter)?;
     let every = n.clamp(1, SHRINK);
     let (mut steps, mut next, mut restored) = (0, every, false);
-    let mut ends = solver.ends();
+    let mut extremes = solver.extremes();
     let converged = loop {
-        if ends.gap() < tolerance {
+        if extremes.gap() < tolerance {
             if solver.active.len() == n {
                 break true;
             }
             solver.restore();
-            ends = solver.ends();
-            // Set rows aside soon if there is more to do.
+            extremes = solver.extremes();
+            // Shrink soon if there is more to do.
             next = 1;
             continue;
         }
@@ -113,25 +112,25 @@ pub(super) fn solve(
         if next == 0 {
             meter.work("support vectors", steps, (2 * n as u64).max(steps))?;
             next = every;
-            if !restored && ends.gap() < 10.0 * tolerance {
+            if !restored && extremes.gap() < 10.0 * tolerance {
                 restored = true;
                 solver.restore();
-                ends = solver.ends();
+                extremes = solver.extremes();
             }
-            solver.shrink(ends);
+            solver.shrink(extremes);
         }
-        let Some(after) = solver.step(ends) else {
+        let Some(after) = solver.step(extremes) else {
             solver.restore();
             break false;
         };
-        ends = after;
+        extremes = after;
         steps += 1;
     };
     Ok(solver.finish(steps, converged))
 }
 
 impl<'a> Solver<'a> {
-    /// The first rows at the upper bound, as many as the sum asks for; their gradient.
+    /// Starts with the first nu n rows at the upper bound.
     fn start(mut columns: Columns<'a>, nu: f64, meter: &mut Meter<'_>) -> Result<Self> {
         let n = columns.n_rows();
         let sum = nu * n as f64;
@@ -161,8 +160,8 @@ impl<'a> Solver<'a> {
         })
     }
 
-    /// The ends of the gradient as it is.
-    fn ends(&mut self) -> Ends {
+    /// The extremes of the present gradient.
+    fn extremes(&mut self) -> Extremes {
         let none = vec![0.0; self.active.len()];
         vectorised(
             #[inline(always)]
@@ -170,10 +169,10 @@ impl<'a> Solver<'a> {
         )
     }
 
-    /// Moves one pair; `None` where none can be found.
-    fn step(&mut self, ends: Ends) -> Option<Ends> {
+    /// Changes one pair; `None` where there is none.
+    fn step(&mut self, extremes: Extremes) -> Option<Extremes> {
         let (alpha, gradient) = (&self.alpha, &self.gradient);
-        let least = ends.least;
+        let least = extremes.least;
         let i = first(alpha, gradient, |a, g| a < 1.0 && g <= least)?;
         let of_i = self.columns.one(self.active[i] as usize);
         let j = vectorised(
@@ -184,7 +183,7 @@ impl<'a> Solver<'a> {
         let (of_i, of_j) = self.columns.pair(rows.0, rows.1);
         let curvature = (2.0 - 2.0 * f64::from(of_i[j])).max(FLAT);
         let wanted = (gradient[j] - gradient[i]) / curvature;
-        // A bound is reached exactly, so that the coefficient is known to be there.
+        // A bound is reached exactly, so that comparisons with it hold.
         let most = (1.0 - alpha[i]).min(alpha[j]);
         let moved = wanted.min(most);
         let (to_i, to_j) = (alpha[i] + moved, alpha[j] - moved);
@@ -196,13 +195,13 @@ impl<'a> Solver<'a> {
         ))
     }
 
-    /// Sets rows aside that are at a bound and cannot be one of a pair.
-    fn shrink(&mut self, ends: Ends) {
+    /// Makes rows inactive that are at a bound and cannot be part of a pair.
+    fn shrink(&mut self, extremes: Extremes) {
         let stays = |(alpha, gradient): (&f64, &f64)| {
             if *alpha >= 1.0 {
-                *gradient >= ends.least
+                *gradient >= extremes.least
             } else if *alpha <= 0.0 {
-                *gradient <= ends.greatest
+                *gradient <= extremes.greatest
             } else {
                 true
             }
@@ -221,16 +220,16 @@ impl<'a> Solver<'a> {
         self.columns.cut(left, &self.active);
     }
 
-    /// Writes the coefficients of the active rows among all.
+    /// Writes the coefficients of the active rows into those of all rows.
     fn put_back(&mut self) {
         for (row, alpha) in self.active.iter().zip(&self.alpha) {
             self.all[*row as usize] = *alpha;
         }
     }
 
-    /// Takes all rows again, and computes the gradient of those that were set aside.
+    /// Makes all rows active again, and computes the gradient of those that were not.
     fn restore(&mut self) {
-        let (n, d) = (self.columns.n_rows(), self.columns.n_cols());
+        let (n, d) = (self.columns.n_rows(), self.columns.n_features());
         if self.active.len() == n {
             return;
         }
@@ -256,7 +255,7 @@ impl<'a> Solver<'a> {
         self.columns.restore();
     }
 
-    /// The rows with a coefficient.
+    /// The rows with a coefficient above 0.
     fn expansion(&self) -> Expansion {
         let rows = self.all.iter().enumerate().filter(|(_, a)| **a > 0.0);
         let (rows, coefficients): (Vec<usize>, Vec<f64>) = rows.unzip();
@@ -267,8 +266,8 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// The solution over all rows, with rho: the mean gradient of the free rows, or the
-    /// middle between the bounds where there are none.
+    /// The solution, with rho: the mean gradient of the coefficients strictly between the bounds,
+    /// or the middle of its possible range where there are none.
     fn finish(self, steps: u64, converged: bool) -> Solution {
         let (mut sum, mut free) = (0.0, 0u64);
         let (mut above, mut below) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -297,7 +296,7 @@ impl<'a> Solver<'a> {
     }
 }
 
-/// `G += moved (K_i - K_j)`, and its ends.
+/// `G += moved (K_i - K_j)`, and the extremes of the new G.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 fn move_gradient(
@@ -306,7 +305,7 @@ fn move_gradient(
     of_i: &[f32],
     of_j: &[f32],
     moved: f64,
-) -> Ends {
+) -> Extremes {
     let mut least = [f64::INFINITY; LANES];
     let mut greatest = [f64::NEG_INFINITY; LANES];
     let mut one = |lane: usize, gradient: &mut f64, alpha: f64, i: f32, j: f32| {
@@ -340,13 +339,13 @@ fn move_gradient(
     for (((gradient, alpha), i), j) in tail.iter_mut().zip(alpha_tail).zip(i_tail).zip(j_tail) {
         one(0, gradient, *alpha, *i, *j);
     }
-    Ends {
+    Extremes {
         least: least.into_iter().fold(f64::INFINITY, f64::min),
         greatest: greatest.into_iter().fold(f64::NEG_INFINITY, f64::max),
     }
 }
 
-/// Where the objective falls most together with `i`, whose gradient is `least`.
+/// The partner of `i`, whose gradient is `least`, that lowers the objective most.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
 fn best_partner(alpha: &[f64], gradient: &[f64], of_i: &[f32], least: f64) -> Option<usize> {
@@ -374,13 +373,13 @@ fn best_partner(alpha: &[f64], gradient: &[f64], of_i: &[f32], least: f64) -> Op
     let tail = alpha_tail.iter().zip(gradient_tail).zip(i_tail);
     let tail = tail.map(|((alpha, gradient), i)| gain(*alpha, *gradient, *i));
     let best = best.into_iter().chain(tail).fold(0.0, f64::max);
-    // The same numbers again give the place, which the loop above would be slower to carry.
+    // A second pass finds the place: keeping track of it above would be slower.
     let places = alpha.iter().zip(gradient).zip(of_i);
     let mut places = places.map(|((alpha, gradient), i)| gain(*alpha, *gradient, *i));
     places.position(|gain| gain >= best).filter(|_| best > 0.0)
 }
 
-/// The first place where something holds.
+/// The first place where a condition holds.
 fn first(alpha: &[f64], gradient: &[f64], holds: impl Fn(f64, f64) -> bool) -> Option<usize> {
     let mut places = alpha.iter().zip(gradient);
     places.position(|(alpha, gradient)| holds(*alpha, *gradient))
@@ -410,8 +409,8 @@ mod tests {
         assert!((found.rho - 0.75 * (1.0 + k)).abs() < 1e-5, "{}", found.rho);
     }
 
-    /// The conditions of an optimum hold, and neither the room for columns nor the rows set
-    /// aside change where it is.
+    /// The optimality conditions hold, and neither the size of the cache nor shrinking changes the
+    /// optimum.
     #[test]
     fn the_optimum_is_one_whatever_is_kept() {
         let (n, d) = (600, 3);

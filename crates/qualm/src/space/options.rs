@@ -1,0 +1,132 @@
+//! The spaces by name, and what each needs besides its name.
+
+use serde::{Deserialize, Serialize};
+
+use super::mahalanobis::Metric;
+
+/// How rows become the vectors that a model sees. On the last three the vectors have unit
+/// norm, so that their dot product is a cosine similarity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SpaceKind {
+    /// Rows as they are.
+    Identity,
+    /// Each feature to \[0, 1\] over the fitted rows: the paper's choice for tables.
+    Minmax,
+    /// Each feature to mean 0 and standard deviation 1.
+    #[serde(alias = "standardize")]
+    Standardise,
+    /// Rows divided by their Euclidean norm, for vectors whose directions have a meaning.
+    Unit,
+    /// Standardised, then divided by the norm.
+    Sphere,
+    /// Standardised, then random Fourier features of a Gaussian kernel (Rahimi & Recht,
+    /// 2007): dot products approximate `exp(-|x - y|^2 / (2 bandwidth^2))`.
+    Kernel,
+}
+
+/// How the rows of a baseline are scaled: [`SpaceKind`] without the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Scaling {
+    /// Rows as they are, as scikit-learn and `PyOD` take them.
+    Identity,
+    /// Each feature to \[0, 1\] over the fitted rows: the paper's Table 2.
+    Minmax,
+    /// Each feature to mean 0 and standard deviation 1.
+    #[serde(alias = "standardize")]
+    Standardise,
+    /// Rows divided by their Euclidean norm.
+    Unit,
+    /// Standardised, then divided by the norm.
+    Sphere,
+}
+
+/// How rows are scaled before the kernel of [`SpaceKind::Kernel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KernelScaling {
+    /// Each feature to mean 0 and standard deviation 1: for tables, whose columns have units
+    /// of their own.
+    #[serde(alias = "standardize")]
+    Standardise,
+    /// Each row to Euclidean norm 1: for vectors whose directions have a meaning.
+    Unit,
+    /// Decided by the rows: `Unit` where [no column dominates](KernelMetric::Auto),
+    /// `Standardise` otherwise. The Spec of the fitted model holds the decision.
+    Auto,
+}
+
+/// The distance between scaled rows in the kernel of [`SpaceKind::Kernel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KernelMetric {
+    /// Euclidean: correlated columns count several times.
+    Euclidean,
+    /// Mahalanobis, with a robust, shrunken covariance: each direction is measured in units
+    /// of the standard deviation of most of the rows.
+    Robust,
+    /// The members of an ensemble take turns, the first with the Euclidean distance.
+    Both,
+    /// Decided by the rows: `Robust` where no column has a tenth of the total variance, as in
+    /// the outputs of a network and in tables of many columns of one unit; `Both` otherwise.
+    /// The Spec of the fitted model holds the decision.
+    Auto,
+}
+
+/// A space with what it needs to be fitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum SpaceOptions {
+    /// Scaling alone, or followed by the division by the norm.
+    Scaled(Scaling),
+    /// [`Scaling::Unit`] of rows whose mean is subtracted first.
+    CentredUnit,
+    /// Random Fourier features.
+    Kernel(KernelOptions),
+}
+
+/// What a kernel needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct KernelOptions {
+    /// In medians of the distance between two rows.
+    pub(crate) bandwidth: f64,
+    /// Width of the result, even.
+    pub(crate) fourier_features: usize,
+    pub(crate) scaling: KernelScaling,
+    pub(crate) metric: KernelMetric,
+}
+
+impl SpaceOptions {
+    /// Bytes that fitting takes besides the rows, at the least, for so many members.
+    pub(crate) fn memory(&self, members: usize, n_rows: usize, n_features: usize) -> u64 {
+        let Self::Kernel(kernel) = self else {
+            return 0;
+        };
+        if (0..members.min(2) as u64).any(|member| kernel.is_robust(member)) {
+            Metric::memory(n_rows, n_features)
+        } else {
+            0
+        }
+    }
+}
+
+impl KernelOptions {
+    /// Whether a member's kernel is of the robust distance.
+    pub(super) fn is_robust(&self, member: u64) -> bool {
+        match self.metric {
+            KernelMetric::Euclidean => false,
+            KernelMetric::Robust => true,
+            // `Auto` has been decided by the rows before a fit; until then it may be `Both`.
+            KernelMetric::Both | KernelMetric::Auto => !member.is_multiple_of(2),
+        }
+    }
+
+    /// Whether rows are divided by their norm before the kernel.
+    pub(super) fn unit_rows(&self) -> bool {
+        self.scaling == KernelScaling::Unit
+    }
+}

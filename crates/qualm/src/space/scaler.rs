@@ -1,0 +1,69 @@
+//! Scaling feature by feature, and division by the norm.
+
+/// The largest scaled value: its square, summed over a layer, is still a finite float32.
+pub(crate) const LIMIT: f64 = 1e15;
+
+/// The map `x' = (x - shift) * scale` of each feature.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scaler {
+    /// `(d,)`
+    pub(super) shift: Vec<f32>,
+    /// `(d,)`
+    pub(super) scale: Vec<f32>,
+    /// Scaled values are clipped to `[-limit, limit]`.
+    limit: f64,
+}
+
+impl Scaler {
+    /// A scaler whose results a network may add up: they are clipped to [`LIMIT`]. A row that
+    /// far out is anomalous either way.
+    pub(super) fn new([shift, scale]: [Vec<f32>; 2]) -> Self {
+        Self {
+            shift,
+            scale,
+            limit: LIMIT,
+        }
+    }
+
+    /// The same for rows that are divided by their norm next: any finite float32 will do.
+    pub(super) fn before_norm(self) -> Self {
+        Self {
+            limit: f64::from(f32::MAX),
+            ..self
+        }
+    }
+
+    /// Scales one row: `(d,)` to `(d,)`.
+    pub(super) fn scale_into(&self, row: &[f32], out: &mut [f32]) {
+        for (((out, x), shift), scale) in out.iter_mut().zip(row).zip(&self.shift).zip(&self.scale)
+        {
+            let scaled = (f64::from(*x) - f64::from(*shift)) * f64::from(*scale);
+            *out = scaled.clamp(-self.limit, self.limit) as f32;
+        }
+    }
+
+    /// Whether finite values, row after row, stay as they are, to the bit.
+    pub(super) fn keeps(&self, values: &[f32]) -> bool {
+        let is = |values: &[f32], one: f32| values.iter().all(|v| v.to_bits() == one.to_bits());
+        let far = |x: f32| x.abs() > LIMIT as f32;
+        is(&self.shift, 0.0)
+            && is(&self.scale, 1.0)
+            // Without leaving early, so that it vectorises.
+            && (self.limit > LIMIT || !values.iter().fold(false, |any, x| any | far(*x)))
+    }
+}
+
+/// Divides a row by its norm. The zero row has no direction and stays zero.
+pub(super) fn normalise(row: &mut [f32]) {
+    // In float64: the square of a large float32 overflows.
+    let norm = row
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    if norm > 0.0 {
+        for v in row {
+            *v = (f64::from(*v) / norm) as f32;
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! A space fitted to rows: scaling, then projection.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::columns::Columns;
+use super::fourier::Fourier;
+use super::options::{KernelOptions, Scaling, SpaceOptions};
+use super::scaler::{Scaler, normalise};
+use crate::container::{Reader, Writer};
+use crate::error::{Error, Result};
+use crate::nn::Threads;
+use crate::rows::Rows;
+
+/// A space fitted to rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Space {
+    scaler: Scaler,
+    projection: Projection,
+}
+
+/// What follows the scaling.
+#[derive(Debug, Clone, PartialEq)]
+enum Projection {
+    /// Nothing.
+    None,
+    /// Division by the norm.
+    Norm,
+    /// Random Fourier features.
+    Fourier(Fourier),
+}
+
+impl Space {
+    /// Learns scaling, bandwidth and frequencies from rows.
+    ///
+    /// # Errors
+    /// [`Error::NoVariance`] when every column is constant.
+    pub(crate) fn fit(
+        options: SpaceOptions,
+        rows: Rows<'_>,
+        seed: u64,
+        member: u64,
+    ) -> Result<Self> {
+        let columns = Columns::from_rows(rows);
+        if columns.constant().all(|constant| constant) {
+            return Err(Error::NoVariance {
+                n_rows: rows.n_rows(),
+            });
+        }
+        let n_features = rows.n_cols();
+        let unscaled = || [vec![0.0; n_features], vec![1.0; n_features]];
+        let scaling = match options {
+            SpaceOptions::CentredUnit => [columns.mean_f32(), vec![1.0; n_features]],
+            SpaceOptions::Scaled(Scaling::Minmax) => columns.minmax(),
+            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit) => unscaled(),
+            SpaceOptions::Kernel(kernel) if kernel.unit_rows() => unscaled(),
+            SpaceOptions::Scaled(Scaling::Standardise | Scaling::Sphere)
+            | SpaceOptions::Kernel(_) => columns.standard(),
+        };
+        Self::new(options, scaling, |scaler, kernel| {
+            Ok(Fourier::draw(scaler, kernel, rows, seed, member))
+        })
+    }
+
+    /// A space of this shift and scale; `fourier` is asked for a kernel's frequencies.
+    fn new(
+        options: SpaceOptions,
+        scaling: [Vec<f32>; 2],
+        fourier: impl FnOnce(&Scaler, KernelOptions) -> Result<Fourier>,
+    ) -> Result<Self> {
+        let scaler = Scaler::new(scaling);
+        let (scaler, projection) = match options {
+            SpaceOptions::Scaled(Scaling::Unit) | SpaceOptions::CentredUnit => {
+                (scaler.before_norm(), Projection::Norm)
+            }
+            SpaceOptions::Scaled(Scaling::Sphere) => (scaler, Projection::Norm),
+            SpaceOptions::Scaled(_) => (scaler, Projection::None),
+            SpaceOptions::Kernel(kernel) => {
+                let scaler = if kernel.unit_rows() {
+                    scaler.before_norm()
+                } else {
+                    scaler
+                };
+                let fourier = fourier(&scaler, kernel)?;
+                (scaler, Projection::Fourier(fourier))
+            }
+        };
+        Ok(Self { scaler, projection })
+    }
+
+    /// Writes what [`Space::fit`] learned.
+    pub(crate) fn save(&self, prefix: &str, writer: &mut Writer) {
+        let Scaler { shift, scale, .. } = &self.scaler;
+        writer.f32(format!("{prefix}.shift"), &[shift.len()], shift);
+        writer.f32(format!("{prefix}.scaling"), &[scale.len()], scale);
+        if let Projection::Fourier(fourier) = &self.projection {
+            let shape = [fourier.n_in, fourier.n_out() / 2];
+            writer.f32(
+                format!("{prefix}.frequencies"),
+                &shape,
+                &fourier.frequencies,
+            );
+        }
+    }
+
+    /// Reads what [`Space::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`].
+    pub(crate) fn restore(
+        options: SpaceOptions,
+        n_in: usize,
+        prefix: &str,
+        reader: &mut Reader,
+    ) -> Result<Self> {
+        let shift = reader.f32(&format!("{prefix}.shift"), &[n_in])?;
+        let scale = reader.f32(&format!("{prefix}.scaling"), &[n_in])?;
+        Self::new(options, [shift, scale], |_, kernel| {
+            let shape = [n_in, kernel.fourier_features / 2];
+            Ok(Fourier {
+                frequencies: reader.f32(&format!("{prefix}.frequencies"), &shape)?,
+                n_in,
+                unit_rows: kernel.unit_rows(),
+            })
+        })
+    }
+
+    /// Width of the rows this space takes.
+    pub(crate) fn n_in(&self) -> usize {
+        self.scaler.shift.len()
+    }
+
+    /// Width of the vectors it makes.
+    pub(crate) fn n_out(&self) -> usize {
+        match &self.projection {
+            Projection::Fourier(fourier) => fourier.n_out(),
+            _ => self.n_in(),
+        }
+    }
+
+    /// Scales one row: `(n_in,)` to `(n_in,)`.
+    pub(crate) fn scale_into(&self, row: &[f32], out: &mut [f32]) {
+        self.scaler.scale_into(row, out);
+    }
+
+    /// Whether scaling leaves these rows, to the bit, as they are, so that they can be used in
+    /// place.
+    pub(crate) fn keeps(&self, rows: Rows<'_>) -> bool {
+        self.scaler.keeps(rows.as_slice())
+    }
+
+    /// Whether scaled rows are the vectors already, and need no [`Space::project_into`].
+    pub(crate) fn only_scales(&self) -> bool {
+        matches!(self.projection, Projection::None)
+    }
+
+    /// Whether column j of the vectors is column j of the rows.
+    pub(crate) fn keeps_columns(&self) -> bool {
+        !matches!(self.projection, Projection::Fourier(_))
+    }
+
+    /// Projects rows that are scaled.
+    ///
+    /// # Shapes
+    /// `scaled`: `(n, n_in)`; `out`: `(n, n_out)`, overwritten.
+    pub(crate) fn project_into(&self, scaled: &[f32], out: &mut [f32], threads: Threads) {
+        match &self.projection {
+            Projection::None => out.copy_from_slice(scaled),
+            Projection::Norm => {
+                out.copy_from_slice(scaled);
+                let d = self.n_in();
+                match threads {
+                    Threads::One => out.chunks_exact_mut(d).for_each(normalise),
+                    Threads::All => out.par_chunks_exact_mut(d).for_each(normalise),
+                }
+            }
+            Projection::Fourier(fourier) => fourier.project_into(scaled, out, threads),
+        }
+    }
+
+    /// The vectors of rows in a space without a kernel, `(n, n_in)`: the rows themselves where
+    /// the space keeps them.
+    pub(crate) fn vectors<'a>(&self, rows: Rows<'a>) -> Cow<'a, [f32]> {
+        if self.only_scales() && self.keeps(rows) {
+            return Cow::Borrowed(rows.as_slice());
+        }
+        let d = self.n_in();
+        let mut vectors = vec![0.0; rows.as_slice().len()];
+        let transform = |(row, out): (&[f32], &mut [f32])| {
+            self.scale_into(row, out);
+            if !self.only_scales() {
+                let scaled = out.to_vec();
+                self.project_into(&scaled, out, Threads::One);
+            }
+        };
+        rows.as_slice()
+            .par_chunks_exact(d)
+            .zip(vectors.par_chunks_exact_mut(d))
+            .with_min_len(256)
+            .for_each(transform);
+        Cow::Owned(vectors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SpaceOptions::Scaled;
+    use super::*;
+    use crate::rows::Matrix;
+    use crate::space::{KernelMetric, KernelScaling};
+
+    const KERNEL: SpaceOptions = SpaceOptions::Kernel(KernelOptions {
+        bandwidth: 1.0,
+        fourier_features: 256,
+        scaling: KernelScaling::Standardise,
+        metric: KernelMetric::Euclidean,
+    });
+
+    fn transform(options: SpaceOptions, data: &[f32], n_cols: usize) -> Vec<f32> {
+        let rows = Rows::new(data, n_cols).unwrap();
+        let space = Space::fit(options, rows, 0, 0).unwrap();
+        let mut scaled = vec![0.0; data.len()];
+        for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(n_cols)) {
+            space.scale_into(row, out);
+        }
+        let mut out = vec![0.0; rows.n_rows() * space.n_out()];
+        space.project_into(&scaled, &mut out, Threads::One);
+        out
+    }
+
+    const DATA: [f32; 6] = [1.0, 10.0, 2.0, 30.0, 3.0, 20.0];
+
+    #[test]
+    fn minmax_and_standardise_by_hand() {
+        assert_eq!(
+            transform(Scaled(Scaling::Minmax), &DATA, 2),
+            [0.0, 0.0, 0.5, 1.0, 1.0, 0.5]
+        );
+        let r = 1.5f32.sqrt();
+        for (found, expected) in transform(Scaled(Scaling::Standardise), &DATA, 2)
+            .iter()
+            .zip([-r, -r, 0.0, r, r, 0.0])
+        {
+            assert!((found - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn spheres_have_unit_norm_even_for_huge_values() {
+        let huge = DATA.map(|v| v * 1e37);
+        for options in [Scaled(Scaling::Unit), Scaled(Scaling::Sphere), KERNEL] {
+            for data in [DATA, huge] {
+                let out = transform(options, &data, 2);
+                for row in out.chunks_exact(out.len() / 3) {
+                    let norm: f32 = row.iter().map(|v| v * v).sum::<f32>();
+                    assert!((norm - 1.0).abs() < 1e-5, "{options:?}: {norm}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_column_is_zero_where_fitted_and_shows_where_new() {
+        let rows = Matrix::new(vec![0.1, 1.0, 0.1, 2.0, 0.1, 4.0], 2).unwrap();
+        for scaling in [Scaling::Minmax, Scaling::Standardise] {
+            let space = Space::fit(Scaled(scaling), rows.rows(), 0, 0).unwrap();
+            let mut out = [0.0; 2];
+            space.scale_into(&[0.1, 1.0], &mut out);
+            assert_eq!(out[0], 0.0);
+            space.scale_into(&[2.1, 1.0], &mut out);
+            assert!((out[0] - 2.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn rows_are_kept_where_scaling_would_not_change_a_bit() {
+        let far = DATA.map(|v| v * 1e15);
+        for (options, data, expected) in [
+            (Scaled(Scaling::Identity), DATA, true),
+            (Scaled(Scaling::Identity), far, false),
+            (Scaled(Scaling::Unit), DATA, true),
+            (Scaled(Scaling::Unit), far, true),
+            (SpaceOptions::CentredUnit, DATA, false),
+            (Scaled(Scaling::Minmax), DATA, false),
+            (Scaled(Scaling::Sphere), DATA, false),
+        ] {
+            let rows = Rows::new(&data, 2).unwrap();
+            let space = Space::fit(options, rows, 0, 0).unwrap();
+            assert_eq!(space.keeps(rows), expected, "{options:?}");
+            let mut scaled = data;
+            for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(2)) {
+                space.scale_into(row, out);
+            }
+            assert_eq!(scaled == data, expected, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_all_equal_are_refused() {
+        let rows = Rows::new(&[1.0, 2.0, 1.0, 2.0], 2).unwrap();
+        let error = Space::fit(Scaled(Scaling::Sphere), rows, 0, 0).unwrap_err();
+        assert!(matches!(error, Error::NoVariance { n_rows: 2 }));
+    }
+}
