@@ -90,6 +90,7 @@ golden:
     python3 crates/qualm/tests/golden/ensembles.py
     python3 crates/qualm/tests/golden/networks.py
 
-# Feed random bytes to the model reader
-fuzz SECONDS="60":
-    cd fuzz && cargo +nightly fuzz run model -- -max_total_time={{SECONDS}}
+# Feed random bytes to a reader: model, csv, npy, npz, parquet or arrow
+fuzz TARGET="model" SECONDS="60":
+    cd fuzz && cargo run --quiet --bin seeds
+    cd fuzz && cargo +nightly fuzz run {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time={{SECONDS}}

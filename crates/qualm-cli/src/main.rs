@@ -6,6 +6,7 @@
 // Tests may expect: a failure there is the test's own report.
 #![cfg_attr(test, allow(clippy::expect_used, reason = "tests"))]
 
+mod advice;
 mod args;
 mod bug;
 mod commands;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::advice::advice;
+
 /// Results on stdout, everything else on stderr.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -61,13 +63,17 @@ impl Output {
     }
 }
 
-/// Says why the command failed: the error and what lies under it, each once.
+/// Says why the command failed: the error and what lies under it, each once, and which flag
+/// helps.
 pub(crate) fn report(error: &anyhow::Error) {
     let mut message = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !message.contains(&cause) {
             message = format!("{message}: {cause}");
         }
+    }
+    if let Some(advice) = advice(error) {
+        message = format!("{message} ({advice})");
     }
     let _ = writeln!(io::stderr(), "error: {message}");
 }

@@ -12,6 +12,8 @@ use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use arrow_schema::Field;
+use qualm_data::{Batch, Batches};
 
 /// Batches that may wait between two stages. A second one made nothing faster, and the
 /// batches of wide rows take 32 MiB each.
@@ -22,14 +24,39 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 const NO_THREAD: &str = "cannot start a thread";
 
-/// The batches of an input, read ahead by a thread of their own.
+/// What is read of an input, ahead of the work, by a thread of its own.
 ///
 /// Nobody waits for that thread once an error has decided the outcome: it may sit in a read
 /// from a pipe that gives nothing.
 #[derive(Debug)]
-pub(crate) struct Batches<R> {
+pub(crate) struct ReadAhead<R> {
     queue: Receiver<Result<R>>,
     reader: JoinHandle<()>,
+}
+
+/// What is known of an input before its rows are read.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) id_fields: Vec<Field>,
+    pub(crate) n_rows_hint: Option<u64>,
+}
+
+/// Opens an input and begins to read its batches, as [`read`] does.
+///
+/// # Errors
+/// Those of `open`; when no thread can be started.
+pub(crate) fn open<B: Batches>(
+    open: impl FnOnce() -> qualm_data::Result<B> + Send + 'static,
+) -> Result<(Input, ReadAhead<Batch>)> {
+    let open = || {
+        let batches = open()?;
+        let input = Input {
+            id_fields: batches.id_fields(),
+            n_rows_hint: batches.n_rows_hint(),
+        };
+        Ok((input, batches))
+    };
+    read(open, |batches| Ok(batches.next_batch()?))
 }
 
 /// Opens an input and begins to read it, both on one new thread: what opening allocates is
@@ -38,10 +65,10 @@ pub(crate) struct Batches<R> {
 ///
 /// # Errors
 /// Those of `open`; when no thread can be started.
-pub(crate) fn read<I, H, R>(
+fn read<I, H, R>(
     open: impl FnOnce() -> Result<(H, I)> + Send + 'static,
     next: impl FnMut(&mut I) -> Result<Option<R>> + Send + 'static,
-) -> Result<(H, Batches<R>)>
+) -> Result<(H, ReadAhead<R>)>
 where
     H: Send + 'static,
     R: Send + 'static,
@@ -61,7 +88,7 @@ where
     });
     let reader = reader.context(NO_THREAD)?;
     match head.recv() {
-        Ok(head) => Ok((head?, Batches { queue, reader })),
+        Ok(head) => Ok((head?, ReadAhead { queue, reader })),
         Err(ended) => {
             // Without a word: it has panicked.
             reader.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -93,11 +120,11 @@ fn send_all<I, R>(
 /// The error that a single thread would have met first. A panic in a stage goes on in the
 /// caller.
 pub(crate) fn run<R, W: Send>(
-    batches: Batches<R>,
+    batches: ReadAhead<R>,
     mut work: impl FnMut(R) -> Result<W>,
     mut write: impl FnMut(W) -> Result<()> + Send,
 ) -> Result<()> {
-    let Batches { queue, reader } = batches;
+    let ReadAhead { queue, reader } = batches;
     for (n_done, batch) in queue.iter().enumerate() {
         let result = work(batch?)?;
         if n_done > 0 && rayon::current_num_threads() > 1 {
@@ -156,6 +183,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use anyhow::{anyhow, bail};
+    use arrow_schema::DataType;
+    use qualm::{Features, Matrix};
+    use qualm_data::Origin;
 
     /// Runs the stages as on a machine of `threads` cores and gives back what was written.
     fn run_on(
@@ -237,6 +267,50 @@ mod tests {
                 assert_eq!((error.as_str(), written.len()), (expected, n_written));
             }
         }
+    }
+
+    /// Three rows, one a batch, that no file holds.
+    #[derive(Debug)]
+    struct Memory(Features, u8);
+
+    impl Batches for Memory {
+        fn features(&self) -> &Features {
+            &self.0
+        }
+        fn id_fields(&self) -> Vec<Field> {
+            vec![Field::new("id", DataType::Int8, false)]
+        }
+        fn n_rows_hint(&self) -> Option<u64> {
+            Some(3)
+        }
+        fn next_batch(&mut self) -> qualm_data::Result<Option<Batch>> {
+            if self.1 == 3 {
+                return Ok(None);
+            }
+            self.1 += 1;
+            Ok(Some(Batch {
+                rows: Matrix::new(vec![f32::from(self.1)], 1)?,
+                ids: Vec::new(),
+                labels: None,
+                origin: Origin::memory(usize::from(self.1) - 1),
+            }))
+        }
+    }
+
+    #[test]
+    fn batches_of_any_source_go_through() {
+        let features = Features::Columns(vec!["x".to_owned()]);
+        let (input, batches) = open(|| Ok(Memory(features, 0))).expect("no error");
+        assert_eq!((input.id_fields.len(), input.n_rows_hint), (1, Some(3)));
+        let mut seen = Vec::new();
+        let work = |batch: Batch| Ok((batch.origin.at(0).row, batch.rows.into_vec()));
+        let write = |row| {
+            seen.push(row);
+            Ok(())
+        };
+        run(batches, work, write).expect("no error");
+        let row = |n: u8| (Some(usize::from(n)), vec![f32::from(n)]);
+        assert_eq!(seen, [row(1), row(2), row(3)]);
     }
 
     #[test]

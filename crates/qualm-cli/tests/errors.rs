@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
 mod common;
+#[path = "../../qualm/tests/common/sealed.rs"]
+mod sealed;
 
 use common::files::{self, csv, rows, with_column};
 use common::{Folder, SMALL, refused};
@@ -169,6 +171,44 @@ fn an_error_in_a_late_batch_leaves_no_half_result() {
     );
     refused(&folder, &["score", "m.qualm", "late.csv", "--json"], &words);
     refused(&folder, &["score", "m.qualm", "late.csv"], &words);
+}
+
+/// `score` and `eval` name the row that has no score: in any batch, and in its own part.
+#[test]
+fn a_row_without_a_score() {
+    let folder = Folder::with_model();
+    let identity = ["--set", "space=identity"];
+    folder.fit("t.csv", "m.qualm", &identity).ok();
+    folder.write("m.qualm", sealed::overflowing(&folder.read("m.qualm")));
+    // Zeros, but for a row (from 1), with labels.
+    let table = |n: usize, far: usize| {
+        let row = |i: usize| {
+            let value = if i == far { 100.0 } else { 0.0 };
+            vec![
+                value,
+                value,
+                value,
+                value,
+                f64::from(u8::from(i.is_multiple_of(2))),
+            ]
+        };
+        (1..=n).map(row).collect::<Vec<_>>()
+    };
+    let both = |input: &str, words: &[&str]| {
+        let score = ["score", "m.qualm", input];
+        refused(&folder, &score, words);
+        refused(&folder, &[&score[..], &["-o", "out.csv"]].concat(), words);
+        refused(&folder, &["eval", "m.qualm", input, "--label", "e"], words);
+    };
+    folder.write("near.csv", csv(&table(50, 7)));
+    both("near.csv", &["near.csv, row 7: ", "too far"]);
+    folder.write("far.csv", csv(&table(20_000, 8193)));
+    both("far.csv", &["far.csv, row 8193: ", "too far"]);
+    let parts = [("parts/a.parquet", 0), ("parts/b.parquet", 8500)];
+    for (part, far) in parts {
+        files::parquet(&folder.path(part), &files::batch(&table(9000, far)));
+    }
+    both("parts", &["parts/b.parquet, row 8500: ", "too far"]);
 }
 
 #[test]

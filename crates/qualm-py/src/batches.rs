@@ -4,8 +4,8 @@ use arrow_array::{RecordBatch, RecordBatchIterator};
 use arrow_pyarrow::ToPyArrow;
 use arrow_schema::{Field, Schema};
 use pyo3::prelude::*;
-use qualm::data::{Selection, Source};
-use qualm::{Error, Location, scored};
+use qualm::Location;
+use qualm_data::{Batches, Error, Result, Selection, Source, scored};
 
 use crate::errors::{guarded, raised};
 use crate::model::Model;
@@ -37,7 +37,7 @@ pub(crate) fn score_batch<'py>(
     let reader = reader(batch)?;
     let schema = reader.schema();
     let expected = model.features();
-    let read = guarded(py, move || {
+    let read = guarded(py, move || -> Result<_> {
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().map_err(|source| {
             let at = Location::default();
             Error::Arrow { at, source }

@@ -9,32 +9,38 @@ use pyo3::exceptions::{
     PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use qualm::{DeviceError, Error};
+use qualm::DeviceError;
+use qualm_data::Error;
 use serde::Serialize;
 
 /// The exception of an error.
 ///
 /// What the caller gave is a `ValueError`, or a `TypeError` where it has the wrong type; what
 /// the operating system refused is an `OSError` of its kind.
-pub(crate) fn raised(error: Error) -> PyErr {
+pub(crate) fn raised(error: impl Into<Error>) -> PyErr {
+    let error = error.into();
     let message = message(&error);
+    let error = match error {
+        Error::Core(error) => error,
+        Error::NotFound { .. } => return PyFileNotFoundError::new_err(message),
+        Error::Read { .. } => return PyOSError::new_err(message),
+        _ => return PyValueError::new_err(message),
+    };
     match error {
         // The parser tells a wrong type and an unknown word apart by its message alone.
-        Error::InvalidValue { source, .. } if source.to_string().starts_with("invalid type") => {
+        qualm::Error::InvalidValue { source, .. }
+            if source.to_string().starts_with("invalid type") =>
+        {
             PyTypeError::new_err(message)
         }
-        Error::InvalidSpec { .. } => PyTypeError::new_err(message),
-        Error::Memory { .. } => PyMemoryError::new_err(message),
-        Error::NotFound { .. } | Error::NoOutputFolder { .. } => {
-            PyFileNotFoundError::new_err(message)
-        }
-        Error::ReadModel { source, .. } => io(source.kind(), message),
-        Error::OutputIsFolder { .. } => PyIsADirectoryError::new_err(message),
-        Error::OutputDenied { .. } => PyPermissionError::new_err(message),
-        Error::DiskFull { .. } | Error::Read { .. } | Error::Write { .. } => {
-            PyOSError::new_err(message)
-        }
-        Error::Device(_) => PyRuntimeError::new_err(message),
+        qualm::Error::InvalidSpec { .. } => PyTypeError::new_err(message),
+        qualm::Error::Memory { .. } => PyMemoryError::new_err(message),
+        qualm::Error::NoOutputFolder { .. } => PyFileNotFoundError::new_err(message),
+        qualm::Error::ReadModel { source, .. } => io(source.kind(), message),
+        qualm::Error::OutputIsFolder { .. } => PyIsADirectoryError::new_err(message),
+        qualm::Error::OutputDenied { .. } => PyPermissionError::new_err(message),
+        qualm::Error::DiskFull { .. } | qualm::Error::Write { .. } => PyOSError::new_err(message),
+        qualm::Error::Device(_) => PyRuntimeError::new_err(message),
         _ => PyValueError::new_err(message),
     }
 }
@@ -54,7 +60,7 @@ fn message(error: &Error) -> String {
         Error::SeveralVectors { at, names } => {
             format!("{at}: several list columns, {names}; give a frame with only one of them")
         }
-        Error::Device(DeviceError::NotBuilt { device }) => {
+        Error::Core(qualm::Error::Device(DeviceError::NotBuilt { device })) => {
             format!(
                 "device = {device}: this build of the Python package has the processor only; \
                  give device='cpu'"

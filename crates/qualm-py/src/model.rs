@@ -9,7 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use qualm::calibrate::{Conversion, ThresholdRule};
-use qualm::{Features, Fitted, Result};
+use qualm::{Features, Fitted};
+use qualm_data::{Origin, Result, score_into};
 
 use crate::errors::{guarded, raised, to_json};
 use crate::rows::{PyFeatures, PyRows};
@@ -55,8 +56,9 @@ impl Model {
     ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>)> {
         let explained = rows.lend(py, |rows| {
             let mut all = Vec::with_capacity(rows.n_rows());
-            in_blocks(py, rows, threads, |block, _| {
-                all.extend(self.read().explain(block, k)?);
+            in_blocks(py, rows, threads, |block, start| {
+                let explained = self.read().explain(block, k);
+                all.extend(explained.map_err(|error| Origin::memory(start).locate(error))?);
                 Ok(())
             })?;
             Ok(all)
@@ -268,8 +270,8 @@ impl Model {
         let mut scores = vec![0.0; rows.n_rows()];
         in_blocks(py, rows, threads, |block, start| {
             let out = scores.get_mut(start..start + block.n_rows());
-            let scored = self.read().score_into(block, out.unwrap_or_default());
-            scored.map_err(|error| error.after_rows(start))
+            let origin = Origin::memory(start);
+            score_into(&self.read(), block, &origin, out.unwrap_or_default())
         })?;
         Ok(scores)
     }

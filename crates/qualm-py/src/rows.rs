@@ -13,8 +13,8 @@ use arrow_schema::{Field, Schema};
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use qualm::data::{Selection, Source};
 use qualm::{Error, Features, Location, Matrix};
+use qualm_data::{Batches, Result, Selection, Source};
 
 use crate::errors::{guarded, raised};
 
@@ -165,7 +165,7 @@ impl PyRows {
         // A model of vectors without a name takes any rows of its width.
         let nameless = |f: &&Features| matches!(f, Features::Vector { name: None, .. });
         let expected = features.map(|f| &f.0).filter(|f| !nameless(f));
-        let read = guarded(py, move || {
+        let read = guarded(py, move || -> Result<_> {
             let source = Source::from_reader(reader, &Selection::default(), expected)?;
             let features = source.features().clone();
             let unused = unused(source.skipped(), &features);
@@ -244,7 +244,7 @@ fn column(
 
 fn refused(source: arrow_schema::ArrowError) -> PyErr {
     let at = Location::default();
-    raised(Error::Arrow { at, source })
+    raised(qualm_data::Error::Arrow { at, source })
 }
 
 fn contiguous<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<&'a [f32]> {
@@ -254,9 +254,13 @@ fn contiguous<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<&'a [f32]> {
 
 /// The error about a bad value, with the name of its column where that has one, and with what
 /// stood there before it was converted to float32.
-fn named(error: Error, features: &Features, original: Option<&Bound<'_, PyAny>>) -> Error {
+fn named(
+    error: Error,
+    features: &Features,
+    original: Option<&Bound<'_, PyAny>>,
+) -> qualm_data::Error {
     let Error::NotFinite { at, value } = error else {
-        return error;
+        return error.into();
     };
     let (row, number) = (at.row.unwrap_or(1), at.column.as_deref().unwrap_or("1"));
     let column = number.parse::<usize>().unwrap_or(1);
@@ -267,8 +271,8 @@ fn named(error: Error, features: &Features, original: Option<&Bound<'_, PyAny>>)
         value.extract::<f64>().ok()
     });
     match before {
-        Some(value) if value.is_finite() => Error::TooLarge { at, value },
-        _ => Error::NotFinite { at, value },
+        Some(value) if value.is_finite() => qualm_data::Error::TooLarge { at, value },
+        _ => Error::NotFinite { at, value }.into(),
     }
 }
 

@@ -25,9 +25,9 @@ use std::io::stdin;
 use std::path::Path;
 use std::time::Instant;
 
-use qualm::data::{Selection, Source};
 use qualm::{Fitted, Spec};
 use qualm::{Matrix, Rows};
+use qualm_data::{Batches, Selection, Source};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
@@ -154,13 +154,15 @@ fn read(file: &Path, n_rows: &str, label: Option<&str>) -> Result<Matrix> {
     let d = source.features().width();
     let mut picked = picked.into_iter().peekable();
     let mut values = Vec::with_capacity(n_rows * d);
+    let mut before = 0;
     while let Some(batch) = source.next_batch()? {
         let rows = batch.rows.rows();
-        let end = batch.first_row + rows.n_rows();
+        let end = before + rows.n_rows();
         while let Some(row) = picked.next_if(|row| *row < end) {
-            let row = rows.get(row - batch.first_row).ok_or("no such row")?;
+            let row = rows.get(row - before).ok_or("no such row")?;
             values.extend_from_slice(row);
         }
+        before = end;
     }
     Ok(Matrix::new(values, d)?)
 }

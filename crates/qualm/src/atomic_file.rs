@@ -160,8 +160,10 @@ fn sync_folder(target: &Path) {
     }
 }
 
-/// What a failure to write means for the user.
-pub(crate) fn write_error(path: &Path, source: io::Error) -> Error {
+/// What a failure to write means for the user: [`Error::OutputDenied`], [`Error::DiskFull`] or
+/// [`Error::Write`].
+#[must_use]
+pub fn write_error(path: &Path, source: io::Error) -> Error {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {

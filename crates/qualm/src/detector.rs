@@ -6,7 +6,7 @@ use std::fmt::{Debug, Display};
 use crate::container::{Reader, Writer};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
-use crate::error::{Error, Result};
+use crate::error::{Error, Location, Result};
 use crate::features::Features;
 use crate::fit::session::Session;
 use crate::fit::state::Curve;
@@ -222,7 +222,7 @@ pub struct LogVariances {
 pub(crate) fn check_finite(scores: &[f64]) -> Result<()> {
     match scores.iter().position(|s| !s.is_finite()) {
         Some(i) => Err(Error::ScoreNotFinite {
-            row: i + 1,
+            at: Location::row(i + 1),
             score: scores[i],
         }),
         None => Ok(()),

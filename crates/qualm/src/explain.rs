@@ -55,7 +55,8 @@ impl Fitted {
         let scores = self.score(rows)?;
         let mut shares = Vec::with_capacity(rows.n_rows() * d);
         let block = (BLOCK / d).max(1);
-        for (rows, scores) in rows.blocks(block).zip(scores.chunks(block)) {
+        let blocks = rows.blocks(block).zip(scores.chunks(block));
+        for (i, (rows, scores)) in blocks.enumerate() {
             let mut occluded = Vec::with_capacity(rows.n_rows() * d * d);
             for row in &rows {
                 for (j, typical) in self.feature_medians.iter().enumerate() {
@@ -64,7 +65,10 @@ impl Fitted {
                     occluded[start + j] = *typical;
                 }
             }
-            let without = self.score(Matrix::new(occluded, d)?.rows())?;
+            let without = self.score(Matrix::new(occluded, d)?.rows());
+            // Each row stands there d times.
+            let without =
+                without.map_err(|error| error.renumbered(|row| i * block + row.div_ceil(d)))?;
             for (without, score) in without.chunks_exact(d).zip(scores) {
                 let falls = without.iter().map(|w| (score - w).max(0.0));
                 let total: f64 = falls.clone().sum();

@@ -35,7 +35,7 @@
 //! # Ok::<(), qualm::Error>(())
 //! ```
 //!
-//! Files become rows through [`data::Source`]; [`stats`] measures scores against labels, where
+//! Files become rows through the crate `qualm-data`; [`stats`] measures scores against labels, where
 //! there are any. The library prints nothing and never panics on input; every refusal is an
 //! [`Error`] with the values that say why.
 
@@ -59,7 +59,6 @@ pub mod calibrate;
 pub mod container;
 pub mod contract;
 mod covariance;
-pub mod data;
 pub mod detector;
 mod device;
 mod diagnostics;
@@ -80,12 +79,11 @@ mod nn;
 mod number_or_word;
 pub mod rng;
 mod rows;
-pub mod scored;
 mod space;
 mod spec;
 pub mod stats;
 
-pub use atomic_file::AtomicFile;
+pub use atomic_file::{AtomicFile, write_error};
 pub use baselines::*;
 pub use detector::LogVariances;
 pub use device::{Device, DeviceError};

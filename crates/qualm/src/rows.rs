@@ -42,8 +42,14 @@ impl Matrix {
         Ok(Self::checked(data.into(), n_cols))
     }
 
-    /// Takes values that were checked: at least one row and one column, all finite.
-    pub(crate) fn checked(data: ScalarBuffer<f32>, n_cols: usize) -> Self {
+    /// Takes values that the caller has checked, without checking or copying them.
+    ///
+    /// The caller promises what [`Rows::new`] checks: at least one row and one column, whole
+    /// rows, all values finite ([`Rows::first_not_finite`]). Scores of anything else mean
+    /// nothing. A [`ScalarBuffer`] shares its values with the Arrow array that it comes from.
+    #[must_use]
+    pub fn checked(data: ScalarBuffer<f32>, n_cols: usize) -> Self {
+        debug_assert!(Rows::new(&data, n_cols).is_ok(), "finite, whole rows");
         Self { data, n_cols }
     }
 
@@ -86,13 +92,30 @@ impl<'a> Rows<'a> {
                 n_cols,
             });
         }
-        if let Some(i) = first_not_finite(data) {
+        if let Some(i) = Self::first_not_finite(data) {
             return Err(Error::NotFinite {
                 at: Location::row(i / n_cols + 1).column(format!("{}", i % n_cols + 1)),
                 value: f64::from(data[i]),
             });
         }
         Ok(Self { data, n_cols })
+    }
+
+    /// Where the first NaN or infinity among some values is, counted from 0.
+    #[must_use]
+    pub fn first_not_finite(data: &[f32]) -> Option<usize> {
+        // All bits of the exponent are set. Without a branch, so that it vectorises: a block is
+        // searched only when it holds such a value.
+        const EXPONENT: u32 = 0x7F80_0000;
+        const BLOCK: usize = 1024;
+        let holds_one = |block: &[f32]| {
+            let bad = block.iter().map(|v| v.to_bits() & EXPONENT == EXPONENT);
+            bad.fold(false, |any, bad| any | bad)
+        };
+        let block = data.chunks(BLOCK).position(holds_one)?;
+        let start = block * BLOCK;
+        let found = data.get(start..)?.iter().position(|v| !v.is_finite())?;
+        Some(start + found)
     }
 
     /// Views values that are known to be finite and to make whole rows.
@@ -150,22 +173,6 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Where the first NaN or infinity is.
-pub(crate) fn first_not_finite(data: &[f32]) -> Option<usize> {
-    // All bits of the exponent are set. Without a branch, so that it vectorises: a block is
-    // searched only when it holds such a value.
-    const EXPONENT: u32 = 0x7F80_0000;
-    const BLOCK: usize = 1024;
-    let holds_one = |block: &[f32]| {
-        let bad = block.iter().map(|v| v.to_bits() & EXPONENT == EXPONENT);
-        bad.fold(false, |any, bad| any | bad)
-    };
-    let block = data.chunks(BLOCK).position(holds_one)?;
-    let start = block * BLOCK;
-    let found = data.get(start..)?.iter().position(|v| !v.is_finite())?;
-    Some(start + found)
-}
-
 impl<'a> IntoIterator for &Rows<'a> {
     type Item = &'a [f32];
     type IntoIter = std::slice::ChunksExact<'a, f32>;
@@ -194,11 +201,11 @@ mod tests {
         for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for i in [0, 1, 1023, 1024, 2047, 2500] {
                 let mut data = vec![f32::MAX; 2501];
-                assert_eq!(first_not_finite(&data), None);
+                assert_eq!(Rows::first_not_finite(&data), None);
                 data[i] = bad;
-                assert_eq!(first_not_finite(&data), Some(i));
+                assert_eq!(Rows::first_not_finite(&data), Some(i));
                 data[2500] = f32::NAN;
-                assert_eq!(first_not_finite(&data), Some(i));
+                assert_eq!(Rows::first_not_finite(&data), Some(i));
             }
         }
     }

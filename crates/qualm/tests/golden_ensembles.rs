@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use qualm::Spec;
-use qualm::data::{Batch, Selection, Source};
 use qualm::stats::Metrics;
+use qualm_data::{Batch, Batches, Selection, Source};
 use serde::Deserialize;
 
 /// As many as in the golden files: means over ten vary by up to a point themselves.

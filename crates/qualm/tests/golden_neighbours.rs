@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 
 use common::{baseline, rank_correlation};
 use qualm::Fitted;
-use qualm::data::{Selection, Source};
 use qualm::stats::Metrics;
 use qualm::{Matrix, Rows};
+use qualm_data::{Batches, Selection, Source};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 

@@ -14,8 +14,8 @@
 use std::path::Path;
 
 use qualm::Spec;
-use qualm::data::{Selection, Source};
 use qualm::stats::Metrics;
+use qualm_data::{Batches, Selection, Source};
 
 /// As [`auroc_of`], of a preset.
 fn auroc(set: &str, preset: &str) -> Option<f64> {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use qualm::data::{OutputFormat, ScoreWriter};
+use qualm_data::{OutputFormat, ScoreWriter};
 
 use super::json_rows::Buffer;
 

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use qualm::data::{Batch, Selection, Source};
 use qualm::stats::Metrics;
-use qualm::{AtomicFile, Features};
-use qualm::{Contribution, Fitted, Spec};
+use qualm::{AtomicFile, Contribution, Features, Fitted, Spec};
+use qualm_data::{Batch, Batches, Selection, Source, score};
 use serde::Serialize;
 
 use super::eval;
@@ -98,15 +97,15 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     let started = Instant::now();
     // From the file, as any later user would.
     let fitted = Fitted::load(&model)?;
-    let scores = fitted.score(rows)?;
-    let score = started.elapsed();
+    let scores = score(&fitted, &batch)?;
+    let score_time = started.elapsed();
 
     let report = report(
         &fitted,
         &batch,
         &scores,
         fit.as_secs_f64(),
-        score.as_secs_f64(),
+        score_time.as_secs_f64(),
     )?;
     output.result(&report, || text(&report, args.keep.as_deref()))
 }

@@ -1,9 +1,9 @@
 //! `qualm eval`.
 
 use anyhow::{Context, Result, bail};
-use qualm::data::{Selection, Source, read_scores};
 use qualm::stats::Metrics;
 use qualm::{Device, Fitted};
+use qualm_data::{Selection, Source, read_scores, score};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -23,13 +23,13 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             ..Selection::default()
         };
         let (path, features) = (input.clone(), fitted.features().clone());
-        let open = move || Ok(((), Source::open(&path, &selection, Some(&features))?));
-        let ((), batches) = pipeline::read(open, |source| Ok(source.next_batch()?))?;
+        let open = move || Source::open(&path, &selection, Some(&features));
+        let (_, batches) = pipeline::open(open)?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         pipeline::run(
             batches,
             |batch| {
-                let new = fitted.score(batch.rows.rows()).with_context(named)?;
+                let new = score(&fitted, &batch)?;
                 Ok((new, batch.labels.unwrap_or_default()))
             },
             |(new, truths)| {

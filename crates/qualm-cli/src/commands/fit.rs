@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
 use qualm::calibrate::ThresholdRule;
-use qualm::data::{Batch, ScoreWriter, Selection, Source, format_for};
 use qualm::{AtomicFile, Features, Rows};
-use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning, scored};
+use qualm::{Checkpoint, Error, Fitted, Location, Spec, Warning};
+use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source, format_for, scored};
 use serde::Serialize;
 
 use super::refuse_same;
@@ -74,11 +74,10 @@ pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     let rows = batch.rows.rows();
     let half_agreement = check_halves(args, &spec, rows, seed, output)?;
     let started = Instant::now();
-    let mut fitted = train(args, &spec, rows, seed, &checkpoint, output)?;
-    if let (Some(held_out), Some(path)) = (held_out, &args.calibrate) {
-        fitted
-            .calibrate(held_out.rows.rows())
-            .with_context(|| path.display().to_string())?;
+    let mut fitted = train(args, &spec, &batch, seed, &checkpoint, output)?;
+    if let Some(held_out) = held_out {
+        let calibrated = fitted.calibrate(held_out.rows.rows());
+        calibrated.map_err(|error| held_out.origin.locate(error))?;
     }
     fitted.set_threshold_rule(rule)?;
     if let Some(agreement) = half_agreement {
@@ -268,11 +267,12 @@ fn check_halves(
 fn train(
     args: &args::Fit,
     spec: &Spec,
-    rows: Rows<'_>,
+    batch: &Batch,
     seed: u64,
     checkpoint: &Path,
     output: Output,
 ) -> Result<Fitted> {
+    let rows = batch.rows.rows();
     let resume = match (args.resume, checkpoint.exists()) {
         (true, true) => Some(load(checkpoint, output)?),
         (asked, found) => {
@@ -286,7 +286,7 @@ fn train(
         None => spec.fit(rows, seed, &mut progress),
     };
     progress.finish();
-    fitted.map_err(|error| explain(error, &args.input, checkpoint))
+    fitted.map_err(|error| explain(batch.origin.locate(error), &args.input, checkpoint))
 }
 
 /// The rule that the flags set, if any.
@@ -363,6 +363,7 @@ fn explain(error: Error, input: &Path, checkpoint: &Path) -> anyhow::Error {
         // These name a file, or what to change, by themselves.
         Error::CheckpointMismatch { .. } => checkpoint.display().to_string(),
         Error::InvalidKey { .. }
+        | Error::ScoreNotFinite { .. }
         | Error::Device(_)
         | Error::Write { .. }
         | Error::DiskFull { .. } => {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use qualm::data::{OutputFormat, ScoreWriter};
+use qualm_data::{OutputFormat, ScoreWriter};
 use serde::Serialize;
 
 /// `{"rows": [...], ...}` on stdout.

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use qualm::Fitted;
 use qualm::calibrate::ThresholdRule;
-use qualm::data::{ScoreWriter, Selection, Source, format_for};
-use qualm::{Fitted, scored};
+use qualm_data::{ScoreWriter, Selection, Source, format_for, score, scored};
 use serde::Serialize;
 
 use super::csv_rows::CsvRows;
@@ -59,11 +59,8 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
         format_for(target)?;
     }
     let (input, features) = (args.input.clone(), fitted.features().clone());
-    let open = move || {
-        let source = Source::open(&input, &selection, Some(&features))?;
-        Ok(((source.id_fields(), source.n_rows_hint()), source))
-    };
-    let ((ids, n_rows), batches) = pipeline::read(open, |source| Ok(source.next_batch()?))?;
+    let open = move || Source::open(&input, &selection, Some(&features));
+    let (input, batches) = pipeline::open(open)?;
     let explain = args.explain.unwrap_or(0);
     if explain > fitted.n_features() {
         return Err(qualm::Error::TooManyExplanations {
@@ -72,19 +69,16 @@ pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
         })
         .context("--explain");
     }
-    let schema = scored::columns(ids, args.label.as_deref(), explain)?;
+    let schema = scored::columns(input.id_fields, args.label.as_deref(), explain)?;
     let threshold = fitted.threshold()?;
     let mut sink = Sink::new(args.output.as_deref(), output.json(), schema.clone())?;
-    let bar = bar(output, n_rows);
+    let bar = bar(output, input.n_rows_hint);
     let mut tally = Tally::start();
     pipeline::run(
         batches,
         |batch| {
-            let scored = fitted
-                .score(batch.rows.rows())
-                .map_err(|error| error.after_rows(batch.first_row))
-                .and_then(|scores| scored::assemble(&schema, &fitted, &batch, scores, explain))
-                .with_context(|| args.input.display().to_string())?;
+            let scores = score(&fitted, &batch)?;
+            let scored = scored::assemble(&schema, &fitted, &batch, scores, explain)?;
             tally.n += scored.rows.num_rows();
             tally.n_outliers += scored.n_outliers;
             Ok(scored.rows)

@@ -1,13 +1,12 @@
 //! Small data in every format that the command line reads.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field};
-use npyz::WriterBuilder;
 
 /// `n` rows of width `d`, the same for the same seed, roughly normal, rounded to float32.
 pub fn rows(n: usize, d: usize, seed: u64) -> Vec<Vec<f64>> {
@@ -91,55 +90,43 @@ pub fn arrow(path: &Path, batch: &RecordBatch) {
     writer.finish().unwrap();
 }
 
+/// The bytes of an `.npy` array.
+fn array(descr: &str, shape: &str, values: &[u8]) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while !(text.len() + 11).is_multiple_of(64) {
+        text.push(' ');
+    }
+    text.push('\n');
+    let length = u16::try_from(text.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], text.as_bytes(), values].concat()
+}
+
 /// The bytes of an `.npy` array of float32.
 pub fn npy(rows: &[Vec<f64>]) -> Vec<u8> {
     let d = rows.first().map_or(0, Vec::len);
-    let mut bytes = Vec::new();
-    let mut writer = npyz::WriteOptions::<f32>::new()
-        .default_dtype()
-        .shape(&[rows.len() as u64, d as u64])
-        .writer(&mut bytes)
-        .begin_nd()
-        .unwrap();
-    writer
-        .extend(rows.iter().flatten().map(|v| *v as f32))
-        .unwrap();
-    writer.finish().unwrap();
-    bytes
+    let values = rows.iter().flatten();
+    let values: Vec<u8> = values.flat_map(|v| (*v as f32).to_le_bytes()).collect();
+    array("<f4", &format!("({}, {d})", rows.len()), &values)
 }
 
 /// An `.npz` archive with one array.
 pub fn npz(path: &Path, rows: &[Vec<f64>]) {
-    let mut archive = npyz::npz::NpzWriter::create(path).unwrap();
-    add_array(&mut archive, "embeddings", rows);
+    archive(path, &[("embeddings", npy(rows))]);
 }
 
 /// An `.npz` archive of rows `X` and labels `y`.
 pub fn labelled_npz(path: &Path, rows: &[Vec<f64>], labels: &[u8]) {
-    let mut archive = npyz::npz::NpzWriter::create(path).unwrap();
-    add_array(&mut archive, "X", rows);
-    let mut writer = archive
-        .array("y", npyz::zip::write::FileOptions::default())
-        .unwrap()
-        .default_dtype()
-        .shape(&[labels.len() as u64])
-        .begin_nd()
-        .unwrap();
-    writer.extend(labels.iter().copied()).unwrap();
-    writer.finish().unwrap();
+    let labels = array("|u1", &format!("({},)", labels.len()), labels);
+    archive(path, &[("X", npy(rows)), ("y", labels)]);
 }
 
-fn add_array(archive: &mut npyz::npz::NpzWriter<BufWriter<File>>, name: &str, rows: &[Vec<f64>]) {
-    let d = rows.first().map_or(0, Vec::len);
-    let mut writer = archive
-        .array(name, npyz::zip::write::FileOptions::default())
-        .unwrap()
-        .default_dtype()
-        .shape(&[rows.len() as u64, d as u64])
-        .begin_nd()
-        .unwrap();
-    writer
-        .extend(rows.iter().flatten().map(|v| *v as f32))
-        .unwrap();
-    writer.finish().unwrap();
+fn archive(path: &Path, arrays: &[(&str, Vec<u8>)]) {
+    let mut archive = zip::ZipWriter::new(File::create(path).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    let options = options.compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in arrays {
+        archive.start_file(format!("{name}.npy"), options).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap();
 }

@@ -2,7 +2,7 @@
 
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rows::Rows;
 use crate::space::{Scaling, Space, SpaceOptions};
 
@@ -57,14 +57,8 @@ impl<D: Detector> Detector for Spaced<D> {
             let vectors = self.space.vectors(rows);
             let vectors = Rows::checked(&vectors, rows.n_cols());
             let scored = self.inner.score_into(vectors, out);
-            scored.map_err(|error| match error {
-                // Counted from the first row of all.
-                Error::ScoreNotFinite { row, score } => Error::ScoreNotFinite {
-                    row: i * BLOCK + row,
-                    score,
-                },
-                other => other,
-            })?;
+            // Counted from the first row of all.
+            scored.map_err(|error| error.renumbered(|row| i * BLOCK + row))?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! What several suites need: small Specs, rows, and model files taken apart.
-#![allow(dead_code, reason = "every suite uses its own part")]
+#![allow(dead_code, unused_imports, reason = "every suite uses its own part")]
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -7,6 +7,8 @@
     clippy::panic,
     reason = "tests"
 )]
+
+mod sealed;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,8 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use safetensors::SafeTensors;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+
+pub use sealed::{file, sealed};
 
 /// Keys and values of a JSON object.
 pub fn keys(value: Value) -> Map<String, Value> {
@@ -128,27 +131,4 @@ pub fn contents(bytes: &[u8]) -> Contents {
         tensors: tensors.collect(),
         json,
     }
-}
-
-/// A file from a header and a body.
-pub fn file(header: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(body);
-    bytes
-}
-
-/// A file from a header and a body, its digest made to fit: a forger can do that too.
-pub fn sealed(mut header: Value, body: &[u8]) -> Vec<u8> {
-    let text = header["__metadata__"]["qualm"].as_str().unwrap_or_default();
-    if let Ok(Value::Object(mut json)) = serde_json::from_str(text) {
-        json.remove("sha256");
-        let mut hash = Sha256::new();
-        hash.update(Value::Object(json.clone()).to_string());
-        hash.update(body);
-        let hex: Vec<String> = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        json.insert("sha256".to_owned(), hex.concat().into());
-        header["__metadata__"]["qualm"] = Value::Object(json).to_string().into();
-    }
-    file(&header.to_string(), body)
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use qualm::AtomicFile;
+use qualm_data::Batches;
 use serde::Serialize;
 
 pub(crate) use self::one::run_one;

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use qualm::data::{Selection, Source};
+use qualm::Spec;
 use qualm::stats::Metrics;
-use qualm::{Error, Spec};
+use qualm_data::{Batches, Error, Selection, Source};
 use serde::Serialize;
 use serde_json::json;
 
@@ -38,10 +38,11 @@ pub(crate) fn run_one(args: &BenchRun, seed: u64) -> Result<()> {
 
     let spec = Spec::preset(&args.detector, &args.preset)?;
     let started = Instant::now();
-    let fitted = spec.fit(rows, seed, &mut ())?;
+    let locate = |error| batch.origin.locate(error);
+    let fitted = spec.fit(rows, seed, &mut ()).map_err(locate)?;
     let fit_seconds = started.elapsed().as_secs_f64();
     let started = Instant::now();
-    let as_new = fitted.score(rows)?;
+    let as_new = fitted.score(rows).map_err(locate)?;
     let score_seconds = started.elapsed().as_secs_f64();
     let metrics = Metrics::compute(fitted.fitted_scores().unwrap_or(&as_new), &labels)?;
     tell(&json!({

@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt6
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use qualm::Spec;
-use qualm::data::ScoreWriter;
+use qualm_data::ScoreWriter;
 use serde::Serialize;
 
 use crate::interrupt;

@@ -1,0 +1,62 @@
+//! Which flag helps: what the library cannot know about its errors.
+
+use qualm_data::{Error, Role};
+
+/// A few words on the flags that an error has to do with, if any.
+pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
+    let mut causes = error.chain();
+    causes.find_map(|cause| match cause.downcast_ref::<Error>() {
+        Some(Error::Core(error)) => core(error),
+        Some(error) => data(error),
+        None => core(cause.downcast_ref()?),
+    })
+}
+
+fn core(error: &qualm::Error) -> Option<String> {
+    let text = match error {
+        qualm::Error::ConstantScores { .. } => {
+            "--set sets them, qualm info lists a model's keys".to_owned()
+        }
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn data(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::NotANumber { .. } | Error::Missing { .. } => {
+            "--exclude leaves a column out of the fit".to_owned()
+        }
+        Error::SeveralVectors { .. } => "--vector chooses one".to_owned(),
+        Error::ColumnType {
+            role: Role::Feature | Role::ModelFeature,
+            ..
+        } => "a vector is chosen with --vector".to_owned(),
+        Error::NoSuchColumn { role, .. }
+        | Error::NamedTwice { role, .. }
+        | Error::ColumnType { role, .. } => format!("asked for with {}", flag(*role)?),
+        Error::Conflict { first, second, .. } => {
+            let flags: Vec<_> = [*first, *second].into_iter().filter_map(flag).collect();
+            format!("asked for with {}", flags.join(" and "))
+        }
+        Error::VectorAndColumns { .. } => "asked for with --columns and --vector".to_owned(),
+        Error::NotInModel { .. } => "asked for with --columns".to_owned(),
+        Error::OutputTwice { .. } => {
+            "ids are asked for with --id, the label with --label".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// The flag that asks for a column in a role.
+fn flag(role: Role) -> Option<&'static str> {
+    Some(match role {
+        Role::Feature => "--columns",
+        Role::Excluded => "--exclude",
+        Role::Label => "--label",
+        Role::Id => "--id",
+        Role::Vector => "--vector",
+        Role::Scores => "--score",
+        _ => return None,
+    })
+}

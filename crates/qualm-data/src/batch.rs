@@ -1,0 +1,115 @@
+//! Some rows of an input, checked, with their ids, their labels and their place in it.
+
+use arrow_array::{ArrayRef, UInt64Array};
+use arrow_select::take::take;
+use qualm::rng::{Purpose, sample, stream};
+use qualm::{Location, Matrix};
+
+use crate::error::{Error, Result};
+use crate::origin::Origin;
+
+/// Some rows of an input.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The features, `(n, d)`.
+    pub rows: Matrix,
+    /// The id columns, `(n,)` each, as [`crate::Batches::id_fields`] names them.
+    pub ids: Vec<ArrayRef>,
+    /// Where a label was asked for, `(n,)`: true for an outlier.
+    pub labels: Option<Vec<bool>>,
+    /// Where the rows are in the input.
+    pub origin: Origin,
+}
+
+impl Batch {
+    /// Keeps `n_rows` rows, drawn at random without replacement, in the order they had;
+    /// all rows where there are no more than that.
+    ///
+    /// # Errors
+    /// [`qualm::Error::Empty`] for no rows; [`Error::Arrow`] for ids that cannot be picked from.
+    ///
+    /// # Seed
+    /// Which rows depends on the seed and on how many there are, not on their values.
+    pub fn sample(self, n_rows: usize, seed: u64) -> Result<Self> {
+        let rows = self.rows.rows();
+        let all = rows.n_rows();
+        if n_rows >= all {
+            return Ok(self);
+        }
+        let mut rng = stream(seed, Purpose::LIMIT, [0, 0]);
+        let picked = sample(&mut rng, all, n_rows);
+        let mut values = Vec::with_capacity(n_rows * rows.n_cols());
+        values.extend(picked.iter().filter_map(|&i| rows.get(i)).flatten());
+        let places: UInt64Array = picked.iter().map(|&i| Some(i as u64)).collect();
+        let ids = self.ids.iter().map(|ids| take(ids, &places, None));
+        let ids = ids
+            .collect::<Result<_, _>>()
+            .map_err(|source| Error::Arrow {
+                at: Location::default(),
+                source,
+            })?;
+        let labels = self.labels.as_ref().map(|labels| {
+            let picked = picked.iter().filter_map(|&i| labels.get(i));
+            picked.copied().collect()
+        });
+        Ok(Self {
+            rows: Matrix::new(values, rows.n_cols())?,
+            ids,
+            labels,
+            origin: self.origin.pick(&picked),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+
+    /// Row i holds i twice; every third is an outlier.
+    fn numbered(n: usize) -> Batch {
+        let ids: Int64Array = (0..).take(n).map(Some).collect();
+        let values = (0..n).flat_map(|i| [i as f32; 2]).collect();
+        Batch {
+            rows: Matrix::new(values, 2).unwrap(),
+            ids: vec![Arc::new(ids) as ArrayRef],
+            labels: Some((0..n).map(|i| i % 3 == 0).collect()),
+            origin: Origin::memory(0),
+        }
+    }
+
+    #[test]
+    fn rows_ids_and_labels_stay_together_and_in_order() {
+        let batch = numbered(1000).sample(100, 0).unwrap();
+        let ids = batch.ids[0].as_primitive::<Int64Type>().values();
+        assert_eq!(batch.rows.rows().n_rows(), 100);
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        for (i, (id, row)) in ids.iter().zip(batch.rows.rows().iter()).enumerate() {
+            assert_eq!(row, [*id as f32; 2]);
+            assert_eq!(batch.labels.as_ref().unwrap()[i], id % 3 == 0);
+            let row = usize::try_from(*id).unwrap() + 1;
+            assert_eq!(batch.origin.at(i), Location::row(row));
+        }
+        // From everywhere, not from the beginning: the mean is 499.5 ± 29.
+        let mean = ids.iter().sum::<i64>() as f64 / 100.0;
+        assert!((400.0..600.0).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn the_seed_decides_and_few_rows_are_kept_whole() {
+        let values = |n, seed| {
+            let batch = numbered(50).sample(n, seed).unwrap();
+            batch.rows.rows().as_slice().to_vec()
+        };
+        assert_eq!(values(10, 1), values(10, 1));
+        assert_ne!(values(10, 1), values(10, 2));
+        assert_eq!(values(50, 1), numbered(50).rows.rows().as_slice());
+        assert_eq!(values(99, 1), values(50, 2));
+        let none = numbered(5).sample(0, 0);
+        assert!(matches!(none, Err(Error::Core(qualm::Error::Empty { .. }))));
+    }
+}

@@ -1,0 +1,400 @@
+//! CSV and tab-separated text.
+//!
+//! The first thousand records decide what each column holds; after that a column of
+//! numbers must stay one. Only the columns asked for are parsed.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, StringArray};
+use arrow_schema::DataType;
+use csv::StringRecord;
+
+use qualm::Location;
+
+use crate::error::{Error, Result, quoted};
+use crate::format::{Format, SNIFF};
+use crate::origin::Origin;
+use crate::table::{Chunk, Column, Kind, Projection, Table, chunk_rows, distinct};
+
+/// Records that decide the types.
+const SAMPLE_ROWS: usize = 1000;
+/// Text that the sample may hold before it is cut short.
+const SAMPLE_BYTES: usize = 16 << 20;
+
+/// A table in text.
+#[derive(Debug)]
+pub(crate) struct CsvTable {
+    file: Arc<Path>,
+    reader: csv::Reader<Text>,
+    columns: Vec<Column>,
+    projection: Vec<Projection>,
+    /// Records read to decide the types and not yet given out.
+    sample: VecDeque<StringRecord>,
+    /// Records taken from the reader so far, the header not counted.
+    n_read: usize,
+    /// Rows given out so far.
+    n_given: usize,
+    record: StringRecord,
+}
+
+/// The bytes, wherever they come from.
+struct Text(Box<dyn Read + Send>);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text")
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl CsvTable {
+    /// Reads the header and the sample.
+    pub(crate) fn open(path: &Path, format: Format, bytes: Box<dyn Read + Send>) -> Result<Self> {
+        let at = Location::file(path);
+        let mut bytes = BufReader::with_capacity(1 << 16, bytes);
+        let head = bytes.fill_buf().map_err(|source| Error::Read {
+            at: at.clone(),
+            source,
+        })?;
+        format.check(head.get(..SNIFF).unwrap_or(head), &at)?;
+        let tabs = format == Format::Tsv;
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(if tabs { b'\t' } else { b',' })
+            .from_reader(Text(Box::new(bytes)));
+        let mut table = Self {
+            file: Arc::from(path),
+            reader,
+            columns: Vec::new(),
+            projection: Vec::new(),
+            sample: VecDeque::new(),
+            n_read: 0,
+            n_given: 0,
+            record: StringRecord::new(),
+        };
+        let header = table.read_header(&at, tabs)?;
+        table.read_sample(header.len())?;
+        if table.sample.is_empty() {
+            return Err(qualm::Error::Empty { at }.into());
+        }
+        table.columns = (0..)
+            .zip(header)
+            .map(|(j, name)| infer_type(name, j, &table.sample))
+            .collect();
+        distinct(&table.columns, &at)?;
+        Ok(table)
+    }
+
+    fn read_header(&mut self, at: &Location, tabs: bool) -> Result<Vec<String>> {
+        let mut header = StringRecord::new();
+        if !self.read_record(&mut header, None)? {
+            return Err(qualm::Error::Empty { at: at.clone() }.into());
+        }
+        let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        if let [only] = names.as_slice() {
+            let found = match only {
+                name if name.contains(';') => Some("semicolons"),
+                name if name.contains('\t') => Some("tabs (the extension for which is .tsv)"),
+                name if tabs && name.contains(',') => {
+                    Some("commas (the extension for which is .csv)")
+                }
+                _ => None,
+            };
+            if let Some(found) = found {
+                return Err(Error::WrongSeparator {
+                    at: at.clone(),
+                    found,
+                    expected: if tabs { "tabs" } else { "commas" },
+                });
+            }
+        }
+        if is_data(&names) {
+            return Err(Error::NoHeader { at: at.clone() });
+        }
+        Ok(names)
+    }
+
+    fn read_sample(&mut self, n_fields: usize) -> Result<()> {
+        let mut bytes = 0;
+        while self.sample.len() < SAMPLE_ROWS && bytes < SAMPLE_BYTES {
+            let mut record = StringRecord::new();
+            if !self.read_record(&mut record, Some(n_fields))? {
+                break;
+            }
+            bytes += record.as_slice().len();
+            self.sample.push_back(record);
+        }
+        Ok(())
+    }
+
+    /// Reads one record and checks it; the header has no field count to keep to.
+    fn read_record(&mut self, record: &mut StringRecord, n_fields: Option<usize>) -> Result<bool> {
+        let at = || match n_fields {
+            Some(_) => Location::file(&self.file).at_row(self.n_read + 1),
+            None => Location::file(&self.file),
+        };
+        match self.reader.read_record(record) {
+            Ok(false) => return Ok(false),
+            Ok(true) => {}
+            Err(source) => {
+                let at = at();
+                return Err(match source.kind() {
+                    csv::ErrorKind::Utf8 { .. } => Error::NotUtf8 { at },
+                    csv::ErrorKind::Io(_) => Error::Read {
+                        at,
+                        source: source.into(),
+                    },
+                    _ => Error::Csv { at, source },
+                });
+            }
+        }
+        if record.as_slice().as_bytes().contains(&0) {
+            return Err(Error::WrongFormat {
+                at: at(),
+                expected: "text",
+                found: "a NUL byte",
+            });
+        }
+        if let Some(expected) = n_fields {
+            if record.len() != expected {
+                return Err(Error::Ragged {
+                    at: at(),
+                    found: record.len(),
+                    expected,
+                });
+            }
+            self.n_read += 1;
+        }
+        Ok(true)
+    }
+
+    /// The next record into `self.record`: from the sample first, then from the file.
+    fn next_record(&mut self) -> Result<bool> {
+        if let Some(record) = self.sample.pop_front() {
+            self.record = record;
+            return Ok(true);
+        }
+        let mut record = std::mem::take(&mut self.record);
+        let more = self.read_record(&mut record, Some(self.columns.len()));
+        self.record = record;
+        more
+    }
+}
+
+impl Table for CsvTable {
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn project(&mut self, projection: &[Projection]) -> Result<()> {
+        self.projection = projection.to_vec();
+        Ok(())
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        let first_row = self.n_given;
+        let limit = chunk_rows(self.projection.len() * size_of::<f64>());
+        let mut building: Vec<Building> = self
+            .projection
+            .iter()
+            .map(|column| {
+                if column.verbatim {
+                    Building::Text(Vec::new())
+                } else {
+                    Building::Numbers(Vec::new())
+                }
+            })
+            .collect();
+        let mut n_rows = 0;
+        while n_rows < limit && self.next_record()? {
+            for (column, building) in self.projection.iter().zip(&mut building) {
+                let field = self.record.get(column.index).unwrap_or_default();
+                match building {
+                    Building::Text(texts) => texts.push(field.to_owned()),
+                    Building::Numbers(numbers) => {
+                        let value = number(field).map_err(|NotANumber| Error::NotANumber {
+                            at: Location {
+                                column: self.columns.get(column.index).map(|c| c.name.clone()),
+                                ..Location::file(&self.file).at_row(first_row + n_rows + 1)
+                            },
+                            found: quoted(field),
+                        })?;
+                        numbers.push(value);
+                    }
+                }
+            }
+            n_rows += 1;
+        }
+        self.n_given += n_rows;
+        Ok((n_rows > 0).then(|| Chunk {
+            origin: Origin::file(Arc::clone(&self.file), first_row),
+            n_rows,
+            columns: building.into_iter().map(Building::finish).collect(),
+        }))
+    }
+}
+
+enum Building {
+    Text(Vec<String>),
+    Numbers(Vec<Option<f64>>),
+}
+
+impl Building {
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Text(texts) => Arc::new(StringArray::from(texts)),
+            Self::Numbers(numbers) => Arc::new(Float64Array::from(numbers)),
+        }
+    }
+}
+
+struct NotANumber;
+
+/// A field as a number; nothing for an empty one. True and false are 1 and 0.
+fn number(field: &str) -> Result<Option<f64>, NotANumber> {
+    let field = field.trim();
+    if field.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(value) = field.parse() {
+        return Ok(Some(value));
+    }
+    if field.eq_ignore_ascii_case("true") {
+        Ok(Some(1.0))
+    } else if field.eq_ignore_ascii_case("false") {
+        Ok(Some(0.0))
+    } else {
+        Err(NotANumber)
+    }
+}
+
+/// Decides what a column holds: numbers, unless at least half of the sampled fields
+/// that are not empty are something else.
+fn infer_type(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column {
+    let mut filled = 0;
+    let mut not_numbers = 0;
+    let mut first = None;
+    for (i, record) in sample.iter().enumerate() {
+        let field = record.get(j).unwrap_or_default();
+        match number(field) {
+            Ok(None) => {}
+            Ok(Some(_)) => filled += 1,
+            Err(NotANumber) => {
+                filled += 1;
+                not_numbers += 1;
+                first.get_or_insert_with(|| (i + 1, quoted(field)));
+            }
+        }
+    }
+    let text = not_numbers > 0 && 2 * not_numbers >= filled;
+    let mut column = Column::new(
+        name,
+        if text {
+            DataType::Utf8
+        } else {
+            DataType::Float64
+        },
+    );
+    if column.kind == Kind::Other {
+        column.not_a_number = first;
+    }
+    column
+}
+
+/// Whether a header is in truth a row of data: all numbers, not all of them whole (as
+/// the names `0,1,2` are) and not in rising order (as wavelengths are).
+fn is_data(names: &[String]) -> bool {
+    let numbers: Vec<f64> = names.iter().map_while(|n| n.parse().ok()).collect();
+    numbers.len() == names.len()
+        && numbers.iter().any(|v| v.fract() != 0.0 || *v < 0.0)
+        && (numbers.len() == 1 || !numbers.is_sorted())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(text: &[u8]) -> Result<CsvTable> {
+        CsvTable::open(
+            Path::new("t.csv"),
+            Format::Csv,
+            Box::new(std::io::Cursor::new(text.to_vec())),
+        )
+    }
+
+    fn message(text: &[u8]) -> String {
+        open(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn columns_are_judged_by_their_first_rows() {
+        let table =
+            open(b"\xEF\xBB\xBFa,b,c,d,e\r\n1,x,true,,1\r\n2e3,y,FALSE,,z\r\n\r\n").unwrap();
+        let kinds: Vec<_> = table.columns.iter().map(|c| c.kind).collect();
+        assert_eq!(
+            table.columns[0].name, "a",
+            "the byte order mark is no part of the name"
+        );
+        assert_eq!(
+            kinds,
+            [
+                Kind::Number,
+                Kind::Other,
+                Kind::Number,
+                Kind::Number,
+                Kind::Other
+            ]
+        );
+        assert_eq!(table.columns[4].not_a_number, Some((2, "z".into())));
+    }
+
+    #[test]
+    fn broken_text_is_named_by_row() {
+        let ragged = message(b"a,b\n1,2\n3\n");
+        assert!(
+            ragged.starts_with("t.csv, row 2: found 1 fields, expected 2"),
+            "{ragged}"
+        );
+        assert!(message(b"a,b\n1,\xFF\n").starts_with("t.csv, row 1: not valid UTF-8"));
+        assert!(message(b"a\xFF,b\n1,2\n").starts_with("t.csv: not valid UTF-8"));
+        assert!(message(b"a,a\n1,2\n").contains("column 'a'"));
+        let empty = |text| matches!(open(text), Err(Error::Core(qualm::Error::Empty { .. })));
+        assert!(empty(b"a,b\n") && empty(b"\n\n"));
+        assert!(matches!(
+            open(b"a;b\n1;2\n"),
+            Err(Error::WrongSeparator { .. })
+        ));
+        assert!(matches!(
+            open(b"0.3,-1\n0.1,2\n"),
+            Err(Error::NoHeader { .. })
+        ));
+        assert!(open(b"0,1,2\n0.1,2,3\n").is_ok());
+        assert!(open(b"400.5,401,401.5\n0.1,2,3\n").is_ok());
+        let mut late = b"a\n".to_vec();
+        late.extend(std::iter::repeat_n(b"1\n", 600).flatten());
+        late.extend(b"\0\n");
+        assert!(message(&late).contains("row 601: expected text, found a NUL byte"));
+    }
+
+    #[test]
+    fn text_in_a_numeric_column_is_named() {
+        let mut table = open(b"a,b\n1,2\n3,4\n5,oops\n").unwrap();
+        table
+            .project(&[Projection {
+                index: 1,
+                verbatim: false,
+            }])
+            .unwrap();
+        let error = table.next_chunk().unwrap_err().to_string();
+        assert!(error.starts_with("t.csv, row 3, column 'b': found 'oops', expected a number"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Arrow IPC (also called Feather version 2): the file format and the stream format,
+//! told apart by the file's first bytes, whatever the extension.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::{ArrowError, SchemaRef};
+
+use qualm::Location;
+
+use crate::error::{Error, Result};
+use crate::file::{open_file, sniff};
+use crate::format::Format;
+use crate::origin::Origin;
+use crate::splitter::{BatchSplitter, columns_of, pick};
+use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
+
+/// A table in one Arrow file.
+#[derive(Debug)]
+pub(crate) struct IpcTable {
+    file: Arc<Path>,
+    columns: Vec<Column>,
+    reader: Reader,
+    places: Vec<usize>,
+    splitter: BatchSplitter,
+}
+
+#[derive(Debug)]
+enum Reader {
+    File(Box<FileReader<BufReader<File>>>),
+    Stream(Box<StreamReader<BufReader<File>>>),
+}
+
+impl Reader {
+    fn open(path: &Path, columns: Option<Vec<usize>>) -> Result<Self> {
+        let at = Location::file(path);
+        let mut file = open_file(path)?;
+        let head = sniff(&mut file, &at)?;
+        Format::Ipc.check(&head, &at)?;
+        let reader = guarded(&at, || {
+            if head.starts_with(b"ARROW1") {
+                FileReader::try_new_buffered(file, columns).map(|r| Self::File(Box::new(r)))
+            } else {
+                StreamReader::try_new_buffered(file, columns).map(|r| Self::Stream(Box::new(r)))
+            }
+        });
+        reader?.map_err(|source| Error::Arrow { at, source })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Self::File(reader) => reader.schema(),
+            Self::Stream(reader) => reader.schema(),
+        }
+    }
+
+    fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
+        match self {
+            Self::File(reader) => reader.next(),
+            Self::Stream(reader) => reader.next(),
+        }
+    }
+}
+
+impl IpcTable {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let reader = Reader::open(path, None)?;
+        let columns = columns_of(&reader.schema());
+        distinct(&columns, &Location::file(path))?;
+        Ok(Self {
+            file: Arc::from(path),
+            columns,
+            reader,
+            places: Vec::new(),
+            splitter: BatchSplitter::default(),
+        })
+    }
+}
+
+impl Table for IpcTable {
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn project(&mut self, projection: &[Projection]) -> Result<()> {
+        let mut sorted: Vec<usize> = projection.iter().map(|p| p.index).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let place = |p: &Projection| sorted.partition_point(|&s| s < p.index);
+        self.places = projection.iter().map(place).collect();
+        self.reader = Reader::open(&self.file, Some(sorted))?;
+        Ok(())
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        let (file, reader) = (&self.file, &mut self.reader);
+        let batch = self.splitter.next(|n_given| {
+            let at = Location::file(file).at_row(n_given + 1);
+            let batch = guarded(&at, || reader.next())?.transpose();
+            batch.map_err(|source| Error::Arrow { at, source })
+        })?;
+        Ok(batch.map(|(batch, first_row)| Chunk {
+            origin: Origin::file(Arc::clone(&self.file), first_row),
+            n_rows: batch.num_rows(),
+            columns: pick(&batch, &self.places),
+        }))
+    }
+}

@@ -1,0 +1,130 @@
+//! Labels: which rows are outliers, as far as the user knows.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+
+use crate::error::{Error, Result, quoted};
+use crate::numbers;
+use crate::origin::Origin;
+use crate::role::Role;
+
+/// Reads a label column: 1 or true for an outlier, 0 or false for the rest.
+pub(crate) fn labels(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Vec<bool>> {
+    let bad = |row: usize, found: String| Error::BadLabel {
+        at: origin.at(row).column(name),
+        found,
+    };
+    if let Some(row) = numbers::first_null(array) {
+        return Err(bad(row, String::new()));
+    }
+    // An (n, 1) array is a column too.
+    if let DataType::FixedSizeList(_, 1) = array.data_type()
+        && let Ok(column) = numbers::vectors(array, Some(1))
+    {
+        return labels(&column.values, origin, name);
+    }
+    let mut values = vec![0.0; array.len()];
+    if numbers::write(array, &mut values) {
+        return (values.iter().enumerate())
+            .map(|(row, &value)| truth(value).ok_or_else(|| bad(row, value.to_string())))
+            .collect();
+    }
+    let Some(texts) = texts(array) else {
+        return Err(Error::ColumnType {
+            at: origin.at(0).column(name),
+            role: Role::Label,
+            found: array.data_type().to_string(),
+            expected: "labels: 0 or 1, false or true",
+        });
+    };
+    (texts.iter().enumerate())
+        .map(|(row, text)| parse(text).ok_or_else(|| bad(row, quoted(text))))
+        .collect()
+}
+
+#[expect(clippy::float_cmp, reason = "a label is exactly 0 or 1")]
+fn truth(value: f64) -> Option<bool> {
+    (value == 0.0 || value == 1.0).then_some(value == 1.0)
+}
+
+fn parse(text: &str) -> Option<bool> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("true") {
+        return Some(true);
+    }
+    if text.eq_ignore_ascii_case("false") {
+        return Some(false);
+    }
+    truth(text.parse().ok()?)
+}
+
+fn texts(array: &ArrayRef) -> Option<Vec<String>> {
+    fn owned<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Vec<String> {
+        values.map(|v| v.unwrap_or_default().to_owned()).collect()
+    }
+    match array.data_type() {
+        DataType::Utf8 => Some(owned(array.as_string::<i32>().iter())),
+        DataType::LargeUtf8 => Some(owned(array.as_string::<i64>().iter())),
+        DataType::Utf8View => Some(owned(array.as_string_view().iter())),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let plain =
+                arrow_select::take::take(dictionary.values(), dictionary.keys(), None).ok()?;
+            match plain.data_type() {
+                DataType::Dictionary(..) => None,
+                _ => texts(&plain),
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use arrow_array::{BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
+
+    fn read(array: impl Array + 'static) -> Result<Vec<bool>> {
+        let array: ArrayRef = Arc::new(array);
+        labels(&array, &Origin::file(Path::new("t.parquet"), 10), "y")
+    }
+
+    #[test]
+    fn zero_one_false_true_in_any_type() {
+        let expected = [true, false];
+        assert_eq!(read(Int64Array::from(vec![1, 0])).unwrap(), expected);
+        assert_eq!(read(Float64Array::from(vec![1.0, 0.0])).unwrap(), expected);
+        assert_eq!(
+            read(BooleanArray::from(vec![true, false])).unwrap(),
+            expected
+        );
+        assert_eq!(
+            read(StringArray::from(vec![" 1", "False"])).unwrap(),
+            expected
+        );
+        assert_eq!(
+            read(StringArray::from(vec!["TRUE", "0.0"])).unwrap(),
+            expected
+        );
+        let dictionary: DictionaryArray<arrow_array::types::Int32Type> =
+            ["1", "0"].into_iter().collect();
+        assert_eq!(read(dictionary).unwrap(), expected);
+    }
+
+    #[test]
+    fn anything_else_is_named() {
+        let error = read(Int64Array::from(vec![1, 2])).unwrap_err().to_string();
+        assert!(
+            error
+                .starts_with("t.parquet, row 12, column 'y': found the label '2', expected 0 or 1"),
+            "{error}"
+        );
+        assert!(read(StringArray::from(vec!["cat"])).is_err());
+        assert!(read(Int64Array::from(vec![None::<i64>])).is_err());
+        assert!(read(Float64Array::from(vec![f64::NAN])).is_err());
+    }
+}

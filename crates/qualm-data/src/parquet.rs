@@ -1,0 +1,250 @@
+//! Parquet: one file, or the parts of a table in a folder.
+//!
+//! The footers of all parts are read when the input is opened, so that a part which lacks
+//! a column is refused before any work; only the columns asked for are ever decoded.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Type;
+
+use qualm::Location;
+use qualm::error::Names;
+
+use crate::error::{Error, Result};
+use crate::file::{open_file, sniff};
+use crate::format::Format;
+use crate::origin::Origin;
+use crate::splitter::{columns_of, pick};
+use crate::table::{Chunk, Column, Projection, Table, chunk_rows, distinct, guarded};
+
+/// One table, in one or more files.
+pub(crate) struct ParquetTable {
+    files: Vec<PartFile>,
+    /// The columns to read, by name, each with whether it is kept verbatim.
+    projected: Vec<(Column, bool)>,
+    current: Option<Current>,
+    /// Files opened so far.
+    n_opened: usize,
+}
+
+#[derive(Debug)]
+struct PartFile {
+    path: Arc<Path>,
+    columns: Vec<Column>,
+    n_rows: u64,
+}
+
+struct Current {
+    path: Arc<Path>,
+    reader: ParquetRecordBatchReader,
+    /// For each column to read its place in the batches.
+    places: Vec<usize>,
+    n_given: usize,
+}
+
+impl std::fmt::Debug for ParquetTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetTable")
+            .field("files", &self.files)
+            .field("projected", &self.projected)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetTable {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        Self::open_files(&[path.to_owned()])
+    }
+
+    /// Opens the `*.parquet` files directly in a folder, in the order of their names.
+    pub(crate) fn open_folder(path: &Path) -> Result<Self> {
+        let unreadable = |source| Error::Read {
+            at: Location::file(path),
+            source,
+        };
+        let mut parts = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let part = entry.map_err(unreadable)?.path();
+            let name = part.file_name().unwrap_or_default().to_string_lossy();
+            // Writers leave notes such as `_SUCCESS` and `.part.crc` beside the parts.
+            let set_aside = name.starts_with(['.', '_']);
+            let parquet = (part.extension()).is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
+            if parquet && !set_aside && part.is_file() {
+                parts.push(part);
+            }
+        }
+        if parts.is_empty() {
+            return Err(Error::NoParts {
+                path: path.to_owned(),
+            });
+        }
+        parts.sort_unstable();
+        Self::open_files(&parts)
+    }
+
+    fn open_files(paths: &[PathBuf]) -> Result<Self> {
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            let builder = builder(path)?;
+            let columns = columns_of(builder.schema());
+            distinct(&columns, &Location::file(path))?;
+            let n_rows = builder.metadata().file_metadata().num_rows();
+            files.push(PartFile {
+                path: Arc::from(path.as_path()),
+                columns,
+                n_rows: u64::try_from(n_rows).unwrap_or(0),
+            });
+        }
+        Ok(Self {
+            files,
+            projected: Vec::new(),
+            current: None,
+            n_opened: 0,
+        })
+    }
+
+    /// Opens the next file, if there is one.
+    fn advance(&mut self) -> Result<bool> {
+        let Some(file) = self.files.get(self.n_opened) else {
+            return Ok(false);
+        };
+        self.n_opened += 1;
+        let roots = places(file, &self.projected)?;
+        let mut sorted = roots.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let builder = builder(&file.path)?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), sorted.iter().copied());
+        let at = Location::file(&file.path);
+        let reader = guarded(&at, || {
+            let limit = chunk_rows(row_bytes(&builder, &sorted));
+            builder.with_projection(mask).with_batch_size(limit).build()
+        })?;
+        let reader = reader.map_err(|source| Error::Parquet { at, source })?;
+        let places = roots
+            .iter()
+            .map(|root| sorted.partition_point(|s| s < root))
+            .collect();
+        self.current = Some(Current {
+            path: Arc::clone(&file.path),
+            reader,
+            places,
+            n_given: 0,
+        });
+        Ok(true)
+    }
+}
+
+fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let at = Location::file(path);
+    let mut file = open_file(path)?;
+    Format::Parquet.check(&sniff(&mut file, &at)?, &at)?;
+    guarded(&at, || ParquetRecordBatchReaderBuilder::try_new(file))?
+        .map_err(|source| Error::Parquet { at, source })
+}
+
+/// The places of the columns to read among those of a file.
+fn places(file: &PartFile, projected: &[(Column, bool)]) -> Result<Vec<usize>> {
+    let place = |name: &str| file.columns.iter().position(|c| c.name == name);
+    let missing: Vec<String> = projected
+        .iter()
+        .filter(|(column, _)| place(&column.name).is_none())
+        .map(|(column, _)| column.name.clone())
+        .collect();
+    if !missing.is_empty() {
+        return Err(Error::MissingColumns {
+            at: Location::file(&file.path),
+            missing: Names(missing),
+            known: Names(file.columns.iter().map(|c| c.name.clone()).collect()),
+        });
+    }
+    for (column, verbatim) in projected {
+        let Some(found) = file.columns.iter().find(|c| c.name == column.name) else {
+            continue;
+        };
+        // Numbers of any type mix; ids go into one output column and cannot.
+        let fits = if *verbatim {
+            found.data_type == column.data_type
+        } else {
+            found.kind == column.kind
+        };
+        if !fits {
+            return Err(Error::PartType {
+                at: Location::file(&file.path).column(&column.name),
+                found: found.data_type.to_string(),
+                expected: column.data_type.to_string(),
+            });
+        }
+    }
+    Ok(projected
+        .iter()
+        .filter_map(|(c, _)| place(&c.name))
+        .collect())
+}
+
+/// About the bytes that one row of some root columns takes in memory.
+fn row_bytes(builder: &ParquetRecordBatchReaderBuilder<File>, roots: &[usize]) -> usize {
+    let schema = builder.parquet_schema();
+    let mut bytes = 0;
+    for group in builder.metadata().row_groups() {
+        for (leaf, chunk) in group.columns().iter().enumerate() {
+            if roots
+                .binary_search(&schema.get_column_root_idx(leaf))
+                .is_ok()
+            {
+                bytes += match chunk.column_type() {
+                    Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => chunk.uncompressed_size(),
+                    _ => chunk.num_values().saturating_mul(8),
+                };
+            }
+        }
+    }
+    let n_rows = builder.metadata().file_metadata().num_rows().max(1);
+    usize::try_from(bytes / n_rows).unwrap_or(0)
+}
+
+impl Table for ParquetTable {
+    fn columns(&self) -> &[Column] {
+        self.files.first().map_or(&[], |f| &f.columns)
+    }
+
+    fn n_rows(&self) -> Option<u64> {
+        Some(self.files.iter().map(|f| f.n_rows).sum())
+    }
+
+    fn project(&mut self, projection: &[Projection]) -> Result<()> {
+        self.projected = projection
+            .iter()
+            .filter_map(|p| Some((self.columns().get(p.index)?.clone(), p.verbatim)))
+            .collect();
+        for file in &self.files {
+            places(file, &self.projected)?;
+        }
+        Ok(())
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        loop {
+            if let Some(current) = &mut self.current
+                && let at = Location::file(&current.path)
+                && let Some(batch) = guarded(&at, || current.reader.next())?
+            {
+                let batch = batch.map_err(|source| Error::Arrow { at, source })?;
+                let first_row = current.n_given;
+                current.n_given += batch.num_rows();
+                return Ok(Some(Chunk {
+                    origin: Origin::file(Arc::clone(&current.path), first_row),
+                    n_rows: batch.num_rows(),
+                    columns: pick(&batch, &current.places),
+                }));
+            }
+            if !self.advance()? {
+                return Ok(None);
+            }
+        }
+    }
+}

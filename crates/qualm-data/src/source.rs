@@ -1,0 +1,379 @@
+//! An opened file, folder or stream: its features are known, its rows come in batches.
+
+use std::path::Path;
+
+use arrow_array::{Array, ArrayRef, RecordBatchReader};
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::{DataType, Field};
+use qualm::{Features, Location, Matrix, Rows};
+
+use crate::batch::Batch;
+use crate::batches::Batches;
+use crate::error::{Error, Result};
+use crate::labels::labels;
+use crate::numbers::{self, NotVectors};
+use crate::open::open_table;
+use crate::origin::Origin;
+use crate::select::{Inputs, Plan, Selection, plan};
+use crate::stream::StreamTable;
+use crate::table::{Chunk, Table};
+
+/// An opened input: a file, a folder of Parquet parts, or CSV on standard input.
+///
+/// Rows are read in batches of some thousand, so that memory does not grow with the
+/// file. (The exceptions: `.npz`, `.npy` in Fortran order, and Arrow files written as one
+/// batch are held whole.)
+#[derive(Debug)]
+pub struct Source {
+    table: Box<dyn Table>,
+    plan: Plan,
+    /// What the rows are: the features that the model expects, or those of this input.
+    features: Features,
+    /// The same features by the names that this input gives them, for messages.
+    input_names: Features,
+    /// The first chunk, read ahead to learn the width of its vectors.
+    first: Option<Chunk>,
+}
+
+impl Source {
+    /// Opens an input and decides what its columns mean.
+    ///
+    /// The format goes by the extension; `-` is CSV on standard input. At score time
+    /// `expected` is what the model was fitted on: columns are matched by name.
+    ///
+    /// # Errors
+    /// All that can be known before the rows are read: a file that is missing, empty,
+    /// truncated or of another format than its name says, columns that are missing,
+    /// ambiguous, in two roles or of the wrong type, vectors of the wrong width.
+    ///
+    /// # Examples
+    /// ```
+    /// use qualm_data::{Batches, Selection, Source};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("embeddings.csv");
+    /// std::fs::write(&path, "name,x,y\nfirst,0.5,1\nsecond,0.25,2\n")?;
+    ///
+    /// let selection = Selection { ids: vec!["name".into()], ..Selection::default() };
+    /// let mut source = Source::open(&path, &selection, None)?;
+    /// assert_eq!(source.features().name(1), "y");
+    /// while let Some(batch) = source.next_batch()? {
+    ///     assert_eq!(batch.rows.rows().as_slice(), [0.5, 1.0, 0.25, 2.0]);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
+        Self::new(open_table(path)?, Location::file(path), selection, expected)
+    }
+
+    /// As [`Source::open`], for record batches that are in memory or come from elsewhere.
+    /// Messages speak of the `input`, and count its rows over all batches.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`] that are not about files.
+    pub fn from_reader(
+        reader: Box<dyn RecordBatchReader + Send>,
+        selection: &Selection,
+        expected: Option<&Features>,
+    ) -> Result<Self> {
+        let table = StreamTable::new(reader)?;
+        Self::new(Box::new(table), Location::default(), selection, expected)
+    }
+
+    fn new(
+        mut table: Box<dyn Table>,
+        at: Location,
+        selection: &Selection,
+        expected: Option<&Features>,
+    ) -> Result<Self> {
+        let mut plan = plan(table.as_ref(), selection, expected, &at)?;
+        if !selection.read_label {
+            plan.label = None;
+        }
+        table.project(&plan.projection())?;
+        let first = table.next_filled()?;
+        let Some(chunk) = &first else {
+            return Err(qualm::Error::Empty { at }.into());
+        };
+        let input_names = match &plan.inputs {
+            Inputs::Columns(places) => {
+                let names = places.iter().filter_map(|&p| table.columns().get(p));
+                Features::Columns(names.map(|c| c.name.clone()).collect())
+            }
+            Inputs::Vector(place) => {
+                let name = table.columns().get(*place).map(|c| c.name.clone());
+                let vectors = plan.by_role(&chunk.columns).features.first();
+                Features::Vector {
+                    width: first_width(
+                        vectors,
+                        &chunk.origin,
+                        name.as_deref().unwrap_or_default(),
+                    )?,
+                    name: name.filter(|name| !name.is_empty()),
+                }
+            }
+        };
+        let found = input_names.width();
+        if found == 0 {
+            return Err(qualm::Error::Empty { at }.into());
+        }
+        let features = expected.unwrap_or(&input_names).clone();
+        let expected = features.width();
+        if expected != found {
+            let width = qualm::Error::Width {
+                at,
+                found,
+                expected,
+            };
+            return Err(width.into());
+        }
+        Ok(Self {
+            table,
+            plan,
+            features,
+            input_names,
+            first,
+        })
+    }
+
+    /// At fit time: the columns that got no role because they are not numeric, or because
+    /// a vector column beside them is the input.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        &self.plan.skipped
+    }
+
+    /// The features of a chunk as a checked matrix.
+    fn matrix(&self, columns: &[ArrayRef], n_rows: usize, origin: &Origin) -> Result<Matrix> {
+        let n_cols = self.features.width();
+        match &self.plan.inputs {
+            Inputs::Columns(_) => {
+                let null = |(j, array): (usize, &ArrayRef)| Some((numbers::first_null(array)?, j));
+                if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
+                    return Err(self.missing(origin, row, j));
+                }
+                let numbers: Vec<_> = columns.iter().map(|c| numbers::float32(c)).collect();
+                let values = match &numbers[..] {
+                    [only] => only.clone(),
+                    several => numbers::interleave(several, n_rows).into(),
+                };
+                self.finite(origin, values, |row, j| {
+                    numbers::value_at(columns.get(j)?, row)
+                })
+            }
+            Inputs::Vector(_) => {
+                let array = self.vectors(columns.first(), origin)?;
+                self.finite(origin, numbers::float32(&array), |row, j| {
+                    numbers::value_at(&array, row * n_cols + j)
+                })
+            }
+        }
+    }
+
+    /// A vector column as one run of values, without nulls.
+    fn vectors(&self, array: Option<&ArrayRef>, origin: &Origin) -> Result<ArrayRef> {
+        let n_cols = self.features.width();
+        let name = match &self.input_names {
+            Features::Vector { name, .. } => name.as_deref().unwrap_or_default(),
+            Features::Columns(_) => "",
+        };
+        let missing = |row| Error::Missing {
+            at: origin.at(row).column(name),
+        };
+        let array = array.ok_or_else(|| missing(0))?;
+        if let Some(row) = numbers::first_null(array) {
+            return Err(missing(row));
+        }
+        match numbers::vectors(array, Some(n_cols)) {
+            Ok(vectors) => match numbers::first_null(&vectors.values) {
+                Some(i) => Err(self.missing(origin, i / n_cols, i % n_cols)),
+                None => Ok(vectors.values),
+            },
+            Err(NotVectors::Ragged {
+                row,
+                found,
+                expected,
+            }) => Err(Error::RaggedVector {
+                at: origin.at(row).column(name),
+                found,
+                expected,
+            }),
+            Err(NotVectors::NotAList) => Err(missing(0)),
+        }
+    }
+
+    fn missing(&self, origin: &Origin, row: usize, j: usize) -> Error {
+        Error::Missing {
+            at: origin.at(row).column(self.input_names.name(j)),
+        }
+    }
+
+    /// Checks the values; `original` gives what the file holds at (row, column).
+    fn finite(
+        &self,
+        origin: &Origin,
+        values: ScalarBuffer<f32>,
+        original: impl Fn(usize, usize) -> Option<f64>,
+    ) -> Result<Matrix> {
+        let n_cols = self.features.width();
+        // The matrix would count rows from the start of the batch and knows no names, so
+        // the first bad value is looked for here.
+        let Some(i) = Rows::first_not_finite(&values) else {
+            return Ok(Matrix::checked(values, n_cols));
+        };
+        let (row, j) = (i / n_cols, i % n_cols);
+        let at = origin.at(row).column(self.input_names.name(j));
+        let value = original(row, j).unwrap_or(f64::NAN);
+        Err(if value.is_finite() {
+            Error::TooLarge { at, value }
+        } else {
+            qualm::Error::NotFinite { at, value }.into()
+        })
+    }
+}
+
+impl Batches for Source {
+    /// What the model expects, or what was found.
+    fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// CSV ids are text, as they stand in the file.
+    fn id_fields(&self) -> Vec<Field> {
+        let read = self.first.as_ref().map(|chunk| chunk.columns.as_slice());
+        let read = self.plan.by_role(read.unwrap_or_default()).ids;
+        let places = self.plan.ids.iter().enumerate();
+        places
+            .filter_map(|(i, &place)| {
+                let column = self.table.columns().get(place)?;
+                // A CSV column of numbers is still text when it is an id.
+                let data_type = read.get(i).map_or(&column.data_type, |ids| ids.data_type());
+                Some(Field::new(&column.name, data_type.clone(), true))
+            })
+            .collect()
+    }
+
+    fn n_rows_hint(&self) -> Option<u64> {
+        self.table.n_rows()
+    }
+
+    /// # Errors
+    /// The first value, in row order, that is missing, NaN, infinite or too large for
+    /// float32, a vector of another width, text among numbers, a label that is not 0 or
+    /// 1, a damaged file: all with file, row and column. In a folder, file and row are
+    /// those of the part.
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let chunk = match self.first.take() {
+            Some(first) => first,
+            None => match self.table.next_filled()? {
+                Some(chunk) => chunk,
+                None => return Ok(None),
+            },
+        };
+        let columns = self.plan.by_role(&chunk.columns);
+        let rows = self.matrix(columns.features, chunk.n_rows, &chunk.origin)?;
+        let labels = match (self.plan.label, columns.label) {
+            (Some(place), Some(array)) => {
+                let name = self.table.columns().get(place).map(|c| c.name.as_str());
+                Some(labels(array, &chunk.origin, name.unwrap_or_default())?)
+            }
+            _ => None,
+        };
+        Ok(Some(Batch {
+            rows,
+            ids: columns.ids.to_vec(),
+            labels,
+            origin: chunk.origin,
+        }))
+    }
+}
+
+/// The width of the first vector.
+fn first_width(array: Option<&ArrayRef>, origin: &Origin, name: &str) -> Result<usize> {
+    let missing = || Error::Missing {
+        at: origin.at(0).column(name),
+    };
+    let array = array.ok_or_else(missing)?;
+    if let DataType::FixedSizeList(_, size) = array.data_type() {
+        return Ok(usize::try_from(*size).unwrap_or(0));
+    }
+    if array.is_null(0) {
+        return Err(missing());
+    }
+    let vectors = numbers::vectors(&array.slice(0, 1), None).map_err(|_| missing())?;
+    Ok(vectors.width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::table::{Column, Projection};
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float32Type;
+    use arrow_array::{FixedSizeListArray, Float32Array, ListArray};
+
+    /// A table that has given out all of its rows.
+    #[derive(Debug)]
+    struct Finished;
+
+    impl Table for Finished {
+        fn columns(&self) -> &[Column] {
+            &[]
+        }
+        fn project(&mut self, _: &[Projection]) -> Result<()> {
+            Ok(())
+        }
+        fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+            Ok(None)
+        }
+    }
+
+    /// Where the values lie of a batch that is made of some columns.
+    fn place(inputs: Inputs, columns: Vec<ArrayRef>, width: usize) -> *const f32 {
+        let features = Features::Vector { name: None, width };
+        let mut source = Source {
+            table: Box::new(Finished),
+            plan: Plan {
+                inputs,
+                label: None,
+                ids: Vec::new(),
+                skipped: Vec::new(),
+            },
+            features: features.clone(),
+            input_names: features,
+            first: Some(Chunk {
+                origin: Origin::memory(0),
+                n_rows: columns[0].len(),
+                columns,
+            }),
+        };
+        let batch = source.next_batch().unwrap().unwrap();
+        batch.rows.rows().as_slice().as_ptr()
+    }
+
+    #[test]
+    fn float32_vectors_are_scored_where_arrow_holds_them() {
+        let values = Float32Array::from_iter_values((0..12u8).map(f32::from));
+        let item = Arc::new(Field::new("item", DataType::Float32, false));
+        let fixed = FixedSizeListArray::new(item, 3, Arc::new(values.clone()), None);
+        // From the second row on, as the later parts of a large batch are.
+        let rest = Arc::new(fixed.slice(1, 3));
+        let expected = values.values()[3..].as_ptr();
+        assert_eq!(place(Inputs::Vector(0), vec![rest], 3), expected);
+
+        let rows = (0..4).map(|i| Some(vec![Some(i as f32), Some(0.5)]));
+        let list = ListArray::from_iter_primitive::<Float32Type, _, _>(rows);
+        let expected = list
+            .values()
+            .as_primitive::<Float32Type>()
+            .values()
+            .as_ptr();
+        assert_eq!(place(Inputs::Vector(0), vec![Arc::new(list)], 2), expected);
+
+        let expected = values.values().as_ptr();
+        let only = Arc::new(values);
+        assert_eq!(place(Inputs::Columns(vec![0]), vec![only], 1), expected);
+    }
+}

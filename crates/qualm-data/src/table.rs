@@ -1,0 +1,160 @@
+//! The interface of every input format: named columns, then rows in chunks.
+//!
+//! A table is opened far enough to know its columns; the caller decides which it
+//! needs; only those are read, some thousand rows at a time.
+
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
+use qualm::Location;
+
+use crate::error::{Error, Result};
+use crate::origin::Origin;
+
+/// The most rows in one chunk.
+pub(crate) const CHUNK_ROWS: usize = 8192;
+/// About the most memory that one chunk takes.
+const CHUNK_BYTES: usize = 32 << 20;
+
+/// Rows to read at a time when one row takes `row_bytes`.
+pub(crate) fn chunk_rows(row_bytes: usize) -> usize {
+    (CHUNK_BYTES / row_bytes.max(1)).clamp(1, CHUNK_ROWS)
+}
+
+/// What a column can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One number a row: a feature.
+    Number,
+    /// A list of numbers a row: an embedding.
+    Vector,
+    /// Anything else: an id, a label, or nothing.
+    Other,
+}
+
+impl Kind {
+    /// What a column of this type can be used for.
+    pub(crate) fn of(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Dictionary(_, value) if is_number(value) => Self::Number,
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
+                if is_number(item.data_type()) =>
+            {
+                Self::Vector
+            }
+            other if is_number(other) => Self::Number,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_integer()
+        || data_type.is_floating()
+        || matches!(
+            data_type,
+            DataType::Boolean
+                | DataType::Decimal32(..)
+                | DataType::Decimal64(..)
+                | DataType::Decimal128(..)
+                | DataType::Decimal256(..)
+        )
+}
+
+/// A column as the file declares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    /// Its name; empty for the one array of an `.npy` file.
+    pub(crate) name: String,
+    /// Its type.
+    pub(crate) data_type: DataType,
+    /// What it can be used for.
+    pub(crate) kind: Kind,
+    /// For a text column of a CSV file: the first row (from 1) that is not a number, and its text.
+    pub(crate) not_a_number: Option<(usize, String)>,
+}
+
+impl Column {
+    pub(crate) fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Self {
+            name: name.into(),
+            kind: Kind::of(&data_type),
+            data_type,
+            not_a_number: None,
+        }
+    }
+}
+
+/// Refuses a name that two columns share.
+pub(crate) fn distinct(columns: &[Column], at: &Location) -> Result<()> {
+    let mut names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(twice) => Err(Error::DuplicateColumn {
+            at: at.clone().column(twice[0]),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Runs a reader that panics on some damaged files, and makes an error of it.
+///
+/// The Arrow family checks offsets with assertions: flip a byte in an Arrow file and one
+/// time in ten a buffer is sliced beyond its end.
+pub(crate) fn guarded<T>(at: &Location, read: impl FnOnce() -> T) -> Result<T> {
+    // A reader that panicked is not used again: the error ends the reading.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .map_err(|_| Error::Damaged { at: at.clone() })
+}
+
+/// A column to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Projection {
+    /// Its place among [`Table::columns`].
+    pub(crate) index: usize,
+    /// Whether the values are kept as the file holds them, for ids and labels: a CSV id `007`
+    /// stays `007`. The others are parsed as numbers.
+    pub(crate) verbatim: bool,
+}
+
+/// Some rows of one file.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// Where they are in the input.
+    pub(crate) origin: Origin,
+    /// How many there are.
+    pub(crate) n_rows: usize,
+    /// The projected columns, in the order of the projection.
+    pub(crate) columns: Vec<ArrayRef>,
+}
+
+/// An opened input.
+pub(crate) trait Table: Send + std::fmt::Debug {
+    /// All columns, in file order.
+    fn columns(&self) -> &[Column];
+
+    /// The number of rows, where the format declares it.
+    fn n_rows(&self) -> Option<u64> {
+        None
+    }
+
+    /// The vector column to take when there are several and none was chosen.
+    fn default_vector(&self) -> Option<usize> {
+        None
+    }
+
+    /// Chooses the columns of the chunks, before the first is read.
+    fn project(&mut self, projection: &[Projection]) -> Result<()>;
+
+    /// The next rows, or `None` at the end.
+    fn next_chunk(&mut self) -> Result<Option<Chunk>>;
+
+    /// The next chunk that holds a row.
+    fn next_filled(&mut self) -> Result<Option<Chunk>> {
+        while let Some(chunk) = self.next_chunk()? {
+            if chunk.n_rows > 0 {
+                return Ok(Some(chunk));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,171 @@
+//! Input that is refused, and the messages that say why.
+
+use std::sync::Arc;
+
+use arrow_array::types::Float32Type;
+use arrow_array::{ListArray, RecordBatch};
+use qualm_data::Selection;
+
+use crate::{all, folder, refused, write};
+
+#[test]
+fn ragged_and_missing_vectors_are_named_by_row() {
+    let folder = folder();
+    let path = folder.path().join("t.parquet");
+    let rows = |rows: Vec<Option<Vec<Option<f32>>>>| {
+        let list = ListArray::from_iter_primitive::<Float32Type, _, _>(rows);
+        let batch = RecordBatch::try_from_iter_with_nullable([("v", Arc::new(list) as _, true)]);
+        write(&path, &batch.unwrap());
+        all(&path).unwrap_err().to_string()
+    };
+    let two = || Some(vec![Some(1.0), Some(2.0)]);
+    let ragged = rows(vec![two(), Some(vec![Some(1.0)])]);
+    assert!(
+        ragged.contains("row 2, column 'v': found a vector of 1 values, expected 2"),
+        "{ragged}"
+    );
+    assert!(rows(vec![two(), None]).contains("row 2, column 'v': missing value"));
+    let inner = rows(vec![two(), Some(vec![Some(1.0), None])]);
+    assert!(
+        inner.contains("row 2, column 'v[1]': missing value"),
+        "{inner}"
+    );
+    let nan = rows(vec![two(), Some(vec![Some(f32::NAN), Some(1.0)])]);
+    assert!(
+        nan.contains("row 2, column 'v[0]': found NaN, expected a finite number"),
+        "{nan}"
+    );
+}
+
+#[test]
+fn values_that_are_no_finite_float32_are_named() {
+    let plain = Selection::default();
+    for (text, expected) in [
+        ("a,b\n1,2\n3,\n", "t.csv, row 2, column 'b': missing value"),
+        (
+            "a,b\n1,2\n3,nan\n",
+            "t.csv, row 2, column 'b': found NaN, expected a finite",
+        ),
+        (
+            "a,b\n1,-inf\n",
+            "t.csv, row 1, column 'b': found -inf, expected a finite",
+        ),
+        (
+            "a,b\n1,1e39\n",
+            "t.csv, row 1, column 'b': found 1000000000",
+        ),
+        (
+            "a,b\n1,2\nx,2\n3,4\n",
+            "t.csv, row 2, column 'a': found 'x', expected a number",
+        ),
+        (
+            "a,b\nx,2\n1,2\n3,4\n",
+            "t.csv, row 1, column 'a': found 'x', expected a number",
+        ),
+        ("a,b\n1,2\n3\n", "t.csv, row 2: found 1 fields, expected 2"),
+        ("a,b\n", "t.csv: no rows"),
+        ("", "t.csv: the file is empty"),
+        (
+            "a,a\n1,2\n",
+            "t.csv, column 'a': the name stands more than once",
+        ),
+        ("a\nx\ny\n", "t.csv: no numeric column"),
+    ] {
+        let message = refused(text, &plain);
+        assert!(message.starts_with(expected), "{text:?}: {message}");
+    }
+}
+
+#[test]
+fn selections_that_cannot_be_met_are_refused() {
+    let text = "a,b,t,y\n1,2,u,0\n3,4,v,maybe\n5,6,w,1\n";
+    let base = Selection::default();
+    let names = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
+    for (selection, expected) in [
+        (
+            Selection {
+                columns: names(&["a", "z"]),
+                ..base.clone()
+            },
+            "t.csv, column 'z': no such column",
+        ),
+        (
+            Selection {
+                exclude: names(&["z"]),
+                ..base.clone()
+            },
+            "t.csv, column 'z': no such column",
+        ),
+        (
+            Selection {
+                ids: names(&["z"]),
+                ..base.clone()
+            },
+            "t.csv, column 'z': no such column",
+        ),
+        (
+            Selection {
+                label: Some("z".into()),
+                read_label: true,
+                ..base.clone()
+            },
+            "t.csv, column 'z': no such column",
+        ),
+        (
+            Selection {
+                vector: Some("a".into()),
+                ..base.clone()
+            },
+            "t.csv, column 'a': found a column of type",
+        ),
+        (
+            Selection {
+                columns: names(&["t"]),
+                ..base.clone()
+            },
+            "t.csv, row 1, column 't': found 'u'",
+        ),
+        (
+            Selection {
+                columns: names(&["a", "a"]),
+                ..base.clone()
+            },
+            "column 'a' is asked for twice as a feature",
+        ),
+        (
+            Selection {
+                columns: names(&["a"]),
+                label: Some("a".into()),
+                read_label: true,
+                ..base.clone()
+            },
+            "column 'a' is asked for both",
+        ),
+        (
+            Selection {
+                columns: names(&["a"]),
+                vector: Some("b".into()),
+                ..base.clone()
+            },
+            "column 'a' is asked for as a feature beside the vector column 'b'",
+        ),
+        (
+            Selection {
+                exclude: names(&["a", "b", "y"]),
+                ..base.clone()
+            },
+            "t.csv: no numeric column",
+        ),
+        (
+            Selection {
+                label: Some("y".into()),
+                read_label: true,
+                ..base.clone()
+            },
+            "t.csv, row 2, column 'y': found the label 'maybe', expected 0 or 1",
+        ),
+    ] {
+        let message = refused(text, &selection);
+        assert!(message.starts_with(expected), "{selection:?}: {message}");
+    }
+}
