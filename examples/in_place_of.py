@@ -6,7 +6,8 @@
 Runs in well under a minute.
 """
 
-# %% A scikit-learn pipeline, with a search over a scorer. Labels are only for the measuring.
+# %% A scikit-learn pipeline, with a search over a scorer. Labels are only for the measuring. The
+# rows are a table in an array, hence the preset for tables.
 import numpy as np
 import qualm
 from pyod.models.iforest import IForest
@@ -22,7 +23,7 @@ rows, _, labels, _ = generate_data(
     n_train=600, n_test=100, n_features=12, contamination=0.1, random_state=0
 )
 
-pipeline = make_pipeline(RobustScaler(), PCA(8, random_state=0), qualm.DUM())
+pipeline = make_pipeline(RobustScaler(), PCA(8, random_state=0), qualm.DUM("default"))
 pipeline.fit(rows)
 print(f"pipeline: AUROC {roc_auc_score(labels, pipeline.decision_function(rows)):.3f}")
 
@@ -43,7 +44,7 @@ detectors = {
     "IForest (PyOD)": IForest(contamination=0.1, random_state=0),
     "KNN (PyOD)": KNN(contamination=0.1),
     "KNN (qualm)": qualm.KNN(contamination=0.1),
-    "DUM (qualm)": qualm.DUM(contamination=0.1),
+    "DUM (qualm)": qualm.DUM("default", contamination=0.1),
 }
 for name, detector in detectors.items():
     detector.fit(train)

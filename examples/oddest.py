@@ -24,11 +24,12 @@ embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
 folder = Path(tempfile.mkdtemp())
 np.save(folder / "embeddings.npy", embeddings.astype(np.float32))
 
-# %% Fit, without labels. `embedding` is the preset for vectors whose geometry has a meaning.
+# %% Fit, without labels. For an array the preset is `embedding`, that for vectors whose geometry
+# has a meaning.
 embeddings = np.load(folder / "embeddings.npy")
-model = qualm.DUM.from_preset("embedding", verbose=1).fit(embeddings)
+model = qualm.DUM(verbose=1).fit(embeddings)
 
-# %% Whom to look at first.
+# %% The rows to look at first.
 oddest = np.argsort(-model.decision_scores_)[:10]
 p_values = model.p_values(embeddings[oddest])
 print("the ten oddest: row, score, p-value")

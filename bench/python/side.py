@@ -1,7 +1,7 @@
 """The Python side of `bench.py`: answers each line on standard input with one line of JSON.
 
     read FILE            rows of a .npy file
-    fit DETECTOR JOBS    fits the detector's defaults to the first 20,000 of them
+    fit DETECTOR JOBS    fits the preset `default` to the first 20,000 of them
     score                seconds of decision_function over all of them, and a digest of the scores
     threads N            seconds of N threads that score all of them at once, one thread each
     interrupt            seconds from Ctrl-C to KeyboardInterrupt in a long fit
@@ -64,7 +64,7 @@ def main():
                 rows = np.load(path)
                 answer = {"n": len(rows)}
             case ["fit", detector, jobs]:
-                model = CLASSES[detector](n_jobs=int(jobs)).fit(rows[:FITTED])
+                model = CLASSES[detector].from_preset("default", n_jobs=int(jobs)).fit(rows[:FITTED])
                 answer = {}
             case ["score"]:
                 answer = score(model, rows)

@@ -167,14 +167,14 @@ pub enum Error {
 
     // ---- which columns mean what ----------------------------------------------
     /// A column that was asked for by name and is not there.
-    #[error("{at}: no such column, asked for as {role}; the file has {known}")]
+    #[error("{at}: no such column, asked for as {role}; the input has {known}")]
     NoSuchColumn {
         at: Location,
         role: Role,
         known: Names,
     },
     /// Columns that the model was fitted on, or that other parts of a folder have, and that are not there.
-    #[error("{at}: {} of the columns needed are missing: {missing}; the file has {known}; add or rename them", missing.0.len())]
+    #[error("{at}: {} of the columns needed are missing: {missing}; the input has {known}; add or rename them", missing.0.len())]
     MissingColumns {
         at: Location,
         missing: Names,
@@ -197,7 +197,7 @@ pub enum Error {
     #[error("{at}: several vector columns, {names}; choose one")]
     SeveralVectors { at: Location, names: Names },
     /// A vector that the model needs, in a file with none of that name and no other choice.
-    #[error("{at}: no vector column{} of width {width} to give to the model; the file has {known}", Named(name.as_deref()))]
+    #[error("{at}: no vector column{} of width {width} to give to the model; the input has {known}", Named(name.as_deref()))]
     NoVector {
         at: Location,
         name: Option<String>,

@@ -9,6 +9,7 @@ use pyo3::exceptions::{
     PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
+use qualm::DeviceError;
 use qualm_data::Error;
 use serde::Serialize;
 
@@ -53,9 +54,20 @@ fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line, with advice that holds in Python.
 fn message(error: &Error) -> String {
-    let mut message = error.to_string();
+    let mut message = match error {
+        Error::SeveralVectors { at, names } => {
+            format!("{at}: several list columns, {names}; give a frame with only one of them")
+        }
+        Error::Core(qualm::Error::Device(DeviceError::NotBuilt { device })) => {
+            format!(
+                "device = {device}: this build of the Python package has the processor only; \
+                 give device='cpu'"
+            )
+        }
+        _ => error.to_string(),
+    };
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();

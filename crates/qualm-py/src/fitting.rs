@@ -10,31 +10,53 @@ use pyo3::prelude::*;
 use qualm::calibrate::ThresholdRule;
 use qualm::fit::{Signal, Step, Work};
 use qualm::{Error, Fitted, Progress, Spec};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::errors::{guarded, panicked, raised};
 use crate::model::Model;
-use crate::rows::Rows;
+use crate::rows::PyRows;
 use crate::threads::Threads;
 
 /// How often a fit is looked at: for Ctrl-C and for its progress.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// Which detector to fit.
+#[derive(Deserialize)]
+struct Request {
+    detector: String,
+    /// `None` for that of the kind of input.
+    preset: Option<String>,
+    /// The hyper-parameters that differ from the preset.
+    keys: Map<String, Value>,
+}
+
 /// Fits a detector to rows.
 ///
-/// `spec` is JSON. `contamination` sets the threshold. `report`, if any, is called now and then with what is being done, how much of
-/// it is done, how much there is, and the loss or `None`; what it raises stops the fit.
+/// `request` is JSON: `detector`, `preset` and `keys`. `contamination` sets the threshold.
+/// `report`, if any, is called now and then with what is being done, how much of it is done, how
+/// much there is, and the loss or `None`; what it raises stops the fit.
 #[pyfunction]
-#[pyo3(signature = (spec, rows, seed, threads, contamination, report=None))]
+#[pyo3(signature = (request, rows, seed, threads, contamination, report=None))]
 pub(crate) fn fit(
     py: Python<'_>,
-    spec: &str,
-    rows: &Rows,
+    request: &str,
+    rows: &PyRows,
     seed: u64,
     threads: usize,
     contamination: f64,
     report: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Model> {
-    let spec = self::spec(spec)?;
+    let not_json = |error: serde_json::Error| PyRuntimeError::new_err(error.to_string());
+    let request: Request = serde_json::from_str(request).map_err(not_json)?;
+    let spec = Spec::for_features(
+        &request.detector,
+        request.preset.as_deref(),
+        rows.features(),
+    );
+    let spec = spec
+        .and_then(|spec| spec.with(request.keys))
+        .map_err(raised)?;
     let rule = ThresholdRule::Contamination(contamination);
     rule.validate().map_err(raised)?;
     let pool = Threads::take(py, threads)?;
@@ -44,19 +66,10 @@ pub(crate) fn fit(
             pool.install(|| spec.fit(rows, seed, &mut &*watch))
         })
     })?;
-    let mut fitted = fitted.with_features(rows.features()).map_err(raised)?;
+    let features = rows.features().clone();
+    let mut fitted = fitted.with_features(features).map_err(raised)?;
     fitted.set_threshold_rule(rule).map_err(raised)?;
     Ok(Model::new(fitted))
-}
-
-/// A Spec from JSON, each key checked by itself so that a message names it.
-fn spec(json: &str) -> PyResult<Spec> {
-    let not_json = |error: serde_json::Error| PyRuntimeError::new_err(error.to_string());
-    let mut keys: serde_json::Map<_, _> = serde_json::from_str(json).map_err(not_json)?;
-    let detector = keys.remove("detector");
-    let name = detector.as_ref().and_then(|name| name.as_str());
-    let preset = Spec::preset(name.unwrap_or_default(), "default");
-    preset.and_then(|spec| spec.with(keys)).map_err(raised)
 }
 
 /// What the fit's thread and the caller's tell each other.

@@ -20,6 +20,12 @@ fn preset(detector: &str, preset: &str) -> PyResult<String> {
     to_json(&spec)
 }
 
+/// All detectors, as JSON: name, summary, presets, and keys with their defaults.
+#[pyfunction]
+fn detectors() -> PyResult<String> {
+    to_json(&qualm::detectors())
+}
+
 /// Panics, so that a test can see it arrive as an exception.
 #[pyfunction]
 fn _panic(py: Python<'_>) -> PyResult<()> {
@@ -35,12 +41,13 @@ fn _panic(py: Python<'_>) -> PyResult<()> {
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("DETECTORS", Spec::DETECTORS)?;
     module.add_class::<model::Model>()?;
-    module.add_class::<rows::Rows>()?;
+    module.add_class::<rows::PyFeatures>()?;
+    module.add_class::<rows::PyRows>()?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(detectors, module)?)?;
     module.add_function(wrap_pyfunction!(preset, module)?)?;
     module.add_function(wrap_pyfunction!(_panic, module)?)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! A fitted model in Python's hands.
+//! The fitted model behind a detector.
 
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -13,7 +13,7 @@ use qualm::{Features, Fitted};
 use qualm_data::{Origin, Result, score_into};
 
 use crate::errors::{guarded, raised, to_json};
-use crate::rows::Rows;
+use crate::rows::{PyFeatures, PyRows};
 use crate::threads::Threads;
 
 /// Rows scored before the first look for Ctrl-C; how long they take decides how many come next.
@@ -33,11 +33,11 @@ pub(crate) struct Model {
 
 #[pymethods]
 impl Model {
-    /// Scores rows: `(n,)` float64, higher = stranger.
+    /// Scores rows: `(n,)` float64, higher = more anomalous.
     fn score<'py>(
         &self,
         py: Python<'py>,
-        rows: &Rows,
+        rows: &PyRows,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let scores = rows.lend(py, |rows| self.scores(py, rows, threads))?;
@@ -50,7 +50,7 @@ impl Model {
     fn explain<'py>(
         &self,
         py: Python<'py>,
-        rows: &Rows,
+        rows: &PyRows,
         k: usize,
         threads: usize,
     ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>)> {
@@ -126,7 +126,7 @@ impl Model {
     }
 
     /// Calibrates on rows kept apart from fitting.
-    fn calibrate(&self, py: Python<'_>, rows: &Rows, threads: usize) -> PyResult<()> {
+    fn calibrate(&self, py: Python<'_>, rows: &PyRows, threads: usize) -> PyResult<()> {
         let pool = Threads::take(py, threads)?;
         let pool = pool.pool()?;
         rows.lend(py, |rows| {
@@ -136,19 +136,19 @@ impl Model {
     }
 
     /// Sets the threshold; `kind` is `fpr`, `contamination` or `threshold`.
-    fn set_threshold_rule(&self, py: Python<'_>, kind: &str, value: f64) -> PyResult<()> {
+    fn set_threshold(&self, py: Python<'_>, kind: &str, value: f64) -> PyResult<()> {
         let rule = match kind {
             "fpr" => ThresholdRule::Fpr(value),
             "contamination" => ThresholdRule::Contamination(value),
             "threshold" => ThresholdRule::Score(value),
-            _ => return Err(PyValueError::new_err(format!("no cut '{kind}'"))),
+            _ => return Err(PyValueError::new_err(format!("no threshold rule '{kind}'"))),
         };
         guarded(py, || self.write().set_threshold_rule(rule))?.map_err(raised)
     }
 
-    /// The rule behind the threshold: its kind, as for `set_threshold_rule`, and its value.
+    /// The rule behind the threshold: its kind, as in `set_threshold`, and its value.
     #[getter]
-    fn cut(&self) -> (&'static str, f64) {
+    fn threshold_rule(&self) -> (&'static str, f64) {
         match self.read().threshold_rule() {
             ThresholdRule::Fpr(value) => ("fpr", value),
             ThresholdRule::Contamination(value) => ("contamination", value),
@@ -188,10 +188,10 @@ impl Model {
         self.read().n_features()
     }
 
-    /// The names of the columns it was fitted on, or `None` for vectors.
-    #[getter]
-    fn names(&self) -> Option<Vec<String>> {
-        self.read().features().names().map(<[String]>::to_vec)
+    /// The columns it was fitted on.
+    #[getter(features)]
+    fn py_features(&self) -> PyFeatures {
+        PyFeatures(self.features())
     }
 
     /// Scores of the fitted rows, `(n,)`, in their order; `None` for a model from a file.

@@ -1,33 +1,70 @@
-//! What Python hands over, as the rows that the library takes.
+//! Python's arrays, frames and tables as the rows that the library takes.
+
+use std::sync::Arc;
 
 use arrow_array::ffi_stream::RecordBatchStreamReader;
-use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow_array::{
+    ArrayRef, Float32Array, Float64Array, LargeListArray, NullArray, RecordBatch,
+    RecordBatchIterator, RecordBatchReader,
+};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_pyarrow::FromPyArrow;
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use arrow_schema::{Field, Schema};
+use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use qualm::{Error, Features, Location, Matrix};
 use qualm_data::{Batches, Result, Selection, Source};
 
 use crate::errors::{guarded, raised};
-use crate::model::Model;
+
+/// The columns that a model was fitted on.
+#[pyclass(frozen, name = "Features", module = "qualm._core")]
+pub(crate) struct PyFeatures(pub(crate) Features);
+
+#[pymethods]
+impl PyFeatures {
+    /// The names of the features, `(d,)`, or `None` for vectors.
+    #[getter]
+    fn names(&self) -> Option<Vec<String>> {
+        self.0.names().map(<[String]>::to_vec)
+    }
+
+    /// The names of the columns that hold them: one for vectors, none for those of an array.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        match &self.0 {
+            Features::Columns(names) => names.clone(),
+            Features::Vector { name, .. } => name.iter().cloned().collect(),
+        }
+    }
+}
 
 /// Rows of numbers with the names of their columns.
-#[pyclass(frozen, module = "qualm._core")]
-pub(crate) struct Rows {
+#[pyclass(frozen, name = "Rows", module = "qualm._core")]
+pub(crate) struct PyRows {
     values: Values,
     features: Features,
+    unused: Option<String>,
 }
 
 enum Values {
     /// The caller's own array or a converted copy of it, and what the copy was made from.
     NumPy(Py<PyArray2<f32>>, Option<Py<PyAny>>),
-    /// Read from Arrow.
+    /// Read column by column.
     Arrow(Matrix),
 }
 
+/// A column of a frame: its name, its numbers if it holds any, and, where each row holds a
+/// vector, how many of them are the row's.
+type Column<'py> = (
+    String,
+    Option<Bound<'py, PyAny>>,
+    Option<Vec<Option<usize>>>,
+);
+
 #[pymethods]
-impl Rows {
+impl PyRows {
     /// Views a C-contiguous float32 array of two dimensions, without a copy.
     ///
     /// `names` are those of its columns; `original` is what `values` was converted from, which
@@ -45,29 +82,49 @@ impl Rows {
         Ok(Self {
             values: Values::NumPy(values.clone().unbind(), original),
             features,
+            unused: None,
         })
     }
 
     /// Reads everything that has the Arrow `PyCapsule` interface: tables, record batches,
-    /// streams. Columns are chosen as the command line chooses them: for a `model` those that it
-    /// was fitted on, by name; otherwise the only vector column, or all numeric ones.
+    /// streams. Columns are chosen as in a file: for a model those that it was fitted on, by
+    /// name; otherwise the only vector column, or all numeric ones.
     #[staticmethod]
-    #[pyo3(signature = (table, model=None))]
-    fn from_arrow(table: &Bound<'_, PyAny>, model: Option<&Model>) -> PyResult<Self> {
-        let reader = reader(table)?;
-        // A model of vectors without a name takes any rows of its width.
-        let nameless = |f: &Features| matches!(f, Features::Vector { name: None, .. });
-        let expected = model.map(Model::features).filter(|f| !nameless(f));
-        let read = guarded(table.py(), move || -> Result<_> {
-            let source = Source::from_reader(reader, &Selection::default(), expected.as_ref())?;
-            let features = source.features().clone();
-            Ok((source.read_all()?.rows, features))
-        })?;
-        let (rows, features) = read.map_err(raised)?;
-        Ok(Self {
-            values: Values::Arrow(rows),
-            features,
-        })
+    #[pyo3(signature = (table, features=None))]
+    fn from_arrow(table: &Bound<'_, PyAny>, features: Option<&PyFeatures>) -> PyResult<Self> {
+        Self::read(table.py(), reader(table)?, features)
+    }
+
+    /// Reads a frame of `n_rows` from its columns, chosen as in [`PyRows::from_arrow`].
+    ///
+    /// Each is its name, its numbers as a float32 or float64 array of one dimension (`None`
+    /// where it holds something else), and the lengths of its vectors (`None` where it holds
+    /// one number a row). Where they are not `named`, the rows are those of an array.
+    #[staticmethod]
+    #[pyo3(signature = (columns, n_rows, features=None, named=true))]
+    fn from_columns(
+        py: Python<'_>,
+        columns: Vec<Column<'_>>,
+        n_rows: usize,
+        features: Option<&PyFeatures>,
+        named: bool,
+    ) -> PyResult<Self> {
+        let columns = columns.into_iter().map(|(name, numbers, lengths)| {
+            let array = column(numbers.as_ref(), lengths, n_rows)?;
+            let field = Field::new(name, array.data_type().clone(), true);
+            Ok((Arc::new(field), array))
+        });
+        let (fields, arrays): (Vec<_>, Vec<_>) =
+            columns.collect::<PyResult<Vec<_>>>()?.into_iter().unzip();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(refused)?;
+        let reader = Box::new(RecordBatchIterator::new([Ok(batch)], schema));
+        let mut rows = Self::read(py, reader, features)?;
+        if !named {
+            let width = rows.features.width();
+            rows.features = Features::Vector { name: None, width };
+        }
+        Ok(rows)
     }
 
     /// `(n, d)`.
@@ -82,10 +139,10 @@ impl Rows {
         }
     }
 
-    /// The names of the columns, or `None` for vectors.
+    /// Where no model chose the columns: those left out and why, or `None`.
     #[getter]
-    fn names(&self) -> Option<Vec<String>> {
-        self.features.names().map(<[String]>::to_vec)
+    fn unused(&self) -> Option<&str> {
+        self.unused.as_deref()
     }
 
     /// The address of the first value, which tells a view from a copy.
@@ -95,9 +152,31 @@ impl Rows {
     }
 }
 
-impl Rows {
-    pub(crate) fn features(&self) -> Features {
-        self.features.clone()
+impl PyRows {
+    pub(crate) fn features(&self) -> &Features {
+        &self.features
+    }
+
+    fn read(
+        py: Python<'_>,
+        reader: Box<dyn RecordBatchReader + Send>,
+        features: Option<&PyFeatures>,
+    ) -> PyResult<Self> {
+        // A model of vectors without a name takes any rows of its width.
+        let nameless = |f: &&Features| matches!(f, Features::Vector { name: None, .. });
+        let expected = features.map(|f| &f.0).filter(|f| !nameless(f));
+        let read = guarded(py, move || -> Result<_> {
+            let source = Source::from_reader(reader, &Selection::default(), expected)?;
+            let features = source.features().clone();
+            let unused = unused(source.skipped(), &features);
+            let values = Values::Arrow(source.read_all()?.rows);
+            Ok(Self {
+                values,
+                features,
+                unused,
+            })
+        })?;
+        read.map_err(raised)
     }
 
     /// Checks the values and lends them.
@@ -121,6 +200,51 @@ impl Rows {
             Values::Arrow(rows) => work(rows.rows()),
         }
     }
+}
+
+/// What is said of the columns that are no features.
+fn unused(columns: &[String], features: &Features) -> Option<String> {
+    if columns.is_empty() {
+        return None;
+    }
+    let why = match features {
+        Features::Columns(_) => "not numeric".to_owned(),
+        Features::Vector { name, .. } => {
+            let name = name.as_deref().unwrap_or_default();
+            format!("the vectors of '{name}' are the input")
+        }
+    };
+    Some(format!("'{}' ({why})", columns.join("', '")))
+}
+
+/// A column of a frame as Arrow holds it; without numbers, as one of nulls, which is no feature.
+fn column(
+    numbers: Option<&Bound<'_, PyAny>>,
+    lengths: Option<Vec<Option<usize>>>,
+    n_rows: usize,
+) -> PyResult<ArrayRef> {
+    let Some(numbers) = numbers else {
+        return Ok(Arc::new(NullArray::new(n_rows)));
+    };
+    let values: ArrayRef = if let Ok(values) = numbers.extract::<PyReadonlyArray1<'_, f32>>() {
+        Arc::new(Float32Array::from(values.as_array().to_vec()))
+    } else {
+        let values = numbers.extract::<PyReadonlyArray1<'_, f64>>()?;
+        Arc::new(Float64Array::from(values.as_array().to_vec()))
+    };
+    let Some(lengths) = lengths else {
+        return Ok(values);
+    };
+    let there: NullBuffer = lengths.iter().map(Option::is_some).collect();
+    let offsets = OffsetBuffer::from_lengths(lengths.into_iter().map(Option::unwrap_or_default));
+    let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+    let list = LargeListArray::try_new(item, offsets, values, Some(there)).map_err(refused)?;
+    Ok(Arc::new(list))
+}
+
+fn refused(source: arrow_schema::ArrowError) -> PyErr {
+    let at = Location::default();
+    raised(qualm_data::Error::Arrow { at, source })
 }
 
 fn contiguous<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<&'a [f32]> {

@@ -1,5 +1,6 @@
 """Rows, and detectors that are quick to fit."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import qualm
 #: Parameters that make a fit quick, and possible on twenty rows.
 QUICK = {
     qualm.DUM: {
+        "preset": "default",
         "min_steps": 60,
         "epochs": 1,
         "fourier_features": 64,
@@ -33,6 +35,23 @@ CLASSES = list(QUICK)
 def quick(cls, **parameters):
     """A detector that is quick to fit."""
     return cls(**{**QUICK[cls], **parameters})
+
+
+@pytest.fixture(autouse=True)
+def messages_name_no_flags(monkeypatch):
+    """What is raised in Python must not tell to use the command line."""
+    original = pytest.raises
+
+    @contextlib.contextmanager
+    def raises(*expected, **keywords):
+        with original(*expected, **keywords) as caught:
+            yield caught
+        message = str(caught.value)
+        assert "--" not in message
+        assert "cargo" not in message
+        assert "qualm info" not in message
+
+    monkeypatch.setattr(pytest, "raises", raises)
 
 
 @pytest.fixture

@@ -20,15 +20,15 @@ def run(binary, *arguments):
 def settings(detector):
     """The parameters as the command line takes them."""
     for name, value in detector.get_params().items():
-        if name not in (
+        if name == "preset" and value is not None:
+            yield from ("--preset", value)
+        elif value is not None and name not in (
             "contamination",
             "random_state",
             "n_jobs",
             "verbose",
-            "support_fraction",
         ):
-            yield "--set"
-            yield f"{name}={json.dumps(value)}"
+            yield from ("--set", f"{name}={json.dumps(value)}")
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -37,15 +37,7 @@ def test_the_same_file_and_the_same_scores(cls, rows, tmp_path, command_line, mo
     np.save(tmp_path / "rows.npy", rows)
     detector = quick(cls, random_state=11)
     fit = ["fit", tmp_path / "rows.npy", "-o", tmp_path / "theirs.qualm", "--seed", 11]
-    fit += [
-        "--detector",
-        cls._detector,
-        "--preset",
-        "default",
-        "--contamination",
-        0.1,
-        "-q",
-    ]
+    fit += ["--detector", cls._detector, "--contamination", 0.1, "-q"]
     run(command_line, *fit, *settings(detector))
     detector.fit(rows).save(tmp_path / "ours.qualm")
     ours, theirs = (tmp_path / f"{who}.qualm" for who in ("ours", "theirs"))
@@ -54,6 +46,33 @@ def test_the_same_file_and_the_same_scores(cls, rows, tmp_path, command_line, mo
     printed = run(command_line, "score", ours, tmp_path / "rows.npy", "--json", "-q")
     scores = [row["score"] for row in json.loads(printed)["rows"]]
     assert np.array_equal(scores, qualm.load(theirs).decision_function(rows))
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "rows.parquet"])
+def test_the_kind_of_input_chooses_the_same_preset(
+    name, rows, tmp_path, command_line, monkeypatch
+):
+    polars = pytest.importorskip("polars")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    table = polars.DataFrame(rows, schema=list("abcde"))
+    np.save(tmp_path / "rows.npy", rows)
+    table.write_parquet(tmp_path / "rows.parquet")
+    detector = qualm.DUM(min_steps=50, epochs=1, batch_size=100)
+    fit = ["fit", tmp_path / name, "-o", tmp_path / "theirs.qualm", "--contamination", 0.1]
+    run(command_line, *fit, *settings(detector))
+    detector.fit(rows if name == "rows.npy" else table)
+    assert detector._model.to_bytes() == (tmp_path / "theirs.qualm").read_bytes()
+
+
+@pytest.mark.parametrize("cls", [qualm.KNN, qualm.LOF, qualm.ABOD, qualm.SP])
+def test_few_rows_lower_the_same(cls, rows, tmp_path, command_line, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    np.save(tmp_path / "few.npy", rows[:5])
+    fit = ["fit", tmp_path / "few.npy", "-o", tmp_path / "theirs.qualm", "--contamination", 0.1]
+    run(command_line, *fit, "--detector", cls._detector)
+    with pytest.warns(qualm.QualmWarning, match="is used"):
+        ours = cls().fit(rows[:5])
+    assert ours._model.to_bytes() == (tmp_path / "theirs.qualm").read_bytes()
 
 
 def test_names_go_both_ways(rows, tmp_path, command_line):

@@ -1,9 +1,11 @@
 """One battery for all eleven classes."""
 
+import ast
 import copy
 import inspect
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -13,28 +15,42 @@ from qualm import _core
 
 every = pytest.mark.parametrize("cls", CLASSES)
 
+#: What the library says about each detector, by name.
+REGISTRY = {detector["name"]: detector for detector in json.loads(_core.detectors())}
+
 
 def test_there_are_as_many_classes_as_detectors():
-    assert sorted(cls._detector for cls in CLASSES) == sorted(_core.DETECTORS)
+    assert sorted(cls._detector for cls in CLASSES) == sorted(REGISTRY)
     assert all(cls.__name__ in qualm.__all__ for cls in CLASSES)
 
 
 @every
-def test_defaults_are_those_of_the_spec(cls):
-    spec = json.loads(_core.preset(cls._detector, "default"))
-    assert spec.pop("detector") == cls._detector
+def test_parameters_are_the_keys_of_the_registry(cls):
+    keys = REGISTRY[cls._detector]["keys"]
     own = cls().get_params()
-    assert own.pop("contamination") == 0.1
-    assert own.pop("random_state") == 0
-    assert own.pop("n_jobs") == -1
-    assert own.pop("verbose") == 0
-    assert json.loads(json.dumps(own)) == spec
+    call = {"contamination": 0.1, "random_state": 0, "n_jobs": -1, "verbose": 0}
+    assert {name: own.pop(name) for name in call} == call
+    if cls is qualm.DUM:
+        # Its defaults are those of the preset, which goes by the input.
+        assert own.pop("preset") is None
+        assert own == dict.fromkeys(keys)
+    else:
+        assert json.loads(json.dumps(own)) == keys
 
 
 @every
-def test_every_parameter_is_documented(cls):
+def test_docstrings_say_what_the_registry_says(cls):
+    detector = REGISTRY[cls._detector]
+    summary = cls.__doc__.splitlines()[0]
+    assert detector["summary"].lower() in summary.lower()
+    documented = dict(re.findall(r"^ {4}(\w+) : .*, default=(.+)$", cls.__doc__, re.MULTILINE))
+    for name, default in detector["keys"].items():
+        assert json.loads(json.dumps(ast.literal_eval(documented[name]))) == default, name
     for name in inspect.signature(cls).parameters:
         assert name in cls.__doc__, name
+    if cls is qualm.DUM:
+        for preset in detector["presets"]:
+            assert f"- '{preset}', " in cls.__doc__
 
 
 @every
@@ -171,24 +187,48 @@ def test_columns_explain_a_score(cls, rows):
     assert (shares.sum(axis=1) <= 1 + 1e-9).all()
     if cls is not qualm.DUM:
         assert features[0, 0] == 3
+    assert detector.explain(rows[:4]).shares.shape == (4, 3)
     with pytest.raises(ValueError, match="cannot explain by 6 features"):
         detector.explain(rows, k=6)
 
 
+def test_two_columns_explain_a_score(rows):
+    assert qualm.KNN().fit(rows[:, :2]).explain(rows[:4, :2]).features.shape == (4, 2)
+
+
 @every
-def test_presets(cls):
-    assert repr(cls.from_preset("default")) == f"{cls.__name__}()"
-    paper = cls.from_preset("paper", n_jobs=2)
-    assert paper.space == "minmax"
+def test_presets(cls, rows):
+    default = "preset='default'" if cls is qualm.DUM else ""
+    assert repr(cls.from_preset("default")) == f"{cls.__name__}({default})"
+    paper = cls.from_preset("paper", n_jobs=2, **small(cls))
     assert paper.n_jobs == 2
+    assert paper.fit(rows).spec_["space"] == "minmax"
     with pytest.raises(ValueError, match="no preset 'best'"):
         cls.from_preset("best")
 
 
-def test_the_model_has_more_presets():
-    assert qualm.DUM.from_preset("embedding").scaling == "unit"
-    assert qualm.DUM.from_preset("clusters").cells == "auto"
-    assert qualm.DUM.from_preset("sphere", hidden=32).hidden == 32
+def small(cls):
+    """What makes a fit quick, whatever the preset."""
+    return {name: value for name, value in QUICK[cls].items() if name != "preset"}
+
+
+def test_the_kind_of_input_chooses_the_preset_where_none_is_given(rows):
+    fitted = lambda X, *preset, **keys: qualm.DUM(*preset, **small(qualm.DUM), **keys).fit(X).spec_
+    frame = pytest.importorskip("polars").DataFrame(rows, schema=list("abcde"))
+    assert fitted(rows) == fitted(frame, "embedding")
+    assert fitted(frame) == fitted(rows, "default")
+    assert fitted(rows)["scaling"] == "unit"
+    assert fitted(frame)["scaling"] == "standardise"
+    # What is given wins over the preset.
+    assert fitted(rows, metric="euclidean") == {**fitted(rows), "metric": "euclidean"}
+    assert fitted(rows, "clusters")["cells"] == "auto"
+    assert fitted(rows, "sphere", members=1)["members"] == 1
+    for wrong, error, message in (
+        ("best", ValueError, "no preset 'best'"),
+        (3, TypeError, "name"),
+    ):
+        with pytest.raises(error, match=message):
+            qualm.DUM(wrong).fit(rows)
 
 
 def test_what_is_left_to_the_rows_is_said_by_the_model(tmp_path, rows):
@@ -197,7 +237,8 @@ def test_what_is_left_to_the_rows_is_said_by_the_model(tmp_path, rows):
     auto.save(tmp_path / "auto.qualm")
     loaded = qualm.load(tmp_path / "auto.qualm")
     # Of five columns one has at least a tenth of the variance.
-    assert (loaded.scaling, loaded.metric) == ("standardise", "both")
+    assert (loaded.spec_["scaling"], loaded.spec_["metric"]) == ("standardise", "both")
+    assert auto.spec_ == loaded.spec_ == loaded.fit(rows).spec_
     assert np.array_equal(loaded.decision_function(rows), auto.decision_function(rows))
 
 
@@ -250,6 +291,11 @@ def test_parameters_out_of_range_are_named(cls, rows):
             quick(cls, n_jobs=n_jobs).fit(rows)
 
 
+def test_a_device_that_was_not_built_in_is_refused(rows):
+    with pytest.raises(RuntimeError, match="device = cuda: .* device='cpu'"):
+        qualm.DUM(device="cuda").fit(rows)
+
+
 def test_numbers_that_json_lacks_are_named(rows):
     with pytest.raises(ValueError, match="bandwidth = nan: expected a finite number"):
         qualm.DUM(bandwidth=float("nan")).fit(rows)
@@ -268,6 +314,7 @@ def test_few_rows_lower_what_they_do_not_allow(cls, rows):
     with pytest.warns(qualm.QualmWarning, match=f"{name} = 8 .* 8 rows: {used} is used"):
         detector.fit(few)
     assert detector.get_params()[name] == 8
+    assert detector.spec_[name] == used
     assert np.array_equal(detector.decision_scores_, cls(**{name: used}).fit(few).decision_scores_)
 
 

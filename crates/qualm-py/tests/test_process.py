@@ -139,9 +139,10 @@ def test_what_the_progress_raises_comes_out(rows):
         raise LookupError("enough")
 
     native = qualm._input.rows(rows)
-    spec = json.dumps({"detector": "dum", "min_steps": 200_000, "max_steps": 0})
+    keys = {"min_steps": 200_000, "max_steps": 0}
+    request = json.dumps({"detector": "dum", "preset": None, "keys": keys})
     with pytest.raises(LookupError, match="enough"):
-        _core.fit(spec, native, 0, 1, 0.1, report)
+        _core.fit(request, native, 0, 1, 0.1, report)
 
 
 def test_it_needs_numpy_alone(tmp_path):

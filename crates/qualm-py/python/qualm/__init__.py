@@ -1,12 +1,12 @@
 """How much to trust each embedding.
 
 Fit once, without labels, on any vectors or table; from then on each new row gets an uncertainty,
-a conformal p-value and a decision. **Higher score = stranger**, everywhere.
+a conformal p-value and a decision. **Higher score = more anomalous**, everywhere.
 
 >>> import numpy as np, qualm
 >>> rows = np.random.default_rng(0).normal(size=(400, 6)).astype(np.float32)
->>> rows[3] *= 5
->>> detector = qualm.DUM().fit(rows)
+>>> rows[3] += 5
+>>> detector = qualm.DUM("default").fit(rows)
 >>> int(detector.decision_function(rows).argmax())
 3
 >>> bool(detector.p_values(rows)[3] < 0.01)

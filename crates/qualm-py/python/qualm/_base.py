@@ -32,7 +32,7 @@ _CLASSES: dict[str, type[Detector]] = {}
 
 
 class Explanation(NamedTuple):
-    """Why rows are strange; see :meth:`Detector.explain`."""
+    """Which columns make rows anomalous; see :meth:`Detector.explain`."""
 
     #: ``(n, k)``: the columns that contribute most, largest first, counted from 0.
     features: Ints
@@ -41,12 +41,12 @@ class Explanation(NamedTuple):
 
 
 class Detector:
-    """A detector: fit it once without labels, then score anything. **Higher = stranger.**
+    """Base class of all detectors. **Higher score = more anomalous.**
 
     The methods and attributes are those of PyOD's detectors; the protocol around them is
-    scikit-learn's, so that ``clone``, pipelines and ``GridSearchCV`` take it. Where the two
-    differ, PyOD wins: :meth:`predict` gives 0 and 1, :meth:`decision_function` is higher for
-    strange rows. :meth:`score_samples` has scikit-learn's sign.
+    scikit-learn's, so that ``clone``, pipelines and ``GridSearchCV`` work. Where the two
+    differ, PyOD's convention holds: :meth:`predict` gives 0 and 1, :meth:`decision_function` is
+    higher for outliers. :meth:`score_samples` has scikit-learn's sign.
 
     Attributes
     ----------
@@ -61,12 +61,13 @@ class Detector:
         Columns of the fitted rows.
     feature_names_in_ : array of shape (d,)
         Their names, where the fitted rows had any.
+    spec_ : dict
+        The detector's name and the value of every hyper-parameter that was used: after presets,
+        and after what the rows decided or did not allow.
     """
 
     #: The name of its Spec, which is also its name on the command line.
     _detector: ClassVar[str] = ""
-    #: A parameter that must be smaller than the number of rows, if there is one.
-    _below_rows: ClassVar[str] = ""
 
     contamination: float
     random_state: Any
@@ -90,9 +91,11 @@ class Detector:
         ----------
         X : array of shape (n, d)
             Anything that NumPy or Arrow can view: an array, a pandas or polars frame, an Arrow
-            table, a tensor on the CPU. C-contiguous float32 is not copied. Finite numbers.
+            table, a tensor on the CPU. C-contiguous float32 is not copied. Finite numbers. Of a
+            frame or table, the only column of vectors, or else all numeric columns, are used;
+            a :class:`QualmWarning` names the others.
         y : ignored
-            There for scikit-learn's sake.
+            Present for compatibility with scikit-learn.
 
         Returns
         -------
@@ -101,7 +104,7 @@ class Detector:
         Raises
         ------
         ValueError
-            On rows that cannot be fitted to: NaN or infinity (by row and column, counted from
+            On rows that cannot be fitted: NaN or infinity (named by row and column, counted from
             1), too few, all equal; on a parameter out of its range.
         TypeError
             On a parameter or on rows of the wrong type.
@@ -109,6 +112,8 @@ class Detector:
             When the fit would not fit into the memory that is free.
         """
         rows = read_rows(X)
+        if rows.unused is not None:
+            warnings.warn(f"not used: {rows.unused}", QualmWarning, stacklevel=2)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
         try:
@@ -129,7 +134,7 @@ class Detector:
     def _fit(self, rows: _core.Rows) -> _core.Model:
         contamination = _number("contamination", self.contamination)
         seed = _seed(self.random_state)
-        arguments = (self._spec(rows.shape[0]), rows, seed, self._threads(), contamination)
+        arguments = (self._request(), rows, seed, self._threads(), contamination)
         if not self.verbose:
             return _core.fit(*arguments)
         with Progress(type(self).__name__) as progress:
@@ -139,8 +144,9 @@ class Detector:
         self._model = model
         self._scores = scores
         self.n_features_in_ = model.n_features
-        if model.names is not None:
-            self.feature_names_in_ = np.array(model.names, dtype=object)
+        names = model.features.names
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
@@ -165,7 +171,7 @@ class Detector:
     # ---- score ----------------------------------------------------------------------------
 
     def decision_function(self, X: Any) -> Floats:
-        """Scores rows: ``(n,)`` float64, higher = stranger.
+        """Scores rows: ``(n,)`` float64, higher = more anomalous.
 
         A row's score does not depend on the rows beside it, to the bit.
 
@@ -180,11 +186,11 @@ class Detector:
         return model.score(self._rows(X, model), self._threads())
 
     def score_samples(self, X: Any) -> Floats:
-        """Scores rows with scikit-learn's sign: ``(n,)``, *lower* = stranger."""
+        """Scores rows with scikit-learn's sign: ``(n,)``, *lower* = more anomalous."""
         return -self.decision_function(X)
 
     def p_values(self, X: Any) -> Floats:
-        """Conformal p-values: ``(n,)`` in (0, 1], small = strange.
+        """Conformal p-values: ``(n,)`` in (0, 1], small = anomalous.
 
         ``(1 + #{reference scores >= score}) / (1 + n reference)``. If the reference rows were
         kept apart from fitting (:meth:`calibrate`), flagging ``p <= a`` raises at most a share
@@ -230,14 +236,22 @@ class Detector:
         model = self._fitted("predict_confidence")
         return model.confidences(self.decision_function(X))
 
-    def explain(self, X: Any, k: int = 3) -> Explanation:
+    def explain(self, X: Any, k: int | None = None) -> Explanation:
         """The ``k`` columns that contribute most to each row's score.
 
         Where a model has one variance for each input column, their shares of the score;
         otherwise how far the score falls when a column is set to its median, which costs one
         score for each column.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+        k : int, optional
+            How many columns, at most d; by default 3, or d where there are fewer.
         """
         model = self._fitted("explain")
+        if k is None:
+            k = min(3, model.n_features)
         return Explanation(*model.explain(self._rows(X, model), k, self._threads()))
 
     # ---- decide ---------------------------------------------------------------------------
@@ -268,7 +282,7 @@ class Detector:
                 f"set_threshold takes exactly one of {', '.join(asked)}; {len(given)} were given"
             )
         ((kind, value),) = given
-        model.set_cut(kind, _number(kind, value))
+        model.set_threshold(kind, _number(kind, value))
         return self
 
     def calibrate(self, X: Any) -> Self:
@@ -296,15 +310,29 @@ class Detector:
 
     # ---- scikit-learn's protocol ------------------------------------------------------------
 
+    @property
+    def spec_(self) -> dict[str, Any]:
+        return _to_python(json.loads(self._fitted("spec_").spec))
+
     @classmethod
     def from_preset(cls, name: str, **parameters: Any) -> Self:
         """A detector with the hyper-parameters of a preset, some of them set otherwise.
 
         Every detector has ``default`` and ``paper``; :class:`qualm.DUM` has more.
         """
-        keys = json.loads(_core.preset(cls._detector, name))
+        return cls(**{**cls._of_preset(name), **parameters})
+
+    @classmethod
+    def _of_preset(cls, name: str) -> dict[str, Any]:
+        """The parameters that make a preset; an unknown one is an error."""
+        keys = _to_python(json.loads(_core.preset(cls._detector, name)))
         del keys["detector"]
-        return cls(**{**_to_python(keys), **parameters})
+        return keys
+
+    @classmethod
+    def _of_spec(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        """The parameters that make a detector with these hyper-parameters."""
+        return keys
 
     @classmethod
     def _parameters(cls) -> list[str]:
@@ -364,7 +392,7 @@ class Detector:
         return model
 
     def _rows(self, X: Any, model: _core.Model) -> _core.Rows:
-        rows = read_rows(X, model)
+        rows = read_rows(X, model.features)
         width = rows.shape[1]
         if width != model.n_features:
             raise ValueError(
@@ -374,31 +402,22 @@ class Detector:
             )
         return rows
 
-    def _most(self, n_rows: int) -> int:
-        """What a parameter is lowered to that is not smaller than the number of rows."""
-        return n_rows - 1
+    def _request(self) -> str:
+        """What is to be fitted, as JSON: the native half resolves and checks it.
 
-    def _spec(self, n_rows: int) -> str:
-        """The Spec as JSON, which the native half checks.
-
-        Few rows lower what must be smaller than they are, with a warning, as scikit-learn's
-        ``LocalOutlierFactor`` does it: defaults shall not fail on them. The command line, where a
-        warning is easily lost, refuses.
+        A parameter that is None is left to the preset, and the preset, if it is None, to the kind
+        of input.
         """
-        keys = {name: value for name, value in self.get_params().items() if name not in _CALL}
+        parameters = self.get_params()
+        preset = parameters.pop("preset", None)
+        if not (preset is None or isinstance(preset, str)):
+            raise TypeError(f"preset = {preset!r}: expected a name, or None")
+        keys = {k: v for k, v in parameters.items() if k not in _CALL and v is not None}
         for name, value in keys.items():
             if isinstance(value, (float, np.floating)) and not np.isfinite(value):
                 raise ValueError(f"{name} = {value}: expected a finite number")
-        name = self._below_rows
-        if name and isinstance(keys[name], (int, np.integer)) and keys[name] >= n_rows:
-            most = self._most(n_rows)
-            warnings.warn(
-                f"{name} = {keys[name]} is not smaller than the {n_rows} rows: {most} is used",
-                QualmWarning,
-                stacklevel=4,
-            )
-            keys[name] = most
-        return json.dumps({"detector": self._detector, **keys}, default=_plain)
+        request = {"detector": self._detector, "preset": preset, "keys": keys}
+        return json.dumps(request, default=_plain)
 
     def _threads(self) -> int:
         return threads(self.n_jobs)
@@ -411,10 +430,10 @@ def load(path: Path) -> Detector:
     that is damaged, hostile or of a later version is a ``ValueError``.
     """
     model = _core.Model.load(os.fspath(path))
-    keys = json.loads(model.spec)
-    parameters = _to_python(keys)
-    detector = _CLASSES[parameters.pop("detector")](**parameters)
-    kind, value = model.cut
+    keys = _to_python(json.loads(model.spec))
+    cls = _CLASSES[keys.pop("detector")]
+    detector = cls(**cls._of_spec(keys))
+    kind, value = model.threshold_rule
     if kind == "contamination":
         detector.contamination = value
     detector.random_state = json.loads(model.provenance)["seed"]

@@ -10,15 +10,15 @@ from ._neighbours import Scaling
 
 
 class IForest(Detector):
-    """Isolation forest: how few random splits set a row apart.
+    """Isolation forest: how few splits set a row apart.
 
     Parameters
     ----------
-    n_estimators : int
+    n_estimators : int, default=100
         Trees.
-    max_samples : int
+    max_samples : int, default=256
         Rows that each tree is grown on; all of them where there are fewer.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -62,22 +62,22 @@ class IForest(Detector):
 
 
 class OCSVM(Detector):
-    """One-class support vector machine with a Gaussian kernel.
+    """One-class support vector machine, RBF kernel.
 
     Parameters
     ----------
-    gamma : float > 0 or 'scale'
+    gamma : float > 0 or 'scale', default='scale'
         The kernel's width; 'scale' is one over the columns times the variance of all values.
-    nu : float in (0, 1]
+    nu : float in (0, 1], default=0.5
         Share of the rows outside at the most, and of support vectors at the least.
-    tolerance : float > 0
+    tolerance : float > 0, default=0.001
         How far from the optimum the exact solver may end.
-    exact_rows : int
+    exact_rows : int, default=20000
         Rows up to which the solver is exact; above, landmarks stand in for the kernel, and a
         warning says so.
-    n_components : int
+    n_components : int, default=512
         Landmarks, 1 to 4096.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -128,14 +128,14 @@ class OCSVM(Detector):
 
 
 class EllipticEnvelope(Detector):
-    """Elliptic envelope: distance in the metric of a robust covariance (FastMCD).
+    """Elliptic envelope: robust Mahalanobis distance (FastMCD).
 
     Parameters
     ----------
-    support_fraction : float in (0, 1] or None
+    support_fraction : float in (0, 1] or None, default=None
         Share of the rows in the subset of least determinant; None for ``(n + d + 1) / 2`` rows,
         which withstands the most outliers.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -177,21 +177,21 @@ class EllipticEnvelope(Detector):
 
 
 class AutoEncoder(Detector):
-    """Autoencoder: how badly a network gives a row back.
+    """Autoencoder: reconstruction error.
 
     Parameters
     ----------
-    hidden : sequence of int
+    hidden : sequence of int, default=(64, 32)
         Widths of the encoder's layers; the decoder has the same in reverse, without the last.
-    epochs : int
+    epochs : int, default=10
         Passes over the rows.
-    batch_size : int
+    batch_size : int, default=32
         Rows a step.
-    learning_rate : float > 0
+    learning_rate : float > 0, default=0.001
         Adam's step size.
-    weight_decay : float >= 0
+    weight_decay : float >= 0, default=1e-05
         Decoupled weight decay.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='standardise'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -241,28 +241,30 @@ class AutoEncoder(Detector):
 
 
 class REPEN(Detector):
-    """LeSiNN in a space learned to set its own candidates apart.
+    """Distances in a learned space, ranked by triplets.
 
     Parameters
     ----------
-    n_components : int
+    n_components : int, default=20
         Width of the learned space.
-    n_estimators, max_samples : int
-        Samples of LeSiNN and rows in each, in both spaces.
-    alpha : float > 0
+    n_estimators : int, default=50
+        Samples of LeSiNN, in both spaces.
+    max_samples : int, default=8
+        Rows in each sample.
+    alpha : float > 0, default=1.732
         Outlier candidates lie so many standard deviations above the mean score.
-    margin : float > 0
+    margin : float > 0, default=1000.0
         How much farther from the query an outlier candidate shall be than an inlier candidate, in
         squared distance.
-    epochs : int
+    epochs : int, default=30
         Passes, each of as many triplets as there are rows.
-    batch_size : int
+    batch_size : int, default=256
         Triplets a step.
-    learning_rate : float > 0
+    learning_rate : float > 0, default=0.001
         Adam's step size.
-    weight_decay : float >= 0
+    weight_decay : float >= 0, default=0.0
         Decoupled weight decay.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose

@@ -38,8 +38,9 @@ def score_batches(
     Yields
     ------
     pyarrow.RecordBatch
-        The ids, ``score`` (float64, higher = stranger), ``p_value`` (float64) and ``outlier``
-        (uint8), a row for each row. Needs pyarrow. The interpreter's lock is let go of meanwhile.
+        The ids, ``score`` (float64, higher = more anomalous), ``p_value`` (float64) and
+        ``outlier`` (uint8), a row for each row. Needs pyarrow. The interpreter's lock is released
+        meanwhile.
 
     Raises
     ------

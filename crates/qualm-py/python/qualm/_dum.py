@@ -8,79 +8,95 @@ from ._base import Detector
 
 
 class DUM(Detector):
-    """The Deep Uncertainty Model: how uncertain an embedding is, from one forward pass.
+    """Deep Uncertainty Model: variance of a learned embedding.
 
-    A network gives each row a covariance; it learns, without labels, by making the products of
-    the experts of two bags of rows agree. Where the data are dense the variance is small, far
-    from them it is large: the score is the size of the covariance.
-
-    The defaults are the preset ``default``, for tables. For vectors whose geometry has a meaning,
-    such as sentence or image embeddings, use ``DUM.from_preset("embedding")``; further presets
-    are ``auto`` (one of these two, by the columns), ``clusters`` (vectors of several kinds, such
-    as classes of images), ``features`` (an encoder's outputs after its last rectifier),
-    ``sphere`` (tables; explains itself by column) and ``paper`` (the published recipe to the
-    letter).
+    A network gives each row a mean and a covariance. It is trained without labels, by making the
+    products of the experts of two bags of rows agree. Where the data are dense the variance is
+    small, far from them it is large: the score is the size of the covariance.
 
     Parameters
     ----------
-    space : {'kernel', 'sphere', 'unit', 'standardise', 'minmax', 'identity'}
+    preset : str, default=None
+        The preset that gives every parameter left None its value:
+
+        - 'default', for tables;
+        - 'embedding', for vectors whose geometry has a meaning, such as sentence or image
+          embeddings;
+        - 'auto', one of these two, by the variances of the columns;
+        - 'clusters', for vectors of several kinds, such as the classes of an image encoder;
+        - 'features', for an encoder's outputs after its last ReLU;
+        - 'sphere', for tables; its scores are explained by column;
+        - 'paper', the published recipe.
+
+        None is 'embedding' for vectors (an array, or a column of lists) and 'default' for the
+        columns of a frame or table. For a table that is held in an array, give 'default'.
+    space : {'kernel', 'sphere', 'unit', 'standardise', 'minmax', 'identity'}, default='kernel'
         How rows become the vectors that the network sees: random Fourier features of a Gaussian
         kernel; standardised and divided by the norm; divided by the norm; each column to mean 0
         and standard deviation 1; each column to [0, 1]; as they are.
-    centre : bool
+    centre : bool, default=False
         For space 'unit': subtract the mean of the fitted rows first.
-    bandwidth : float > 0
+    bandwidth : float > 0, default=1.0
         For space 'kernel': the kernel's bandwidth, in medians of the distance between two rows.
-    fourier_features : int
+    fourier_features : int, default=512
         For space 'kernel': how many; even, 2 to 65,536.
-    scaling : {'standardise', 'unit', 'auto'}
+    scaling : {'standardise', 'unit', 'auto'}, default='standardise'
         For space 'kernel': what rows are scaled to first. 'auto' is 'unit' where no column has a
         tenth of the variance of all, 'standardise' otherwise.
-    metric : {'both', 'euclidean', 'robust', 'auto'}
+    metric : {'both', 'euclidean', 'robust', 'auto'}, default='both'
         For space 'kernel': which distance the kernel is of; 'robust' is a Mahalanobis distance in
         a robust, shrunken covariance, 'both' lets members take turns. 'auto' is 'robust' where no
         column has a tenth of the variance of all, 'both' otherwise.
-    covariance : {'circular', 'diagonal'}
+    covariance : {'circular', 'diagonal'}, default='circular'
         One variance for all dimensions, or one for each.
-    objective : {'dot', 'cosine'}
+    objective : {'dot', 'cosine'}, default='dot'
         How the means of two bags are compared.
-    bag_size : int >= 2 or 'half'
+    bag_size : int >= 2 or 'half', default=2
         Rows in a bag, or half of a batch.
-    bags : {'global', 'local'}
+    bags : {'global', 'local'}, default='global'
         Whether a pair of bags is drawn from all rows or from one k-means cell.
-    cells : int or 'auto'
+    cells : int or 'auto', default='auto'
         For local bags: how many cells; 'auto' is one for every 60 rows, at most 200.
-    hidden, layers : int
-        Width of the hidden layers, 1 to 65,536, and number of linear layers, 1 to 64.
-    epochs : int
+    hidden : int, default=64
+        Width of the hidden layers, 1 to 65,536.
+    layers : int, default=3
+        Number of linear layers, 1 to 64.
+    epochs : int, default=30
         Passes over the rows, at least 1.
-    min_steps, max_steps : int
-        Training steps at the least, and at the most (0 for no limit).
-    batch_size : int
+    min_steps : int, default=1000
+        Training steps at the least.
+    max_steps : int, default=5000
+        Training steps at the most; 0 for no limit.
+    batch_size : int, default=256
         Rows in a training step, at least 4.
-    learning_rate : float > 0
+    learning_rate : float > 0, default=0.001
         Adam's step size.
-    weight_decay : float >= 0
+    weight_decay : float >= 0, default=0.0
         Decoupled weight decay.
-    log_variance_bound : float >= 0
+    log_variance_bound : float >= 0, default=10.0
         Soft clamp of the log-variances; 0 for none.
-    statistic : {'norm', 'trace', 'entropy'}
+    statistic : {'norm', 'trace', 'entropy'}, default='norm'
         Which number of a row's covariance is its score.
-    view_noise : float >= 0
+    view_noise : float >= 0, default=0.0
         Standard deviation of the noise that makes a random view of a row; 0 for none.
-    members : int
+    members : int, default=2
         Networks that are trained and averaged.
-    device : {'cpu'}
+    device : {'cpu', 'cuda', 'wgpu'}, default='cpu'
         Where it is trained; the wheels on PyPI have the processor only.
-    contamination : float in (0, 0.5]
+    contamination : float in (0, 0.5], default=0.1
         The share of outliers expected among the fitted rows; it sets the threshold alone, and
         :meth:`set_threshold` moves it later.
-    random_state : int, None, numpy.random.Generator or RandomState
+    random_state : int, None, numpy.random.Generator or RandomState, default=0
         The seed: the same seed, rows and parameters give the same bits at any ``n_jobs``.
-    n_jobs : int or None
+    n_jobs : int or None, default=-1
         Threads; -1 for all, -2 for all but one, None for 1.
-    verbose : int
+    verbose : int, default=0
         1 shows a progress bar (tqdm, if installed) while fitting.
+
+    Notes
+    -----
+    The defaults named here are those of the preset 'default'; as arguments they are None, which
+    leaves a parameter to the preset. ``spec_`` shows what a fit used.
 
     References
     ----------
@@ -91,49 +107,64 @@ class DUM(Detector):
     --------
     >>> import numpy as np
     >>> from qualm import DUM
-    >>> rows = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
-    >>> rows[7] += 6
-    >>> model = DUM().fit(rows)
+    >>> vectors = np.random.default_rng(0).normal(loc=3, size=(500, 32)).astype(np.float32)
+    >>> vectors[7] *= -1
+    >>> model = DUM().fit(vectors)
     >>> int(model.decision_scores_.argmax())
     7
-    >>> bool(model.set_threshold(fpr=0.01).predict(rows).sum() <= 5)
+    >>> bool(model.set_threshold(fpr=0.01).predict(vectors).sum() <= 5)
     True
     """
 
     _detector: ClassVar[str] = "dum"
 
+    @classmethod
+    def _of_preset(cls, name: str) -> dict[str, Any]:
+        # An unknown name is refused now, as it is for the other detectors.
+        super()._of_preset(name)
+        return {"preset": name}
+
+    @classmethod
+    def _of_spec(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        default = super()._of_preset("default")
+        others = {key: value for key, value in keys.items() if value != default[key]}
+        return {"preset": "default", **others}
+
     def __init__(
         self,
+        preset: str | None = None,
         *,
-        space: Literal["kernel", "sphere", "unit", "standardise", "minmax", "identity"] = "kernel",
-        centre: bool = False,
-        bandwidth: float = 1.0,
-        fourier_features: int = 512,
-        scaling: Literal["standardise", "unit", "auto"] = "standardise",
-        metric: Literal["both", "euclidean", "robust", "auto"] = "both",
-        covariance: Literal["circular", "diagonal"] = "circular",
-        objective: Literal["dot", "cosine"] = "dot",
-        bag_size: int | Literal["half"] = 2,
-        bags: Literal["global", "local"] = "global",
-        cells: int | Literal["auto"] = "auto",
-        hidden: int = 64,
-        layers: int = 3,
-        epochs: int = 30,
-        min_steps: int = 1000,
-        max_steps: int = 5000,
-        batch_size: int = 256,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.0,
-        log_variance_bound: float = 10.0,
-        statistic: Literal["norm", "trace", "entropy"] = "norm",
-        view_noise: float = 0.0,
-        members: int = 2,
-        device: Literal["cpu", "cuda", "wgpu"] = "cpu",
+        space: Literal["kernel", "sphere", "unit", "standardise", "minmax", "identity"]
+        | None = None,
+        centre: bool | None = None,
+        bandwidth: float | None = None,
+        fourier_features: int | None = None,
+        scaling: Literal["standardise", "unit", "auto"] | None = None,
+        metric: Literal["both", "euclidean", "robust", "auto"] | None = None,
+        covariance: Literal["circular", "diagonal"] | None = None,
+        objective: Literal["dot", "cosine"] | None = None,
+        bag_size: int | Literal["half"] | None = None,
+        bags: Literal["global", "local"] | None = None,
+        cells: int | Literal["auto"] | None = None,
+        hidden: int | None = None,
+        layers: int | None = None,
+        epochs: int | None = None,
+        min_steps: int | None = None,
+        max_steps: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        log_variance_bound: float | None = None,
+        statistic: Literal["norm", "trace", "entropy"] | None = None,
+        view_noise: float | None = None,
+        members: int | None = None,
+        device: Literal["cpu", "cuda", "wgpu"] | None = None,
         contamination: float = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
     ) -> None:
+        self.preset = preset
         self.space = space
         self.centre = centre
         self.bandwidth = bandwidth

@@ -1,11 +1,14 @@
 """What users hand over, as rows of float32.
 
-Everything here decides *how* something is read; reading, checking and naming bad values is the
-native half's work.
+Everything here decides *how* something is read; which columns are features, checking, and naming
+bad values are the native half's work.
 """
 
 from __future__ import annotations
 
+import decimal
+import numbers
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,21 +20,29 @@ _RESHAPE = (
     "array.reshape(1, -1) if it contains a single sample."
 )
 
+#: Kinds of NumPy's types that hold one real number.
+_NUMBERS = "fiub"
 
-def rows(X: Any, model: _core.Model | None = None) -> _core.Rows:
+
+def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
     """Rows from an array, a frame, an Arrow table or a tensor.
 
-    With a `model`, columns that have names are matched with those it was fitted on: their order
-    does not matter, others are ignored, a missing one is an error.
+    With the `features` of a model, columns that have names are matched with those it was fitted
+    on: their order does not matter, others are ignored, a missing one is an error.
     """
     if isinstance(X, _core.Rows):
         return X
     if isinstance(X, np.ndarray):
+        _check_mask(X)
         return _from_array(np.asarray(X), None)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
-        return _from_pandas(X, model)
+        return _from_pandas(X, features)
+    # Arrays may have Arrow's protocol as well, and give something else by it: xarray's, a long
+    # table of one column.
+    if hasattr(X, "__array__") and hasattr(X, "dtype"):
+        return _from_array(np.asarray(X), None)
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
-        return _core.Rows.from_arrow(X, model)
+        return _core.Rows.from_arrow(_exportable(X), features)
     if hasattr(X, "toarray"):
         raise TypeError(
             f"a sparse matrix of type {type(X).__name__} was passed, but dense rows are "
@@ -42,54 +53,108 @@ def rows(X: Any, model: _core.Model | None = None) -> _core.Rows:
     return _from_array(np.asarray(X), None)
 
 
-def _from_pandas(frame: Any, model: _core.Model | None) -> _core.Rows:
-    names = list(frame.columns)
-    if not names:
-        _check_shape(frame.shape)
-    if not all(isinstance(name, str) for name in names):
-        # Numbered columns, as DataFrame(array) makes them, are no names.
-        return _from_array(_numbers(frame, names), None)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"input, column '{twice[0]}': the name stands more than once")
-    expected = model.names if model is not None else None
-    if expected is not None:
-        missing = [name for name in expected if name not in set(names)]
-        if missing:
-            raise ValueError(
-                f"input: {len(missing)} of the columns needed are missing: "
-                f"{', '.join(map(repr, missing))}; the frame has {', '.join(map(repr, names))}; "
-                "add or rename them"
-            )
-        names = expected
-        frame = frame[names]
-    return _from_array(_numbers(frame, names), names)
+def _exportable(table: Any) -> Any:
+    """A table whose columns of nulls, if it is polars', can be read: as text.
+
+    polars exports them with a buffer, which Arrow's C interface does not allow.
+    """
+    polars: Any = sys.modules.get("polars")
+    if polars and isinstance(table, polars.DataFrame) and polars.Null in table.dtypes:
+        return table.cast({polars.Null: polars.String})
+    return table
 
 
-def _numbers(frame: Any, names: list[Any]) -> np.ndarray:
-    """A pandas frame as an array, its missing values as NaN."""
-    if all(kind.kind in "fiub" and isinstance(kind, np.dtype) for kind in frame.dtypes):
-        return np.asarray(frame.to_numpy())
+def _from_pandas(frame: Any, features: _core.Features | None) -> _core.Rows:
+    _check_shape(frame.shape)
+    labels = list(frame.columns)
+    # Numbered columns, as DataFrame(array) makes them, are no names.
+    named = all(isinstance(label, str) for label in labels)
+    features = features if named else None
+    wanted = features.columns if features is not None else []
+    found = frame.columns.is_unique and set(wanted) <= set(labels)
+    if wanted and found:
+        labels, frame = wanted, frame[wanted]
+    kinds = set(frame.dtypes)
+    if found and len(kinds) == 1 and _is_plain(kinds.pop()):
+        return _from_array(np.asarray(frame.to_numpy()), labels if named else None)
     columns = []
-    for name in names:
-        column = frame[name]
-        try:
-            columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
-        except (TypeError, ValueError):
+    for place, label in enumerate(labels):
+        name = label if isinstance(label, str) else str(place + 1)
+        column = frame.iloc[:, place]
+        values, lengths = _column(column, name)
+        if values is None and wanted and found:
             _refuse(column, name)
-            raise
-    return np.column_stack(columns)
+        columns.append((name, values, lengths))
+    return _core.Rows.from_columns(columns, len(frame), features, named)
+
+
+def _is_plain(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in _NUMBERS
+
+
+def _column(column: Any, name: str) -> tuple[np.ndarray | None, list[int | None] | None]:
+    """The numbers of a pandas column, missing ones as NaN, and the lengths of its vectors.
+
+    Text, categories of text, dates and durations have no numbers. A column of objects has some
+    if all of them are numbers, or all of them vectors of numbers.
+    """
+    if column.dtype.kind == "c":
+        raise ValueError(f"input, column '{name}': Complex data not supported: give real numbers")
+    if _is_plain(column.dtype):
+        return _floats(column.to_numpy()), None
+    # pandas has types of its own for numbers that may be missing, and for categories.
+    values = getattr(column, "cat", column)
+    kind = column.dtype.kind if values is column else values.categories.dtype.kind
+    if kind in _NUMBERS:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), None
+    if kind != "O":
+        return None, None
+    there = column.notna().to_numpy()
+    objects = column.to_numpy(dtype=object)
+    known = objects[there]
+    if not len(known):
+        return None, None
+    if isinstance(known[0], (list, tuple, np.ndarray)):
+        return _vectors(known, there)
+    if not all(map(_is_number, known)):
+        return None, None
+    found = np.full(len(objects), np.nan)
+    found[there] = known.astype(np.float64)
+    return found, None
+
+
+def _vectors(
+    known: np.ndarray, there: np.ndarray
+) -> tuple[np.ndarray | None, list[int | None] | None]:
+    """The numbers of a column of vectors, one after another, and how many each row has."""
+    try:
+        parts = [np.asarray(vector) for vector in known]
+        values = np.concatenate(parts)
+    except ValueError:
+        # Lists of lists, or something else among the vectors.
+        return None, None
+    if values.ndim != 1 or values.dtype.kind not in _NUMBERS:
+        return None, None
+    lengths = map(len, parts)
+    return _floats(values), [next(lengths) if row else None for row in there]
+
+
+def _floats(values: np.ndarray) -> np.ndarray:
+    """float32 as it is, everything else as float64."""
+    return np.asarray(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (numbers.Real, decimal.Decimal, np.bool_))
 
 
 def _refuse(column: Any, name: Any) -> None:
     """Says which value of a column is no number."""
     for row, value in enumerate(column, start=1):
-        try:
-            float(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"input, row {row}, column '{name}': found {value!r}, expected a number: {error}"
-            ) from None
+        if not _is_number(value):
+            raise ValueError(
+                f"input, row {row}, column '{name}': found {value!r}, expected a number"
+            )
 
 
 def _from_array(array: np.ndarray, names: list[str] | None) -> _core.Rows:
@@ -97,17 +162,48 @@ def _from_array(array: np.ndarray, names: list[str] | None) -> _core.Rows:
     kind = array.dtype.kind
     if kind == "c":
         raise ValueError("Complex data not supported: give real numbers")
-    if kind not in "fiub":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            for place in range(array.shape[1]):
-                _refuse(array[:, place], place + 1)
-            raise
+    if kind in "mM":
+        raise ValueError(
+            f"found an array of type {array.dtype}, expected numbers; convert it, for example to "
+            "days or seconds since a date of your choice"
+        )
+    if kind not in _NUMBERS:
+        array = _converted(array)
+    original = array
+    if kind in "iu" and array.itemsize == 8:
+        # By way of float64, as in all other input: in one step the last bit may differ.
+        array = array.astype(np.float64)
     # What float32 cannot hold becomes infinite, and is then refused with its value.
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, dtype=np.float32)
-    return _core.Rows.from_numpy(values, names, None if values is array else array)
+    return _core.Rows.from_numpy(values, names, None if values is original else original)
+
+
+def _converted(array: np.ndarray) -> np.ndarray:
+    """An array of objects or of text as float64."""
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        for (row, place), value in np.ndenumerate(array):
+            try:
+                float(value)
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"input, row {row + 1}, column '{place + 1}': found {value!r}, expected a "
+                    f"number: {error}"
+                ) from None
+        raise
+
+
+def _check_mask(array: np.ndarray) -> None:
+    """Refuses masked values, which NumPy would hand over as if there were no mask."""
+    if np.ma.is_masked(array):
+        _check_shape(array.shape)
+        row, place = np.argwhere(np.ma.getmaskarray(array))[0]
+        raise ValueError(
+            f"input, row {row + 1}, column '{place + 1}': found a masked value, expected a "
+            "number; fill it with .filled(), or remove such rows first"
+        )
 
 
 def _check_shape(shape: Any) -> None:

@@ -11,16 +11,16 @@ Scaling = Literal["identity", "minmax", "standardise", "unit", "sphere"]
 
 
 class KNN(Detector):
-    """Distance to the nearest neighbours, which are found exactly.
+    """Distance to the k nearest neighbours, which are found exactly.
 
     Parameters
     ----------
-    n_neighbors : int
+    n_neighbors : int, default=5
         Neighbours of a row; a fitted row is not its own. Lowered, with a warning, where there are
         not more rows than that.
-    method : {'largest', 'mean', 'median'}
+    method : {'largest', 'mean', 'median'}, default='largest'
         What is made of their distances.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -42,7 +42,6 @@ class KNN(Detector):
     """
 
     _detector: ClassVar[str] = "knn"
-    _below_rows: ClassVar[str] = "n_neighbors"
 
     def __init__(
         self,
@@ -65,14 +64,14 @@ class KNN(Detector):
 
 
 class LOF(Detector):
-    """Local outlier factor: how much sparser a row lies than its neighbours.
+    """Local outlier factor: density beside that of the neighbours.
 
     Parameters
     ----------
-    n_neighbors : int
+    n_neighbors : int, default=20
         Neighbours of a row; a fitted row is not its own. Lowered, with a warning, where there are
         not more rows than that.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -94,7 +93,6 @@ class LOF(Detector):
     """
 
     _detector: ClassVar[str] = "lof"
-    _below_rows: ClassVar[str] = "n_neighbors"
 
     def __init__(
         self,
@@ -115,16 +113,16 @@ class LOF(Detector):
 
 
 class ABOD(Detector):
-    """Angle-based: how little the angles from a row to pairs of others vary.
+    """Spread of the angles to the neighbours.
 
     Parameters
     ----------
-    n_neighbors : int
+    n_neighbors : int, default=10
         Neighbours whose pairs are taken, at least 4; a fitted row counts as one of its own.
         Lowered, with a warning, where there are not more rows than that.
-    method : {'fast', 'exact'}
+    method : {'fast', 'exact'}, default='fast'
         Pairs of the nearest rows, or of all (at most 2,000 fitted rows).
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -146,7 +144,6 @@ class ABOD(Detector):
     """
 
     _detector: ClassVar[str] = "abod"
-    _below_rows: ClassVar[str] = "n_neighbors"
 
     def __init__(
         self,
@@ -173,9 +170,9 @@ class SP(Detector):
 
     Parameters
     ----------
-    subset_size : int
+    subset_size : int, default=20
         Rows in the sample; half of the rows, with a warning, where there are not more than that.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose
@@ -197,7 +194,6 @@ class SP(Detector):
     """
 
     _detector: ClassVar[str] = "sp"
-    _below_rows: ClassVar[str] = "subset_size"
 
     def __init__(
         self,
@@ -216,21 +212,17 @@ class SP(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _most(self, n_rows: int) -> int:
-        # A sampled row is at distance 0: were all of them sampled, none would be told apart.
-        return max(1, n_rows // 2)
-
 
 class LeSiNN(Detector):
-    """Mean distance to the nearest row in each of many small samples.
+    """Mean distance to the nearest rows of many subsamples.
 
     Parameters
     ----------
-    n_estimators : int
+    n_estimators : int, default=50
         Samples.
-    max_samples : int
+    max_samples : int, default=8
         Rows in each, fewer than there are fitted rows.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}
+    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
     contamination, random_state, n_jobs, verbose

@@ -16,9 +16,11 @@ p_values: npt.NDArray[np.float64] = model.p_values(rows)
 threshold: float = model.threshold_
 labels: npt.NDArray[np.int64] = model.labels_
 moved: qualm.DUM = model.set_threshold(fpr=0.01)
-explanation: qualm.Explanation = model.explain(rows, k=2)
+explanation: qualm.Explanation = model.explain(rows)
 features, shares = explanation
 preset: qualm.DUM = qualm.DUM.from_preset("embedding", hidden=128)
+named: qualm.DUM = qualm.DUM("embedding", hidden=128)
+used: dict[str, Any] = model.spec_
 parameters: dict[str, Any] = model.get_params()
 model.save(Path("model.qualm"))
 loaded: qualm.Detector = qualm.load("model.qualm")
@@ -41,5 +43,6 @@ with contextlib.suppress(qualm.NotFittedError):
 
 # What must not pass.
 qualm.DUM(space="nowhere")  # type: ignore[arg-type]
+qualm.DUM(7)  # type: ignore[arg-type]
 qualm.KNN(5)  # type: ignore[call-arg]
 qualm.SP(size=3)  # type: ignore[call-arg]
