@@ -26,7 +26,7 @@ test *ARGS:
 # The device tests on this machine's graphics card; a software Vulkan driver will do
 test-gpu FEATURES="wgpu":
     cargo test --locked -p qualm --features {{FEATURES}} --lib -- device
-    cargo test --locked -p qualm --features {{FEATURES}} --test device -- --nocapture
+    cargo test --locked -p qualm --features {{FEATURES}} --test main device -- --nocapture
 
 # Our engine beside PyTorch on an NVIDIA card; writes bench/gpu/RESULTS.md
 bench-gpu:
@@ -38,7 +38,7 @@ fmt:
 
 # All detectors on the sets of Table 2; goes on where it was stopped, rewrites docs/table2.md
 table2 DATA *ARGS:
-    cargo run --release --locked -- bench table2 --data {{DATA}} -o bench/table2/results.parquet {{ARGS}}
+    cargo run --release --locked -- bench table2 --data {{DATA}} -o bench/table2/results.jsonl {{ARGS}}
     python3 scripts/paste.py bench/table2/results.md docs/table2.md
 
 # Sphere variants of the model on the sets of Table 2, written into docs/table2.md: needs QUALM_DATA
@@ -79,7 +79,7 @@ study-diagnostics *ARGS:
 
 # Rewrite the generated part of the command-line reference
 docs-cli:
-    QUALM_BLESS=1 cargo test --locked -p qualm-cli --test reference
+    QUALM_BLESS=1 cargo test --locked -p qualm-cli --test main reference
 
 # Rewrite the golden files from scikit-learn and PyTorch
 golden:

@@ -75,8 +75,9 @@ class Contender:
 
 
 def build(bench="baselines", features=""):
-    """Our side: a program of `crates/qualm/benches`."""
-    command = ["cargo", "build", "--release", "--locked", "-p", "qualm", "--bench", bench]
+    """Our side: an example of `crates/qualm`."""
+    command = ["cargo", "build", "--release", "--locked", "-p", "qualm"]
+    command += ["--example", f"bench_{bench}"]
     command += ["--features", features, "--message-format=json"]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]

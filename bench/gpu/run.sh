@@ -16,6 +16,6 @@ elif [ ! -x "$python" ]; then
     "$python" -m pip install -q torch numpy
 fi
 binary=$(cargo build ${QUALM_PROFILE:---release} --locked -p qualm --features "internals,$device" \
-    --bench engine --message-format=json |
+    --example bench_engine --message-format=json |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
 exec "$python" bench/gpu/compare.py --device "$device" --binary "$binary" "$@"

@@ -9,20 +9,20 @@ use qualm::{Device, Spec};
 
 use crate::detectors;
 
-/// How much to trust each embedding: fit once without labels, then one forward pass
-/// gives every new item an uncertainty.
+/// How much to trust each embedding: fit once without labels, then score every new item in
+/// one forward pass.
 #[derive(Debug, Parser)]
 #[command(
     name = "qualm",
     version,
     propagate_version = true,
     after_help = "Examples:
-  qualm demo                                          the main job, end to end, in seconds
-  qualm fit embeddings.npy -o model.qualm             learn what is normal, without labels
-  qualm score model.qualm new.npy -o scores.csv       higher score = stranger
-  qualm eval scores.csv --label is_outlier            how well the scores rank a labelled set
+  qualm demo                                          fit, score and evaluate in seconds, on data inside
+  qualm fit embeddings.npy -o model.qualm             fit a detector, without labels
+  qualm score model.qualm new.npy -o scores.csv       higher score = more anomalous
+  qualm eval scores.csv --label is_outlier            AUROC and other metrics, with labels
   qualm info model.qualm                              what is in a model file
-  qualm bench table2 --data sets                      detectors side by side on labelled sets
+  qualm bench table2 --data sets                      compare detectors on labelled sets
 
 Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
 CSV on standard input. Exit codes: 0 done, 2 error or interrupted."
@@ -65,14 +65,14 @@ pub(crate) enum Command {
     Score(Score),
     /// AUROC and other metrics of scores against labels
     Eval(Eval),
-    /// What is in a model file
+    /// Describe a model file
     Info(Info),
-    /// Run a suite: labelled sets x detectors x seeds, to a results file and a table
+    /// Run a suite of labelled sets, detectors and seeds; write the results and a table
     Bench(Bench),
     /// One run of a suite, for `bench` itself
     #[command(hide = true)]
     BenchRun(BenchRun),
-    /// The main job, end to end, on data inside the binary
+    /// Fit, score and evaluate on data inside the binary
     Demo(Demo),
 }
 
@@ -89,10 +89,10 @@ pub(crate) struct Columns {
     /// Columns to leave out of the features
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) exclude: Vec<String>,
-    /// Label column: kept out of the features, never used in fitting
+    /// Label column: not a feature, never used in fitting
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
-    /// Id columns: kept out of the features, carried through to the scores
+    /// Id columns: not features, copied to the scores
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(crate) id: Vec<String>,
     /// The list column that holds the embedding
@@ -100,7 +100,7 @@ pub(crate) struct Columns {
     pub(crate) vector: Option<String>,
 }
 
-/// Where inliers end; at most one of these.
+/// The rule that sets the threshold; at most one of these.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct ThresholdArgs {
@@ -121,8 +121,8 @@ pub(crate) struct ThresholdArgs {
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm
   qualm fit table.csv --detector sp --preset paper --scores scores.csv -o model.qualm
-  qualm fit table.csv --check-halves -o model.qualm   does the answer hang on the rows?
-  qualm fit big.parquet --resume -o model.qualm       go on after Ctrl-C
+  qualm fit table.csv --check-halves -o model.qualm   do two halves of the rows agree?
+  qualm fit big.parquet --resume -o model.qualm       continue an interrupted fit
   qualm fit big.npy --preset paper --device cuda -o model.qualm
 
 {}", detectors::help()))]
@@ -151,18 +151,19 @@ pub(crate) struct Fit {
     pub(crate) columns: Columns,
     #[command(flatten)]
     pub(crate) rule: ThresholdArgs,
-    /// Rows kept apart from fitting, to calibrate p-values and threshold on
+    /// Held-out rows to calibrate p-values and threshold on [default: the fitted rows]
     #[arg(long, value_name = "FILE")]
     pub(crate) calibrate: Option<PathBuf>,
-    /// Also write the fitted rows' own scores: columns and formats are those of `score`; to
-    /// knn and lof a fitted row is not its own neighbour here
+    /// Also write the scores of the fitted rows, with the columns and formats of `score`. For
+    /// knn and lof, a fitted row is not its own neighbour
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
-    /// First fit two more models, each to a random half of the rows, and keep how far their
-    /// scores agree (see `info`): costs about one more fit, on few rows up to two
+    /// First fit two more models, each to a random half of the rows, and store the rank
+    /// correlation of their scores in the model (see `info`). Takes the time of one more fit, or
+    /// up to two on few rows
     #[arg(long)]
     pub(crate) check_halves: bool,
-    /// Go on from MODEL.qualm.checkpoint, left by an interrupted fit of a network
+    /// Continue from MODEL.qualm.checkpoint, which an interrupted fit of a network leaves
     #[arg(long)]
     pub(crate) resume: bool,
 }
@@ -171,13 +172,13 @@ pub(crate) struct Fit {
 #[command(after_help = "Examples:
   qualm score model.qualm new.csv                     to stdout, as CSV
   qualm score model.qualm new.parquet -o scores.parquet
-  qualm score model.qualm new.csv --explain 3         the three columns behind each score
-  qualm score model.qualm new.csv --fpr 0.01          another threshold, no refit
+  qualm score model.qualm new.csv --explain 3         the three features that contribute most
+  qualm score model.qualm new.csv --fpr 0.01          another threshold, without refitting
   qualm score model.qualm new.csv --id name --label y -o scores.csv
   cat new.csv | qualm score model.qualm - | head
 
-Columns out: the id columns, the label if asked for, score (higher = stranger), p_value
-(conformal, against the reference rows), outlier (1 when score > threshold). Formats by
+Output columns: the id columns, the label if asked for, score (higher = more anomalous), p_value
+(conformal, against the reference rows), outlier (1 if score > threshold). Formats by
 extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
 pub(crate) struct Score {
     /// A model written by `qualm fit`
@@ -195,10 +196,10 @@ pub(crate) struct Score {
     /// Add the K features that contribute most to each score, and their shares
     #[arg(long, value_name = "K", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) explain: Option<usize>,
-    /// Id columns to carry through [default: those the model was fitted with, where present]
+    /// Id columns to copy to the scores [default: those of the fit, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(crate) id: Vec<String>,
-    /// Label column (1 = outlier) to carry through, so that `eval` can read the output
+    /// Label column (1 = outlier) to copy to the scores, for `eval`
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
     /// The list column that holds the embedding, where there are several
@@ -215,8 +216,8 @@ pub(crate) struct Score {
   qualm eval model.qualm labelled.parquet --label y   score first, then evaluate
   qualm eval scores.parquet --label y --json
 
-Labels: 1 or true = outlier, 0 or false = inlier. auroc_unoriented is max(AUROC, 1 - AUROC):
-compare with papers that print that; it needs labels to pick the direction.")]
+Labels: 1 or true = outlier, 0 or false = inlier. auroc_unoriented is max(AUROC, 1 - AUROC), as
+some papers report it: it uses the labels to choose the direction.")]
 pub(crate) struct Eval {
     /// A file of scores; or, with INPUT, a model
     #[arg(value_name = "SCORES | MODEL.qualm")]
@@ -246,7 +247,7 @@ pub(crate) struct Info {
     pub(crate) model: PathBuf,
 }
 
-/// A set of labelled sets, the presets used on them and the numbers they are compared with.
+/// A group of labelled sets and the presets used on them.
 // The help of `bench` says what each is: here it would stretch that help over three pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
@@ -257,26 +258,26 @@ pub(crate) enum Suite {
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("Examples:
-  qualm bench table2 --data sets -o results.parquet
+  qualm bench table2 --data sets -o results.jsonl
   qualm bench table2 --data sets --detectors dum,dum:sphere,sp --sets wdbc,pima
   qualm bench extra --data sets --limit-rows 10000 --timeout 600
   qualm bench embeddings --data sets --detectors sp --seeds 1 --json
 
 Suites, and the preset that a detector gets in them unless it is given as NAME:PRESET:
-  table2      anomaly sets of the paper's Table 2, its own numbers beside ours: dum default, all
+  table2      anomaly sets of the paper's Table 2, with the paper's numbers: dum default, all
               others paper
   extra       other anomaly sets: default
-  embeddings  vectors of networks: dum embedding, all others default
+  embeddings  embedding vectors: dum embedding, all others default
 Detectors: {}.
 
-Each file of DIR (or of DIR/SUITE, where DIR holds none) is a set: .csv .tsv .parquet .arrow
-.feather .npz, with a label (1 = outlier). Nothing is fitted to labels: they only measure. The
-scores measured are the fitted rows' own, to knn and lof without the row itself.
+Each file of DIR (or of DIR/SUITE, if DIR has none) is a set: .csv .tsv .parquet .arrow .feather
+.npz, with a label (1 = outlier). Labels are used only to evaluate. The scores evaluated are
+those of the fitted rows; for knn and lof, a row is not its own neighbour.
 
-Every run is a process of its own. One that fails or runs out of time is a row with its status.
-Rows are kept in the results file as they are finished and not run again when the command is
-repeated; after a failure only with --retry. The table, of all that the results file holds of
-the suite, is also written beside it: results.md for results.parquet.", Spec::DETECTORS.join(", ")))]
+Each run is a process of its own and becomes one line of the results file, with a status if it
+failed or ran out of time. Finished runs are not repeated when the command is run again; failed
+ones only with --retry. A table of all results of the suite is written beside the results file:
+results.md for results.jsonl.", Spec::DETECTORS.join(", ")))]
 pub(crate) struct Bench {
     /// Which suite
     pub(crate) suite: Suite,
@@ -289,27 +290,27 @@ pub(crate) struct Bench {
     /// Which sets, by file name without extension [default: all]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) sets: Vec<String>,
-    /// Runs of each detector on each set; their seeds count up from --seed
+    /// Runs of each detector on each set, with the seeds from --seed upwards
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: u64,
-    /// Of larger sets, so many rows drawn at random: the same for all detectors and seeds
+    /// Draw N rows at random from larger sets: the same for all detectors and seeds
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) limit_rows: Option<usize>,
-    /// Seconds that a run may take, reading included [default: no limit]
+    /// Time limit of a run in seconds, reading included [default: no limit]
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// The results file [default: bench-SUITE.parquet]
-    #[arg(long, short, value_name = "RESULTS.parquet")]
+    /// The results file [default: bench-SUITE.jsonl]
+    #[arg(long, short, value_name = "RESULTS.jsonl")]
     pub(crate) output: Option<PathBuf>,
     /// The label column of every set [default: label, else y]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
-    /// Run again what failed or ran out of time before
+    /// Repeat runs that failed or ran out of time before
     #[arg(long)]
     pub(crate) retry: bool,
 }
 
-/// What `bench` asks of a process of its own. It ends with its standard input.
+/// What `bench` asks of a process of its own, which ends when its standard input does.
 #[derive(Debug, Args)]
 pub(crate) struct BenchRun {
     pub(crate) input: PathBuf,
@@ -323,7 +324,7 @@ pub(crate) struct BenchRun {
     pub(crate) limit_rows: Option<usize>,
 }
 
-/// A stretch of time in seconds.
+/// A time in seconds, above 0.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: Option<f64> = text.parse().ok().filter(|s| *s > 0.0);
     let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
@@ -333,12 +334,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   qualm demo
-  qualm demo --keep wdbc        also leave the data and the model in a folder, to go on with
+  qualm demo --keep wdbc        keep the data and the model in a folder
 
-Data: Breast Cancer Wisconsin (Diagnostic), 569 x 30, UCI, CC BY 4.0. The labels are used
-only to measure, never to fit.")]
+Data: Breast Cancer Wisconsin (Diagnostic), 569 x 30, UCI, CC BY 4.0. Labels are used only to
+evaluate.")]
 pub(crate) struct Demo {
-    /// Folder to leave wdbc.csv and wdbc.qualm in
+    /// Folder to keep wdbc.csv and wdbc.qualm in
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
 }

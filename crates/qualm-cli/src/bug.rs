@@ -1,8 +1,8 @@
-//! Panics: none should happen, and none may look like a result.
+//! Panics: reported as bugs, never mistaken for a result.
 //!
 //! The Arrow crates panic on some damaged files. The library catches that and returns an
-//! error, but the standard hook would already have printed its own lines: so ours only
-//! remembers them, for the case that a panic comes all the way up and is a bug of ours.
+//! error, but the standard hook would already have printed its message. Our hook only stores
+//! it, for panics that reach `main` and are bugs of qualm.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub(crate) fn report(run: impl FnOnce() -> Result<()>) -> Result<()> {
     set_hook(Box::new(|panic| {
         *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
     }));
-    // Nothing of the command is looked at after a panic.
+    // No state of the command is used after a panic.
     if let Ok(result) = catch_unwind(AssertUnwindSafe(run)) {
         return result;
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use qualm::{Device, DeviceError, Error, Spec};
+use qualm::{Device, Error, Features, Spec};
 use serde_json::{Map, Value};
 
 use crate::args::Fit;
@@ -14,6 +14,7 @@ pub(crate) struct Config {
     detector: String,
     preset: Option<String>,
     keys: Map<String, Value>,
+    device: Option<Device>,
 }
 
 impl Config {
@@ -39,50 +40,53 @@ impl Config {
             }
         };
         let detector = word("detector", args.detector.as_ref())?;
-        let preset = word("preset", args.preset.as_ref())?;
-        let mut config = Self {
+        let config = Self {
             detector: detector.unwrap_or_else(|| "dum".to_owned()),
-            preset,
+            preset: word("preset", args.preset.as_ref())?,
             keys,
+            device: args.device,
         };
-        if let Some(device) = args.device {
-            config.run_on(device)?;
-        }
         // Refuse unknown names, keys and values now, and a device that is not there, before
         // the input is read.
-        config.spec(false)?.device().check()?;
+        let spec = config.spec(&Features::Columns(Vec::new()))?;
+        spec.device().check()?;
         Ok(config)
     }
 
-    /// Sets the device of a detector that has one; the others know the processor alone.
-    fn run_on(&mut self, device: Device) -> Result<()> {
-        if self.detector == "dum" {
-            self.keys
-                .insert("device".to_owned(), Value::from(device.name()));
-        } else if device != Device::Cpu {
-            return Err(Error::from(DeviceError::OnlyCpu { device }).into());
-        }
-        Ok(())
-    }
-
-    /// The preset that an input of this kind gets.
-    pub(crate) fn preset(&self, vectors: bool) -> &str {
+    /// The preset that an input gets.
+    ///
+    /// # Errors
+    /// As [`Spec::preset_for`].
+    pub(crate) fn preset(&self, features: &Features) -> Result<&str> {
         match &self.preset {
-            Some(preset) => preset,
-            None if vectors && self.detector == "dum" => "embedding",
-            None => "default",
+            Some(preset) => Ok(preset),
+            None => Ok(Spec::preset_for(&self.detector, features)?),
         }
     }
 
     /// Whether the kind of input chooses the preset.
     pub(crate) fn preset_by_input(&self) -> bool {
-        self.preset.is_none() && self.detector == "dum"
+        let vector = Features::Vector {
+            name: None,
+            width: 0,
+        };
+        let kinds = [vector, Features::Columns(Vec::new())];
+        let [a, b] = kinds.map(|kind| Spec::preset_for(&self.detector, &kind).ok());
+        self.preset.is_none() && a != b
     }
 
-    /// The Spec for an input of vectors or of columns.
-    pub(crate) fn spec(&self, vectors: bool) -> Result<Spec> {
-        let spec = Spec::preset(&self.detector, self.preset(vectors))?;
-        Ok(spec.with(self.keys.clone())?)
+    /// The Spec for an input.
+    ///
+    /// # Errors
+    /// On an unknown detector, preset or key, a value out of range, and a device that the
+    /// detector cannot use.
+    pub(crate) fn spec(&self, features: &Features) -> Result<Spec> {
+        let spec = Spec::for_features(&self.detector, self.preset.as_deref(), features)?;
+        let mut spec = spec.with(self.keys.clone())?;
+        if let Some(device) = self.device {
+            spec.set_device(device).map_err(Error::from)?;
+        }
+        Ok(spec)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C: ends the command at once, or where a fit can go on later.
+//! Ctrl-C: ends the command at once, or at a point from which a fit can be resumed.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::FAILED;
 static ASKED: AtomicBool = AtomicBool::new(false);
 /// Whether the work looks at [`asked`] often enough to be left to stop by itself.
 static GRACEFUL: AtomicBool = AtomicBool::new(false);
-/// Unfinished files and folders, which must not stay behind.
+/// Unfinished files and folders, removed when the process is ended.
 static TEMP_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Listens from now on. A signal ends the process, unless the work is [`graceful`]; a
@@ -21,7 +21,7 @@ pub(crate) fn listen() -> Result<()> {
     ctrlc::set_handler(|| {
         let again = ASKED.swap(true, Ordering::SeqCst);
         if again || !GRACEFUL.load(Ordering::SeqCst) {
-            sweep();
+            remove_temp_files();
             let _ = writeln!(
                 std::io::stderr(),
                 "error: interrupted; no output was written"
@@ -37,21 +37,21 @@ pub(crate) fn graceful(graceful: bool) {
     GRACEFUL.store(graceful, Ordering::SeqCst);
 }
 
-/// Whether someone asked to stop.
+/// Whether the user asked to stop.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// Has an unfinished file or folder removed if the process is ended. Under its final name
-/// it is another file and safe.
+/// Has a temporary file or folder removed if the process is ended. Once it has its final name
+/// it is safe.
 pub(crate) fn remove_on_exit(path: Option<&Path>) {
-    let mut litter = TEMP_FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    litter.extend(path.map(Path::to_owned));
+    let mut files = TEMP_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    files.extend(path.map(Path::to_owned));
 }
 
-fn sweep() {
+fn remove_temp_files() {
     for path in &*TEMP_FILES.lock().unwrap_or_else(PoisonError::into_inner) {
-        // Gone already, most of the time; there is nothing better to do about a failure.
+        // Mostly gone already; a failure cannot be helped here.
         let _ = if path.is_dir() {
             std::fs::remove_dir_all(path)
         } else {

@@ -13,9 +13,12 @@ mod commands;
 mod config;
 mod detectors;
 mod interrupt;
+mod metrics;
 mod output;
+mod paths;
 mod pipeline;
 mod progress;
+mod threshold;
 
 use std::process::ExitCode;
 

@@ -96,45 +96,16 @@ pub(crate) fn seconds(time: Duration) -> String {
     }
 }
 
-/// A count with thousands set apart.
-pub(crate) fn count(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A file size.
-pub(crate) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
-    let mut size = n as f64;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} B")
-    } else {
-        format!("{size:.1} {}", UNITS[unit])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use indicatif::{HumanBytes, HumanCount};
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1234567), "1,234,567");
-        assert_eq!(bytes(512), "512 B");
-        assert_eq!(bytes(3 << 20), "3.0 MiB");
+        assert_eq!(HumanCount(1234567).to_string(), "1,234,567");
+        assert_eq!(HumanBytes(512).to_string(), "512 B");
+        assert_eq!(HumanBytes(3 << 20).to_string(), "3.00 MiB");
         assert_eq!(seconds(Duration::from_millis(2340)), "2.34 s");
         assert_eq!(seconds(Duration::from_secs(125)), "2 min 5 s");
     }

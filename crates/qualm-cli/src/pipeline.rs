@@ -1,10 +1,10 @@
 //! Reading, working and writing at the same time, in constant memory.
 //!
 //! Three stages, joined by queues that hold one batch: while a batch is worked on, the next is
-//! read and the one before is written. To the user it is as if one thread did all
-//! of it: results are written in the order of the input, and an error travels down the
-//! queues in the place of its batch, so that the one which comes first ends the command,
-//! after all that stands before it has been written.
+//! read and the previous one is written. The outcome is that of a single thread: results are
+//! written in the order of the input, and an error travels down the queues in the place of
+//! its batch, so that the first one ends the command after everything before it has been
+//! written.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -19,15 +19,14 @@ use qualm_data::{Batch, Batches};
 /// batches of wide rows take 32 MiB each.
 const QUEUE: usize = 1;
 
-/// How often work that waits for input looks whether its results are still wanted.
+/// How often a stage that waits for input checks whether its results are still wanted.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 const NO_THREAD: &str = "cannot start a thread";
 
 /// What is read of an input, ahead of the work, by a thread of its own.
 ///
-/// Nobody waits for that thread once an error has decided the outcome: it may sit in a read
-/// from a pipe that gives nothing.
+/// After an error the thread is not joined: it may be blocked in a read from a pipe.
 #[derive(Debug)]
 pub(crate) struct ReadAhead<R> {
     queue: Receiver<Result<R>>,
@@ -81,7 +80,7 @@ where
             Ok((head, input)) => (Ok(head), Some(input)),
             Err(error) => (Err(error), None),
         };
-        // A caller that is gone has panicked, and wants nothing more.
+        // Sending fails only if the caller has panicked.
         if let (Ok(()), Some(input)) = (to_caller.send(head), input) {
             send_all(input, next, &to_work);
         }
@@ -90,14 +89,14 @@ where
     match head.recv() {
         Ok(head) => Ok((head?, ReadAhead { queue, reader })),
         Err(ended) => {
-            // Without a word: it has panicked.
+            // The thread ended without a message: it has panicked.
             reader.join().unwrap_or_else(|panic| resume_unwind(panic));
             Err(ended).context("the input was not opened")
         }
     }
 }
 
-/// Reads until the end, an error, or the moment that nobody wants any more.
+/// Reads until the end, an error, or until the receiver is gone.
 fn send_all<I, R>(
     mut input: I,
     mut next: impl FnMut(&mut I) -> Result<Option<R>>,
@@ -133,7 +132,7 @@ pub(crate) fn run<R, W: Send>(
         }
         write(result)?;
     }
-    // The queue is empty and without a sender: the thread is at its end.
+    // The queue is empty and has no sender: the thread is about to end.
     reader.join().unwrap_or_else(|panic| resume_unwind(panic));
     Ok(())
 }
@@ -165,7 +164,7 @@ fn overlapped<R, W: Send>(
     })
 }
 
-/// The next batch, or nothing after the last one and when nobody wants it any more.
+/// The next batch, or nothing after the last one or once results are unwanted.
 fn receive<R>(queue: &Receiver<R>, unwanted: impl Fn() -> bool) -> Option<R> {
     loop {
         match queue.recv_timeout(PATIENCE) {

@@ -1,4 +1,4 @@
-//! A fit's progress on stderr, its checkpoints on disk.
+//! Progress bars on stderr; a fit's progress and its checkpoints on disk.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two redraws of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows each step, saves now and then, stops when asked to.
+/// Shows the steps, saves a checkpoint every minute, stops on Ctrl-C.
 #[derive(Debug)]
 pub(crate) struct FitProgress<'a> {
     output: Output,
     checkpoint: &'a Path,
     bar: Option<ProgressBar>,
     started: Instant,
-    /// Steps that an earlier run had taken.
+    /// Steps taken before this run, when it resumes another.
     before: Option<u64>,
     drawn: Instant,
     saved: Instant,
@@ -54,22 +54,23 @@ impl<'a> FitProgress<'a> {
         }
     }
 
+    /// Whether it is time to show something again.
+    fn due(&self) -> bool {
+        let bars = self.output.bars();
+        self.drawn.elapsed() >= if bars { DRAW_EVERY } else { LINE_EVERY }
+    }
+
     fn show(&mut self, step: &Step) {
         let done = step.member as u64 * step.steps + step.step;
         let all = step.members as u64 * step.steps;
         let before = *self.before.get_or_insert(done - 1);
-        // Losses of single steps jump about: show a running mean.
+        // The loss of a single step is noisy: show a running mean.
         self.loss = if self.loss.is_nan() {
             step.loss
         } else {
             0.98 * self.loss + 0.02 * step.loss
         };
-        let every = if self.output.bars() {
-            DRAW_EVERY
-        } else {
-            LINE_EVERY
-        };
-        if self.output.quiet() || (self.drawn.elapsed() < every && done < all) {
+        if !(self.due() || done == all) || self.output.quiet() {
             return;
         }
         self.drawn = Instant::now();
@@ -90,14 +91,9 @@ impl<'a> FitProgress<'a> {
         }
     }
 
-    /// Shows how far a stretch of work without training steps has come.
+    /// Shows the progress of work without training steps.
     fn show_work(&mut self, work: &Work) {
-        let every = if self.output.bars() {
-            DRAW_EVERY
-        } else {
-            LINE_EVERY
-        };
-        if self.output.quiet() || self.drawn.elapsed() < every || work.done >= work.total {
+        if !self.due() || self.output.quiet() || work.done >= work.total {
             return;
         }
         self.drawn = Instant::now();
@@ -111,23 +107,30 @@ impl<'a> FitProgress<'a> {
     }
 
     fn draw(&mut self, done: u64, all: u64, message: String) {
-        let bar = self.bar.get_or_insert_with(|| bar(all));
+        let template = "fit {wide_bar} {pos}/{len} {msg}";
+        let new = || bar(self.output, Some(all), template);
+        let bar = self.bar.get_or_insert_with(new);
         bar.set_length(all);
         bar.set_position(done);
         bar.set_message(message);
     }
 }
 
-fn bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("fit {wide_bar} {pos}/{len} {msg}");
+/// A bar of this template, on stderr where bars can be drawn and nowhere else. Without a
+/// length its end is not known.
+pub(crate) fn bar(output: Output, length: Option<u64>, template: &str) -> ProgressBar {
+    if !output.bars() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
 
 impl Progress for FitProgress<'_> {
     fn step(&mut self, step: &Step) -> Signal {
-        // From here on a checkpoint can be had.
+        // From here on an interrupted fit can save a checkpoint.
         interrupt::graceful(true);
         self.show(step);
         if interrupt::asked() {
@@ -140,7 +143,7 @@ impl Progress for FitProgress<'_> {
     }
 
     fn work(&mut self, work: &Work) -> Signal {
-        // There is no checkpoint of it: Ctrl-C ends the command at once.
+        // No checkpoint is possible here: Ctrl-C ends the command at once.
         interrupt::graceful(false);
         if interrupt::asked() {
             return Signal::Stop;
@@ -152,7 +155,7 @@ impl Progress for FitProgress<'_> {
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.saved = Instant::now();
         match checkpoint.save(self.checkpoint) {
-            // A long fit does not end because its insurance cannot be had.
+            // A checkpoint that cannot be written is no reason to give up the fit.
             Err(error) if !interrupt::asked() => {
                 self.output.warn(format!("no checkpoint was kept: {error}"));
                 Ok(())

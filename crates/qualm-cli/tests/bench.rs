@@ -7,13 +7,11 @@
     reason = "a test fails loudly, and promises bits"
 )]
 
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::files::{self, csv, rows, with_column};
+use crate::common::{Folder, Ran};
 use arrow_array::{ArrayRef, RecordBatch};
-use common::files::{self, csv, rows, with_column};
-use common::{Folder, Ran};
 use serde_json::Value;
 
 /// `n` rows of width 3; every tenth is an outlier and lies apart.
@@ -92,7 +90,7 @@ fn the_document_is_that_of_the_contract() {
     // The same rows and labels, as Parquet and as NumPy: the same numbers.
     assert_eq!(rows[2]["auroc"], rows[4]["auroc"]);
     // The keys of a row, in their order.
-    let keys: Vec<&str> = (ran.stdout.lines().skip(3).take(14))
+    let keys: Vec<&str> = (ran.stdout.lines().skip(4).take(14))
         .filter_map(|line| line.split('"').nth(1))
         .collect();
     let expected = [
@@ -111,10 +109,11 @@ fn the_document_is_that_of_the_contract() {
         "status",
     ];
     assert_eq!(keys, expected);
-    assert_eq!(document.as_object().unwrap().len(), 2);
+    assert_eq!(document["report_version"], 1);
+    assert_eq!(document.as_object().unwrap().len(), 3);
     assert_eq!(
         folder.names(),
-        ["bench-extra.md", "bench-extra.parquet", "sets"]
+        ["bench-extra.jsonl", "bench-extra.md", "sets"]
     );
 }
 
@@ -122,10 +121,10 @@ fn the_document_is_that_of_the_contract() {
 fn a_finished_run_is_not_run_again() {
     let folder = sets();
     let first = bench(&folder, &[&SP[..], &["--seeds", "1"]].concat());
-    let bytes = folder.read("bench-extra.parquet");
+    let bytes = folder.read("bench-extra.jsonl");
     let again = notes(&folder, &[&SP[..], &["--seeds", "1"]].concat());
     assert!(again.stderr.contains("3 of 3 runs were there"), "{again:?}");
-    assert_eq!(folder.read("bench-extra.parquet"), bytes);
+    assert_eq!(folder.read("bench-extra.jsonl"), bytes);
     // A second seed adds its rows, and the first keep theirs to the last digit.
     let second = bench(&folder, &[&SP[..], &["--seeds", "2"]].concat());
     assert_eq!(second.len(), 6);
@@ -137,13 +136,28 @@ fn a_finished_run_is_not_run_again() {
     );
     assert_eq!(fields(&one, "dataset"), ["two"]);
     assert!(folder.text("bench-extra.md").contains("| three "));
+    // A run that was cut off while it was written is run again, the others are not.
+    let mut cut = folder.read("bench-extra.jsonl");
+    cut.truncate(cut.len() - 20);
+    folder.write("bench-extra.jsonl", cut);
+    let mended = notes(&folder, &[&SP[..], &["--seeds", "2"]].concat());
+    assert!(
+        mended.stderr.contains("last line is incomplete"),
+        "{mended:?}"
+    );
+    assert!(
+        mended.stderr.contains("5 of 6 runs were there"),
+        "{mended:?}"
+    );
+    let again = notes(&folder, &[&SP[..], &["--seeds", "2"]].concat());
+    assert!(!again.stderr.contains("incomplete"), "{again:?}");
     // Another seed to begin from, another detector's preset by name: runs of their own.
     let named = ["--detectors", "sp:paper", "--seed", "7", "--seeds", "1"];
     let named = bench(&folder, &[&SP[..3], &named].concat());
     assert_eq!(fields(&named, "detector"), ["sp:paper"; 3]);
     assert_eq!(fields(&named, "seed"), [7, 7, 7]);
     // The same seeds anywhere else give the same AUROC.
-    let elsewhere = ["--seeds", "2", "-o", "x.parquet", "--threads", "1"];
+    let elsewhere = ["--seeds", "2", "-o", "x.jsonl", "--threads", "1"];
     let elsewhere = bench(&folder, &[&SP[..], &elsewhere].concat());
     assert_eq!(fields(&elsewhere, "auroc"), fields(&second, "auroc"));
     assert!(folder.path("x.md").exists());
@@ -245,8 +259,8 @@ fn a_run_out_of_time_is_ended() {
 #[test]
 fn what_cannot_work_is_refused_first() {
     let folder = sets();
-    folder.write("mine.parquet", "no results");
-    files::parquet(&folder.path("rows.parquet"), &files::batch(&rows(9, 2, 1)));
+    folder.write("mine.jsonl", "no results");
+    folder.write("rows.jsonl", "{\"a\":1}\n{\"a\":2}\n");
     folder.write("hollow/notes.txt", "");
     folder.write("twice/a.csv", labelled_csv(30, 1, "y"));
     folder.write("twice/a.tsv", labelled_csv(30, 1, "y").replace(',', "\t"));
@@ -261,8 +275,8 @@ fn what_cannot_work_is_refused_first() {
             &["nowhere", "no such folder"],
         ),
         (
-            &["extra", "--data", "mine.parquet"],
-            &["mine.parquet", "folder"],
+            &["extra", "--data", "mine.jsonl"],
+            &["mine.jsonl", "folder"],
         ),
         (
             &["extra", "--data", "hollow"],
@@ -289,24 +303,24 @@ fn what_cannot_work_is_refused_first() {
             &["twice"],
         ),
         (
-            &["extra", "--data", "sets", "-o", "no/r.parquet"],
-            &["no/r.parquet", "folder"],
+            &["extra", "--data", "sets", "-o", "no/r.jsonl"],
+            &["no/r.jsonl", "folder"],
         ),
         (
             &["extra", "--data", "sets", "-o", "r.csv"],
-            &["r.csv", ".parquet"],
+            &["r.csv", ".jsonl"],
         ),
         (
-            &["extra", "--data", "sets", "-o", "mine.parquet"],
-            &["mine.parquet", "choose another"],
+            &["extra", "--data", "sets", "-o", "mine.jsonl"],
+            &["mine.jsonl", "choose another"],
         ),
         (
-            &["extra", "--data", "sets", "-o", "rows.parquet"],
-            &["rows.parquet", "choose another"],
+            &["extra", "--data", "sets", "-o", "rows.jsonl"],
+            &["rows.jsonl", "choose another"],
         ),
         (
             &["extra", "--data", "sets", "-o", "sets/three.parquet"],
-            &["three.parquet", "choose another"],
+            &["three.parquet", ".jsonl"],
         ),
     ] {
         let ran = folder.run(&[&["bench"], args].concat());
@@ -324,7 +338,7 @@ fn a_suites_own_folder_and_results_beside_the_sets() {
     folder.write("all/extra/a.csv", labelled_csv(60, 1, "y"));
     folder.write("all/table2/b.csv", labelled_csv(60, 1, "y"));
     let args = ["--data", "all", "--detectors", "sp", "--seeds", "1"];
-    let args = |suite| [&[suite], &args[..], &["-o", "all/extra/r.parquet"]].concat();
+    let args = |suite| [&[suite], &args[..], &["-o", "all/extra/r.jsonl"]].concat();
     assert_eq!(fields(&bench(&folder, &args("extra")), "dataset"), ["a"]);
     // The results lie among the sets now, and are none.
     assert_eq!(fields(&bench(&folder, &args("extra")), "dataset"), ["a"]);
@@ -387,7 +401,7 @@ fn half_done(folder: &Folder) -> std::process::Child {
         .spawn()
         .unwrap();
     let started = std::time::Instant::now();
-    while !(folder.path("bench-extra.parquet").exists() && processes(folder) == 2) {
+    while !(folder.path("bench-extra.jsonl").exists() && processes(folder) == 2) {
         assert!(started.elapsed().as_secs() < 60, "not started");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
@@ -407,7 +421,7 @@ fn an_interrupted_bench_keeps_its_rows_and_leaves_no_process() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
         assert!(ran.stderr.contains("repeat the command"), "{ran:?}");
         assert_eq!(processes(&folder), 0);
-        assert_eq!(folder.names(), ["bench-extra.parquet", "sets"]);
+        assert_eq!(folder.names(), ["bench-extra.jsonl", "sets"]);
     }
     let again = notes(
         &folder,

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
-mod common;
-
-use common::files::with_column;
-use common::{Folder, SMALL};
+use crate::common::files::with_column;
+use crate::common::{Folder, SMALL};
 
 /// Each command, on the folder of [`ready`].
 const COMMANDS: [&[&str]; 8] = [
@@ -79,6 +77,7 @@ fn eval_prints_exactly_the_keys_of_the_contract() {
         .filter_map(|line| line.split('"').nth(1))
         .collect();
     let expected = [
+        "report_version",
         "n",
         "n_outliers",
         "auroc",
@@ -105,7 +104,10 @@ fn scores_as_json_are_those_of_the_csv() {
         .unwrap()
         .iter()
         .map(|row| row["score"].as_f64().unwrap());
-    assert_eq!(scores.collect::<Vec<_>>(), common::column(&csv, "score"));
+    assert_eq!(
+        scores.collect::<Vec<_>>(),
+        crate::common::column(&csv, "score")
+    );
     assert_eq!(json["n"], 120);
     assert!(json["threshold"].is_f64());
 }

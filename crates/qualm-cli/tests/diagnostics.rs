@@ -7,10 +7,8 @@
     reason = "a test fails loudly, and promises bits"
 )]
 
-mod common;
-
-use common::files::{csv, rows};
-use common::{Folder, refused};
+use crate::common::files::{csv, rows};
+use crate::common::{Folder, refused};
 use serde_json::Value;
 
 fn info(folder: &Folder, model: &str) -> Value {

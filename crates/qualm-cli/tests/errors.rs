@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
-mod common;
-#[path = "../../qualm/tests/common/sealed.rs"]
-mod sealed;
-
-use common::files::{self, csv, rows, with_column};
-use common::{Folder, SMALL, refused};
+use crate::common::files::{self, csv, rows, with_column};
+use crate::common::{Folder, SMALL, refused};
+use crate::sealed;
 
 /// The input is refused by `fit`, by `score` to a file and by `score` to stdout.
 #[track_caller]

@@ -7,10 +7,8 @@
     reason = "a test fails loudly, and promises bits"
 )]
 
-mod common;
-
-use common::files::{self, csv, rows, with_column};
-use common::{Folder, SMALL, column, refused, table};
+use crate::common::files::{self, csv, rows, with_column};
+use crate::common::{Folder, SMALL, column, refused, table};
 
 /// A table with a name, a label, and rows of which every ninth lies apart.
 fn ready() -> Folder {

@@ -7,10 +7,8 @@
     reason = "a test fails loudly, and promises bits"
 )]
 
-mod common;
-
-use common::files::{self, csv, rows, with_column};
-use common::{Folder, SMALL, column};
+use crate::common::files::{self, csv, rows, with_column};
+use crate::common::{Folder, SMALL, column};
 
 /// A folder with one table in every format.
 fn tables() -> Folder {

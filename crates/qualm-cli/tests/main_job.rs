@@ -7,10 +7,8 @@
     reason = "a test fails loudly, and promises bits"
 )]
 
-mod common;
-
-use common::files::{csv, rows, with_column};
-use common::{Folder, SMALL, column, table};
+use crate::common::files::{csv, rows, with_column};
+use crate::common::{Folder, SMALL, column, table};
 
 #[test]
 fn the_columns_are_ids_score_p_value_outlier() {
@@ -251,7 +249,7 @@ fn the_same_seed_gives_the_same_bytes_at_any_thread_count() {
         args.extend(SMALL);
         let mut command = folder.command(&args);
         let output = command.env("SOURCE_DATE_EPOCH", "1700000000").output();
-        common::Ran::from(output.unwrap()).ok();
+        crate::common::Ran::from(output.unwrap()).ok();
         folder.read(model)
     };
     let one = fit("1.qualm", "0", "1");
@@ -294,7 +292,7 @@ fn the_preset_auto_asks_the_columns_and_says_what_they_said() {
         let spec = &auto.json()["spec"];
         assert_eq!([&spec["scaling"], &spec["metric"]], chosen, "{file}");
         let said = format!(
-            "by the rows: metric=\"{}\", scaling=\"{}\"",
+            "chosen from the rows: metric=\"{}\", scaling=\"{}\"",
             chosen[1], chosen[0]
         );
         assert!(auto.stderr.contains(&said), "{}", auto.stderr);

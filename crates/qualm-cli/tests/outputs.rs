@@ -4,12 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 #![allow(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
-mod common;
-
 use std::os::unix::process::CommandExt;
 
-use common::files::{self, csv, rows};
-use common::{Folder, OLD, Ran, SMALL, refused};
+use crate::common::files::{self, csv, rows};
+use crate::common::{Folder, OLD, Ran, SMALL, refused};
 
 #[test]
 fn outputs_that_cannot_be_written() {

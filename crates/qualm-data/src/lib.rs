@@ -3,7 +3,7 @@
 //! **Read**: a [`Source`] opens CSV, NumPy, Parquet and Arrow files, folders of Parquet parts,
 //! and record batches in memory; a [`Selection`] says which columns mean what. Rows come in
 //! checked [`Batch`]es through the trait [`Batches`], which other sources of rows implement too.
-//! **Score**: [`score`] names a row that cannot be scored by its file and row, and [`scored`]
+//! **Score**: [`score()`] names a row that cannot be scored by its file and row, and [`scored`]
 //! puts scores, p-values and decisions beside the ids. **Write**: [`ScoreWriter`] writes tables
 //! as text, JSON lines, Parquet or Arrow; a file is complete or not there.
 //!

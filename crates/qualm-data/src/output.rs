@@ -72,14 +72,14 @@ pub fn format_for(path: &Path) -> Result<OutputFormat> {
 /// assert_eq!(std::fs::read_to_string(&path)?, "{\"score\":0.5}\n{\"score\":1e-9}\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct ScoreWriter {
+pub struct ScoreWriter<W: Write + Send = AtomicFile> {
     path: PathBuf,
     temporary: Option<PathBuf>,
     schema: SchemaRef,
-    encoder: Encoder,
+    encoder: Encoder<W>,
 }
 
-impl std::fmt::Debug for ScoreWriter {
+impl<W: Write + Send> std::fmt::Debug for ScoreWriter<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ScoreWriter")
             .field("path", &self.path)
@@ -88,32 +88,11 @@ impl std::fmt::Debug for ScoreWriter {
     }
 }
 
-enum Encoder {
-    Csv(Box<csv::Writer<Sink>>),
-    Json(Sink),
-    Parquet(Box<ArrowWriter<Sink>>),
-    Arrow(Box<FileWriter<Sink>>),
-}
-
-enum Sink {
-    File(AtomicFile),
-    Stream(Box<dyn Write + Send>),
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.write(bytes),
-            Self::Stream(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Stream(stream) => stream.flush(),
-        }
-    }
+enum Encoder<W: Write + Send> {
+    Csv(Box<csv::Writer<W>>),
+    Json(W),
+    Parquet(Box<ArrowWriter<W>>),
+    Arrow(Box<FileWriter<W>>),
 }
 
 impl ScoreWriter {
@@ -126,28 +105,48 @@ impl ScoreWriter {
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
         let format = format_for(path)?;
         check_text(format, path, &schema)?;
-        Self::open(format, path, Sink::File(AtomicFile::create(path)?), schema)
+        let file = AtomicFile::create(path)?;
+        let temporary = file.temporary().map(Path::to_owned);
+        let writer = Self::open(format, path, file, schema)?;
+        Ok(Self {
+            temporary,
+            ..writer
+        })
     }
 
-    /// Writes a table of these columns to a stream, such as standard output.
+    /// See [`AtomicFile::temporary`].
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        self.temporary.as_deref()
+    }
+
+    /// Completes the table and gives the file its name.
+    ///
+    /// # Errors
+    /// [`qualm::Error::DiskFull`], [`qualm::Error::Write`]; an old file is whole after either.
+    pub fn finish(self) -> Result<()> {
+        Ok(self.into_inner()?.commit()?)
+    }
+}
+
+impl<W: Write + Send> ScoreWriter<W> {
+    /// Writes a table of these columns to a stream, such as standard output; `name` is what
+    /// errors call it.
     ///
     /// # Errors
     /// [`Error::NoTextForm`] for a column that text cannot hold, [`qualm::Error::Write`].
     pub fn to_writer(
         format: OutputFormat,
-        writer: Box<dyn Write + Send>,
+        name: &str,
+        writer: W,
         schema: SchemaRef,
     ) -> Result<Self> {
-        let path = Path::new("standard output");
+        let path = Path::new(name);
         check_text(format, path, &schema)?;
-        Self::open(format, path, Sink::Stream(writer), schema)
+        Self::open(format, path, writer, schema)
     }
 
-    fn open(format: OutputFormat, path: &Path, sink: Sink, schema: SchemaRef) -> Result<Self> {
-        let temporary = match &sink {
-            Sink::File(file) => file.temporary().map(Path::to_owned),
-            Sink::Stream(_) => None,
-        };
+    fn open(format: OutputFormat, path: &Path, sink: W, schema: SchemaRef) -> Result<Self> {
         let encoder = match format {
             OutputFormat::Csv | OutputFormat::Tsv => {
                 let tabs = format == OutputFormat::Tsv;
@@ -174,16 +173,10 @@ impl ScoreWriter {
         };
         Ok(Self {
             path: path.to_owned(),
-            temporary,
+            temporary: None,
             schema,
             encoder,
         })
-    }
-
-    /// See [`AtomicFile::temporary`].
-    #[must_use]
-    pub fn temporary(&self) -> Option<&Path> {
-        self.temporary.as_deref()
     }
 
     /// Writes some rows, `(n,)` a column, in the order of the schema.
@@ -203,13 +196,13 @@ impl ScoreWriter {
         }
     }
 
-    /// Completes the table and, for a file, gives it its name.
+    /// Completes the table and gives the stream back, flushed.
     ///
     /// # Errors
-    /// [`qualm::Error::DiskFull`], [`qualm::Error::Write`]; an old file is whole after either.
-    pub fn finish(self) -> Result<()> {
+    /// [`qualm::Error::DiskFull`], [`qualm::Error::Write`].
+    pub fn into_inner(self) -> Result<W> {
         let path = self.path;
-        let sink = match self.encoder {
+        let mut sink = match self.encoder {
             Encoder::Csv(writer) => writer
                 .into_inner()
                 .map_err(|e| write_error(&path, e.into_error()))?,
@@ -220,11 +213,8 @@ impl ScoreWriter {
                 writer.into_inner().map_err(|e| arrow_error(&path, e))?
             }
         };
-        match sink {
-            Sink::File(file) => file.commit()?,
-            Sink::Stream(mut stream) => stream.flush().map_err(|e| write_error(&path, e))?,
-        }
-        Ok(())
+        sink.flush().map_err(|e| write_error(&path, e))?;
+        Ok(sink)
     }
 }
 
@@ -243,7 +233,7 @@ fn check_text(format: OutputFormat, path: &Path, schema: &SchemaRef) -> Result<(
     }
 }
 
-fn write_csv(writer: &mut csv::Writer<Sink>, batch: &RecordBatch) -> csv::Result<()> {
+fn write_csv<W: Write>(writer: &mut csv::Writer<W>, batch: &RecordBatch) -> csv::Result<()> {
     let printers = printers(batch.columns());
     let mut field = String::new();
     for row in 0..batch.num_rows() {
@@ -257,7 +247,7 @@ fn write_csv(writer: &mut csv::Writer<Sink>, batch: &RecordBatch) -> csv::Result
     Ok(())
 }
 
-fn write_json(sink: &mut Sink, schema: &SchemaRef, batch: &RecordBatch) -> io::Result<()> {
+fn write_json(sink: &mut impl Write, schema: &SchemaRef, batch: &RecordBatch) -> io::Result<()> {
     let printers = printers(batch.columns());
     let keys: Vec<String> = schema
         .fields()

@@ -10,18 +10,6 @@ use qualm_data::{OutputFormat, ScoreWriter, format_for};
 
 use crate::{file, folder, table};
 
-#[derive(Clone, Default)]
-struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn streams_get_csv_or_json_lines() {
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -34,13 +22,10 @@ fn streams_get_csv_or_json_lines() {
     ];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let print = |format| {
-        let out = Shared::default();
-        let mut writer =
-            ScoreWriter::to_writer(format, Box::new(out.clone()), batch.schema()).unwrap();
+        let (name, schema) = ("standard output", batch.schema());
+        let mut writer = ScoreWriter::to_writer(format, name, Vec::new(), schema).unwrap();
         writer.write(&batch).unwrap();
-        writer.finish().unwrap();
-        let bytes = out.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8(writer.into_inner().unwrap()).unwrap()
     };
     assert_eq!(
         print(OutputFormat::Csv),
@@ -96,11 +81,12 @@ impl std::io::Write for Closed {
 fn a_broken_pipe_is_told_apart() {
     let batch = table().project(&[0, 1]).unwrap();
     for format in [OutputFormat::Csv, OutputFormat::JsonLines] {
-        let mut writer = ScoreWriter::to_writer(format, Box::new(Closed), batch.schema()).unwrap();
-        let error = writer
-            .write(&batch)
-            .and_then(|()| writer.finish())
-            .unwrap_err();
+        let (name, schema) = ("standard output", batch.schema());
+        let mut writer = ScoreWriter::to_writer(format, name, Closed, schema).unwrap();
+        let written = writer.write(&batch);
+        let error = written.and_then(|()| writer.into_inner().map(drop));
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
         let Error::Core(qualm::Error::Write { source, .. }) = error else {
             panic!("{error}");
         };

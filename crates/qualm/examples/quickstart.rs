@@ -10,13 +10,13 @@ use qualm::calibrate::ThresholdRule;
 use qualm::{Fitted, Matrix, Spec};
 
 fn main() -> qualm::Result<()> {
-    // 500 vectors of three columns on a spiral, row after row, and one far from it.
-    let on_spiral = |i: u16| {
+    // 500 vectors of three columns on a curve, row after row, and one far from it: row 500.
+    let on_curve = |i: u16| {
         let t = f32::from(i) / 80.0;
-        [t.cos(), t.sin(), 0.3 * t]
+        [t.cos(), t.sin(), (3.0 * t).cos()]
     };
-    let mut vectors: Vec<f32> = (0..500).flat_map(on_spiral).collect();
-    vectors.extend([-2.0, 2.0, -1.0]);
+    let mut vectors: Vec<f32> = (0..500).flat_map(on_curve).collect();
+    vectors.extend([4.0, -4.0, 4.0]);
     let rows = Matrix::new(vectors, 3)?;
 
     // Fit, without labels. `default` is the preset for tables, `embedding` that for embeddings;
@@ -44,7 +44,7 @@ fn main() -> qualm::Result<()> {
     fitted.save(&path)?;
     let loaded = Fitted::load(&path)?;
     assert_eq!(loaded.score(rows.rows())?, scores);
-    let new = Matrix::new(vec![1.0, 0.0, 0.0, 9.0, 9.0, 9.0], 3)?;
+    let new = Matrix::new(vec![1.0, 0.0, 1.0, 3.9, -4.1, 4.0], 3)?;
     for score in loaded.score(new.rows())? {
         println!(
             "new row: score {score:.3}, outlier: {}",

@@ -84,6 +84,9 @@ impl Writer {
     }
 
     /// The finished file, sealed with the digest of its document and its tensors.
+    ///
+    /// # Errors
+    /// [`Error::SerialiseModel`], [`Error::SerialiseMetadata`].
     pub fn into_bytes(self, json: &impl Serialize) -> Result<Vec<u8>> {
         let json_error = |source| Error::SerialiseMetadata { source };
         let mut json = serde_json::to_value(json).map_err(json_error)?;
@@ -148,6 +151,9 @@ impl Reader {
     }
 
     /// Reads from bytes in memory; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         Self::read(path, &mut &*bytes, bytes.len() as u64)
     }
@@ -249,6 +255,9 @@ impl Reader {
     }
 
     /// The JSON document.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`] when it is not such a document.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(&self.json).map_err(|source| {
             self.corrupt(
@@ -260,6 +269,10 @@ impl Reader {
     }
 
     /// Takes a float32 tensor of a known shape; its values must be finite.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`] when it is missing, of another type or shape, or not
+    /// finite.
     pub fn f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let bytes = self.take(name, Dtype::F32, Some(shape))?;
         let values = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
@@ -269,6 +282,10 @@ impl Reader {
     }
 
     /// Takes a float64 vector of any length; its values must be finite.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`] when it is missing, of another type or shape, or not
+    /// finite.
     pub fn f64(&mut self, name: &str) -> Result<Vec<f64>> {
         let bytes = self.take(name, Dtype::F64, None)?;
         let values = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b));
@@ -281,6 +298,9 @@ impl Reader {
     ///
     /// # Shapes
     /// Returns `(n, n_cols)`, row after row.
+    ///
+    /// # Errors
+    /// As [`Reader::f32`].
     pub fn f32_rows(&mut self, name: &str, n_cols: usize) -> Result<Vec<f32>> {
         let tensor = self.tensors.get(name);
         let n_rows = tensor.and_then(|(_, shape, _)| shape.first().copied());
@@ -289,6 +309,9 @@ impl Reader {
     }
 
     /// Takes a vector of counts or indices of any length.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`] when it is missing, of another type or shape.
     pub fn u32(&mut self, name: &str) -> Result<Vec<u32>> {
         let bytes = self.take(name, Dtype::U32, None)?;
         let values = bytes.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b));
@@ -296,6 +319,9 @@ impl Reader {
     }
 
     /// Takes a float64 vector of a known length; its values must be finite.
+    ///
+    /// # Errors
+    /// As [`Reader::f64`], and for another length.
     pub fn f64_of(&mut self, name: &str, len: usize) -> Result<Vec<f64>> {
         let values = self.f64(name)?;
         if values.len() == len {
@@ -333,6 +359,9 @@ impl Reader {
     }
 
     /// Refuses a file whose document or tensors are not those that were written.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`].
     pub fn check_seal(&self) -> Result<()> {
         let json: Value = self.json()?;
         let expected = seal(&json, body_of(&self.bytes));
@@ -363,11 +392,16 @@ impl Reader {
     }
 
     /// The file's name, for errors.
+    #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
     /// Checks the kind and version of a file, then that it is undamaged.
+    ///
+    /// # Errors
+    /// [`Error::CorruptModel`] for another kind of file or damage, [`Error::NewerModel`] for a
+    /// later version.
     pub fn check_format(&self, format: &str, version: u64) -> Result<()> {
         let kind: Kind = self.json()?;
         if kind.format != format {
@@ -392,6 +426,9 @@ impl Reader {
 }
 
 /// Puts finished bytes into a file.
+///
+/// # Errors
+/// Those of [`AtomicFile::commit`].
 pub fn write(bytes: &[u8], mut file: AtomicFile) -> Result<()> {
     file.write_all(bytes)
         .map_err(|source| write_error(file.path(), source))?;

@@ -18,7 +18,10 @@ const N_FEATURES: usize = 6;
 const N_ROWS: usize = 300;
 
 /// One promise: says how it is broken, if it is.
-pub type Check = fn(&dyn DetectorSpec) -> Result<(), String>;
+pub type Check = fn(&dyn DetectorSpec) -> Result<(), Broken>;
+
+/// How a promise is broken.
+pub type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// All promises by name.
 #[must_use]
@@ -104,8 +107,8 @@ fn correlated(seed: u64, n_rows: usize) -> Vec<f32> {
     data
 }
 
-fn rows(seed: u64, n_rows: usize) -> Result<Matrix, String> {
-    Matrix::new(correlated(seed, n_rows), N_FEATURES).map_err(|error| error.to_string())
+fn rows(seed: u64, n_rows: usize) -> Result<Matrix> {
+    Matrix::new(correlated(seed, n_rows), N_FEATURES)
 }
 
 /// Fits without a [`crate::Spec`] around the hyper-parameters.
@@ -120,9 +123,8 @@ fn fit(spec: &dyn DetectorSpec, rows: Rows<'_>, seed: u64) -> Result<Outcome> {
     spec.fit(rows, &mut Session::new(identity, None, &mut nobody)?)
 }
 
-fn fitted(spec: &dyn DetectorSpec, seed: u64) -> Result<Box<dyn Detector>, String> {
-    let outcome = fit(spec, rows(1, N_ROWS)?.rows(), seed);
-    Ok(outcome.map_err(|error| error.to_string())?.detector)
+fn fitted(spec: &dyn DetectorSpec, seed: u64) -> Result<Box<dyn Detector>> {
+    Ok(fit(spec, rows(1, N_ROWS)?.rows(), seed)?.detector)
 }
 
 fn score(detector: &dyn Detector, rows: Rows<'_>) -> Result<Vec<f64>> {
@@ -132,8 +134,8 @@ fn score(detector: &dyn Detector, rows: Rows<'_>) -> Result<Vec<f64>> {
 }
 
 /// The bits of scores, so that equal means equal.
-fn bits(detector: &dyn Detector, rows: Rows<'_>) -> Result<Vec<u64>, String> {
-    let scores = score(detector, rows).map_err(|error| error.to_string())?;
+fn bits(detector: &dyn Detector, rows: Rows<'_>) -> Result<Vec<u64>> {
+    let scores = score(detector, rows)?;
     Ok(scores.into_iter().map(f64::to_bits).collect())
 }
 
@@ -143,27 +145,27 @@ fn saved(detector: &dyn Detector) -> Writer {
     writer
 }
 
-fn holds(condition: bool, why: impl FnOnce() -> String) -> Result<(), String> {
-    if condition { Ok(()) } else { Err(why()) }
+fn holds(condition: bool, why: impl FnOnce() -> String) -> Result<(), Broken> {
+    if condition { Ok(()) } else { Err(why().into()) }
 }
 
-fn valid(spec: &dyn DetectorSpec) -> Result<(), String> {
-    spec.validate().map_err(|error| error.to_string())
+fn valid(spec: &dyn DetectorSpec) -> Result<(), Broken> {
+    Ok(spec.validate()?)
 }
 
-fn one_score_for_each_row(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn one_score_for_each_row(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     let detector = fitted(spec, 0)?;
     let width = detector.n_features();
     holds(width == N_FEATURES, || {
         format!("n_features() is {width} after a fit to {N_FEATURES} columns")
     })?;
-    let scores = score(detector.as_ref(), rows(2, 50)?.rows()).map_err(|e| e.to_string())?;
+    let scores = score(detector.as_ref(), rows(2, 50)?.rows())?;
     holds(scores.iter().all(|s| s.is_finite()), || {
         "a score is not finite".to_owned()
     })
 }
 
-fn row_by_row(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn row_by_row(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     let detector = fitted(spec, 0)?;
     let new = rows(3, 3000)?;
     let whole = bits(detector.as_ref(), new.rows())?;
@@ -190,15 +192,15 @@ fn row_by_row(spec: &dyn DetectorSpec) -> Result<(), String> {
     Ok(())
 }
 
-fn any_number_of_threads(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn any_number_of_threads(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     let new = rows(2, 1100)?;
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| error.to_string())?;
+        let pool = pool?;
         pool.install(|| {
             let detector = fitted(spec, 5)?;
             let scores = bits(detector.as_ref(), new.rows())?;
-            Ok::<_, String>((saved(detector.as_ref()), scores))
+            Ok::<_, Broken>((saved(detector.as_ref()), scores))
         })
     };
     let (model, scores) = run(1)?;
@@ -214,30 +216,31 @@ fn any_number_of_threads(spec: &dyn DetectorSpec) -> Result<(), String> {
     Ok(())
 }
 
-fn saved_and_read(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn saved_and_read(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     let detector = fitted(spec, 0)?;
     let tensors = saved(detector.as_ref());
     let mut reader = Reader::of_tensors(tensors.clone());
-    let read = spec.restore(N_FEATURES, &mut reader);
-    let read = read.map_err(|error| error.to_string())?;
+    let read = spec.restore(N_FEATURES, &mut reader)?;
     holds(saved(read.as_ref()) == tensors, || {
         "another model".to_owned()
     })?;
     let new = rows(4, 99)?;
-    let scores = [&detector, &read].map(|d| bits(d.as_ref(), new.rows()));
-    holds(scores[0] == scores[1], || "other scores".to_owned())
+    let scores = bits(detector.as_ref(), new.rows())?;
+    holds(bits(read.as_ref(), new.rows())? == scores, || {
+        "other scores".to_owned()
+    })
 }
 
-fn lacking_tensors(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn lacking_tensors(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     let mut empty = Reader::of_tensors(Writer::default());
     match spec.restore(N_FEATURES, &mut empty) {
         Err(Error::CorruptModel { .. }) => Ok(()),
-        Err(error) => Err(format!("refused as something else than corrupt: {error}")),
-        Ok(_) => Err("read a model from nothing".to_owned()),
+        Err(error) => Err(format!("refused as something else than corrupt: {error}").into()),
+        Ok(_) => Err("read a model from nothing".into()),
     }
 }
 
-fn constants_and_duplicates(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn constants_and_duplicates(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     const COPIED: usize = 100;
     let mut data = correlated(1, N_ROWS);
     for row in data.chunks_exact_mut(N_FEATURES) {
@@ -246,8 +249,8 @@ fn constants_and_duplicates(spec: &dyn DetectorSpec) -> Result<(), String> {
     }
     let (first, rest) = data.split_at_mut(COPIED * N_FEATURES);
     rest[..first.len()].copy_from_slice(first);
-    let rows = Matrix::new(data, N_FEATURES).map_err(|error| error.to_string())?;
-    let fitted = fit(spec, rows.rows(), 0).map_err(|error| error.to_string())?;
+    let rows = Matrix::new(data, N_FEATURES)?;
+    let fitted = fit(spec, rows.rows(), 0)?;
     let scores = bits(fitted.detector.as_ref(), rows.rows())?;
     let finite = scores.iter().all(|s| f64::from_bits(*s).is_finite());
     holds(finite, || "a score is not finite".to_owned())?;
@@ -256,9 +259,9 @@ fn constants_and_duplicates(spec: &dyn DetectorSpec) -> Result<(), String> {
     })
 }
 
-fn all_equal(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn all_equal(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     let row = [1.5, -2.0, 0.0, 0.1, 1e9, 3.0];
-    let rows = Matrix::new(row.repeat(N_ROWS), N_FEATURES).map_err(|error| error.to_string())?;
+    let rows = Matrix::new(row.repeat(N_ROWS), N_FEATURES)?;
     let Ok(fitted) = fit(spec, rows.rows(), 0) else {
         return Ok(());
     };
@@ -268,7 +271,7 @@ fn all_equal(spec: &dyn DetectorSpec) -> Result<(), String> {
     })
 }
 
-fn few_rows(spec: &dyn DetectorSpec) -> Result<(), String> {
+fn few_rows(spec: &dyn DetectorSpec) -> Result<(), Broken> {
     for n_rows in 1..4 {
         let few = rows(1, n_rows)?;
         if let Ok(fitted) = fit(spec, few.rows(), 0) {

@@ -77,6 +77,7 @@ mod model_file;
 mod neighbours;
 mod nn;
 mod number_or_word;
+pub mod reports;
 pub mod rng;
 mod rows;
 mod space;

@@ -8,9 +8,7 @@
     reason = "tests"
 )]
 
-mod common;
-
-use common::{blob_matrix, contents, keys, small};
+use crate::common::{blob_matrix, contents, keys, small};
 use qualm::fit::{Signal, Step};
 use qualm::{Checkpoint, Device, DeviceError, Error, Fitted, Progress, Result, Spec};
 use serde_json::{Value, json};

@@ -1,9 +1,7 @@
 //! What a fit says about itself without labels.
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
 
-mod common;
-
-use common::{baseline, blob_matrix, rank_correlation, sealed, small};
+use crate::common::{baseline, blob_matrix, rank_correlation, sealed, small};
 use qualm::{Diagnostics, Fitted, Spec};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};

@@ -2,14 +2,13 @@
 //! not, or is refused because it is not the same fit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
 #[path = "../examples/learner.rs"]
 #[allow(unreachable_pub, reason = "an example")]
 mod learner;
 
 use std::path::Path;
 
-use common::{baseline, bits, blob_matrix, contents, keys, small};
+use crate::common::{baseline, bits, blob_matrix, contents, keys, small};
 use qualm::fit::{Signal, Step};
 use qualm::{Checkpoint, Error, Fitted, Progress, Result, Spec};
 use serde_json::{Value, json};

@@ -1,11 +1,9 @@
 //! The format's promise: a model file of version 1 stays readable for ever.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::path::PathBuf;
 
-use common::{blob_matrix, small};
+use crate::common::{blob_matrix, small};
 use qualm::Fitted;
 use qualm::{Features, Matrix};
 use serde_json::{Value, json};

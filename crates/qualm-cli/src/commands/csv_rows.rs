@@ -10,60 +10,59 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use qualm_data::{OutputFormat, ScoreWriter};
 
-use super::json_rows::Buffer;
-
 /// Bytes held back: some 80,000 rows.
 const HELD: usize = 4 << 20;
 
+const STDOUT: &str = "standard output";
+
 /// A table on stdout.
 #[derive(Debug)]
-pub(crate) struct CsvRows {
-    lines: ScoreWriter,
-    buffer: Buffer,
-    /// Rows that are not printed yet; nothing once printing has begun.
-    held: Option<Vec<u8>>,
-}
+pub(crate) struct CsvRows(ScoreWriter<Held>);
 
 impl CsvRows {
     pub(crate) fn start(schema: SchemaRef) -> Result<Self> {
-        let buffer = Buffer::default();
-        let lines = ScoreWriter::to_writer(OutputFormat::Csv, Box::new(buffer.clone()), schema)?;
-        Ok(Self {
-            lines,
-            buffer,
-            held: Some(Vec::new()),
-        })
+        let held = Held(Some(Vec::new()));
+        let writer = ScoreWriter::to_writer(OutputFormat::Csv, STDOUT, held, schema)?;
+        Ok(Self(writer))
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.lines.write(batch)?;
-        let new = self.buffer.take();
-        match &mut self.held {
-            None => print(&new),
-            Some(held) => {
-                held.extend(new);
-                if held.len() < HELD {
-                    return Ok(());
-                }
-                let begun = print(held);
-                self.held = None;
-                begun
-            }
-        }
+        Ok(self.0.write(batch)?)
     }
 
     /// Prints what is left.
     pub(crate) fn finish(self) -> Result<()> {
-        self.lines.finish()?;
-        let mut rest = self.held.unwrap_or_default();
-        rest.extend(self.buffer.take());
-        print(&rest)
+        let held = self.0.into_inner()?.0.unwrap_or_default();
+        print(&held).with_context(|| format!("{STDOUT}: cannot be written"))
     }
 }
 
-fn print(bytes: &[u8]) -> Result<()> {
+/// Bytes that are not printed yet; nothing once printing has begun.
+#[derive(Debug)]
+struct Held(Option<Vec<u8>>);
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(held) = &mut self.0 {
+            held.extend_from_slice(bytes);
+            if held.len() >= HELD {
+                print(held)?;
+                self.0 = None;
+            }
+        } else {
+            print(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// Keeps what is held: a command that failed also flushes its writers.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
-        .context("standard output: cannot be written")
+    out.write_all(bytes)?;
+    out.flush()
 }

@@ -6,14 +6,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use qualm::stats::Metrics;
-use qualm::{AtomicFile, Contribution, Features, Fitted, Spec};
-use qualm_data::{Batch, Batches, Selection, Source, score};
-use serde::Serialize;
+use qualm::reports::DemoReport;
+use qualm::{AtomicFile, Fitted, Spec};
+use qualm_data::{Batches, Selection, Source, score};
 
-use super::eval;
 use crate::args;
 use crate::interrupt;
+use crate::metrics;
 use crate::output::Output;
 use crate::progress::FitProgress;
 
@@ -22,40 +21,6 @@ const WDBC: &str = include_str!("../../data/wdbc.csv");
 
 /// One variance a column on the unit sphere, so that each score explains itself.
 const PRESET: &str = "sphere";
-
-/// Rows shown at either end.
-const SHOWN: usize = 5;
-
-/// Columns named for each.
-const EXPLAINED: usize = 2;
-
-/// What `demo --json` prints.
-#[derive(Debug, Serialize)]
-struct Report {
-    preset: &'static str,
-    n: usize,
-    d: usize,
-    fit_seconds: f64,
-    score_seconds: f64,
-    threshold: f64,
-    metrics: Metrics,
-    least_certain: Vec<Row>,
-    most_certain: Vec<Row>,
-}
-
-/// A scored row.
-#[expect(
-    clippy::struct_field_names,
-    reason = "`row` is the row's number in the JSON"
-)]
-#[derive(Debug, Serialize)]
-struct Row {
-    row: usize,
-    score: f64,
-    p_value: f64,
-    malignant: bool,
-    because_of: Vec<String>,
-}
 
 pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     interrupt::listen()?;
@@ -79,6 +44,7 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     let features = source.features().clone();
     let batch = source.read_all()?;
     let rows = batch.rows.rows();
+    let labels = batch.labels.as_deref().unwrap_or_default();
     output.note(format!(
         "Wdbc: {} tumours x {} measurements; the labels stay out of the fit.",
         rows.n_rows(),
@@ -91,7 +57,7 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     let fitted = Spec::preset("dum", PRESET)?.fit(rows, seed, &mut progress);
     progress.finish();
     let fitted = fitted?.with_features(features)?;
-    let fit = started.elapsed();
+    let fit_time = started.elapsed();
     let model = folder.join("wdbc.qualm");
     fitted.save(&model)?;
     let started = Instant::now();
@@ -100,48 +66,15 @@ pub(crate) fn run(args: &args::Demo, seed: u64, output: Output) -> Result<()> {
     let scores = score(&fitted, &batch)?;
     let score_time = started.elapsed();
 
-    let report = report(
-        &fitted,
-        &batch,
-        &scores,
-        fit.as_secs_f64(),
-        score_time.as_secs_f64(),
-    )?;
+    let report = DemoReport {
+        fit_seconds: fit_time.as_secs_f64(),
+        score_seconds: score_time.as_secs_f64(),
+        ..DemoReport::new(&fitted, PRESET, rows, &scores, labels)?
+    };
     output.result(&report, || text(&report, args.keep.as_deref()))
 }
 
-fn report(fitted: &Fitted, batch: &Batch, scores: &[f64], fit: f64, score: f64) -> Result<Report> {
-    let rows = batch.rows.rows();
-    let labels = batch.labels.as_deref().unwrap_or_default();
-    let explained = fitted.explain(rows, EXPLAINED)?;
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    let row = |i: &usize| Row {
-        row: i + 1,
-        score: scores[*i],
-        p_value: fitted.p_value(scores[*i]),
-        malignant: labels.get(*i).copied().unwrap_or_default(),
-        because_of: names(fitted.features(), explained.get(*i)),
-    };
-    Ok(Report {
-        preset: PRESET,
-        n: rows.n_rows(),
-        d: rows.n_cols(),
-        fit_seconds: fit,
-        score_seconds: score,
-        threshold: fitted.threshold()?,
-        metrics: Metrics::compute(scores, labels)?,
-        least_certain: order.iter().take(SHOWN).map(row).collect(),
-        most_certain: order.iter().rev().take(SHOWN).map(row).collect(),
-    })
-}
-
-fn names(features: &Features, parts: Option<&Vec<Contribution>>) -> Vec<String> {
-    let parts = parts.map(Vec::as_slice).unwrap_or_default();
-    parts.iter().map(|c| features.name(c.feature)).collect()
-}
-
-fn text(report: &Report, kept: Option<&Path>) -> String {
+fn text(report: &DemoReport, kept: Option<&Path>) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let mut line = |text: String| {
@@ -170,7 +103,7 @@ fn text(report: &Report, kept: Option<&Path>) -> String {
         line(String::new());
     }
     line("measured afterwards against the labels (malignant = outlier)".to_owned());
-    line(eval::table(&report.metrics));
+    line(metrics::table(&report.metrics));
     line("next".to_owned());
     let folder = kept.map_or_else(|| "wdbc".to_owned(), |path| path.display().to_string());
     if kept.is_none() {

@@ -1,12 +1,14 @@
 //! `qualm eval`.
 
 use anyhow::{Context, Result, bail};
+use qualm::reports::EvalReport;
 use qualm::stats::Metrics;
 use qualm::{Device, Fitted};
 use qualm_data::{Selection, Source, read_scores, score};
 
 use crate::args;
-use crate::output::{self, Output};
+use crate::metrics;
+use crate::output::Output;
 use crate::pipeline;
 
 pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
@@ -58,26 +60,5 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
         )?
     };
     let metrics = Metrics::compute(&scores, &labels).with_context(named)?;
-    output.result(&metrics, || table(&metrics))
-}
-
-/// The metrics as lines of text.
-pub(crate) fn table(m: &Metrics) -> String {
-    format!(
-        "rows              {} ({} outliers)\n\
-         AUROC             {:.4}  (95% interval {:.4} to {:.4})\n\
-         AUPR              {:.4}\n\
-         FPR at 95% TPR    {:.4}\n\
-         precision at n    {:.4}\n\
-         AUROC unoriented  {:.4}  (the better of both directions: needs labels)\n",
-        output::count(m.n as usize),
-        output::count(m.n_outliers as usize),
-        m.auroc,
-        m.auroc_ci_low,
-        m.auroc_ci_high,
-        m.aupr,
-        m.fpr95,
-        m.precision_at_n,
-        m.auroc_unoriented,
-    )
+    output.result(&EvalReport::new(metrics), || metrics::table(&metrics))
 }

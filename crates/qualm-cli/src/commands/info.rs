@@ -1,87 +1,40 @@
 //! `qualm info`.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::Result;
-use qualm::Features;
-use qualm::calibrate::ThresholdRule;
-use qualm::{ColumnRoles, Diagnostics, Fitted, Provenance, Spec};
-use serde::Serialize;
+use indicatif::{HumanBytes, HumanCount};
+use qualm::reports::InfoReport;
+use qualm::{Diagnostics, Features, Fitted};
 
-use super::fit::describe;
 use crate::args;
-use crate::detectors;
-use crate::output::{self, Output};
-
-/// What `info --json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    model: &'a Path,
-    model_bytes: u64,
-    n_features: usize,
-    features: &'a Features,
-    roles: &'a ColumnRoles,
-    spec: &'a Spec,
-    threshold: f64,
-    #[serde(rename = "cut")]
-    rule: ThresholdRule,
-    reference_scores: Scores,
-    diagnostics: Option<Diagnostics>,
-    /// Without the diagnostics.
-    provenance: Provenance,
-}
-
-/// The reference scores in brief.
-#[derive(Debug, Serialize)]
-struct Scores {
-    n: usize,
-    min: f64,
-    median: f64,
-    p95: f64,
-    max: f64,
-}
+use crate::output::Output;
+use crate::threshold;
 
 pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
     let fitted = Fitted::load(&args.model)?;
-    let reference = fitted.calibration();
-    let mut provenance = fitted.provenance().clone();
-    let diagnostics = provenance.diagnostics.take();
-    let report = Report {
-        model: &args.model,
-        model_bytes: std::fs::metadata(&args.model).map_or(0, |m| m.len()),
-        n_features: fitted.n_features(),
-        features: fitted.features(),
-        roles: fitted.roles(),
-        spec: fitted.spec(),
-        threshold: fitted.threshold()?,
-        rule: fitted.threshold_rule(),
-        reference_scores: Scores {
-            n: reference.n(),
-            min: reference.quantile(0.0)?,
-            median: reference.quantile(0.5)?,
-            p95: reference.quantile(0.95)?,
-            max: reference.quantile(1.0)?,
-        },
-        diagnostics,
-        provenance,
+    let report = InfoReport {
+        model: Some(args.model.display().to_string()),
+        model_bytes: std::fs::metadata(&args.model).ok().map(|m| m.len()),
+        ..InfoReport::new(&fitted)?
     };
     output.result(&report, || text(&report, &fitted))
 }
 
-fn text(report: &Report<'_>, fitted: &Fitted) -> String {
+fn text(report: &InfoReport, fitted: &Fitted) -> String {
     let p = &report.provenance;
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:<20} {value}");
     };
-    let size = output::bytes(report.model_bytes);
-    line("model", format!("{} ({size})", report.model.display()));
-    let name = report.spec.detector();
+    let size = HumanBytes(report.model_bytes.unwrap_or_default());
+    let model = report.model.as_deref().unwrap_or_default();
+    line("model", format!("{model} ({size})"));
+    let spec = &report.spec;
     line(
         "detector",
-        detectors::words(name).map_or_else(|| name.to_owned(), |words| format!("{name} ({words})")),
+        format!("{} ({})", spec.detector(), spec.summary()),
     );
     line(
         "fitted",
@@ -92,9 +45,13 @@ fn text(report: &Report<'_>, fitted: &Fitted) -> String {
     );
     line(
         "rows",
-        format!("{} (sha256 {})", output::count(p.n_rows), p.input_digest),
+        format!(
+            "{} (sha256 {})",
+            HumanCount(p.n_rows as u64),
+            p.input_digest
+        ),
     );
-    line("features", features(report.features));
+    line("features", features(&report.features));
     if !report.roles.ids.is_empty() {
         line("ids", report.roles.ids.join(", "));
     }
@@ -106,21 +63,14 @@ fn text(report: &Report<'_>, fitted: &Fitted) -> String {
         "reference scores",
         format!(
             "{} rows: min {:.4}, median {:.4}, 95% {:.4}, max {:.4}",
-            output::count(s.n),
+            HumanCount(s.n as u64),
             s.min,
             s.median,
             s.p95,
             s.max
         ),
     );
-    line(
-        "threshold",
-        format!(
-            "{:.6} ({})",
-            report.threshold,
-            describe(report.rule, fitted)
-        ),
-    );
+    line("threshold", threshold::describe(report.threshold, fitted));
     for (i, losses) in p.losses.iter().enumerate() {
         if let (Some(from), Some(to)) = (losses.first(), losses.last()) {
             let rows = p.effective_rows.get(i).and_then(|rows| rows.last());

@@ -20,13 +20,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{TrainingKeys, for_outputs, training_memory};
+use super::network::{NetworkLearner, NetworkLoss, TrainingKeys, for_outputs, training_memory};
 use super::spaced::{fit_spaced, restore_spaced};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
 use crate::fit::warning::Warning;
-use crate::fit::{Learner, Schedule, Session, Shuffled, StepOutcome};
+use crate::fit::{Schedule, Session, Shuffled};
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Mlp, TrainingState, Workspace, vectorised};
 use crate::rows::Rows;
@@ -123,9 +123,11 @@ impl DetectorSpec for AeSpec {
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         fit_spaced(self.space, rows, |rows| {
             let course = self.course(rows.n_rows());
-            let mut learner = Reconstruction::new(self, rows, session.seed(), course);
-            let curve = session.train(&course, &mut learner)?;
-            let network = learner.state.into_network()?;
+            let sizes = self.layer_sizes(rows.n_cols());
+            let mut state = TrainingState::new(&sizes, session.seed(), 0);
+            state.network.he_init();
+            let loss = Reconstruction::new(self, rows, session.seed(), course, &sizes);
+            let (network, curve) = NetworkLearner::new(state, loss).train(&course, session)?;
             let mut outcome = Outcome::trained(Ae { network }, course.steps, curve);
             let small = course.batch_rows < self.batch_size;
             outcome.warnings.extend(small.then(|| Warning::SmallBatch {
@@ -151,8 +153,6 @@ struct Reconstruction<'a> {
     rows: Rows<'a>,
     seed: u64,
     adam: Adam,
-    sizes: Vec<usize>,
-    state: TrainingState,
     order: Shuffled,
     /// The rows of a step, `(n, d)`.
     batch: Vec<f32>,
@@ -160,19 +160,14 @@ struct Reconstruction<'a> {
 }
 
 impl<'a> Reconstruction<'a> {
-    fn new(spec: &AeSpec, rows: Rows<'a>, seed: u64, course: Schedule) -> Self {
-        let sizes = spec.layer_sizes(rows.n_cols());
-        let mut state = TrainingState::new(&sizes, seed, 0);
-        state.network.he_init();
+    fn new(spec: &AeSpec, rows: Rows<'a>, seed: u64, course: Schedule, sizes: &[usize]) -> Self {
         Self {
             rows,
             seed,
             adam: spec.training().adam(),
-            state,
             order: Shuffled::new(rows.n_rows(), course.batch_rows),
             batch: Vec::with_capacity(course.batch_rows * rows.n_cols()),
-            work: Workspace::new(&sizes, course.batch_rows),
-            sizes,
+            work: Workspace::new(sizes, course.batch_rows),
         }
     }
 
@@ -213,23 +208,10 @@ pub(super) fn reconstruct(
     loss
 }
 
-impl Learner for Reconstruction<'_> {
-    fn step(&mut self, step: u64) -> Result<StepOutcome> {
+impl NetworkLoss for Reconstruction<'_> {
+    fn step(&mut self, state: &mut TrainingState, step: u64) -> f64 {
         self.draw(step);
-        Ok(StepOutcome {
-            loss: reconstruct(&mut self.state, &self.batch, &mut self.work, self.adam),
-            effective_rows: None,
-        })
-    }
-
-    fn save(&mut self, writer: &mut Writer) -> Result<()> {
-        self.state.save(writer);
-        Ok(())
-    }
-
-    fn restore(&mut self, steps: u64, reader: &mut Reader) -> Result<()> {
-        self.state = TrainingState::restore(&self.sizes, steps, reader)?;
-        Ok(())
+        reconstruct(state, &self.batch, &mut self.work, self.adam)
     }
 }
 

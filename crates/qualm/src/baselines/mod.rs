@@ -7,6 +7,7 @@ mod abod;
 mod ae;
 mod ee;
 #[cfg(test)]
+#[path = "../../tests/golden/baselines.rs"]
 mod golden;
 mod iforest;
 mod knn;

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use crate::container::{Reader, Writer};
 use crate::detector::{Outcome, require};
 use crate::error::Result;
-use crate::fit::state::Curve;
-use crate::nn::{Adam, Mlp, PADDED, Scratch, Threads, Workspace};
+use crate::fit::{Curve, Learner, Schedule, Session, StepOutcome};
+use crate::nn::{Adam, Mlp, PADDED, Scratch, Threads, TrainingState, Workspace};
 use crate::rows::Rows;
 
 /// Rows that a thread takes through a network at a time.
@@ -40,6 +41,58 @@ pub(super) fn for_outputs<T: Send>(
                 work(rows, network.infer(vectors, scratch, Threads::One), out);
             },
         );
+}
+
+/// A learner of one network: its loss decides everything but the bookkeeping.
+pub(super) struct NetworkLearner<L> {
+    state: TrainingState,
+    loss: L,
+}
+
+/// What a step of a network does.
+pub(super) trait NetworkLoss: Send {
+    /// Takes a step, counted from 0, and returns the loss before it.
+    fn step(&mut self, state: &mut TrainingState, step: u64) -> f64;
+}
+
+impl<L: NetworkLoss> NetworkLearner<L> {
+    /// Before the first step.
+    pub(super) fn new(state: TrainingState, loss: L) -> Self {
+        Self { state, loss }
+    }
+
+    /// Trains the network and returns it with its loss curve.
+    ///
+    /// # Errors
+    /// As [`Session::train`]; [`crate::Error::Diverged`] when a parameter is not finite.
+    pub(super) fn train(
+        mut self,
+        schedule: &Schedule,
+        session: &mut Session<'_>,
+    ) -> Result<(Mlp, Curve)> {
+        let curve = session.train(schedule, &mut self)?;
+        Ok((self.state.into_network()?, curve))
+    }
+}
+
+impl<L: NetworkLoss> Learner for NetworkLearner<L> {
+    fn step(&mut self, step: u64) -> Result<StepOutcome> {
+        Ok(StepOutcome {
+            loss: self.loss.step(&mut self.state, step),
+            effective_rows: None,
+        })
+    }
+
+    fn save(&mut self, writer: &mut Writer) -> Result<()> {
+        self.state.save(writer);
+        Ok(())
+    }
+
+    fn restore(&mut self, steps: u64, reader: &mut Reader) -> Result<()> {
+        let sizes = self.state.network.sizes().to_vec();
+        self.state = TrainingState::restore(&sizes, steps, reader)?;
+        Ok(())
+    }
 }
 
 /// Keys that every training has; their documentation is in the specifications.

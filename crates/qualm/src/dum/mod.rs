@@ -19,6 +19,7 @@ pub(crate) mod device;
 pub(crate) mod engine;
 mod fitting;
 #[cfg(test)]
+#[path = "../../tests/golden/objective.rs"]
 mod golden;
 pub(crate) mod model;
 mod objective;

@@ -42,7 +42,7 @@ struct Member {
 
 /// The scale on which several members' scores are averaged: their mean location and spread.
 struct Scale {
-    n_members: f64,
+    n_members: usize,
     location: f64,
     spread: f64,
 }
@@ -51,7 +51,7 @@ impl Scale {
     fn of(members: &[Member]) -> Self {
         let n_members = members.len() as f64;
         Self {
-            n_members,
+            n_members: members.len(),
             location: members.iter().map(|m| m.location).sum::<f64>() / n_members,
             spread: members.iter().map(|m| m.spread).sum::<f64>() / n_members,
         }
@@ -60,11 +60,11 @@ impl Scale {
     /// What a member's score adds to the mean: in units of the member's own spread, put back on
     /// the mean scale. A single member's score stays as it is.
     fn share(&self, member: &Member, score: f64) -> f64 {
-        if self.n_members == 1.0 {
+        if self.n_members == 1 {
             return score;
         }
         let standard = self.spread * (score - member.location) / member.spread;
-        (self.location + standard) / self.n_members
+        (self.location + standard) / self.n_members as f64
     }
 }
 

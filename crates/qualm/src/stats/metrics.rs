@@ -1,15 +1,15 @@
 //! The metrics of a score against labels, as one table.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::roc::Roc;
 use crate::error::Result;
 
 /// The metrics of scored, labelled rows, all but the counts as fractions.
 ///
-/// Serialises to one flat object with these fields in this order, which is what
-/// `qualm eval --json` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// Serialises to one flat object with these fields in this order, as `qualm eval --json`
+/// prints them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Rows.
     pub n: u64,

@@ -9,6 +9,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod baselines;
 mod neighbours;
 
 use std::alloc::{GlobalAlloc, Layout, System};

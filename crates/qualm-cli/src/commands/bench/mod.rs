@@ -11,201 +11,167 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar};
 use qualm::AtomicFile;
+use qualm::reports::{BenchReport, BenchRow};
 use qualm_data::Batches;
-use serde::Serialize;
 
 pub(crate) use self::one::run_one;
 use self::plan::{Contender, Outputs, Set};
-use self::results::{Results, Row};
+use self::results::Results;
 use crate::args::{Bench, Common};
 use crate::interrupt;
 use crate::output::{self, Output};
-
-/// What `bench --json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    suite: &'a str,
-    results: &'a [Row],
-}
+use crate::progress;
 
 pub(crate) fn run(args: &Bench, common: &Common, output: Output) -> Result<()> {
     interrupt::listen()?;
-    let suite = args.suite.name();
-    let contenders = plan::contenders(args.suite, &args.detectors)?;
-    let Some(end) = common.seed.checked_add(args.seeds) else {
-        bail!("--seed {}: too large to count up from", common.seed);
-    };
-    let sets = plan::sets(args)?;
-    let outputs = plan::outputs(args)?;
-    let mut bench = Runner {
-        args,
-        common,
-        output,
-        seeds: (common.seed..end).collect(),
-        contenders,
-        results: Results::open(&outputs.results)?,
-        rows: Vec::new(),
-        old: 0,
-        old_failures: 0,
-    };
+    let mut job = BenchJob::resolve(args, common, output)?;
     // From here on a row is kept as soon as it is there.
     interrupt::graceful(true);
-    let done = bench.run(&sets);
+    let done = job.run();
     interrupt::graceful(false);
-    let interrupted = done?;
-    let Runner { results, rows, .. } = bench;
-    if interrupted {
+    let all = job.results.sorted();
+    let Some(rows) = done? else {
         bail!(
             "interrupted; {} finished runs are kept in {}: repeat the command to go on",
-            results.of(&suite).iter().filter(|row| row.is_ok()).count(),
-            outputs.results.display()
+            all.iter().filter(|row| row.is_ok()).count(),
+            job.outputs.results.display()
         );
-    }
-    write_table(args, &outputs, &results.of(&suite))?;
-    output.note(format!(
-        "note: results in {}, the table in {}",
-        outputs.results.display(),
-        outputs.table.display()
-    ));
-    let report = Report {
-        suite: &suite,
-        results: &rows,
     };
+    let path = job.outputs.table.display();
+    let mut file = AtomicFile::create(&job.outputs.table)?;
+    interrupt::remove_on_exit(file.temporary());
+    file.write_all(table::markdown(args.suite, &all).as_bytes())
+        .with_context(|| format!("{path}: cannot be written"))?;
+    file.commit()?;
+    output.note(format!(
+        "note: results in {}, the table in {path}",
+        job.outputs.results.display()
+    ));
+    let report = BenchReport::new(args.suite.name(), rows);
     output.result(&report, || {
-        table::markdown(args.suite, &rows.iter().collect::<Vec<_>>())
+        table::markdown(args.suite, &report.results.iter().collect::<Vec<_>>())
     })
 }
 
-/// Writes the table of all results of the suite.
-fn write_table(args: &Bench, outputs: &Outputs, rows: &[&Row]) -> Result<()> {
-    let mut file = AtomicFile::create(&outputs.table)?;
-    interrupt::remove_on_exit(file.temporary());
-    let text = table::markdown(args.suite, rows);
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("{}: cannot be written", outputs.table.display()))?;
-    Ok(file.commit()?)
-}
-
-/// Goes through the runs.
-struct Runner<'a> {
+/// The runs of a suite, checked, and what is known of them already.
+#[derive(Debug)]
+struct BenchJob<'a> {
     args: &'a Bench,
     common: &'a Common,
     output: Output,
-    seeds: Vec<u64>,
+    sets: Vec<Set>,
     contenders: Vec<Contender>,
+    seeds: Vec<u64>,
+    outputs: Outputs,
     results: Results,
-    /// Those that were asked for, in that order.
-    rows: Vec<Row>,
-    /// How many of them an earlier call had run, and how many of those had failed.
-    old: usize,
-    old_failures: usize,
 }
 
-impl Runner<'_> {
-    /// Runs what the results do not hold yet; true where Ctrl-C ended it.
-    fn run(&mut self, sets: &[Set]) -> Result<bool> {
-        let all = sets.len() * self.contenders.len() * self.seeds.len();
-        let bar = bar(self.output, all);
-        for set in sets {
+impl<'a> BenchJob<'a> {
+    fn resolve(args: &'a Bench, common: &'a Common, output: Output) -> Result<Self> {
+        let contenders = plan::contenders(args.suite, &args.detectors)?;
+        let Some(end) = common.seed.checked_add(args.seeds) else {
+            bail!("--seed {}: too large to count up from", common.seed);
+        };
+        let sets = plan::sets(args)?;
+        let outputs = plan::outputs(args)?;
+        let results = Results::open(&outputs.results, args.suite.name())?;
+        if results.is_torn() {
+            output.warn(format!(
+                "{}: the last line is incomplete and not used",
+                outputs.results.display()
+            ));
+        }
+        Ok(Self {
+            args,
+            common,
+            output,
+            sets,
+            contenders,
+            seeds: (common.seed..end).collect(),
+            outputs,
+            results,
+        })
+    }
+
+    /// Runs what the results do not hold yet. Gives the rows that were asked for, in that
+    /// order; nothing where Ctrl-C ended it.
+    fn run(&mut self) -> Result<Option<Vec<BenchRow>>> {
+        let n = self.sets.len() * self.contenders.len() * self.seeds.len();
+        let template = "bench {wide_bar} {pos}/{len} {msg}, {eta} left";
+        let bar = progress::bar(self.output, Some(n as u64), template);
+        if self.output.bars() {
+            bar.enable_steady_tick(Duration::from_secs(1));
+        }
+        let rows = self.rows(&bar, n);
+        bar.finish_and_clear();
+        rows
+    }
+
+    fn rows(&mut self, bar: &ProgressBar, n_runs: usize) -> Result<Option<Vec<BenchRow>>> {
+        let Self {
+            args,
+            output,
+            results,
+            ..
+        } = self;
+        let mut rows = Vec::new();
+        let (mut n_old, mut n_failed) = (0, 0);
+        for set in &self.sets {
             bar.set_message(set.name.clone());
-            let n = n_rows(set, self.args);
-            for contender in self.contenders.clone() {
-                for seed in self.seeds.clone() {
-                    if interrupt::asked() || !self.run_one(set, n, &contender, seed, &bar, all)? {
-                        bar.finish_and_clear();
-                        return Ok(true);
+            let n = n_rows(set, args);
+            for contender in &self.contenders {
+                for &seed in &self.seeds {
+                    if interrupt::asked() {
+                        return Ok(None);
+                    }
+                    let asked = BenchRow {
+                        dataset: set.name.clone(),
+                        detector: contender.called.clone(),
+                        seed,
+                        n,
+                        ..BenchRow::default()
+                    };
+                    let old = results.find(&asked);
+                    if let Some(old) = old.filter(|old| old.is_ok() || !args.retry) {
+                        n_old += 1;
+                        n_failed += u64::from(!old.is_ok());
+                        rows.push(old.clone());
+                    } else {
+                        bar.set_message(format!("{} {} seed {seed}", set.name, contender.called));
+                        let run = process::run(args, self.common, set, contender, asked)?;
+                        let Some(row) = run else {
+                            return Ok(None);
+                        };
+                        if !output.bars() {
+                            output.note(line(&row, rows.len() + 1, n_runs));
+                        }
+                        results.put(row.clone())?;
+                        rows.push(row);
                     }
                     bar.inc(1);
                 }
             }
         }
-        bar.finish_and_clear();
-        if self.old > 0 {
-            let failed = match self.old_failures {
-                0 => String::new(),
-                n => format!(", {n} of them failed (--retry runs those again)"),
-            };
-            let old = output::count(self.old);
-            self.output.note(format!(
-                "note: {old} of {} runs were there already{failed}",
-                output::count(all)
-            ));
-        }
-        Ok(false)
-    }
-
-    /// One run, unless it is there; false where Ctrl-C ended it.
-    fn run_one(
-        &mut self,
-        set: &Set,
-        n: Option<u64>,
-        contender: &Contender,
-        seed: u64,
-        bar: &ProgressBar,
-        all: usize,
-    ) -> Result<bool> {
-        let blank = Row {
-            suite: self.args.suite.name(),
-            dataset: set.name.clone(),
-            detector: contender.called.clone(),
-            seed,
-            n,
-            d: None,
-            n_outliers: None,
-            auroc: None,
-            auroc_unoriented: None,
-            aupr: None,
-            fit_seconds: None,
-            score_seconds: None,
-            peak_memory_bytes: None,
-            status: String::new(),
-        };
-        if let Some(row) = self.results.find(&blank)
-            && (row.is_ok() || !self.args.retry)
-        {
-            self.old += 1;
-            self.old_failures += usize::from(!row.is_ok());
-            self.rows.push(row.clone());
-            return Ok(true);
-        }
-        bar.set_message(format!("{} {} seed {seed}", set.name, contender.called));
-        let Some(ended) = process::run(self.args, self.common, set, contender, seed)? else {
-            return Ok(false);
-        };
-        let row = blank.fill(ended);
-        if !self.output.bars() {
-            self.output.note(line(&row, self.rows.len() + 1, all));
-        }
-        self.results.put(row.clone())?;
-        self.rows.push(row);
-        Ok(true)
+        note_old(n_old, n_failed, n_runs, *output);
+        Ok(Some(rows))
     }
 }
 
-impl Row {
-    /// The row of a run that has ended.
-    fn fill(self, ended: process::Ended) -> Self {
-        let count = |key: &str| ended.told.get(key).and_then(serde_json::Value::as_u64);
-        let number = |key: &str| ended.told.get(key).and_then(serde_json::Value::as_f64);
-        let mut row = Self {
-            n: count("n").or(self.n),
-            d: count("d"),
-            n_outliers: count("n_outliers"),
-            status: ended.status,
-            ..self
-        };
-        if row.is_ok() {
-            row.auroc = number("auroc");
-            row.auroc_unoriented = number("auroc_unoriented");
-            row.aupr = number("aupr");
-            row.fit_seconds = number("fit_seconds");
-            row.score_seconds = number("score_seconds");
-            row.peak_memory_bytes = count("peak_memory_bytes");
-        }
-        row
+/// Says how many runs an earlier command had finished.
+fn note_old(n_old: u64, n_failed: u64, n_runs: usize, output: Output) {
+    if n_old == 0 {
+        return;
     }
+    let failed = match n_failed {
+        0 => String::new(),
+        n => format!(", {n} of them failed (--retry runs those again)"),
+    };
+    let (old, all) = (HumanCount(n_old), HumanCount(n_runs as u64));
+    output.note(format!(
+        "note: {old} of {all} runs were there already{failed}"
+    ));
 }
 
 /// How many rows of a set are fitted; nothing where it cannot be read, which its runs will
@@ -228,7 +194,7 @@ fn n_rows(set: &Set, args: &Bench) -> Option<u64> {
 }
 
 /// A finished run, where no bar can be drawn.
-fn line(row: &Row, done: usize, all: usize) -> String {
+fn line(row: &BenchRow, done: usize, all: usize) -> String {
     let what = match (row.auroc, row.fit_seconds) {
         (Some(auroc), Some(fit)) => format!(
             "AUROC {:.1}, fitted in {}",
@@ -241,16 +207,4 @@ fn line(row: &Row, done: usize, all: usize) -> String {
         "bench: {done} of {all}: {} {} seed {}: {what}",
         row.dataset, row.detector, row.seed
     )
-}
-
-fn bar(output: Output, length: usize) -> ProgressBar {
-    if !output.bars() {
-        return ProgressBar::hidden();
-    }
-    let target = ProgressDrawTarget::stderr();
-    let bar = ProgressBar::with_draw_target(Some(length as u64), target);
-    let style = ProgressStyle::with_template("bench {wide_bar} {pos}/{len} {msg}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_secs(1));
-    bar
 }

@@ -1,4 +1,5 @@
-//! One run, in a process of its own: what it finds goes to stdout as lines of JSON.
+//! One run, in a process of its own: its row goes to stdout as a line of JSON, once before the
+//! fit and once with what was measured.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -6,10 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use qualm::Spec;
+use qualm::reports::BenchRow;
 use qualm::stats::Metrics;
 use qualm_data::{Batches, Error, Selection, Source};
-use serde::Serialize;
-use serde_json::json;
 
 use crate::FAILED;
 use crate::args::BenchRun;
@@ -28,11 +28,8 @@ pub(crate) fn run_one(args: &BenchRun, seed: u64) -> Result<()> {
     }
     let labels = batch.labels.unwrap_or_default();
     let rows = batch.rows.rows();
-    tell(&json!({
-        "n": rows.n_rows(),
-        "d": rows.n_cols(),
-        "n_outliers": labels.iter().filter(|l| **l).count(),
-    }))?;
+    let run = BenchRow::of_rows(rows, &labels);
+    tell(&run)?;
     // Labels that nothing can be measured by are refused before the fit.
     Metrics::compute(&vec![0.0; labels.len()], &labels)?;
 
@@ -45,14 +42,10 @@ pub(crate) fn run_one(args: &BenchRun, seed: u64) -> Result<()> {
     let as_new = fitted.score(rows).map_err(locate)?;
     let score_seconds = started.elapsed().as_secs_f64();
     let metrics = Metrics::compute(fitted.fitted_scores().unwrap_or(&as_new), &labels)?;
-    tell(&json!({
-        "auroc": metrics.auroc,
-        "auroc_unoriented": metrics.auroc_unoriented,
-        "aupr": metrics.aupr,
-        "fit_seconds": fit_seconds,
-        "score_seconds": score_seconds,
-        "peak_memory_bytes": peak_memory(),
-    }))
+    tell(&BenchRow {
+        peak_memory_bytes: peak_memory(),
+        ..run.measured(&metrics, fit_seconds, score_seconds)
+    })
 }
 
 /// Opens a labelled set. Without a name the label is `label`, else `y`.
@@ -79,8 +72,9 @@ pub(super) fn open(path: &Path, label: Option<&str>) -> Result<Source> {
     Err(error).context("no label column `label` or `y`: name it with --label")
 }
 
-fn tell(found: &impl Serialize) -> Result<()> {
-    let line = serde_json::to_string(found)?;
+/// Prints what is known of the run so far.
+fn tell(run: &BenchRow) -> Result<()> {
+    let line = serde_json::to_string(run)?;
     writeln!(std::io::stdout(), "{line}").context("standard output: cannot be written")
 }
 

@@ -3,11 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
-use qualm::AtomicFile;
-use qualm::Spec;
+use qualm::{AtomicFile, Spec};
 
-use super::results::is_results;
 use crate::args::{Bench, Suite};
 
 /// Extensions of files that can hold rows and their labels.
@@ -30,9 +27,12 @@ pub(super) struct Contender {
 }
 
 impl Suite {
-    pub(super) fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Table2 => "table2",
+            Self::Extra => "extra",
+            Self::Embeddings => "embeddings",
+        }
     }
 
     /// The preset that it gives to a detector.
@@ -91,25 +91,24 @@ pub(super) fn sets(args: &Bench) -> Result<Vec<Set>> {
             inner.display()
         );
     }
-    for pair in found.windows(2) {
-        if let [a, b] = pair
-            && a.name == b.name
-        {
-            bail!(
-                "{} and {}: two sets of one name; keep one of them in the folder",
-                a.path.display(),
-                b.path.display()
-            );
-        }
+    let mut neighbours = found.iter().zip(found.iter().skip(1));
+    if let Some((a, b)) = neighbours.find(|(a, b)| a.name == b.name) {
+        bail!(
+            "{} and {}: two sets of one name; keep one of them in the folder",
+            a.path.display(),
+            b.path.display()
+        );
     }
-    for name in &args.sets {
-        if !found.iter().any(|set| set.name == *name) {
-            let names: Vec<&str> = found.iter().map(|set| set.name.as_str()).collect();
-            bail!(
-                "--sets {name}: no such set; there are: {}",
-                names.join(", ")
-            );
-        }
+    let names: Vec<&str> = found.iter().map(|set| set.name.as_str()).collect();
+    if let Some(name) = args
+        .sets
+        .iter()
+        .find(|name| !names.contains(&name.as_str()))
+    {
+        bail!(
+            "--sets {name}: no such set; there are: {}",
+            names.join(", ")
+        );
     }
     if !args.sets.is_empty() {
         found.retain(|set| args.sets.contains(&set.name));
@@ -135,8 +134,7 @@ fn data_files(folder: &Path) -> Result<Vec<Set>> {
         let Some(stem) = stem.filter(|stem| known && !stem.starts_with('.')) else {
             continue;
         };
-        // Results of an earlier bench may lie beside the sets.
-        if path.is_file() && !is_results(&path) {
+        if path.is_file() {
             sets.push(Set {
                 name: stem.into_owned(),
                 path,
@@ -161,12 +159,12 @@ pub(super) struct Outputs {
 pub(super) fn outputs(args: &Bench) -> Result<Outputs> {
     let results = match &args.output {
         Some(path) => path.clone(),
-        None => PathBuf::from(format!("bench-{}.parquet", args.suite.name())),
+        None => PathBuf::from(format!("bench-{}.jsonl", args.suite.name())),
     };
     let extension = results.extension().map(|e| e.to_string_lossy());
-    if !extension.is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
+    if !extension.is_some_and(|e| e.eq_ignore_ascii_case("jsonl")) {
         bail!(
-            "{}: results are kept as Parquet; give --output a name that ends in .parquet",
+            "{}: results are kept as JSON lines; give --output a name that ends in .jsonl",
             results.display()
         );
     }
@@ -181,6 +179,7 @@ pub(super) fn outputs(args: &Bench) -> Result<Outputs> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     fn presets(suite: Suite, asked: &[&str]) -> Vec<(String, String, String)> {
         let asked: Vec<String> = asked.iter().map(|&a| a.to_owned()).collect();
@@ -202,6 +201,8 @@ mod tests {
         of(Suite::Embeddings, "dum", "dum", "embedding");
         of(Suite::Embeddings, "sp", "sp", "default");
         for suite in Suite::value_variants() {
+            let value = suite.to_possible_value().expect("not hidden");
+            assert_eq!(suite.name(), value.get_name());
             assert_eq!(presets(*suite, &[]).len(), Spec::DETECTORS.len());
         }
     }

@@ -7,34 +7,26 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::{Map, Value};
+use qualm::reports::BenchRow;
 
 use super::plan::{Contender, Set};
-use super::results::{OK, TIMEOUT};
 use crate::args::{Bench, Common};
 use crate::interrupt;
 
 /// How often a run is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// How a run ended, and what it had told until then.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) status: String,
-    pub(super) told: Map<String, Value>,
-}
-
-/// Runs; nothing comes back where Ctrl-C ended it.
+/// Runs what is asked for and fills its row; nothing comes back where Ctrl-C ended it.
 pub(super) fn run(
     args: &Bench,
     common: &Common,
     set: &Set,
     contender: &Contender,
-    seed: u64,
-) -> Result<Option<Ended>> {
+    asked: BenchRow,
+) -> Result<Option<BenchRow>> {
     let binary = std::env::current_exe().context("cannot tell where this program is")?;
     let mut command = Command::new(binary);
-    command.args(["bench-run", "--quiet", "--seed", &seed.to_string()]);
+    command.args(["bench-run", "--quiet", "--seed", &asked.seed.to_string()]);
     command.args(["--detector", &contender.detector]);
     command.args(["--preset", &contender.preset]);
     if let Some(threads) = common.threads {
@@ -58,7 +50,7 @@ pub(super) fn run(
     let Some(status) = wait(&mut child, args.timeout)? else {
         return Ok(None);
     };
-    Ok(Some(ended(status, &text(stdout)?, &text(stderr)?)))
+    Ok(Some(row(asked, status, &text(stdout)?, &text(stderr)?)))
 }
 
 /// Ctrl-C in a terminal goes to all of a group: the run is ended by us, not beside us.
@@ -101,19 +93,24 @@ fn text(mut file: File) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn ended(waited: Waited, stdout: &str, stderr: &str) -> Ended {
-    let mut told = Map::new();
-    for line in stdout.lines() {
-        if let Ok(Value::Object(more)) = serde_json::from_str(line) {
-            told.extend(more);
-        }
-    }
-    let status = match waited {
-        Waited::OutOfTime => TIMEOUT.to_owned(),
-        Waited::Exited(status) if status.success() && told.contains_key("auroc") => OK.to_owned(),
-        Waited::Exited(status) => failure(status, stderr),
+/// The row of a run that has ended, from what it told until then.
+fn row(asked: BenchRow, waited: Waited, stdout: &str, stderr: &str) -> BenchRow {
+    let told = stdout.lines().map(serde_json::from_str::<BenchRow>);
+    let mut told: Vec<BenchRow> = told.filter_map(Result::ok).collect();
+    let measured = told.pop_if(|row| row.is_ok());
+    let (told, status) = match (waited, measured) {
+        (Waited::Exited(status), Some(row)) if status.success() => (row, BenchRow::OK.to_owned()),
+        (Waited::Exited(status), _) => (told.pop().unwrap_or_default(), failure(status, stderr)),
+        (Waited::OutOfTime, _) => (told.pop().unwrap_or_default(), BenchRow::TIMEOUT.to_owned()),
     };
-    Ended { status, told }
+    BenchRow {
+        dataset: asked.dataset,
+        detector: asked.detector,
+        seed: asked.seed,
+        n: told.n.or(asked.n),
+        status,
+        ..told
+    }
 }
 
 /// Why it failed, in one line.
@@ -145,22 +142,48 @@ mod tests {
 
     #[test]
     fn an_end_has_one_line_of_status() {
-        let status = |raw, stdout: &str, stderr: &str| {
-            let waited = Waited::Exited(ExitStatus::from_raw(raw));
-            ended(waited, stdout, stderr).status
+        let asked = BenchRow {
+            dataset: "a".to_owned(),
+            seed: 3,
+            n: Some(5),
+            ..BenchRow::default()
         };
-        let told = "{\"n\": 3}\n{\"auroc\": 0.5}\n";
-        assert_eq!(status(0, told, ""), "ok");
-        assert_eq!(status(2 << 8, told, "error: too\n few\n"), "too few");
+        let ended = |waited, stdout: &str, stderr: &str| row(asked.clone(), waited, stdout, stderr);
+        let status = |raw, stdout: &str, stderr: &str| {
+            ended(Waited::Exited(ExitStatus::from_raw(raw)), stdout, stderr)
+        };
+        let line = |row: &BenchRow| serde_json::to_string(row).expect("a row") + "\n";
+        let begun = BenchRow {
+            n: Some(3),
+            ..BenchRow::default()
+        };
+        let good = BenchRow {
+            auroc: Some(0.5),
+            status: "ok".to_owned(),
+            ..begun.clone()
+        };
+        let (begun, good) = (line(&begun), line(&begun) + &line(&good));
+        let done = status(0, &good, "");
+        assert_eq!((done.status.as_str(), done.auroc), ("ok", Some(0.5)));
         assert_eq!(
-            status(2 << 8, "", ""),
-            "ended without a word (exit status: 2)"
+            (done.dataset.as_str(), done.seed, done.n),
+            ("a", 3, Some(3))
         );
-        assert_eq!(status(6, "", ""), "killed by signal 6");
-        assert!(status(9, "{\"n\": 3}\n", "").contains("memory"));
+        // What it told before it failed does not count as measured.
+        let failed = status(2 << 8, &good, "error: too\n few\n");
+        assert_eq!((failed.status.as_str(), failed.auroc), ("too few", None));
+        let silent = status(2 << 8, "", "");
+        assert_eq!(silent.status, "ended without a word (exit status: 2)");
+        assert_eq!(silent.n, Some(5));
+        assert_eq!(status(6, "", "").status, "killed by signal 6");
+        assert!(status(9, &begun, "").status.contains("memory"));
         // It went well but told nothing.
-        assert!(status(0, "{\"n\": 3}\n", "").starts_with("ended"));
-        let late = ended(Waited::OutOfTime, "{\"n\": 3}\n{\"aur", "");
-        assert_eq!((late.status.as_str(), late.told.len()), ("timeout", 1));
+        assert!(status(0, &begun, "").status.starts_with("ended"));
+        let late = ended(
+            Waited::OutOfTime,
+            &(begun + "{\"dataset\": \"\", \"aur"),
+            "",
+        );
+        assert_eq!((late.status.as_str(), late.n), ("timeout", Some(3)));
     }
 }

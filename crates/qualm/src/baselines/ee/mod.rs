@@ -39,6 +39,7 @@
 //! Default: `support_fraction` is `None`, the h above, as in scikit-learn.
 
 #[cfg(test)]
+#[path = "../../../tests/golden/ee.rs"]
 pub(super) mod golden;
 mod mcd;
 mod scatter;

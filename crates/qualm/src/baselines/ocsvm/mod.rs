@@ -21,6 +21,7 @@
 
 mod columns;
 #[cfg(test)]
+#[path = "../../../tests/golden/ocsvm.rs"]
 mod golden;
 mod kernel;
 mod linear;

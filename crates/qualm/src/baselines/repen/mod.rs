@@ -31,14 +31,14 @@ mod triplets;
 use serde::{Deserialize, Serialize};
 
 use super::lesinn::check_subsamples;
-use super::network::{TrainingKeys, for_outputs, training_memory};
+use super::network::{NetworkLearner, TrainingKeys, for_outputs, training_memory};
 use super::spaced::{fit_spaced, restore_spaced};
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require, require_more_rows};
 use crate::error::{Error, Result};
 use crate::fit::{Schedule, Session};
-use crate::nn::Mlp;
+use crate::nn::{Mlp, TrainingState};
 use crate::rows::Rows;
 use crate::space::Scaling;
 use ranking::{Loss, Ranking, rectify};
@@ -181,9 +181,9 @@ impl DetectorSpec for RepenSpec {
                 margin: self.margin,
                 adam: self.training().adam(),
             };
-            let mut learner = Ranking::new(rows, candidates, session.seed(), sizes, loss);
-            let curve = session.train(&course, &mut learner)?;
-            let network = learner.into_network()?;
+            let loss = Ranking::new(rows, candidates, session.seed(), sizes, loss);
+            let state = TrainingState::new(&sizes, session.seed(), 0);
+            let (network, curve) = NetworkLearner::new(state, loss).train(&course, session)?;
             let z = represent(&network, rows);
             if z.iter().any(|z| !z.is_finite()) {
                 return Err(Error::Diverged {

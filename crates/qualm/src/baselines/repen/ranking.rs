@@ -10,11 +10,9 @@
 //! and 0 for units that the rectifier has closed.
 
 use super::triplets::{Candidates, Triplet};
-use crate::container::{Reader, Writer};
-use crate::error::Result;
-use crate::fit::{Learner, StepOutcome};
+use crate::baselines::network::NetworkLoss;
 use crate::neighbours::squared_distance;
-use crate::nn::{Adam, Mlp, TrainingState, Workspace, vectorised};
+use crate::nn::{Adam, TrainingState, Workspace, vectorised};
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
 
@@ -33,8 +31,6 @@ pub(super) struct Ranking<'a> {
     candidates: Candidates,
     seed: u64,
     loss: Loss,
-    sizes: [usize; 2],
-    state: TrainingState,
     /// All queries, then their inlier candidates, then their outlier candidates: `(3 n, d)`.
     batch: Vec<f32>,
     work: Workspace,
@@ -58,16 +54,9 @@ impl<'a> Ranking<'a> {
             candidates,
             seed,
             loss,
-            sizes,
-            state: TrainingState::new(&sizes, seed, 0),
             batch: Vec::with_capacity(n * sizes[0]),
             work: Workspace::new(&sizes, n),
         }
-    }
-
-    /// The trained layer.
-    pub(super) fn into_network(self) -> Result<Mlp> {
-        self.state.into_network()
     }
 
     /// Draws the triplets of a step and gathers their rows.
@@ -84,25 +73,11 @@ impl<'a> Ranking<'a> {
     }
 }
 
-impl Learner for Ranking<'_> {
-    fn step(&mut self, step: u64) -> Result<StepOutcome> {
+impl NetworkLoss for Ranking<'_> {
+    fn step(&mut self, state: &mut TrainingState, step: u64) -> f64 {
         self.draw(step);
-        let (state, work) = (&mut self.state, &mut self.work);
         let Loss { margin, adam, .. } = self.loss;
-        Ok(StepOutcome {
-            loss: rank(state, &self.batch, work, margin, adam),
-            effective_rows: None,
-        })
-    }
-
-    fn save(&mut self, writer: &mut Writer) -> Result<()> {
-        self.state.save(writer);
-        Ok(())
-    }
-
-    fn restore(&mut self, steps: u64, reader: &mut Reader) -> Result<()> {
-        self.state = TrainingState::restore(&self.sizes, steps, reader)?;
-        Ok(())
+        rank(state, &self.batch, &mut self.work, margin, adam)
     }
 }
 

@@ -31,7 +31,7 @@ struct ThresholdCase {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("golden/metrics.json")).unwrap()
+    serde_json::from_str(include_str!("metrics.json")).unwrap()
 }
 
 #[test]

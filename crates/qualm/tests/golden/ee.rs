@@ -47,7 +47,7 @@ pub(in crate::baselines) struct Real {
 }
 
 pub(in crate::baselines) fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../../tests/golden/ocsvm_ee.json")).unwrap()
+    serde_json::from_str(include_str!("ocsvm_ee.json")).unwrap()
 }
 
 impl Made {

@@ -5,14 +5,12 @@
 
 mod broken;
 mod cases;
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../../examples/detector.rs"]
 #[allow(unreachable_pub, reason = "an example")]
 mod dummy;
 
+use crate::common::{bits, blob, blob_matrix, contents, keys, normals, rank_correlation, small};
 use cases::{Case, Planted, Seed, cases};
-use common::{bits, blob, blob_matrix, contents, keys, normals, rank_correlation, small};
 use qualm::calibrate::ThresholdRule;
 use qualm::contract::check_detector;
 use qualm::{Error, Fitted, ReferenceRows};

@@ -39,12 +39,12 @@ struct Step {
 }
 
 fn ensembles() -> Ensembles {
-    let text = include_str!("../../tests/golden/ensembles.json");
+    let text = include_str!("ensembles.json");
     serde_json::from_str(text).unwrap()
 }
 
 fn networks() -> Networks {
-    serde_json::from_str(include_str!("../../tests/golden/networks.json")).unwrap()
+    serde_json::from_str(include_str!("networks.json")).unwrap()
 }
 
 #[test]

@@ -21,7 +21,7 @@ struct Golden(SafeTensors<'static>);
 
 impl Golden {
     fn read() -> Self {
-        let bytes = include_bytes!("../../tests/golden/objective.safetensors");
+        let bytes = include_bytes!("objective.safetensors");
         Self(SafeTensors::deserialize(bytes).unwrap())
     }
 

@@ -2,12 +2,10 @@
 //! the numbers.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-mod common;
-
 use std::path::Path;
 use std::sync::LazyLock;
 
-use common::{baseline, rank_correlation};
+use crate::common::{baseline, rank_correlation};
 use qualm::Fitted;
 use qualm::stats::Metrics;
 use qualm::{Matrix, Rows};
@@ -18,9 +16,8 @@ use serde_json::{Value, json};
 /// Both sides work in float64, in another order.
 const TOLERANCE: f64 = 1e-9;
 
-static GOLDEN: LazyLock<SafeTensors<'static>> = LazyLock::new(|| {
-    SafeTensors::deserialize(include_bytes!("golden/neighbours.safetensors")).unwrap()
-});
+static GOLDEN: LazyLock<SafeTensors<'static>> =
+    LazyLock::new(|| SafeTensors::deserialize(include_bytes!("neighbours.safetensors")).unwrap());
 
 fn scores(name: &str) -> Vec<f64> {
     let tensor = GOLDEN.tensor(name).unwrap();

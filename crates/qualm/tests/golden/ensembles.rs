@@ -71,20 +71,20 @@ fn compare(detector: &str, golden: &str) {
 
 #[test]
 fn isolation_forests_rank_as_those_of_scikit_learn() {
-    compare("iforest", include_str!("golden/ensembles.json"));
+    compare("iforest", include_str!("ensembles.json"));
 }
 
 #[test]
 fn lesinn_ranks_as_its_definition() {
-    compare("lesinn", include_str!("golden/ensembles.json"));
+    compare("lesinn", include_str!("ensembles.json"));
 }
 
 #[test]
 fn autoencoders_rank_as_those_of_pyod() {
-    compare("ae", include_str!("golden/networks.json"));
+    compare("ae", include_str!("networks.json"));
 }
 
 #[test]
 fn repen_ranks_as_its_recipe_in_pytorch() {
-    compare("repen", include_str!("golden/networks.json"));
+    compare("repen", include_str!("networks.json"));
 }

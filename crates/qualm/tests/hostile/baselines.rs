@@ -2,9 +2,7 @@
 //! lie: each is refused by name, without a panic.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use common::{baseline, blob_matrix, sealed};
+use crate::common::{baseline, blob_matrix, sealed};
 use proptest::prelude::*;
 use qualm::{Error, Fitted, Spec};
 use serde_json::{Value, json};

@@ -1,0 +1,15 @@
+//! The command line from outside, one room a module. What sends signals has a process of its own:
+//! `interrupt`.
+
+mod bench;
+mod common;
+mod contract;
+mod diagnostics;
+mod errors;
+mod fit_scores;
+mod formats;
+mod main_job;
+mod outputs;
+mod reference;
+#[path = "../../qualm/tests/common/sealed.rs"]
+mod sealed;

@@ -1,0 +1,189 @@
+//! What each command says, as data: one serde struct a command.
+//!
+//! The command line prints these structs with `--json`; pages, Python and servers build the
+//! same ones from the same [`crate::Fitted`] and [`crate::stats::Metrics`]. Every report has
+//! `report_version`; in a document written before there was a version it reads as 0. Times
+//! are in seconds, sizes in bytes, metrics are fractions in \[0, 1\]. `docs/reports.md`
+//! lists every field.
+
+mod bench;
+mod demo;
+mod eval;
+mod fit;
+mod info;
+mod score;
+mod version;
+
+pub use bench::{BenchReport, BenchRow};
+pub use demo::{DemoReport, DemoRow};
+pub use eval::EvalReport;
+pub use fit::FitReport;
+pub use info::{InfoReport, ReferenceScores};
+pub use score::ScoreReport;
+pub use version::REPORT_VERSION;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::stats::Metrics;
+    use crate::{Features, Fitted, Matrix, Spec};
+
+    /// Sixty rows on a line and one beside it.
+    fn rows() -> Matrix {
+        let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();
+        data.extend([30.0, -200.0]);
+        Matrix::new(data, 2).unwrap()
+    }
+
+    fn fitted() -> Fitted {
+        let spec = Spec::preset("sp", "default").unwrap();
+        let fitted = spec.fit(rows().rows(), 0, &mut ()).unwrap();
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        fitted.with_features(Features::Columns(names)).unwrap()
+    }
+
+    fn labels() -> Vec<bool> {
+        (0..61).map(|i| i == 60).collect()
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::compute(fitted().fitted_scores().unwrap(), &labels()).unwrap()
+    }
+
+    /// Writes a report, reads it back and checks its fields, in the order they are written.
+    #[track_caller]
+    fn check<R: Serialize + DeserializeOwned + PartialEq + Debug>(report: &R, fields: &str) {
+        let text = serde_json::to_string_pretty(report).unwrap();
+        assert_eq!(&serde_json::from_str::<R>(&text).unwrap(), report);
+        // The fields of the report itself are those indented once.
+        let of_line = |line: &str| Some(line.strip_prefix("  \"")?.split_once('"')?.0.to_owned());
+        let found: Vec<String> = text.lines().filter_map(of_line).collect();
+        assert_eq!(found.join(" "), fields);
+    }
+
+    #[test]
+    fn fit() {
+        let report = FitReport::new(&fitted(), "default", 0.5).unwrap();
+        assert_eq!((report.n, report.d, report.n_reference), (61, 2, 61));
+        check(
+            &report,
+            "report_version detector preset n d n_reference threshold fit_seconds warnings spec",
+        );
+        let report = FitReport {
+            model: Some("m.qualm".to_owned()),
+            scores: Some("s.csv".to_owned()),
+            model_bytes: Some(2000),
+            half_agreement: Some(0.9),
+            ..report
+        };
+        check(
+            &report,
+            "report_version model scores detector preset n d n_reference threshold fit_seconds \
+             model_bytes half_agreement warnings spec",
+        );
+    }
+
+    #[test]
+    fn score() {
+        let report = ScoreReport::new(&fitted(), 1000, 50, 0.25).unwrap();
+        assert_eq!(report.rows_per_second, 4000.0);
+        assert!(report.threshold.is_finite());
+        let report = ScoreReport {
+            model: Some("m.qualm".to_owned()),
+            input: Some("new.csv".to_owned()),
+            output: Some("s.csv".to_owned()),
+            ..report
+        };
+        check(
+            &report,
+            "report_version model input output n n_outliers threshold score_seconds rows_per_second",
+        );
+        // No time at all is no division by zero.
+        let none = ScoreReport::new(&fitted(), 1, 0, 0.0).unwrap();
+        assert!(none.rows_per_second.is_finite());
+    }
+
+    #[test]
+    fn eval() {
+        check(
+            &EvalReport::new(metrics()),
+            "report_version n n_outliers auroc auroc_ci_low auroc_ci_high aupr fpr95 \
+             precision_at_n auroc_unoriented",
+        );
+    }
+
+    #[test]
+    fn info() {
+        let report = InfoReport {
+            model: Some("m.qualm".to_owned()),
+            model_bytes: Some(2000),
+            ..InfoReport::new(&fitted()).unwrap()
+        };
+        // The diagnostics have their own place.
+        assert!(report.diagnostics.is_some() && report.provenance.diagnostics.is_none());
+        let scores = &report.reference_scores;
+        assert!(scores.min <= scores.median && scores.median <= scores.p95);
+        assert!(scores.p95 <= scores.max && scores.n == 61);
+        check(
+            &report,
+            "report_version model model_bytes n_features features roles spec threshold \
+             threshold_rule reference_scores diagnostics provenance",
+        );
+        // A document of a time without a version, when the rule was called `cut`.
+        let old = serde_json::to_string(&report).unwrap();
+        let old = old.replace("\"threshold_rule\"", "\"cut\"");
+        let old = old.replace("\"report_version\":1,", "");
+        let read: InfoReport = serde_json::from_str(&old).unwrap();
+        assert_eq!((read.report_version, read.n_features), (0, 2));
+        assert_eq!(read.threshold_rule, report.threshold_rule);
+    }
+
+    #[test]
+    fn bench() {
+        let rows = rows();
+        let shape = BenchRow::of_rows(rows.rows(), &labels());
+        assert_eq!(
+            (shape.n, shape.d, shape.n_outliers),
+            (Some(61), Some(2), Some(1))
+        );
+        let row = BenchRow {
+            dataset: "line".to_owned(),
+            detector: "sp:paper".to_owned(),
+            seed: 3,
+            peak_memory_bytes: None,
+            ..shape.clone().measured(&metrics(), 0.5, 0.25)
+        };
+        assert!(row.is_ok() && !shape.is_ok());
+        assert_eq!(row.auroc, Some(metrics().auroc));
+        check(
+            &row,
+            "dataset detector seed n d n_outliers auroc auroc_unoriented aupr fit_seconds \
+             score_seconds peak_memory_bytes status",
+        );
+        check(
+            &BenchReport::new("extra", vec![row, shape]),
+            "report_version suite results",
+        );
+    }
+
+    #[test]
+    fn demo() {
+        let (rows, fitted) = (rows(), fitted());
+        let scores = fitted.score(rows.rows()).unwrap();
+        let report = DemoReport::new(&fitted, "default", rows.rows(), &scores, &labels()).unwrap();
+        let first = &report.least_certain[0];
+        assert_eq!((first.row, first.malignant), (61, true));
+        assert_eq!(first.because_of.len(), 2);
+        assert!(report.most_certain[0].score <= report.most_certain[1].score);
+        check(
+            &report,
+            "report_version preset n d fit_seconds score_seconds threshold metrics \
+             least_certain most_certain",
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! The library through its public interface, one room a module. What counts allocations has a
+//! process of its own: `hostile`.
+
+mod common;
+mod contract;
+mod device;
+mod diagnostics;
+mod golden;
+mod real_data;
+mod resume;
+mod version_1;
