@@ -114,7 +114,7 @@ impl Default for Spec {
     }
 }
 
-/// One detector as the registry describes it; see [`detectors`].
+/// One detector as the registry describes it; see [`detectors()`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DetectorInfo {

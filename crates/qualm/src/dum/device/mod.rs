@@ -37,7 +37,7 @@ pub(crate) use remote::{DEVICE_BLOCK, Remote};
 /// `sizes`: input, hidden ..., output; `rows`: of a batch.
 ///
 /// # Errors
-/// [`Error::Device`]: no such device here, or too little memory on it.
+/// [`crate::Error::Device`]: no such device here, or too little memory on it.
 pub(crate) fn check_memory(device: Device, sizes: &[usize], rows: usize) -> Result<()> {
     match device {
         Device::Cpu => Ok(()),
@@ -56,7 +56,7 @@ pub(crate) fn check_memory(device: Device, sizes: &[usize], rows: usize) -> Resu
 /// The engine that goes on from `state` on the device of the Spec.
 ///
 /// # Errors
-/// [`Error::Device`]: no such device here.
+/// [`crate::Error::Device`]: no such device here.
 pub(crate) fn engine(spec: &DumSpec, plan: Plan, state: TrainingState) -> Result<Box<dyn Engine>> {
     match spec.device {
         Device::Cpu => Ok(Box::new(Cpu::new(spec, plan, state))),
@@ -94,7 +94,7 @@ impl Device {
     /// do so by themselves; call it to learn of it before the rows are read.
     ///
     /// # Errors
-    /// [`Error::Device`], saying what to install or which feature to build with.
+    /// [`crate::Error::Device`], saying what to install or which feature to build with.
     pub fn check(self) -> Result<()> {
         match self {
             Self::Cpu => Ok(()),
