@@ -1,4 +1,4 @@
-//! A fit that can be watched and stopped.
+//! Fitting, with progress and Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -18,7 +18,7 @@ use crate::model::Model;
 use crate::rows::PyRows;
 use crate::threads::Threads;
 
-/// How often a fit is looked at: for Ctrl-C and for its progress.
+/// How often a running fit is checked for Ctrl-C and its progress reported.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Which detector to fit.
@@ -72,7 +72,7 @@ pub(crate) fn fit(
     Ok(Model::new(fitted))
 }
 
-/// What the fit's thread and the caller's tell each other.
+/// State shared by the thread that fits and the thread that waits.
 #[derive(Default)]
 struct Watch {
     stop: AtomicBool,
@@ -118,8 +118,8 @@ impl Progress for &Watch {
     }
 }
 
-/// Runs a fit on a thread of its own, while this one, which is the one that Python delivers
-/// Ctrl-C to, looks for it and reports.
+/// Runs a fit on a thread of its own. The calling thread, to which Python delivers Ctrl-C,
+/// checks for it and reports progress.
 fn watched(
     py: Python<'_>,
     report: Option<&Bound<'_, PyAny>>,
@@ -131,7 +131,7 @@ fn watched(
     guarded(py, move || {
         std::thread::scope(|scope| {
             let worker = scope.spawn(move || {
-                // Dropped at the end, be it by a panic: the other side hears of it at once.
+                // Dropped at the end, also by a panic, which wakes the waiting thread.
                 let _finish = finish;
                 fit(watch)
             });
@@ -156,7 +156,7 @@ fn watched(
     })?
 }
 
-/// Lets Python act on signals, and tells it the news.
+/// Lets Python handle signals, and reports the latest progress.
 fn look(py: Python<'_>, watch: &Watch, report: Option<&Py<PyAny>>) -> PyResult<()> {
     py.check_signals()?;
     let news = watch.news.lock();

@@ -1,4 +1,4 @@
-//! The Python package's native half: it converts, lets go of the interpreter's lock and maps
+//! The native half of the Python package: it converts, releases the interpreter's lock and maps
 //! errors. What users see, classes and docstrings, is in `python/qualm`.
 
 mod batches;

@@ -16,7 +16,7 @@ use crate::errors::{guarded, raised, to_json};
 use crate::rows::{PyFeatures, PyRows};
 use crate::threads::Threads;
 
-/// Rows scored before the first look for Ctrl-C; how long they take decides how many come next.
+/// Rows scored before the first check for Ctrl-C; their time sets the size of the next block.
 const FIRST_BLOCK: usize = 8192;
 
 /// Seconds that a block of rows may take.
@@ -277,7 +277,7 @@ impl Model {
     }
 }
 
-/// Works on rows block by block, without the interpreter's lock, and looks for Ctrl-C after each.
+/// Works on rows block by block, without the interpreter's lock; checks for Ctrl-C after each.
 fn in_blocks(
     py: Python<'_>,
     rows: qualm::Rows<'_>,

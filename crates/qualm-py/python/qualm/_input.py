@@ -1,7 +1,7 @@
-"""What users hand over, as rows of float32.
+"""Conversion of arrays, frames and tables to rows of float32.
 
-Everything here decides *how* something is read; which columns are features, checking, and naming
-bad values are the native half's work.
+This module only chooses how something is read. Which columns are features, the checks, and the
+messages about bad values are in the native half.
 """
 
 from __future__ import annotations
