@@ -154,7 +154,7 @@ impl<D> Outcome<D> {
     }
 }
 
-/// A fitted detector. **Higher score = stranger**, everywhere.
+/// A fitted detector. **Higher score = more anomalous**, everywhere.
 ///
 /// Fitting makes one from a [`crate::Spec`], so a detector that has not been fitted
 /// cannot be asked anything.

@@ -1,4 +1,4 @@
-//! Why a row is strange: which features its score comes from.
+//! Why a row is anomalous: which features its score comes from.
 //!
 //! A diagonal covariance over the input's own features gives the answer for free: each
 //! feature's share of the statistic ([`crate::Statistic`]). Every other model is asked by

@@ -276,7 +276,7 @@ impl Fitted {
         self.own_scores.as_deref()
     }
 
-    /// Scores rows; higher = stranger.
+    /// Scores rows; higher = more anomalous.
     ///
     /// # Shapes
     /// `rows`: `(n, d)`; returns `(n,)`.

@@ -2,8 +2,8 @@
 //!
 //! **Fit** once, without labels: a [`Spec`] names a detector and all its hyper-parameters, and
 //! [`Spec::fit`] turns rows into a [`Fitted`] model. **Score** anything later: one forward pass
-//! a row, higher = stranger. **Decide**: a conformal p-value for each score, and a threshold that
-//! can be moved without fitting again.
+//! a row, higher = more anomalous. **Decide**: a conformal p-value for each score, and a
+//! threshold that can be changed without fitting again.
 //!
 //! ```
 //! use qualm::calibrate::ThresholdRule;
@@ -20,7 +20,7 @@
 //! // Fit.
 //! let mut fitted = Spec::preset("dum", "default")?.fit(rows.rows(), 0, &mut ())?;
 //!
-//! // Score: the far row is the strangest.
+//! // Score: the far row scores highest.
 //! let scores = fitted.score(rows.rows())?;
 //! assert!(scores[..200].iter().all(|s| *s < scores[200]));
 //!

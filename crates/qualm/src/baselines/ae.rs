@@ -2,7 +2,7 @@
 //! neural networks*, `AIChE` Journal 37, 1991).
 //!
 //! A network f squeezes a row of d features through a narrow layer and is trained to give it
-//! back; what it cannot give back is strange. Of widths such as d, 64, 32, 64, d:
+//! back; what it cannot reconstruct is anomalous. Of widths such as d, 64, 32, 64, d:
 //!
 //! ```text
 //! loss   = mean over the batch's rows and features of (f(x)_j - x_j)^2

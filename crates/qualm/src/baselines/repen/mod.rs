@@ -3,7 +3,7 @@
 //! detection*, KDD 2018): REPEN.
 //!
 //! One layer `z(x) = relu(W x + b)`, `(n, d)` to `(n, M)`, is trained so that rows which
-//! already look strange lie far from the others:
+//! already look anomalous lie far from the others:
 //!
 //! 1. Every row gets its `LeSiNN` score r (see `lesinn`).
 //! 2. Rows with `r > mean + alpha * deviation` are outlier candidates, the others inlier
