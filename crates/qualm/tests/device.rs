@@ -112,7 +112,7 @@ fn scores(fitted: &Fitted) -> Vec<f64> {
 fn variation(fitted: &Fitted) -> Vec<f64> {
     let rows = blob_matrix(2, 300, D);
     let variances = fitted.log_variances(rows.rows()).unwrap().unwrap();
-    let log: Vec<f64> = variances.log.iter().map(|s| f64::from(*s)).collect();
+    let log: Vec<f64> = variances.values.iter().map(|s| f64::from(*s)).collect();
     let mut mean = vec![0.0; variances.width];
     for row in log.chunks_exact(variances.width) {
         for (mean, s) in mean.iter_mut().zip(row) {

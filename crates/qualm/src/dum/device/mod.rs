@@ -26,7 +26,9 @@ mod webgpu;
 use super::engine::{Cpu, Engine};
 use super::plan::Plan;
 use super::spec::DumSpec;
-use crate::device::{Device, DeviceError};
+use crate::device::Device;
+#[cfg(any(test, not(all(feature = "cuda", feature = "wgpu"))))]
+use crate::device::DeviceError;
 use crate::error::Result;
 use crate::nn::{Mlp, TrainingState};
 pub(crate) use remote::{DEVICE_BLOCK, Remote};
