@@ -251,17 +251,17 @@ pub(crate) fn lower(
     value: &mut usize,
     most: usize,
     n_rows: usize,
-) -> Option<Warning> {
+) -> Vec<Warning> {
     if *value < n_rows || most == 0 {
-        return None;
+        return Vec::new();
     }
     let asked = std::mem::replace(value, most);
-    Some(Warning::Lowered {
+    vec![Warning::Lowered {
         key: key.to_owned(),
         asked,
         used: most,
         n_rows,
-    })
+    }]
 }
 
 /// Refuses a hyper-parameter unless its condition holds.

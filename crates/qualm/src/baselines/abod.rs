@@ -218,8 +218,7 @@ impl DetectorSpec for AbodSpec {
         if self.method == AbodMethod::Exact || n_rows <= LEAST_NEIGHBORS {
             return Vec::new();
         }
-        let lowered = lower("n_neighbors", &mut self.n_neighbors, n_rows - 1, n_rows);
-        lowered.into_iter().collect()
+        lower("n_neighbors", &mut self.n_neighbors, n_rows - 1, n_rows)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

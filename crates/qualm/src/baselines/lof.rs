@@ -103,10 +103,7 @@ impl DetectorSpec for LofSpec {
 
     fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
         let n_rows = rows.n_rows();
-        let most = n_rows - 1;
-        lower("n_neighbors", &mut self.n_neighbors, most, n_rows)
-            .into_iter()
-            .collect()
+        lower("n_neighbors", &mut self.n_neighbors, n_rows - 1, n_rows)
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

@@ -74,8 +74,6 @@ impl DetectorSpec for SpSpec {
         let n_rows = rows.n_rows();
         let most = (n_rows / 2).max(1);
         lower("subset_size", &mut self.subset_size, most, n_rows)
-            .into_iter()
-            .collect()
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

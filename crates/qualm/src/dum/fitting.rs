@@ -87,7 +87,13 @@ impl DetectorSpec for DumSpec {
         let batch = self.batch_size.min(n_rows.max(4)) as u64;
         let step = Workspace::values(&sizes).saturating_mul(batch);
         let vectors = (n_rows as u64).saturating_mul(width as u64);
-        let values = params.saturating_add(step);
+        // Float64: two values each.
+        let scores = if self.keeps_member_scores(n_rows) {
+            2 * n_rows as u64 * self.members as u64
+        } else {
+            0
+        };
+        let values = params.saturating_add(step).saturating_add(scores);
         values
             .saturating_add(vectors.min(CACHED as u64))
             .saturating_mul(4)

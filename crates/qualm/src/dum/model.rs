@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::device::{self, DEVICE_BLOCK, Remote};
 use super::engine::clamp;
 use super::objective::Covariance;
-use super::spec::{CACHED, DumSpec};
+use super::spec::DumSpec;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, LogVariances, check_finite};
 use crate::device::Device;
@@ -103,7 +103,7 @@ impl Dum {
             return Ok((None, None));
         }
         let n = rows.n_rows();
-        let keep = n.saturating_mul(n_members) <= CACHED;
+        let keep = self.spec.keeps_member_scores(n);
         let mut kept = Vec::new();
         let mut agreement = Agreement::over(n, seed);
         for i in 0..n_members {

@@ -243,6 +243,12 @@ impl DumSpec {
         }
     }
 
+    /// Whether the members' scores of so many fitted rows are kept until they are averaged;
+    /// otherwise the rows are scored once more.
+    pub(super) fn keeps_member_scores(&self, n_rows: usize) -> bool {
+        self.members > 1 && n_rows.saturating_mul(self.members) <= CACHED / 2
+    }
+
     /// Width of the vectors that rows of width `d` become.
     pub(super) fn vector_width(&self, d: usize) -> usize {
         match self.space {
