@@ -7,13 +7,15 @@
 //! written.
 
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use arrow_schema::Field;
-use qualm_data::{Batch, Batches};
+use qualm::Fitted;
+use qualm_data::{Batch, Batches, Selection, Source};
 
 /// Batches that may wait between two stages. A second one made nothing faster, and the
 /// batches of wide rows take 32 MiB each.
@@ -38,6 +40,17 @@ pub(crate) struct ReadAhead<R> {
 pub(crate) struct Input {
     pub(crate) id_fields: Vec<Field>,
     pub(crate) n_rows_hint: Option<u64>,
+}
+
+/// Opens a file of rows that a model is to score.
+pub(crate) fn open_for(
+    fitted: &Fitted,
+    path: &Path,
+    selection: Selection,
+) -> impl FnOnce() -> qualm_data::Result<Source> + Send + 'static {
+    let (path, features) = (path.to_owned(), fitted.features().clone());
+    let rounding = fitted.rounding().clone();
+    move || Ok(Source::open(&path, &selection, Some(&features))?.with_rounding(&rounding))
 }
 
 /// Opens an input and begins to read its batches, as [`read`] does.

@@ -38,8 +38,6 @@ impl Batch {
         }
         let mut rng = stream(seed, Purpose::LIMIT, [0, 0]);
         let picked = sample(&mut rng, all, n_rows);
-        let mut values = Vec::with_capacity(n_rows * rows.n_cols());
-        values.extend(picked.iter().filter_map(|&i| rows.get(i)).flatten());
         let places: UInt64Array = picked.iter().map(|&i| Some(i as u64)).collect();
         let ids = self.ids.iter().map(|ids| take(ids, &places, None));
         let ids = ids
@@ -53,7 +51,7 @@ impl Batch {
             picked.copied().collect()
         });
         Ok(Self {
-            rows: Matrix::new(values, rows.n_cols())?,
+            rows: rows.pick(&picked)?,
             ids,
             labels,
             origin: self.origin.pick(&picked),

@@ -6,6 +6,7 @@ use qualm::{Features, Location, Matrix};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 
 /// Rows that come in batches, so that memory does not grow with the input.
 ///
@@ -69,29 +70,76 @@ pub trait Batches {
     ///
     /// # Errors
     /// Those of [`Batches::next_batch`]; [`qualm::Error::Empty`] when there is no row.
-    fn read_all(mut self) -> Result<Batch>
+    fn read_all(self) -> Result<Batch>
     where
         Self: Sized,
     {
-        let empty = || qualm::Error::Empty {
-            at: Location::default(),
-        };
-        let first = self.next_batch()?.ok_or_else(empty)?;
-        let (n_cols, mut origin, mut labels) =
-            (first.rows.rows().n_cols(), first.origin, first.labels);
-        let mut values = first.rows.into_vec();
-        let mut ids: Vec<Vec<ArrayRef>> = first.ids.into_iter().map(|ids| vec![ids]).collect();
-        while let Some(batch) = self.next_batch()? {
-            origin.append(values.len() / n_cols, &batch.origin);
-            values.extend_from_slice(batch.rows.rows().as_slice());
-            for (all, more) in ids.iter_mut().zip(batch.ids) {
-                all.push(more);
-            }
-            if let (Some(all), Some(more)) = (&mut labels, batch.labels) {
-                all.extend(more);
-            }
+        join(self)
+    }
+}
+
+/// All batches as one.
+///
+/// # Errors
+/// As [`Batches::read_all`].
+pub(crate) fn join(mut batches: impl Batches) -> Result<Batch> {
+    let first = batches.next_batch()?.ok_or_else(|| qualm::Error::Empty {
+        at: Location::default(),
+    })?;
+    let rounding = first.rows.rows().rounding().clone();
+    let n_cols = first.rows.rows().n_cols();
+    let mut beside = Beside::default();
+    beside.append(
+        first.rows.rows().n_rows(),
+        first.ids,
+        first.labels,
+        first.origin,
+    );
+    let mut values = first.rows.into_vec();
+    while let Some(batch) = batches.next_batch()? {
+        values.extend_from_slice(batch.rows.rows().as_slice());
+        let n_rows = batch.rows.rows().n_rows();
+        beside.append(n_rows, batch.ids, batch.labels, batch.origin);
+    }
+    beside.with(Matrix::new(values, n_cols)?.with_rounding(&rounding))
+}
+
+/// What stands beside the features of several batches.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    n_rows: usize,
+    ids: Vec<Vec<ArrayRef>>,
+    labels: Option<Vec<bool>>,
+    origin: Option<Origin>,
+}
+
+impl Beside {
+    /// Takes what stands beside the next rows.
+    pub(crate) fn append(
+        &mut self,
+        n_rows: usize,
+        ids: Vec<ArrayRef>,
+        labels: Option<Vec<bool>>,
+        origin: Origin,
+    ) {
+        match &mut self.origin {
+            Some(all) => all.append(self.n_rows, &origin),
+            all => *all = Some(origin),
         }
-        let ids = ids.iter().map(|chunks| {
+        self.n_rows += n_rows;
+        self.ids.resize_with(ids.len(), Vec::new);
+        for (all, more) in self.ids.iter_mut().zip(ids) {
+            all.push(more);
+        }
+        if let Some(more) = labels {
+            self.labels.get_or_insert_default().extend(more);
+        }
+    }
+
+    /// One batch, with the features of all of its rows.
+    pub(crate) fn with(self, rows: Matrix) -> Result<Batch> {
+        let origin = self.origin.unwrap_or_else(|| Origin::memory(0));
+        let ids = self.ids.iter().map(|chunks| {
             let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
             arrow_select::concat::concat(&chunks)
         });
@@ -105,9 +153,9 @@ pub trait Batches {
                 source,
             })?;
         Ok(Batch {
-            rows: Matrix::new(values, n_cols)?,
+            rows,
             ids,
-            labels,
+            labels: self.labels,
             origin,
         })
     }

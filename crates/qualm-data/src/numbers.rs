@@ -8,8 +8,8 @@ use arrow_array::types::{
     Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
     Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, types::Decimal256Type};
-use arrow_buffer::ScalarBuffer;
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, types::Decimal256Type};
+use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use arrow_schema::DataType;
 
 /// Rows that are interleaved at a time: with 64 columns they fill half of a first-level
@@ -17,12 +17,17 @@ use arrow_schema::DataType;
 const BLOCK_ROWS: usize = 64;
 
 /// A float that numbers are converted to.
-pub(crate) trait Float: Copy {
+pub(crate) trait Float: ArrowNativeType {
+    /// The Arrow type that holds it.
+    type Arrow: ArrowPrimitiveType<Native = Self>;
+
     fn of_f64(value: f64) -> Self;
     fn of_f32(value: f32) -> Self;
 }
 
 impl Float for f32 {
+    type Arrow = Float32Type;
+
     fn of_f64(value: f64) -> Self {
         value as Self
     }
@@ -32,6 +37,8 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
+    type Arrow = Float64Type;
+
     fn of_f64(value: f64) -> Self {
         value
     }
@@ -40,21 +47,39 @@ impl Float for f64 {
     }
 }
 
-/// The numbers of `array` as float32; those that are float32 already are shared, not
-/// copied. Nulls give any value: the caller has refused them.
-pub(crate) fn float32(array: &dyn Array) -> ScalarBuffer<f32> {
-    if let Some(same) = array.as_primitive_opt::<Float32Type>() {
+/// Whether float32 holds every number of this type exactly.
+pub(crate) fn fits_float32(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Float32
+        | DataType::Float16
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::Boolean => true,
+        DataType::Dictionary(_, value) => fits_float32(value),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            fits_float32(item.data_type())
+        }
+        _ => false,
+    }
+}
+
+/// The numbers of `array` as floats of one type; those that are of that type already are shared,
+/// not copied. Nulls give any value: the caller has refused them.
+pub(crate) fn floats<F: Float>(array: &dyn Array) -> ScalarBuffer<F> {
+    if let Some(same) = array.as_primitive_opt::<F::Arrow>() {
         return same.values().clone();
     }
-    let mut values = vec![0f32; array.len()];
+    let mut values = vec![F::default(); array.len()];
     write(array, &mut values);
     values.into()
 }
 
 /// Columns of `n` numbers each to `n` rows.
-pub(crate) fn interleave(columns: &[ScalarBuffer<f32>], n: usize) -> Vec<f32> {
+pub(crate) fn interleave<F: Float>(columns: &[ScalarBuffer<F>], n: usize) -> Vec<F> {
     let width = columns.len().max(1);
-    let mut rows = vec![0f32; n * width];
+    let mut rows = vec![F::default(); n * width];
     // Block by block: a column at a time would go through all of the rows, and through the
     // caches, once for each column.
     for (start, block) in (0..n)
@@ -313,9 +338,9 @@ mod tests {
     fn float32_is_shared_and_the_rest_converted() {
         let array = Float32Array::from(vec![1.0, 2.0, 3.0]);
         let tail = array.slice(1, 2);
-        assert_eq!(float32(&tail).as_ptr(), array.values()[1..].as_ptr());
+        assert_eq!(floats::<f32>(&tail).as_ptr(), array.values()[1..].as_ptr());
         assert_eq!(
-            float32(&Int64Array::from(vec![4, -5])).as_ref(),
+            floats::<f32>(&Int64Array::from(vec![4, -5])).as_ref(),
             [4.0, -5.0]
         );
     }

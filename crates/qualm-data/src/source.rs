@@ -5,13 +5,13 @@ use std::path::Path;
 use arrow_array::{Array, ArrayRef, RecordBatchReader};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
-use qualm::{Features, Location, Matrix, Rows};
+use qualm::{Features, Location, Matrix, Rounding, Rows, first_beyond_float32};
 
 use crate::batch::Batch;
-use crate::batches::Batches;
+use crate::batches::{Batches, Beside, join};
 use crate::error::{Error, Result};
 use crate::labels::labels;
-use crate::numbers::{self, NotVectors};
+use crate::numbers::{self, Float, NotVectors};
 use crate::open::open_table;
 use crate::origin::Origin;
 use crate::select::{Inputs, Plan, Selection, plan};
@@ -31,6 +31,8 @@ pub struct Source {
     features: Features,
     /// The same features by the names that this input gives them, for messages.
     input_names: Features,
+    /// How to round, where a model has said so.
+    rounding: Option<Rounding>,
     /// The first chunk, read ahead to learn the width of its vectors.
     first: Option<Chunk>,
 }
@@ -132,6 +134,7 @@ impl Source {
             plan,
             features,
             input_names,
+            rounding: None,
             first,
         })
     }
@@ -143,8 +146,21 @@ impl Source {
         &self.plan.skipped
     }
 
-    /// The features of a chunk as a checked matrix.
-    fn matrix(&self, columns: &[ArrayRef], n_rows: usize, origin: &Origin) -> Result<Matrix> {
+    /// Rounds the rows as those were that a model was fitted to
+    /// ([`qualm::Fitted::rounding`]), so that the digits are kept that the model can see.
+    #[must_use]
+    pub fn with_rounding(self, rounding: &Rounding) -> Self {
+        let rounding = Some(rounding.clone());
+        Self { rounding, ..self }
+    }
+
+    /// The features of a chunk as checked values, row after row.
+    fn values<F: Value>(
+        &self,
+        columns: &[ArrayRef],
+        n_rows: usize,
+        origin: &Origin,
+    ) -> Result<ScalarBuffer<F>> {
         let n_cols = self.features.width();
         match &self.plan.inputs {
             Inputs::Columns(_) => {
@@ -152,7 +168,7 @@ impl Source {
                 if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
                     return Err(self.missing(origin, row, j));
                 }
-                let numbers: Vec<_> = columns.iter().map(|c| numbers::float32(c)).collect();
+                let numbers: Vec<_> = columns.iter().map(|c| numbers::floats(c)).collect();
                 let values = match &numbers[..] {
                     [only] => only.clone(),
                     several => numbers::interleave(several, n_rows).into(),
@@ -163,9 +179,29 @@ impl Source {
             }
             Inputs::Vector(_) => {
                 let array = self.vectors(columns.first(), origin)?;
-                self.finite(origin, numbers::float32(&array), |row, j| {
+                self.finite(origin, numbers::floats(&array), |row, j| {
                     numbers::value_at(&array, row * n_cols + j)
                 })
+            }
+        }
+    }
+
+    /// Whether float32 holds the features as they are: none was rounded, or can be.
+    fn fits_float32(&self, columns: &[ArrayRef]) -> bool {
+        columns.iter().all(|c| numbers::fits_float32(c.data_type()))
+    }
+
+    /// The features of a chunk as a checked matrix.
+    fn matrix(&self, columns: &[ArrayRef], n_rows: usize, origin: &Origin) -> Result<Matrix> {
+        let n_cols = self.features.width();
+        match &self.rounding {
+            Some(rounding) if !rounding.is_plain() => {
+                let values = self.values::<f64>(columns, n_rows, origin)?;
+                Ok(Matrix::rounded([&values], n_cols, rounding))
+            }
+            _ => {
+                let values = self.values(columns, n_rows, origin)?;
+                Ok(Matrix::checked(values, n_cols))
             }
         }
     }
@@ -209,17 +245,17 @@ impl Source {
     }
 
     /// Checks the values; `original` gives what the file holds at (row, column).
-    fn finite(
+    fn finite<F: Value>(
         &self,
         origin: &Origin,
-        values: ScalarBuffer<f32>,
+        values: ScalarBuffer<F>,
         original: impl Fn(usize, usize) -> Option<f64>,
-    ) -> Result<Matrix> {
+    ) -> Result<ScalarBuffer<F>> {
         let n_cols = self.features.width();
         // The matrix would count rows from the start of the batch and knows no names, so
         // the first bad value is looked for here.
-        let Some(i) = Rows::first_not_finite(&values) else {
-            return Ok(Matrix::checked(values, n_cols));
+        let Some(i) = F::first_bad(&values) else {
+            return Ok(values);
         };
         let (row, j) = (i / n_cols, i % n_cols);
         let at = origin.at(row).column(self.input_names.name(j));
@@ -229,6 +265,45 @@ impl Source {
         } else {
             qualm::Error::NotFinite { at, value }.into()
         })
+    }
+
+    /// The next chunk that holds a row.
+    fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.table.next_filled(),
+        }
+    }
+
+    /// The ids and labels of a chunk.
+    fn beside(&self, chunk: &Chunk) -> Result<(Vec<ArrayRef>, Option<Vec<bool>>)> {
+        let columns = self.plan.by_role(&chunk.columns);
+        let labels = match (self.plan.label, columns.label) {
+            (Some(place), Some(array)) => {
+                let name = self.table.columns().get(place).map(|c| c.name.as_str());
+                Some(labels(array, &chunk.origin, name.unwrap_or_default())?)
+            }
+            _ => None,
+        };
+        Ok((columns.ids.to_vec(), labels))
+    }
+}
+
+/// A float that rows are read as.
+trait Value: Float {
+    /// The first value that no row may hold, counted from 0.
+    fn first_bad(values: &[Self]) -> Option<usize>;
+}
+
+impl Value for f32 {
+    fn first_bad(values: &[Self]) -> Option<usize> {
+        Rows::first_not_finite(values)
+    }
+}
+
+impl Value for f64 {
+    fn first_bad(values: &[Self]) -> Option<usize> {
+        first_beyond_float32(values)
     }
 }
 
@@ -263,28 +338,39 @@ impl Batches for Source {
     /// 1, a damaged file: all with file, row and column. In a folder, file and row are
     /// those of the part.
     fn next_batch(&mut self) -> Result<Option<Batch>> {
-        let chunk = match self.first.take() {
-            Some(first) => first,
-            None => match self.table.next_filled()? {
-                Some(chunk) => chunk,
-                None => return Ok(None),
-            },
+        let Some(chunk) = self.next_chunk()? else {
+            return Ok(None);
         };
         let columns = self.plan.by_role(&chunk.columns);
         let rows = self.matrix(columns.features, chunk.n_rows, &chunk.origin)?;
-        let labels = match (self.plan.label, columns.label) {
-            (Some(place), Some(array)) => {
-                let name = self.table.columns().get(place).map(|c| c.name.as_str());
-                Some(labels(array, &chunk.origin, name.unwrap_or_default())?)
-            }
-            _ => None,
-        };
+        let (ids, labels) = self.beside(&chunk)?;
         Ok(Some(Batch {
             rows,
-            ids: columns.ids.to_vec(),
+            ids,
             labels,
             origin: chunk.origin,
         }))
+    }
+
+    /// All rows at once. Where no rounding was asked for and float32 does not hold every number of
+    /// the features' types, they are held as float64 until all are read, and rounded by the rule
+    /// that is chosen for them.
+    fn read_all(mut self) -> Result<Batch> {
+        let first = self.first.as_ref().map(|chunk| chunk.columns.as_slice());
+        let features = self.plan.by_role(first.unwrap_or_default()).features;
+        if self.rounding.is_some() || self.fits_float32(features) {
+            return join(self);
+        }
+        let (mut parts, mut beside) = (Vec::new(), Beside::default());
+        while let Some(chunk) = self.next_chunk()? {
+            let features = self.plan.by_role(&chunk.columns).features;
+            parts.push(self.values::<f64>(features, chunk.n_rows, &chunk.origin)?);
+            let (ids, labels) = self.beside(&chunk)?;
+            beside.append(chunk.n_rows, ids, labels, chunk.origin);
+        }
+        let n_cols = self.features.width();
+        let rounding = Rounding::choose(&parts, n_cols);
+        beside.with(Matrix::rounded(parts, n_cols, &rounding))
     }
 }
 
@@ -343,6 +429,7 @@ mod tests {
             },
             features: features.clone(),
             input_names: features,
+            rounding: None,
             first: Some(Chunk {
                 origin: Origin::memory(0),
                 n_rows: columns[0].len(),

@@ -10,6 +10,7 @@
 mod batches;
 mod hostile;
 mod npy;
+mod offsets;
 mod output;
 mod places;
 mod properties;

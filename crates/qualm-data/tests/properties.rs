@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Float32Array, RecordBatch, StringArray};
 use proptest::prelude::*;
+use qualm::Rounding;
 use qualm_data::{Batches, Source};
 
 use crate::{excluding, folder, write};
@@ -23,7 +24,8 @@ proptest! {
             ("x", Arc::new(Float32Array::from(values.clone()))),
         ];
         write(&path, &RecordBatch::try_from_iter(columns).unwrap());
-        let batch = Source::open(&path, &excluding(&[]), None).unwrap().read_all().unwrap();
+        let source = Source::open(&path, &excluding(&[]), None).unwrap();
+        let batch = source.with_rounding(&Rounding::default()).read_all().unwrap();
         let read: Vec<u32> = batch.rows.rows().as_slice().iter().map(|v| v.to_bits()).collect();
         let written: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
         prop_assert_eq!(read, written);

@@ -36,7 +36,10 @@ pub(crate) fn score_batch<'py>(
     };
     let reader = reader(batch)?;
     let schema = reader.schema();
-    let expected = model.features();
+    let (expected, rounding) = {
+        let fitted = model.read();
+        (fitted.features().clone(), fitted.rounding().clone())
+    };
     let read = guarded(py, move || -> Result<_> {
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().map_err(|source| {
             let at = Location::default();
@@ -47,6 +50,7 @@ pub(crate) fn score_batch<'py>(
         }
         let reader = RecordBatchIterator::new(batches.into_iter().map(Ok), schema);
         let source = Source::from_reader(Box::new(reader), &selection, Some(&expected))?;
+        let source = source.with_rounding(&rounding);
         Ok((source.id_fields(), Some(source.read_all()?)))
     })?;
     let (ids, batch) = read.map_err(raised)?;

@@ -8,8 +8,8 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use qualm::Fitted;
 use qualm::calibrate::{Conversion, ThresholdRule};
-use qualm::{Features, Fitted};
 use qualm_data::{Origin, Result, score_into};
 
 use crate::errors::{guarded, raised, to_json};
@@ -191,7 +191,8 @@ impl Model {
     /// The columns it was fitted on.
     #[getter(features)]
     fn py_features(&self) -> PyFeatures {
-        PyFeatures(self.features())
+        let fitted = self.read();
+        PyFeatures(fitted.features().clone(), fitted.rounding().clone())
     }
 
     /// Scores of the fitted rows, `(n,)`, in their order; `None` for a model from a file.
@@ -254,10 +255,6 @@ impl Model {
 
     fn write(&self) -> RwLockWriteGuard<'_, Fitted> {
         self.fitted.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn features(&self) -> Features {
-        self.read().features().clone()
     }
 
     /// Scores rows, `(n,)`.

@@ -13,14 +13,14 @@ use arrow_schema::{Field, Schema};
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use qualm::{Error, Features, Location, Matrix};
+use qualm::{Error, Features, Location, Matrix, Rounding};
 use qualm_data::{Batches, Result, Selection, Source};
 
 use crate::errors::{guarded, raised};
 
-/// The columns that a model was fitted on.
+/// The columns that a model was fitted on, and how their values were rounded.
 #[pyclass(frozen, name = "Features", module = "qualm._core")]
-pub(crate) struct PyFeatures(pub(crate) Features);
+pub(crate) struct PyFeatures(pub(crate) Features, pub(crate) Rounding);
 
 #[pymethods]
 impl PyFeatures {
@@ -49,10 +49,10 @@ pub(crate) struct PyRows {
 }
 
 enum Values {
-    /// The caller's own array or a converted copy of it, and what the copy was made from.
-    NumPy(Py<PyArray2<f32>>, Option<Py<PyAny>>),
-    /// Read column by column.
-    Arrow(Matrix),
+    /// The caller's own array.
+    NumPy(Py<PyArray2<f32>>),
+    /// A copy.
+    Owned(Matrix),
 }
 
 /// A column of a frame: its name, its numbers if it holds any, and, where each row holds a
@@ -65,22 +65,40 @@ type Column<'py> = (
 
 #[pymethods]
 impl PyRows {
-    /// Views a C-contiguous float32 array of two dimensions, without a copy.
-    ///
-    /// `names` are those of its columns; `original` is what `values` was converted from, which
-    /// a message about a bad value quotes.
+    /// Views a C-contiguous float32 array of two dimensions, without a copy. `names` are those of
+    /// its columns.
     #[staticmethod]
-    #[pyo3(signature = (values, names=None, original=None))]
-    fn from_numpy(
+    #[pyo3(signature = (values, names=None))]
+    fn from_float32(
         values: &Bound<'_, PyArray2<f32>>,
         names: Option<Vec<String>>,
-        original: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         contiguous(&values.readonly())?;
-        let width = values.shape()[1];
-        let features = names.map_or(Features::Vector { name: None, width }, Features::Columns);
         Ok(Self {
-            values: Values::NumPy(values.clone().unbind(), original),
+            features: features(names, values.shape()[1]),
+            values: Values::NumPy(values.clone().unbind()),
+            unused: None,
+        })
+    }
+
+    /// Rounds a C-contiguous float64 array of two dimensions: as the rows of the model that
+    /// `model` belongs to, or by a rule chosen for these.
+    #[staticmethod]
+    #[pyo3(signature = (values, names=None, model=None))]
+    fn from_float64(
+        py: Python<'_>,
+        values: &Bound<'_, PyArray2<f64>>,
+        names: Option<Vec<String>>,
+        model: Option<&PyFeatures>,
+    ) -> PyResult<Self> {
+        let values = values.readonly();
+        let features = features(names, values.shape()[1]);
+        let slice = contiguous(&values)?;
+        let rounding = model.map(|model| &model.1);
+        let rows = guarded(py, || Matrix::from_f64(slice, features.width(), rounding))?;
+        let rows = rows.map_err(|error| raised(named(error, &features)))?;
+        Ok(Self {
+            values: Values::Owned(rows),
             features,
             unused: None,
         })
@@ -92,7 +110,7 @@ impl PyRows {
     #[staticmethod]
     #[pyo3(signature = (table, features=None))]
     fn from_arrow(table: &Bound<'_, PyAny>, features: Option<&PyFeatures>) -> PyResult<Self> {
-        Self::read(table.py(), reader(table)?, features)
+        Self::read(table.py(), reader(table)?, features, true)
     }
 
     /// Reads a frame of `n_rows` from its columns, chosen as in [`PyRows::from_arrow`].
@@ -119,7 +137,7 @@ impl PyRows {
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(refused)?;
         let reader = Box::new(RecordBatchIterator::new([Ok(batch)], schema));
-        let mut rows = Self::read(py, reader, features)?;
+        let mut rows = Self::read(py, reader, features, named)?;
         if !named {
             let width = rows.features.width();
             rows.features = Features::Vector { name: None, width };
@@ -131,11 +149,11 @@ impl PyRows {
     #[getter]
     fn shape(&self, py: Python<'_>) -> (usize, usize) {
         match &self.values {
-            Values::NumPy(array, _) => {
+            Values::NumPy(array) => {
                 let shape = array.bind(py).shape();
                 (shape[0], shape[1])
             }
-            Values::Arrow(rows) => (rows.rows().n_rows(), rows.rows().n_cols()),
+            Values::Owned(rows) => (rows.rows().n_rows(), rows.rows().n_cols()),
         }
     }
 
@@ -161,15 +179,19 @@ impl PyRows {
         py: Python<'_>,
         reader: Box<dyn RecordBatchReader + Send>,
         features: Option<&PyFeatures>,
+        by_name: bool,
     ) -> PyResult<Self> {
         // A model of vectors without a name takes any rows of its width.
-        let nameless = |f: &&Features| matches!(f, Features::Vector { name: None, .. });
-        let expected = features.map(|f| &f.0).filter(|f| !nameless(f));
+        let nameless = |f: &Features| matches!(f, Features::Vector { name: None, .. });
+        let expected = features.map(|f| &f.0).filter(|f| by_name && !nameless(f));
         let read = guarded(py, move || -> Result<_> {
-            let source = Source::from_reader(reader, &Selection::default(), expected)?;
+            let mut source = Source::from_reader(reader, &Selection::default(), expected)?;
+            if let Some(model) = features {
+                source = source.with_rounding(&model.1);
+            }
             let features = source.features().clone();
             let unused = unused(source.skipped(), &features);
-            let values = Values::Arrow(source.read_all()?.rows);
+            let values = Values::Owned(source.read_all()?.rows);
             Ok(Self {
                 values,
                 features,
@@ -189,17 +211,21 @@ impl PyRows {
         work: impl FnOnce(qualm::Rows<'_>) -> PyResult<T>,
     ) -> PyResult<T> {
         match &self.values {
-            Values::NumPy(array, original) => {
+            Values::NumPy(array) => {
                 let array = array.bind(py).readonly();
                 let width = array.shape()[1];
                 let slice = contiguous(&array)?;
                 let rows = guarded(py, || qualm::Rows::new(slice, width))?;
-                let original = original.as_ref().map(|array| array.bind(py));
-                work(rows.map_err(|error| raised(named(error, &self.features, original)))?)
+                work(rows.map_err(|error| raised(named(error, &self.features)))?)
             }
-            Values::Arrow(rows) => work(rows.rows()),
+            Values::Owned(rows) => work(rows.rows()),
         }
     }
+}
+
+/// The features of an array.
+fn features(names: Option<Vec<String>>, width: usize) -> Features {
+    names.map_or(Features::Vector { name: None, width }, Features::Columns)
 }
 
 /// What is said of the columns that are no features.
@@ -247,32 +273,24 @@ fn refused(source: arrow_schema::ArrowError) -> PyErr {
     raised(qualm_data::Error::Arrow { at, source })
 }
 
-fn contiguous<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<&'a [f32]> {
+fn contiguous<'a, T: numpy::Element>(array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
     let not = |_| PyValueError::new_err("the array is not C-contiguous");
     array.as_slice().map_err(not)
 }
 
-/// The error about a bad value, with the name of its column where that has one, and with what
-/// stood there before it was converted to float32.
-fn named(
-    error: Error,
-    features: &Features,
-    original: Option<&Bound<'_, PyAny>>,
-) -> qualm_data::Error {
+/// The error about a bad value, with the name of its column where that has one.
+fn named(error: Error, features: &Features) -> qualm_data::Error {
     let Error::NotFinite { at, value } = error else {
         return error.into();
     };
-    let (row, number) = (at.row.unwrap_or(1), at.column.as_deref().unwrap_or("1"));
+    let number = at.column.as_deref().unwrap_or("1");
     let column = number.parse::<usize>().unwrap_or(1);
     let name = features.names().and_then(|names| names.get(column - 1));
-    let at = Location::row(row).column(name.map_or(number, String::as_str));
-    let before = original.and_then(|array| {
-        let value = array.get_item((row - 1, column - 1)).ok()?;
-        value.extract::<f64>().ok()
-    });
-    match before {
-        Some(value) if value.is_finite() => qualm_data::Error::TooLarge { at, value },
-        _ => Error::NotFinite { at, value }.into(),
+    let at = Location::row(at.row.unwrap_or(1)).column(name.map_or(number, String::as_str));
+    if value.is_finite() {
+        qualm_data::Error::TooLarge { at, value }
+    } else {
+        Error::NotFinite { at, value }.into()
     }
 }
 

@@ -275,6 +275,6 @@ def test_sparse_matrices_are_refused(rows):
 
 def test_the_native_half_refuses_what_it_was_not_promised(rows):
     with pytest.raises(ValueError, match="C-contiguous"):
-        _core.Rows.from_numpy(rows[:, :2])
+        _core.Rows.from_float32(rows[:, :2])
     with pytest.raises(TypeError):
-        _core.Rows.from_numpy(rows.astype(np.float64))
+        _core.Rows.from_float32(rows.astype(np.float64))

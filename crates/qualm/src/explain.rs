@@ -39,11 +39,14 @@ impl Fitted {
                 expected: d,
             });
         }
-        let shares = self.shares(rows)?;
-        Ok(shares
-            .chunks_exact(d)
-            .map(|shares| top(shares, k))
-            .collect())
+        let mut explained = Vec::with_capacity(rows.n_rows());
+        self.on_own_scale(rows, |rows, start| {
+            let shares = self.shares(rows);
+            let shares = shares.map_err(|error| error.renumbered(|row| start + row))?;
+            explained.extend(shares.chunks_exact(d).map(|shares| top(shares, k)));
+            Ok(())
+        })?;
+        Ok(explained)
     }
 
     /// Every feature's share, `(n, d)`.
@@ -65,7 +68,8 @@ impl Fitted {
                     occluded[start + j] = *typical;
                 }
             }
-            let without = self.score(Matrix::new(occluded, d)?.rows());
+            let occluded = Matrix::new(occluded, d)?;
+            let without = self.score(occluded.rows().with_rounding(&self.rounding));
             // Each row stands there d times.
             let without =
                 without.map_err(|error| error.renumbered(|row| i * block + row.div_ceil(d)))?;

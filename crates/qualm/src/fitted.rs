@@ -15,8 +15,13 @@ use crate::fit::progress::Progress;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::memory;
-use crate::rows::Rows;
+use crate::rounding::Rounding;
+use crate::rows::{Matrix, Rows};
+use crate::space::LIMIT;
 use crate::spec::Spec;
+
+/// Values that are rounded again at a time.
+const ROUNDED_VALUES: usize = 1 << 20;
 
 /// Rows whose medians are kept as typical values.
 const MEDIAN_SAMPLE: usize = 10_000;
@@ -27,6 +32,7 @@ const MEDIAN_SAMPLE: usize = 10_000;
 pub struct Fitted {
     pub(crate) spec: Spec,
     pub(crate) features: Features,
+    pub(crate) rounding: Rounding,
     pub(crate) roles: ColumnRoles,
     pub(crate) detector: Box<dyn Detector>,
     pub(crate) calibration: Calibration,
@@ -141,8 +147,10 @@ impl Fitted {
     ) -> Result<Self> {
         spec.validate()?;
         spec.device().check()?;
+        let near = bring_near(rows);
+        let rows = near.as_ref().map_or(rows, Matrix::rows);
         let mut spec = spec.clone();
-        let lowered = spec.adapt(rows);
+        let mut warnings = spec.adapt(rows);
         let hyper_parameters = spec.hyper_parameters();
         memory::check(hyper_parameters.memory(rows.n_rows(), rows.n_cols()))?;
         hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
@@ -160,12 +168,16 @@ impl Fitted {
         let own_scores = Some(scores.clone());
         let calibration = Calibration::new(scores)?;
         let diagnostics = outcome.diagnostics.with_scores(calibration.scores());
+        let features = Features::Vector {
+            name: None,
+            width: rows.n_cols(),
+        };
+        warnings.extend(outcome.warnings);
+        warnings.extend(Warning::rounding(rows.rounding(), &features));
         let mut fitted = Self {
             spec,
-            features: Features::Vector {
-                name: None,
-                width: rows.n_cols(),
-            },
+            features,
+            rounding: rows.rounding().clone(),
             roles: ColumnRoles::default(),
             detector,
             feature_medians: medians(rows),
@@ -186,7 +198,7 @@ impl Fitted {
                     .iter()
                     .map(|c| c.effective_rows.clone())
                     .collect(),
-                warnings: lowered.into_iter().chain(outcome.warnings).collect(),
+                warnings,
                 diagnostics: Some(diagnostics),
             },
         };
@@ -218,6 +230,14 @@ impl Fitted {
     /// [`Error::Width`] when there are not as many names as features.
     pub fn with_features(mut self, features: Features) -> Result<Self> {
         self.check_width(features.width())?;
+        let warnings = &mut self.provenance.warnings;
+        for warning in warnings.iter_mut() {
+            if let Warning::Offsets { .. } = warning
+                && let Some(named) = Warning::rounding(&self.rounding, &features)
+            {
+                *warning = named;
+            }
+        }
         self.features = features;
         Ok(self)
     }
@@ -304,7 +324,33 @@ impl Fitted {
                 expected: rows.n_rows(),
             });
         }
-        self.detector.score_into(rows, out)
+        self.on_own_scale(rows, |rows, start| {
+            let out = out.get_mut(start..start + rows.n_rows());
+            let scored = self.detector.score_into(rows, out.unwrap_or_default());
+            scored.map_err(|error| error.renumbered(|row| start + row))
+        })
+    }
+
+    /// Lends rows as they are where they were rounded as the fitted rows were; otherwise rounds
+    /// them so, block by block. `work` also gets the number of the block's first row, from 0.
+    pub(crate) fn on_own_scale(
+        &self,
+        rows: Rows<'_>,
+        mut work: impl FnMut(Rows<'_>, usize) -> Result<()>,
+    ) -> Result<()> {
+        if *rows.rounding() == self.rounding {
+            return work(rows, 0);
+        }
+        let d = rows.n_cols();
+        let size = (ROUNDED_VALUES / d).max(1);
+        for (i, block) in rows.blocks(size).enumerate() {
+            let values = self.rounding.again(rows.rounding(), block.as_slice(), d);
+            work(
+                Rows::checked(&values, d).with_rounding(&self.rounding),
+                i * size,
+            )?;
+        }
+        Ok(())
     }
 
     fn check_width(&self, found: usize) -> Result<()> {
@@ -325,13 +371,31 @@ impl Fitted {
     /// [`Error::Width`], [`Error::Device`].
     pub fn log_variances(&self, rows: Rows<'_>) -> Result<Option<LogVariances>> {
         self.check_width(rows.n_cols())?;
-        self.detector.log_variances(rows)
+        let mut all: Option<LogVariances> = None;
+        self.on_own_scale(rows, |rows, _| {
+            let some = self.detector.log_variances(rows)?;
+            match (&mut all, some) {
+                (Some(all), Some(some)) => all.values.extend(some.values),
+                (all, some) => *all = some,
+            }
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell.
     pub(crate) fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
         self.check_width(rows.n_cols())?;
-        self.detector.contributions(rows)
+        let mut all: Option<Vec<f64>> = None;
+        self.on_own_scale(rows, |rows, _| {
+            let some = self.detector.contributions(rows)?;
+            match (&mut all, some) {
+                (Some(all), Some(some)) => all.extend(some),
+                (all, some) => *all = some,
+            }
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// The conformal p-value of a score, in (0, 1].
@@ -370,6 +434,14 @@ impl Fitted {
         &self.features
     }
 
+    /// How float64 values become the values that it scores: by [`Matrix::from_f64`], or in a
+    /// reader that is told of it. Rows that were not rounded so are when they are scored, as far
+    /// as their float32 values allow.
+    #[must_use]
+    pub fn rounding(&self) -> &Rounding {
+        &self.rounding
+    }
+
     /// Which columns were ids and label.
     #[must_use]
     pub fn roles(&self) -> &ColumnRoles {
@@ -399,6 +471,25 @@ impl Fitted {
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
+}
+
+/// Rows whose values are so large that squares of them would overflow, scaled down.
+fn bring_near(rows: Rows<'_>) -> Option<Matrix> {
+    let far = |x: &f32| f64::from(x.abs()) > LIMIT;
+    // Without leaving early, so that it vectorises.
+    let any = rows.blocks(4096).any(|block| {
+        let values = block.as_slice().iter();
+        values.fold(false, |any, x| any | far(x))
+    });
+    if !any || !rows.rounding().is_plain() {
+        return None;
+    }
+    let (values, d) = (
+        rows.rounding().original(rows.as_slice(), rows.n_cols()),
+        rows.n_cols(),
+    );
+    let rounding = Rounding::choose(&[&values], d);
+    (!rounding.is_plain()).then(|| Matrix::rounded([values], d, &rounding))
 }
 
 /// The median of each column, over at most [`MEDIAN_SAMPLE`] rows spread evenly.

@@ -1,9 +1,10 @@
-//! The `.qualm` file, version 1: a safetensors file with the detector's tensors, the
-//! reference scores, and one JSON document among the metadata.
+//! The `.qualm` file: a safetensors file with the detector's tensors, the reference scores, and
+//! one JSON document among the metadata. A model that reads its rows less an offset is version 2,
+//! so that versions that do not know of offsets refuse it; every other is version 1.
 //!
 //! | part | content |
 //! |---|---|
-//! | metadata `qualm` | format, version, Spec, feature names, threshold rule, provenance, digest |
+//! | metadata `qualm` | format, version, Spec, feature names, offsets, threshold rule, provenance, digest |
 //! | `calibration.scores` | `(n_reference,)` float64, ascending |
 //! | `typical` | `(d,)` float32, median of each feature |
 //! | `member.I.shift`, `.scaling`, `.frequencies` | the space of network I |
@@ -22,10 +23,12 @@ use crate::container::{self, Reader, Writer};
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::fitted::{ColumnRoles, Fitted, Provenance};
+use crate::rounding::Rounding;
 use crate::spec::Spec;
 
 const FORMAT: &str = "qualm-model";
-const VERSION: u64 = 1;
+/// The newest version.
+const VERSION: u64 = 2;
 
 /// The JSON part of the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +38,8 @@ struct Header {
     #[serde(deserialize_with = "written_spec")]
     spec: Spec,
     features: Features,
+    #[serde(default, skip_serializing_if = "Rounding::is_plain")]
+    rounding: Rounding,
     #[serde(default)]
     roles: ColumnRoles,
     threshold: ThresholdRule,
@@ -85,9 +90,10 @@ impl Fitted {
         self.detector.save(&mut writer);
         writer.into_bytes(&Header {
             format: FORMAT.to_owned(),
-            format_version: VERSION,
+            format_version: if self.rounding.is_plain() { 1 } else { VERSION },
             spec: self.spec.clone(),
             features: self.features.clone(),
+            rounding: self.rounding.clone(),
             roles: self.roles.clone(),
             threshold: self.rule,
             provenance: self.provenance.clone(),
@@ -127,6 +133,9 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
     if d == 0 {
         return Err(reader.corrupt("features", "without any", "at least one feature"));
     }
+    if !header.rounding.is_valid(d) {
+        return Err(reader.corrupt("rounding", "refused", "what qualm writes"));
+    }
     let detector = header.spec.hyper_parameters().restore(d, &mut reader)?;
     let scores = reader.f64("calibration.scores")?;
     let calibration =
@@ -138,6 +147,7 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
         feature_medians: reader.f32("typical", &[d])?,
         spec: header.spec,
         features: header.features,
+        rounding: header.rounding,
         roles: header.roles,
         detector,
         calibration,

@@ -5,10 +5,12 @@
 //! and one column, and every value finite. Nothing downstream checks again.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_buffer::ScalarBuffer;
 
 use crate::error::{Error, Location, Result};
+use crate::rounding::{PLAIN, Rounding, first_beyond_float32};
 
 /// An `(n_rows, n_cols)` matrix of finite float32 values, row after row.
 ///
@@ -18,6 +20,8 @@ use crate::error::{Error, Location, Result};
 pub struct Matrix {
     data: ScalarBuffer<f32>,
     n_cols: usize,
+    /// `None` where values are as they were.
+    rounding: Option<Arc<Rounding>>,
 }
 
 /// A borrowed `(n_rows, n_cols)` matrix of finite float32 values, row after row.
@@ -27,6 +31,7 @@ pub struct Matrix {
 pub struct Rows<'a> {
     data: &'a [f32],
     n_cols: usize,
+    rounding: &'a Rounding,
 }
 
 impl Matrix {
@@ -50,7 +55,65 @@ impl Matrix {
     #[must_use]
     pub fn checked(data: ScalarBuffer<f32>, n_cols: usize) -> Self {
         debug_assert!(Rows::new(&data, n_cols).is_ok(), "finite, whole rows");
-        Self { data, n_cols }
+        Self {
+            data,
+            n_cols,
+            rounding: None,
+        }
+    }
+
+    /// Rounds float64 values to float32: by the rule of a model ([`crate::Fitted::rounding`]) to
+    /// score, or, to fit, by one that is chosen for them.
+    ///
+    /// ```
+    /// use qualm::Matrix;
+    ///
+    /// // Seconds since 1970: float32 would make one value of them.
+    /// let seconds: Vec<f64> = (0..50).map(|i| 1.7e9 + f64::from(i)).collect();
+    /// let matrix = Matrix::from_f64(&seconds, 1, None)?;
+    /// assert_eq!(matrix.rows().rounding().offset(0), 1.7e9 + 24.0);
+    /// assert_eq!(matrix.rows().as_slice()[0], -24.0);
+    /// # Ok::<(), qualm::Error>(())
+    /// ```
+    ///
+    /// # Shapes
+    /// `values`: `(n_rows * n_cols,)`, row after row.
+    ///
+    /// # Errors
+    /// Those of [`Rows::new`]; values too large for float32 count as infinite.
+    pub fn from_f64(values: &[f64], n_cols: usize, rounding: Option<&Rounding>) -> Result<Self> {
+        check_shape(values.len(), n_cols)?;
+        if let Some(i) = first_beyond_float32(values) {
+            return Err(not_finite(i, n_cols, values[i]));
+        }
+        let rounding = rounding.cloned();
+        let rounding = rounding.unwrap_or_else(|| Rounding::choose(&[values], n_cols));
+        Ok(Self::rounded([values], n_cols, &rounding))
+    }
+
+    /// Rounds float64 rows that come in parts and that the caller has checked
+    /// ([`first_beyond_float32`]). Each part is dropped when it has been rounded.
+    ///
+    /// # Shapes
+    /// Each of `parts`: `(n_i, n_cols)`, row after row, at least one row in all of them.
+    #[must_use]
+    pub fn rounded<P: AsRef<[f64]>>(
+        parts: impl IntoIterator<Item = P>,
+        n_cols: usize,
+        rounding: &Rounding,
+    ) -> Self {
+        let mut data = Vec::new();
+        for part in parts {
+            rounding.append(part.as_ref(), n_cols, &mut data);
+        }
+        Self::checked(data.into(), n_cols).with_rounding(rounding)
+    }
+
+    /// Says by which rule the values were rounded.
+    #[must_use]
+    pub fn with_rounding(self, rounding: &Rounding) -> Self {
+        let rounding = (!rounding.is_plain()).then(|| Arc::new(rounding.clone()));
+        Self { rounding, ..self }
     }
 
     /// The whole matrix as a view.
@@ -59,6 +122,7 @@ impl Matrix {
         Rows {
             data: &self.data,
             n_cols: self.n_cols,
+            rounding: self.rounding.as_deref().unwrap_or(&PLAIN),
         }
     }
 
@@ -81,24 +145,15 @@ impl<'a> Rows<'a> {
     /// is no multiple of `n_cols`, [`Error::NotFinite`] naming the first row and
     /// column (1-based) that hold NaN or an infinity.
     pub fn new(data: &'a [f32], n_cols: usize) -> Result<Self> {
-        if n_cols == 0 || data.is_empty() {
-            return Err(Error::Empty {
-                at: Location::default(),
-            });
-        }
-        if !data.len().is_multiple_of(n_cols) {
-            return Err(Error::Shape {
-                len: data.len(),
-                n_cols,
-            });
-        }
+        check_shape(data.len(), n_cols)?;
         if let Some(i) = Self::first_not_finite(data) {
-            return Err(Error::NotFinite {
-                at: Location::row(i / n_cols + 1).column(format!("{}", i % n_cols + 1)),
-                value: f64::from(data[i]),
-            });
+            return Err(not_finite(i, n_cols, f64::from(data[i])));
         }
-        Ok(Self { data, n_cols })
+        Ok(Self {
+            data,
+            n_cols,
+            rounding: &PLAIN,
+        })
     }
 
     /// Where the first NaN or infinity among some values is, counted from 0.
@@ -121,7 +176,34 @@ impl<'a> Rows<'a> {
     /// Views values that are known to be finite and to make whole rows.
     pub(crate) fn checked(data: &'a [f32], n_cols: usize) -> Self {
         debug_assert!(Self::new(data, n_cols).is_ok(), "finite, whole rows");
-        Self { data, n_cols }
+        Self {
+            data,
+            n_cols,
+            rounding: &PLAIN,
+        }
+    }
+
+    /// The same values, with the rule by which they were rounded.
+    pub(crate) fn with_rounding(self, rounding: &'a Rounding) -> Self {
+        Self { rounding, ..self }
+    }
+
+    /// How the values were made from float64.
+    #[must_use]
+    pub fn rounding(&self) -> &'a Rounding {
+        self.rounding
+    }
+
+    /// Some of the rows, in the order asked for, as a matrix of their own. Numbers past the end
+    /// are left out.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for no row.
+    pub fn pick(&self, rows: &[usize]) -> Result<Matrix> {
+        let mut values = Vec::with_capacity(rows.len() * self.n_cols);
+        values.extend(rows.iter().filter_map(|i| self.get(*i)).flatten());
+        check_shape(values.len(), self.n_cols)?;
+        Ok(Matrix::checked(values.into(), self.n_cols).with_rounding(self.rounding))
     }
 
     /// Number of rows, at least one.
@@ -166,10 +248,10 @@ impl<'a> Rows<'a> {
     /// The rows in blocks of at most `size` rows, in order.
     #[must_use]
     pub fn blocks(&self, size: usize) -> impl ExactSizeIterator<Item = Rows<'a>> + use<'a> {
-        let n_cols = self.n_cols;
+        let rows = *self;
         self.data
-            .chunks(size.max(1) * n_cols)
-            .map(move |data| Rows { data, n_cols })
+            .chunks(size.max(1) * self.n_cols)
+            .map(move |data| Rows { data, ..rows })
     }
 }
 
@@ -180,6 +262,25 @@ impl<'a> IntoIterator for &Rows<'a> {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// Refuses a number of values that makes no whole rows.
+fn check_shape(len: usize, n_cols: usize) -> Result<()> {
+    if n_cols == 0 || len == 0 {
+        return Err(Error::Empty {
+            at: Location::default(),
+        });
+    }
+    if len.is_multiple_of(n_cols) {
+        Ok(())
+    } else {
+        Err(Error::Shape { len, n_cols })
+    }
+}
+
+fn not_finite(i: usize, n_cols: usize, value: f64) -> Error {
+    let at = Location::row(i / n_cols + 1).column(format!("{}", i % n_cols + 1));
+    Error::NotFinite { at, value }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod contract;
 mod device;
 mod diagnostics;
 mod golden;
+mod offsets;
 mod real_data;
 mod resume;
 mod version_1;

@@ -4,12 +4,12 @@ use anyhow::{Context, Result, bail};
 use qualm::reports::EvalReport;
 use qualm::stats::Metrics;
 use qualm::{Device, Fitted};
-use qualm_data::{Selection, Source, read_scores, score};
+use qualm_data::{Selection, read_scores, score};
 
 use crate::args;
 use crate::metrics;
 use crate::output::Output;
-use crate::pipeline;
+use crate::pipeline::{self, open_for};
 
 pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
     let rows = args.input.as_ref().unwrap_or(&args.scores);
@@ -24,8 +24,7 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             vector: args.vector.clone(),
             ..Selection::default()
         };
-        let (path, features) = (input.clone(), fitted.features().clone());
-        let open = move || Source::open(&path, &selection, Some(&features));
+        let open = open_for(&fitted, input, selection);
         let (_, batches) = pipeline::open(open)?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         pipeline::run(

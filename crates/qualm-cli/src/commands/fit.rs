@@ -59,8 +59,17 @@ impl<'a> FitJob<'a> {
             .transpose()?;
         let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
         spec.check_memory(n_rows, features.width())?;
+        // Opened first: what is wrong with it shows before the rows are read.
         let held_out = (args.calibrate.as_deref())
-            .map(|path| held_out(path, &features))
+            .map(|path| Source::open(path, &Selection::default(), Some(&features)))
+            .transpose()?;
+        let batch = source.read_all()?;
+        let held_out = held_out
+            .map(|source| {
+                source
+                    .with_rounding(batch.rows.rows().rounding())
+                    .read_all()
+            })
             .transpose()?;
         Ok(Self {
             args,
@@ -68,7 +77,7 @@ impl<'a> FitJob<'a> {
             spec,
             preset: preset.to_owned(),
             rule,
-            batch: source.read_all()?,
+            batch,
             features,
             held_out,
             resume: resume(args, &checkpoint, output)?,
@@ -286,11 +295,6 @@ fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
     let file = AtomicFile::create(&args.output)?;
     interrupt::remove_on_exit(file.temporary());
     Ok(file)
-}
-
-/// The rows of `--calibrate`.
-fn held_out(path: &Path, features: &Features) -> qualm_data::Result<Batch> {
-    Source::open(path, &Selection::default(), Some(features))?.read_all()
 }
 
 /// Where an interrupted fit is kept.

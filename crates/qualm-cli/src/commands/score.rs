@@ -10,7 +10,7 @@ use indicatif::HumanCount;
 use qualm::Fitted;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::ScoreReport;
-use qualm_data::{Batch, ScoreWriter, Selection, Source, format_for, score, scored};
+use qualm_data::{Batch, ScoreWriter, Selection, format_for, score, scored};
 
 use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
@@ -18,7 +18,7 @@ use crate::args;
 use crate::interrupt;
 use crate::output::{self, Output};
 use crate::paths::refuse_same;
-use crate::pipeline::{self, ReadAhead};
+use crate::pipeline::{self, ReadAhead, open_for};
 use crate::progress;
 use crate::threshold;
 
@@ -53,8 +53,7 @@ impl<'a> ScoreJob<'a> {
             format_for(target)?;
         }
         let selection = selection(args, &fitted);
-        let (input, features) = (args.input.clone(), fitted.features().clone());
-        let open = move || Source::open(&input, &selection, Some(&features));
+        let open = open_for(&fitted, &args.input, selection);
         let (input, batches) = pipeline::open(open)?;
         let explain = args.explain.unwrap_or(0);
         if explain > fitted.n_features() {

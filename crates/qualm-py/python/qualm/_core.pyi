@@ -16,10 +16,12 @@ class Features:
 
 class Rows:
     @staticmethod
-    def from_numpy(
-        values: npt.NDArray[np.float32],
+    def from_float32(values: npt.NDArray[np.float32], names: list[str] | None = None) -> Rows: ...
+    @staticmethod
+    def from_float64(
+        values: npt.NDArray[np.float64],
         names: list[str] | None = None,
-        original: Any | None = None,
+        model: Features | None = None,
     ) -> Rows: ...
     @staticmethod
     def from_arrow(table: Any, features: Features | None = None) -> Rows: ...

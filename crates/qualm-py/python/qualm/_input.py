@@ -34,13 +34,13 @@ def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
         return X
     if isinstance(X, np.ndarray):
         _check_mask(X)
-        return _from_array(np.asarray(X), None)
+        return _from_array(np.asarray(X), None, features)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return _from_pandas(X, features)
     # Arrays may have Arrow's protocol as well, and give something else by it: xarray's, a long
     # table of one column.
     if hasattr(X, "__array__") and hasattr(X, "dtype"):
-        return _from_array(np.asarray(X), None)
+        return _from_array(np.asarray(X), None, features)
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
         return _core.Rows.from_arrow(_exportable(X), features)
     if hasattr(X, "toarray"):
@@ -49,8 +49,8 @@ def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
             "required; convert it with .toarray()"
         )
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
-        return _from_array(np.from_dlpack(X), None)
-    return _from_array(np.asarray(X), None)
+        return _from_array(np.from_dlpack(X), None, features)
+    return _from_array(np.asarray(X), None, features)
 
 
 def _exportable(table: Any) -> Any:
@@ -69,14 +69,14 @@ def _from_pandas(frame: Any, features: _core.Features | None) -> _core.Rows:
     labels = list(frame.columns)
     # Numbered columns, as DataFrame(array) makes them, are no names.
     named = all(isinstance(label, str) for label in labels)
-    features = features if named else None
+    given, features = features, features if named else None
     wanted = features.columns if features is not None else []
     found = frame.columns.is_unique and set(wanted) <= set(labels)
     if wanted and found:
         labels, frame = wanted, frame[wanted]
     kinds = set(frame.dtypes)
     if found and len(kinds) == 1 and _is_plain(kinds.pop()):
-        return _from_array(np.asarray(frame.to_numpy()), labels if named else None)
+        return _from_array(np.asarray(frame.to_numpy()), labels if named else None, given)
     columns = []
     for place, label in enumerate(labels):
         name = label if isinstance(label, str) else str(place + 1)
@@ -85,7 +85,7 @@ def _from_pandas(frame: Any, features: _core.Features | None) -> _core.Rows:
         if values is None and wanted and found:
             _refuse(column, name)
         columns.append((name, values, lengths))
-    return _core.Rows.from_columns(columns, len(frame), features, named)
+    return _core.Rows.from_columns(columns, len(frame), given, named)
 
 
 def _is_plain(dtype: Any) -> bool:
@@ -157,7 +157,9 @@ def _refuse(column: Any, name: Any) -> None:
             )
 
 
-def _from_array(array: np.ndarray, names: list[str] | None) -> _core.Rows:
+def _from_array(
+    array: np.ndarray, names: list[str] | None, features: _core.Features | None
+) -> _core.Rows:
     _check_shape(array.shape)
     kind = array.dtype.kind
     if kind == "c":
@@ -169,14 +171,14 @@ def _from_array(array: np.ndarray, names: list[str] | None) -> _core.Rows:
         )
     if kind not in _NUMBERS:
         array = _converted(array)
-    original = array
-    if kind in "iu" and array.itemsize == 8:
-        # By way of float64, as in all other input: in one step the last bit may differ.
-        array = array.astype(np.float64)
-    # What float32 cannot hold becomes infinite, and is then refused with its value.
-    with np.errstate(over="ignore"):
+    if array.itemsize < 4 or (kind == "f" and array.itemsize == 4):
+        # float32 holds all numbers of these types.
         values = np.ascontiguousarray(array, dtype=np.float32)
-    return _core.Rows.from_numpy(values, names, None if values is original else original)
+        return _core.Rows.from_float32(values, names)
+    # What float64 cannot hold becomes infinite, and is then refused.
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(array, dtype=np.float64)
+    return _core.Rows.from_float64(values, names, features)
 
 
 def _converted(array: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::fit::Warning;
 use crate::fit::progress::{Progress, Signal, Step, Work};
 use crate::rng::{Purpose, stream};
-use crate::rows::{Matrix, Rows};
+use crate::rows::Rows;
 use crate::spec::Spec;
 
 // Names of the two fits in progress reports and errors.
@@ -115,7 +115,7 @@ impl Spec {
         listener: &mut Listener<'_>,
     ) -> Result<Vec<f64>> {
         self.check_memory(half.len(), rows.n_cols())?;
-        let half_rows = gather(rows, half)?;
+        let half_rows = rows.pick(half)?;
         self.check_not_lowered(half_rows.rows())?;
         let fitted = self.fit(half_rows.rows(), seed, listener);
         let fitted = fitted.map_err(|error| listener.name(error))?;
@@ -125,7 +125,7 @@ impl Spec {
         let others = if others.is_empty() {
             Vec::new()
         } else {
-            fitted.score(gather(rows, &others)?.rows())?
+            fitted.score(rows.pick(&others)?.rows())?
         };
         let fitted = fitted
             .fitted_scores()
@@ -138,13 +138,6 @@ impl Spec {
         });
         Ok(scores.collect())
     }
-}
-
-/// Some of the rows, as a matrix of their own.
-fn gather(rows: Rows<'_>, picked: &[usize]) -> Result<Matrix> {
-    let mut values = Vec::with_capacity(picked.len() * rows.n_cols());
-    values.extend(picked.iter().filter_map(|i| rows.get(*i)).flatten());
-    Matrix::new(values, rows.n_cols())
 }
 
 /// Reports training steps as work, of which there is no checkpoint.
@@ -188,6 +181,7 @@ impl Progress for Listener<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::Matrix;
 
     /// A spiral of n rows, each a little stranger than the last.
     fn spiral(n: usize) -> Matrix {
@@ -211,14 +205,14 @@ mod tests {
         let scores = spec
             .half_scores(rows.rows(), &half, &picked, 0, &mut listener)
             .unwrap();
-        let part = gather(rows.rows(), &half).unwrap();
+        let part = rows.rows().pick(&half).unwrap();
         let fitted = spec.fit(part.rows(), 0, &mut ()).unwrap();
         assert_eq!(scores.len(), picked.len());
         for (row, score) in picked.iter().zip(scores) {
             let expected = match half.binary_search(row) {
                 Ok(i) => fitted.fitted_scores().unwrap()[i],
                 Err(_) => fitted
-                    .score(gather(rows.rows(), &[*row]).unwrap().rows())
+                    .score(rows.rows().pick(&[*row]).unwrap().rows())
                     .unwrap()[0],
             };
             assert_eq!(score.to_bits(), expected.to_bits(), "row {row}");

@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::features::Features;
+use crate::rounding::Rounding;
+
+/// Columns that a message names; of more it gives the number.
+const NAMED: usize = 5;
+
 /// Something about a fit that its user should know; it is kept in the model file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -79,6 +85,16 @@ pub enum Warning {
         /// How many there were.
         iterations: u64,
     },
+    /// Columns whose differences float32 would have lost, or values too large to be squared.
+    #[error("{}", less_offsets(columns, offsets, *scale))]
+    Offsets {
+        /// Names of the columns that are read less an offset.
+        columns: Vec<String>,
+        /// What is subtracted from each.
+        offsets: Vec<f64>,
+        /// By what all values are multiplied then.
+        scale: f64,
+    },
     /// Many rows have the very same score.
     #[error("{distinct} distinct scores over {n_rows} rows: most rows cannot be told apart")]
     FewDistinctScores {
@@ -90,6 +106,16 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// How values are rounded, where they are not as they were.
+    pub(crate) fn rounding(rounding: &Rounding, features: &Features) -> Option<Self> {
+        let columns = rounding.columns();
+        (!rounding.is_plain()).then(|| Self::Offsets {
+            columns: columns.map(|j| features.name(j)).collect(),
+            offsets: rounding.columns().map(|j| rounding.offset(j)).collect(),
+            scale: rounding.scale(),
+        })
+    }
+
     /// That there are fewer rows than a subsample was to have, if so.
     pub(crate) fn fewer_rows(key: &str, asked: usize, n_rows: usize) -> Option<Self> {
         (n_rows < asked).then(|| Self::FewerRows {
@@ -97,5 +123,25 @@ impl Warning {
             asked,
             n_rows,
         })
+    }
+}
+
+fn less_offsets(columns: &[String], offsets: &[f64], scale: f64) -> String {
+    let named = columns.iter().zip(offsets).take(NAMED);
+    let mut named: Vec<String> = named
+        .map(|(name, x)| format!("'{name}' less {x}"))
+        .collect();
+    if columns.len() > NAMED {
+        named.push(format!("{} more", columns.len() - NAMED));
+    }
+    let named = named.join(", ");
+    let scaled = format!("all values are multiplied by 2^{}", scale.log2());
+    match (columns.is_empty(), scale == 1.0) {
+        (false, true) => format!(
+            "columns with large values beside their differences are read less an offset, which \
+             float32 would lose: {named}"
+        ),
+        (false, false) => format!("columns are read less an offset ({named}), and {scaled}"),
+        (true, _) => format!("{scaled}: they are too large for squares of float32"),
     }
 }

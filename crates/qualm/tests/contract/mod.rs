@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod broken;
-mod cases;
+pub mod cases;
 #[path = "../../examples/detector.rs"]
 #[allow(unreachable_pub, reason = "an example")]
 mod dummy;

@@ -394,7 +394,7 @@ fn a_later_version_says_what_to_do() {
             error,
             Error::NewerModel {
                 found: 999,
-                supported: 1,
+                supported: 2,
                 ..
             }
         ));
