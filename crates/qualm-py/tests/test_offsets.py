@@ -31,8 +31,8 @@ def fitted(detector, X):
 @pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize(
     ("unit", "origin"),
-    [(1, 1e9), (1, 1.7e9), (2048, 2.0**53), (1e14, 1e18)],
-    ids=["1e9 and a little noise", "seconds", "whole numbers from 2**53", "1e18"],
+    [(1, 1e9), (1, 1.7e9), (2048, 2.0**53), (1e13, 1e17)],
+    ids=["1e9 and a little noise", "seconds", "whole numbers from 2**53", "1e17"],
 )
 def test_scores_are_those_of_centred_columns(cls, unit, origin, near):
     far = near * unit + origin

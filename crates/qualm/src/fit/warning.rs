@@ -138,8 +138,8 @@ fn less_offsets(columns: &[String], offsets: &[f64], scale: f64) -> String {
     let scaled = format!("all values are multiplied by 2^{}", scale.log2());
     match (columns.is_empty(), scale == 1.0) {
         (false, true) => format!(
-            "columns with large values beside their differences are read less an offset, which \
-             float32 would lose: {named}"
+            "columns are read less an offset, since float32 would lose the differences between \
+             their values: {named}"
         ),
         (false, false) => format!("columns are read less an offset ({named}), and {scaled}"),
         (true, _) => format!("{scaled}: they are too large for squares of float32"),
