@@ -143,8 +143,8 @@ impl Progress for FitProgress<'_> {
     }
 
     fn work(&mut self, work: &Work) -> Signal {
-        // No checkpoint is possible here: Ctrl-C ends the command at once.
-        interrupt::graceful(false);
+        // Where no checkpoint is possible, Ctrl-C ends the command at once.
+        interrupt::graceful(work.resumable);
         if interrupt::asked() {
             return Signal::Stop;
         }

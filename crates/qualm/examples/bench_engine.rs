@@ -61,7 +61,7 @@ fn answer(words: &[&str], state: &mut Option<State>) -> Result<Value> {
             )?;
             let bytes: Vec<u8> = run.params()?.iter().flat_map(|p| p.to_le_bytes()).collect();
             write(dir.join("params.f32"), bytes)?;
-            let batches: Vec<_> = (0..3).map(|step| run.batch(step)).collect();
+            let batches = [run.batch(0)?, run.batch(1)?, run.batch(2)?];
             *state = Some(State { run, rows });
             Ok(json!({ "batches": batches }))
         }

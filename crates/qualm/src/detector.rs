@@ -8,6 +8,7 @@ use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Location, Result};
 use crate::features::Features;
+use crate::fit::progress::Meter;
 use crate::fit::session::Session;
 use crate::fit::state::Curve;
 use crate::fit::warning::Warning;
@@ -213,6 +214,37 @@ pub struct LogVariances {
     pub values: Vec<f32>,
     /// Dimensions: those of the vectors the model sees, or 1 for a circular covariance.
     pub width: usize,
+}
+
+/// Values of rows that are scored between two reports of progress, and the limits of that in rows.
+const STRETCH: usize = 1 << 22;
+const ROWS: [usize; 2] = [1 << 10, 1 << 16];
+
+/// Scores the fitted rows, and listens in between.
+///
+/// # Errors
+/// [`Error::Stopped`], and those of `score`.
+pub(crate) fn score_fitted(
+    rows: Rows<'_>,
+    meter: &mut Meter<'_>,
+    score: impl Fn(Rows<'_>, &mut [f64]) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let mut scores = vec![0.0; rows.n_rows()];
+    let stretch = (STRETCH / rows.n_cols()).clamp(ROWS[0], ROWS[1]);
+    for (i, (part, out)) in rows
+        .blocks(stretch)
+        .zip(scores.chunks_mut(stretch))
+        .enumerate()
+    {
+        let done = i * stretch;
+        meter.work(
+            "scores of the fitted rows",
+            done as u64,
+            rows.n_rows() as u64,
+        )?;
+        score(part, out).map_err(|error| error.renumbered(|row| done + row))?;
+    }
+    Ok(scores)
 }
 
 /// Refuses scores that are not finite.

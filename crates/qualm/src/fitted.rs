@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{Calibration, ThresholdRule};
-use crate::detector::{Detector, LogVariances};
+use crate::detector::{Detector, LogVariances, score_fitted};
 use crate::device::Device;
 use crate::diagnostics::{Diagnostics, distinct};
 use crate::digest::sha256_of_values;
@@ -161,9 +161,9 @@ impl Fitted {
         let scores = if let Some(scores) = outcome.scores {
             scores
         } else {
-            let mut scores = vec![0.0; rows.n_rows()];
-            detector.score_into(rows, &mut scores)?;
-            scores
+            score_fitted(rows, &mut session.meter(), |rows, out| {
+                detector.score_into(rows, out)
+            })?
         };
         let own_scores = Some(scores.clone());
         let calibration = Calibration::new(scores)?;

@@ -8,7 +8,7 @@ use crate::dum::plan::Plan;
 use crate::dum::train::Trainer;
 use crate::dum::{DumSpec, device};
 use crate::error::Result;
-use crate::fit::{Curve, Progress, Signal, Step};
+use crate::fit::{Curve, Meter, Progress, Signal, Step};
 use crate::nn::{Mat, Threads, TrainingState, matmul};
 use crate::rows::{Matrix, Rows};
 use crate::space::Space;
@@ -32,7 +32,8 @@ impl Run {
     /// As [`crate::Spec::fit`].
     pub fn new(spec: DumSpec, rows: Matrix) -> Result<Self> {
         spec.validate()?;
-        let space = Space::fit(spec.space_options(), rows.rows(), 0, 0)?;
+        let options = spec.space_options();
+        let space = Space::fit(options, rows.rows(), 0, 0, &mut Meter::new(&mut ()))?;
         let plan = Plan::new(&spec, rows.rows().n_rows())?;
         let state = TrainingState::new(&spec.layer_sizes(space.n_out()), 0, 0);
         Ok(Self {
@@ -55,8 +56,10 @@ impl Run {
     }
 
     /// Row numbers of the batch of a step, counted from 0, in bag order.
-    #[must_use]
-    pub fn batch(&self, step: u64) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// None, but of the work that a listener could stop.
+    pub fn batch(&self, step: u64) -> Result<Vec<usize>> {
         trainer(&self.spec, &self.space, &self.rows, self.plan).picked(step)
     }
 
@@ -78,7 +81,7 @@ impl Run {
             ..self.plan
         };
         let trainer = trainer(&self.spec, &self.space, &self.rows, plan);
-        let mut learner = trainer.learner(self.engine.as_mut());
+        let mut learner = trainer.learner(self.engine.as_mut(), &mut Meter::new(&mut ()))?;
         trainer.course().run(
             self.done,
             &mut self.curve,

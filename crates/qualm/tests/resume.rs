@@ -9,7 +9,7 @@ mod learner;
 use std::path::Path;
 
 use crate::common::{baseline, bits, blob_matrix, contents, keys, small};
-use qualm::fit::{Signal, Step};
+use qualm::fit::{Signal, Step, Work};
 use qualm::{Checkpoint, Error, Fitted, Progress, Result, Spec};
 use serde_json::{Value, json};
 
@@ -281,4 +281,88 @@ fn an_error_in_keeping_a_checkpoint_stops_the_fit_with_that_error() {
 #[test]
 fn a_learner_of_ones_own_goes_on() {
     learner::main().unwrap();
+}
+
+/// Stops in work without steps, the first time that it is asked after so many steps.
+#[derive(Default)]
+struct StopInWork {
+    after: u64,
+    steps: u64,
+    heard: Vec<Work>,
+    kept: Vec<Checkpoint>,
+}
+
+impl Progress for StopInWork {
+    fn step(&mut self, _: &Step) -> Signal {
+        self.steps += 1;
+        Signal::Continue
+    }
+
+    fn work(&mut self, work: &Work) -> Signal {
+        self.heard.push(*work);
+        if self.steps >= self.after {
+            Signal::Stop
+        } else {
+            Signal::Continue
+        }
+    }
+
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.kept.push(checkpoint.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stop_between_two_networks_keeps_those_that_are_trained() {
+    // As many rows as columns and fewer: the two ways to the robust metric.
+    for (n, d) in [(N, D), (40, 60)] {
+        let rows = blob_matrix(1, n, d);
+        let spec = spec(json!({"members": 2, "metric": "both"}));
+        let whole = spec.fit(rows.rows(), SEED, &mut ()).unwrap();
+        for (after, what) in [
+            (130, "robust covariance"),
+            (260, "scores of the fitted rows"),
+        ] {
+            let mut stop = StopInWork {
+                after,
+                ..StopInWork::default()
+            };
+            let error = spec.fit(rows.rows(), SEED, &mut stop).unwrap_err();
+            assert!(
+                matches!(error, Error::Interrupted { step: 130, .. }),
+                "{error}"
+            );
+            let last = stop.heard.last().unwrap();
+            assert!(last.resumable && last.what == what, "{last:?}");
+            let resumed = spec.resume(rows.rows(), SEED, stop.kept.remove(0), &mut ());
+            let parts = [&resumed.unwrap(), &whole].map(|f| contents(&f.to_bytes().unwrap()));
+            assert!(parts[0] == parts[1], "{n} x {d}: model files");
+        }
+    }
+}
+
+#[test]
+fn long_work_of_every_kind_can_be_stopped() {
+    for (detector, changes, what) in [
+        ("dum", json!({}), "bandwidth"),
+        ("dum", json!({"metric": "robust"}), "robust covariance"),
+        ("ee", json!({}), "covariance of all rows"),
+        ("abod", json!({"method": "exact"}), "angles"),
+        ("iforest", json!({"n_estimators": 2}), "trees"),
+    ] {
+        let spec = Spec::preset(detector, "default").unwrap();
+        let spec = spec.with(keys(changes)).unwrap();
+        let mut stop = StopInWork::default();
+        let rows = blob_matrix(1, N, D);
+        let error = spec.fit(rows.rows(), SEED, &mut stop).unwrap_err();
+        assert!(
+            matches!(error, Error::Stopped { what: at, .. } if at == what),
+            "{error}"
+        );
+        assert!(
+            stop.kept.is_empty() && !stop.heard[0].resumable,
+            "{detector}"
+        );
+    }
 }

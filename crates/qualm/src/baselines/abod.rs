@@ -22,6 +22,8 @@
 //!
 //! Default: k = 10, as in the paper's Table 2; `PyOD` has 5.
 
+use std::convert::Infallible;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,7 @@ use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_m
 use crate::error::{Error, Result};
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
+use crate::fit::watch::Extent;
 use crate::neighbours::{Neighbour, Neighbours, SelfMatch, dot};
 use crate::nn::vectorised;
 use crate::rows::Rows;
@@ -91,14 +94,14 @@ impl Abod {
     /// The score of a row from its neighbours.
     fn by_nearest(&self, row: &[f32], nearest: &[Neighbour]) -> f64 {
         let others = nearest.iter().map(|n| (self.rows.row(n.row), n.weight));
-        minus_variance(row, others)
+        unstopped(minus_variance(row, others, |_| Ok(())))
     }
 
     /// The score of a row from all fitted rows.
-    fn by_all(&self, row: &[f32]) -> f64 {
+    fn by_all<E>(&self, row: &[f32], tick: impl FnMut(usize) -> Result<(), E>) -> Result<f64, E> {
         let others = (0..self.rows.n_distinct() as u32)
             .map(|number| (self.rows.row(number), self.rows.count(number)));
-        minus_variance(row, others)
+        minus_variance(row, others, tick)
     }
 
     /// Scores of the distinct fitted rows.
@@ -112,11 +115,15 @@ impl Abod {
         let numbers: Vec<u32> = (0..self.rows.n_distinct() as u32).collect();
         let mut scores = Vec::with_capacity(numbers.len());
         for stretch in numbers.chunks(STRETCH) {
-            session
-                .meter()
-                .work("angles", scores.len() as u64, numbers.len() as u64)?;
-            let score = |number: &u32| self.by_all(self.rows.row(*number));
-            scores.par_extend(stretch.par_iter().map(score));
+            let extent = Extent::At(scores.len() as u64, numbers.len() as u64);
+            let of_stretch = session.meter().watch("angles", extent, |watch| {
+                let score = |number: &u32| {
+                    let mut ticks = watch.ticks();
+                    self.by_all(self.rows.row(*number), |products| ticks.add(products))
+                };
+                stretch.par_iter().map(score).collect::<Result<Vec<_>, _>>()
+            })?;
+            scores.extend(of_stretch);
         }
         Ok(scores)
     }
@@ -124,10 +131,15 @@ impl Abod {
 
 /// Minus the variance of the weighted angles at `row` between pairs of other rows, each with the
 /// number of its copies. Rows that equal `row` are left out. With fewer than two pairs it is 0.
+/// `tick` is told of the products that are summed, and can end it with an error.
 ///
 /// # Shapes
 /// `row` and the others: `(d,)`.
-fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)>) -> f64 {
+fn minus_variance<'a, E>(
+    row: &[f32],
+    others: impl Iterator<Item = (&'a [f32], u32)>,
+    tick: impl FnMut(usize) -> Result<(), E>,
+) -> Result<f64, E> {
     // Each difference divided by its squared length, so that t is a plain product. It is always
     // finite: float32 differences are at least 1e-45, the fourth power of which is a float64.
     let mut sides: Vec<f64> = Vec::new();
@@ -149,7 +161,7 @@ fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)
     }
     vectorised(
         #[inline(always)]
-        || 0.0 - variance(&sides, &weights, row.len()),
+        || Ok(0.0 - variance(&sides, &weights, row.len(), tick)?),
     )
 }
 
@@ -159,7 +171,12 @@ fn minus_variance<'a>(row: &[f32], others: impl Iterator<Item = (&'a [f32], u32)
 /// `sides`: `(m, d)`; `weights`: `(m,)`.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
+fn variance<E>(
+    sides: &[f64],
+    weights: &[f64],
+    d: usize,
+    mut tick: impl FnMut(usize) -> Result<(), E>,
+) -> Result<f64, E> {
     let n: f64 = weights.iter().sum();
     let n_pairs = n * (n - 1.0) / 2.0;
     // The mean in closed form: the square of the sum, less the terms that are no pairs.
@@ -187,11 +204,18 @@ fn variance(sides: &[f64], weights: &[f64], d: usize) -> f64 {
         for (b, other) in each().skip(i + 1) {
             add(dot(a, b), weight * other);
         }
+        tick(sides.len() - i * d)?;
     }
     if n_pairs < 2.0 {
-        return 0.0;
+        return Ok(0.0);
     }
-    (second / n_pairs - (first / n_pairs).powi(2)).max(0.0)
+    Ok((second / n_pairs - (first / n_pairs).powi(2)).max(0.0))
+}
+
+/// The result of what cannot be stopped.
+fn unstopped(result: Result<f64, Infallible>) -> f64 {
+    let Ok(found) = result;
+    found
 }
 
 impl DetectorSpec for AbodSpec {
@@ -283,7 +307,7 @@ impl Detector for Abod {
             AbodMethod::Exact => {
                 let rows = rows.as_slice().par_chunks_exact(rows.n_cols());
                 let scores = rows.zip(out.par_iter_mut());
-                scores.for_each(|(row, out)| *out = self.by_all(row));
+                scores.for_each(|(row, out)| *out = unstopped(self.by_all(row, |_| Ok(()))));
             }
         }
         Ok(())
@@ -299,7 +323,8 @@ mod tests {
     use super::*;
 
     fn score(row: [f32; 2], others: &[([f32; 2], u32)]) -> f64 {
-        minus_variance(&row, others.iter().map(|(other, n)| (&other[..], *n)))
+        let others = others.iter().map(|(other, n)| (&other[..], *n));
+        unstopped(minus_variance(&row, others, |_| Ok(())))
     }
 
     /// From the origin: a right angle, and twice half of a right one.

@@ -3,6 +3,7 @@
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
 use crate::error::Result;
+use crate::fit::Meter;
 use crate::rows::Rows;
 use crate::space::{Scaling, Space, SpaceOptions};
 
@@ -25,7 +26,13 @@ pub(crate) fn fit_spaced<D: Detector + 'static>(
     rows: Rows<'_>,
     fit: impl FnOnce(Rows<'_>) -> Result<Outcome<D>>,
 ) -> Result<Outcome> {
-    let space = Space::fit(SpaceOptions::Scaled(scaling), rows, 0, 0)?;
+    let space = Space::fit(
+        SpaceOptions::Scaled(scaling),
+        rows,
+        0,
+        0,
+        &mut Meter::new(&mut ()),
+    )?;
     let vectors = space.vectors(rows);
     let fitted = fit(Rows::checked(&vectors, rows.n_cols()))?;
     Ok(fitted.boxed(|inner| Spaced { space, inner }))

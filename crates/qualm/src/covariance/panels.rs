@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::layout::{WIDTH, fill, lower, subtract};
 use super::whitening::Whitening;
+use crate::fit::watch::{Halt, Ticks, Watch};
 use crate::nn::vectorised;
 use crate::rows::Rows;
 
@@ -25,6 +26,9 @@ const SHARES: usize = 16;
 
 /// Panels of a share, at least.
 const LEAST: usize = 128;
+
+/// Bytes of the sums of shares that exist at once, unless there is a thread for each.
+const SUMS: usize = 64 << 20;
 
 /// Rows, `(n, d)`: panels of [`WIDTH`] rows, each column after column, the last one filled
 /// up with zeros.
@@ -100,6 +104,23 @@ impl Panels {
         }
     }
 
+    /// One panel, `(d, WIDTH)`.
+    pub(super) fn panel(&self, number: usize) -> &[f64] {
+        let size = WIDTH * self.d;
+        &self.data[number * size..][..size]
+    }
+
+    /// Sets the lanes without a row to 0.
+    pub(crate) fn clear_padding(&mut self) {
+        let filled = self.n - (self.n / WIDTH) * WIDTH;
+        if filled > 0 {
+            let last = self.data.len() - WIDTH * self.d;
+            for column in self.data[last..].as_chunks_mut::<WIDTH>().0 {
+                column[filled..].fill(0.0);
+            }
+        }
+    }
+
     /// Number of rows.
     pub(crate) fn n_rows(&self) -> usize {
         self.n
@@ -111,60 +132,101 @@ impl Panels {
     }
 
     /// Panels of a share, by the number of rows alone.
-    fn share(&self) -> usize {
-        let panels = self.n.div_ceil(WIDTH);
+    fn share(n_rows: usize) -> usize {
+        let panels = n_rows.div_ceil(WIDTH);
         panels.div_ceil(SHARES).max(LEAST)
     }
 
     /// The panels in shares, each with the marks of its rows.
-    fn shares<'a>(
-        &'a self,
-        marked: &'a [bool],
-    ) -> impl IndexedParallelIterator<Item = (&'a [f64], &'a [bool])> {
-        let share = self.share() * WIDTH;
-        let marked = marked.par_chunks(share);
-        self.data.par_chunks(share * self.d).zip(marked)
+    fn shares<'a>(&'a self, marked: &'a [bool]) -> Vec<(&'a [f64], &'a [bool])> {
+        let share = Self::share(self.n) * WIDTH;
+        let panels = self.data.chunks(share * self.d);
+        panels.zip(marked.chunks(share)).collect()
     }
 
-    /// Mean and covariance (divided by the number of rows) of the marked rows.
+    /// Shares whose sums, `(d, d)`, exist at once.
+    fn at_once(n_features: usize) -> usize {
+        let one = n_features.saturating_mul(n_features).saturating_mul(8);
+        (SUMS / one.max(1)).max(rayon::current_num_threads())
+    }
+
+    /// Bytes of the covariances that exist at once in [`Panels::moments`].
+    pub(crate) fn memory_of_moments(n_rows: usize, n_features: usize) -> u64 {
+        let shares = n_rows.div_ceil(WIDTH).div_ceil(Self::share(n_rows));
+        let covariances = 1 + shares.min(Self::at_once(n_features)) as u64;
+        let d = n_features as u64;
+        d.saturating_mul(d).saturating_mul(8 * covariances)
+    }
+
+    /// Mean of the marked rows.
     ///
     /// # Shapes
-    /// `marked`: `(n,)`; returns `(d,)` and `(d, d)`, of which the lower half is filled.
-    pub(crate) fn moments(&self, marked: &[bool]) -> (Vec<f64>, Vec<f64>) {
-        let d = self.d;
-        let count = marked.iter().filter(|m| **m).count().max(1) as f64;
-        let sums = self.shares(marked).map(|(panels, marked)| {
-            let mut sums = vec![0.0; d];
+    /// `marked`: `(n,)`; returns `(d,)`.
+    pub(crate) fn location(&self, marked: &[bool]) -> Vec<f64> {
+        let sums = self.shares(marked).into_par_iter().map(|(panels, marked)| {
+            let mut sums = vec![0.0; self.d];
             vectorised(
                 #[inline(always)]
                 || add_rows(panels, marked, &mut sums),
             );
             sums
         });
-        let location = mean(&sums.collect::<Vec<_>>(), count);
-        let products = self.shares(marked).map(|(panels, marked)| {
-            let mut sums = vec![0.0; d * d];
-            vectorised(
-                #[inline(always)]
-                || add_products(panels, marked, &location, &mut sums),
-            );
-            sums
-        });
-        let covariance = mean(&products.collect::<Vec<_>>(), count);
-        (location, covariance)
+        let mut location = vec![0.0; self.d];
+        for share in sums.collect::<Vec<_>>() {
+            add(&mut location, &share);
+        }
+        divide(&mut location, count(marked));
+        location
+    }
+
+    /// Mean and covariance (divided by the number of rows) of the marked rows.
+    ///
+    /// # Shapes
+    /// `marked`: `(n,)`; returns `(d,)` and `(d, d)`, of which the lower half is filled.
+    pub(crate) fn moments(
+        &self,
+        marked: &[bool],
+        watch: &Watch<'_>,
+    ) -> Result<(Vec<f64>, Vec<f64>), Halt> {
+        let d = self.d;
+        let location = self.location(marked);
+        let mut covariance = vec![0.0; d * d];
+        for shares in self.shares(marked).chunks(Self::at_once(d)) {
+            let products = shares.par_iter().map(|(panels, marked)| {
+                let mut sums = vec![0.0; d * d];
+                let mut ticks = watch.ticks();
+                vectorised(
+                    #[inline(always)]
+                    || add_products(panels, marked, &location, &mut sums, &mut ticks),
+                )?;
+                Ok(sums)
+            });
+            for share in products.collect::<Result<Vec<_>, Halt>>()? {
+                add(&mut covariance, &share);
+            }
+        }
+        divide(&mut covariance, count(marked));
+        Ok((location, covariance))
     }
 
     /// Squared distances of all rows from a location, in a metric.
     ///
     /// # Shapes
     /// `location`: `(d,)`; `out`: `(n,)`.
-    pub(crate) fn distances(&self, location: &[f64], metric: &Whitening, out: &mut [f64]) {
-        let share = self.share() * WIDTH;
+    pub(crate) fn distances(
+        &self,
+        location: &[f64],
+        metric: &Whitening,
+        out: &mut [f64],
+        watch: &Watch<'_>,
+    ) -> Result<(), Halt> {
+        let share = Self::share(self.n) * WIDTH;
         let panels = self.data.par_chunks(share * self.d);
         panels
             .zip(out.par_chunks_mut(share))
-            .for_each(|(panels, out)| {
+            .try_for_each(|(panels, out)| {
                 let mut centred = vec![0.0; WIDTH * self.d];
+                let mut ticks = watch.ticks();
                 vectorised(
                     #[inline(always)]
                     || {
@@ -173,23 +235,29 @@ impl Panels {
                             subtract(panel, location, &mut centred);
                             let squared = metric.squared(&centred);
                             out.iter_mut().zip(squared).for_each(|(out, s)| *out = s);
+                            ticks.add(WIDTH * self.d * metric.rank() / 2)?;
                         }
+                        Ok(())
                     },
-                );
-            });
+                )
+            })
     }
 }
 
-/// The sum of the shares' sums, over a count.
-fn mean(shares: &[Vec<f64>], count: f64) -> Vec<f64> {
-    let mut sums = vec![0.0; shares.first().map_or(0, Vec::len)];
-    for share in shares {
-        sums.iter_mut().zip(share).for_each(|(sum, s)| *sum += s);
-    }
-    for sum in &mut sums {
+/// Number of marked rows, at least 1.
+fn count(marked: &[bool]) -> f64 {
+    marked.iter().filter(|m| **m).count().max(1) as f64
+}
+
+/// Adds the values of a share.
+fn add(sums: &mut [f64], share: &[f64]) {
+    sums.iter_mut().zip(share).for_each(|(sum, s)| *sum += s);
+}
+
+fn divide(sums: &mut [f64], count: f64) {
+    for sum in sums {
         *sum /= count;
     }
-    sums
 }
 
 /// Adds the marked rows of some panels to `sums`, `(d,)`.
@@ -215,14 +283,20 @@ fn add_rows(panels: &[f64], marked: &[bool], sums: &mut [f64]) {
 /// Adds the products of the marked rows' columns to the lower half of `sums`, `(d, d)`.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn add_products(panels: &[f64], marked: &[bool], location: &[f64], sums: &mut [f64]) {
+fn add_products(
+    panels: &[f64],
+    marked: &[bool],
+    location: &[f64],
+    sums: &mut [f64],
+    ticks: &mut Ticks<'_, '_>,
+) -> Result<(), Halt> {
     let d = location.len();
     // Column after column of the rows gathered so far.
     let mut batch = vec![0.0; BATCH * d];
     let mut filled = 0;
     for (panel, marked) in panels.chunks_exact(WIDTH * d).zip(marked.chunks(WIDTH)) {
         if filled + WIDTH > BATCH {
-            add_batch(&batch, filled, d, sums);
+            add_batch(&batch, filled, d, sums, ticks)?;
             filled = 0;
         }
         let mut lanes = [0usize; WIDTH];
@@ -241,13 +315,19 @@ fn add_products(panels: &[f64], marked: &[bool], location: &[f64], sums: &mut [f
         }
         filled += count;
     }
-    add_batch(&batch, filled, d, sums);
+    add_batch(&batch, filled, d, sums, ticks)
 }
 
 /// Adds the products of the first `filled` rows of a batch.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn add_batch(batch: &[f64], filled: usize, d: usize, sums: &mut [f64]) {
+fn add_batch(
+    batch: &[f64],
+    filled: usize,
+    d: usize,
+    sums: &mut [f64],
+    ticks: &mut Ticks<'_, '_>,
+) -> Result<(), Halt> {
     let columns = batch.as_chunks::<BATCH>().0;
     // Past the last column it is multiplied once more, and the products are not used.
     let at = |j: usize| &columns[j.min(d - 1)];
@@ -263,7 +343,9 @@ fn add_batch(batch: &[f64], filled: usize, d: usize, sums: &mut [f64]) {
                 }
             }
         }
+        ticks.add(EDGE * (j + EDGE) * filled)?;
     }
+    Ok(())
 }
 
 /// Dot products of every `a` with every `b` over the first `filled` rows.
@@ -299,6 +381,7 @@ fn products(a: [&[f64; BATCH]; EDGE], b: [&[f64; BATCH]; 2], filled: usize) -> [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::watch::unwatched;
     use crate::rng::{Purpose, stream};
     use rand_distr::{Distribution, StandardNormal};
 
@@ -313,7 +396,7 @@ mod tests {
             let mut panels = Panels::new(rows);
             panels.standardise(&vec![0.5; d], &vec![2.0; d]);
             let marked: Vec<bool> = (0..n).map(|i| i % 3 != 1).collect();
-            let (location, covariance) = panels.moments(&marked);
+            let (location, covariance) = unwatched(|watch| panels.moments(&marked, watch));
 
             let at = |i: usize, j: usize| (f64::from(rows.get(i).unwrap()[j]) - 0.5) * 2.0;
             let picked: Vec<usize> = (0..n).filter(|i| marked[*i]).collect();
@@ -330,13 +413,13 @@ mod tests {
             }
             let metric = Whitening::identity(d);
             let mut squared = vec![0.0; n];
-            panels.distances(&location, &metric, &mut squared);
+            unwatched(|watch| panels.distances(&location, &metric, &mut squared, watch));
             for (i, found) in squared.iter().enumerate() {
                 let expected: f64 = (0..d).map(|j| (at(i, j) - location[j]).powi(2)).sum();
                 assert!((found - expected).abs() < 1e-10, "{n} {d} {i}");
             }
             let some = panels.pick(&picked);
-            let all = some.moments(&vec![true; picked.len()]);
+            let all = unwatched(|watch| some.moments(&vec![true; picked.len()], watch));
             assert!((all.0[0] - location[0]).abs() < 1e-12);
         }
     }

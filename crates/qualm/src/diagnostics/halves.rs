@@ -166,6 +166,7 @@ impl Progress for Listener<'_> {
             what: self.what,
             done: step.member as u64 * step.steps + step.step,
             total: step.members as u64 * step.steps,
+            resumable: false,
         });
         match signal {
             Signal::Stop => Signal::Stop,
@@ -174,7 +175,10 @@ impl Progress for Listener<'_> {
     }
 
     fn work(&mut self, work: &Work) -> Signal {
-        self.progress.work(work)
+        self.progress.work(&Work {
+            resumable: false,
+            ..*work
+        })
     }
 }
 
@@ -236,8 +240,10 @@ mod tests {
         fn step(&mut self, _: &Step) -> Signal {
             panic!("a step")
         }
-        fn work(&mut self, _: &Work) -> Signal {
-            self.0 = self.0.saturating_sub(1);
+        fn work(&mut self, work: &Work) -> Signal {
+            assert!(!work.resumable);
+            // Training steps, and no work of other kinds.
+            self.0 -= u64::from(work.what.starts_with("the "));
             if self.0 == 0 {
                 Signal::Stop
             } else {

@@ -8,6 +8,8 @@ use rand::seq::index;
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
+use crate::error::Result;
+use crate::fit::Meter;
 use crate::nn::{Mat, Threads, matmul};
 
 /// Rows that the centres are fitted on.
@@ -22,12 +24,22 @@ pub(crate) struct Cells {
 }
 
 /// Fits `n_cells` centres to a sample of vectors, `(n, d)`; returns `(cells, d)`.
-pub(crate) fn centres(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl Rng) -> Vec<f32> {
+///
+/// # Errors
+/// [`crate::Error::Stopped`].
+pub(crate) fn centres(
+    sample: &[f32],
+    d: usize,
+    n_cells: usize,
+    rng: &mut impl Rng,
+    meter: &mut Meter<'_>,
+) -> Result<Vec<f32>> {
     let n = sample.len() / d;
     let n_cells = n_cells.clamp(1, n);
-    let mut centres = plus_plus(sample, d, n_cells, rng);
+    let mut centres = plus_plus(sample, d, n_cells, rng, meter)?;
     let mut nearest = vec![0; n];
-    for _ in 0..ITERATIONS {
+    for iteration in 0..ITERATIONS {
+        meter.work("cells", iteration as u64, ITERATIONS as u64)?;
         let before = nearest.clone();
         assign(sample, d, &centres, &mut nearest);
         if nearest == before {
@@ -49,16 +61,23 @@ pub(crate) fn centres(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl R
             }
         }
     }
-    centres
+    Ok(centres)
 }
 
 /// Seeds drawn far apart: each next one with probability by squared distance to the
 /// nearest seed so far.
-fn plus_plus(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl Rng) -> Vec<f32> {
+fn plus_plus(
+    sample: &[f32],
+    d: usize,
+    n_cells: usize,
+    rng: &mut impl Rng,
+    meter: &mut Meter<'_>,
+) -> Result<Vec<f32>> {
     let n = sample.len() / d;
     let mut picked = vec![rng.random_range(0..n)];
     let mut squares = vec![f64::INFINITY; n];
     while picked.len() < n_cells {
+        meter.work("seeds of cells", picked.len() as u64, n_cells as u64)?;
         let last = picked[picked.len() - 1];
         let seed = &sample[last * d..(last + 1) * d];
         squares
@@ -77,10 +96,10 @@ fn plus_plus(sample: &[f32], d: usize, n_cells: usize, rng: &mut impl Rng) -> Ve
         // Fewer distinct rows than cells: any row will do, its cell is dissolved later.
         picked.push(next.unwrap_or_else(|| rng.random_range(0..n)));
     }
-    picked
+    let seeds = picked
         .iter()
-        .flat_map(|&i| sample[i * d..(i + 1) * d].iter().copied())
-        .collect()
+        .flat_map(|&i| sample[i * d..(i + 1) * d].iter().copied());
+    Ok(seeds.collect())
 }
 
 /// The nearest centre of each vector, the first among equals.
@@ -210,7 +229,7 @@ mod tests {
     fn clumps_become_cells_and_small_cells_join_their_neighbour() {
         let data = clumps();
         let mut rng = stream(0, Purpose::CELLS, [0, 0]);
-        let centres = centres(&data, 1, 3, &mut rng);
+        let centres = centres(&data, 1, 3, &mut rng, &mut Meter::new(&mut ())).unwrap();
         let mut nearest = vec![0; data.len()];
         assign(&data, 1, &centres, &mut nearest);
         let vector = |i: usize, out: &mut [f32]| out[0] = data[i];
@@ -245,7 +264,7 @@ mod tests {
     fn equal_rows_make_one_cell() {
         let data = [1.0; 20];
         let mut rng = stream(0, Purpose::CELLS, [0, 0]);
-        let centres = centres(&data, 1, 4, &mut rng);
+        let centres = centres(&data, 1, 4, &mut rng, &mut Meter::new(&mut ())).unwrap();
         let mut nearest = vec![0; 20];
         assign(&data, 1, &centres, &mut nearest);
         let cells = Cells::new(&centres, 1, &nearest, 4, |_, out| out[0] = 1.0);

@@ -25,7 +25,8 @@ fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outc
     let mut networks = Vec::with_capacity(spec.members);
     let mut effective = 0.0;
     for member in 0..spec.members {
-        let space = Space::fit(spec.space_options(), rows, seed, member as u64)?;
+        let options = spec.space_options();
+        let space = Space::fit(options, rows, seed, member as u64, &mut session.meter())?;
         let trainer = Trainer {
             spec,
             space: &space,
@@ -36,7 +37,7 @@ fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outc
         };
         let state = TrainingState::new(&trainer.layer_sizes(), seed, member);
         let mut engine = device::engine(spec, plan, state)?;
-        let mut learner = trainer.learner(engine.as_mut());
+        let mut learner = trainer.learner(engine.as_mut(), &mut session.meter())?;
         let curve = session.train(&trainer.course(), &mut learner)?;
         drop(learner);
         let network = engine.into_state()?.into_network()?;
@@ -53,7 +54,7 @@ fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outc
         networks.push((space, network));
     }
     let mut dum = Dum::new(spec, networks)?;
-    let (scores, member_agreement) = dum.align(rows, seed)?;
+    let (scores, member_agreement) = dum.align(rows, seed, &mut session.meter())?;
     let diagnostics = Diagnostics {
         effective_rows: Some(effective),
         bag_size: Some(plan.bag_size),

@@ -7,10 +7,11 @@ use super::engine::clamp;
 use super::objective::Covariance;
 use super::spec::DumSpec;
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, LogVariances, check_finite};
+use crate::detector::{Detector, LogVariances, check_finite, score_fitted};
 use crate::device::Device;
 use crate::diagnostics::Agreement;
 use crate::error::Result;
+use crate::fit::Meter;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
 use crate::rows::Rows;
 use crate::space::Space;
@@ -97,6 +98,7 @@ impl Dum {
         &mut self,
         rows: Rows<'_>,
         seed: u64,
+        meter: &mut Meter<'_>,
     ) -> Result<(Option<Vec<f64>>, Option<f64>)> {
         let n_members = self.members.len();
         if n_members == 1 {
@@ -107,8 +109,9 @@ impl Dum {
         let mut kept = Vec::new();
         let mut agreement = Agreement::over(n, seed);
         for i in 0..n_members {
-            let mut scores = vec![0.0; n];
-            self.score_members(rows, &mut scores, |members| &members[i..=i])?;
+            let scores = score_fitted(rows, meter, |rows, out| {
+                self.score_members(rows, out, |members| &members[i..=i])
+            })?;
             agreement.add(&scores);
             let mean = scores.iter().sum::<f64>() / n as f64;
             let square = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n as f64;

@@ -11,7 +11,7 @@ use super::spec::{CACHED, DumSpec};
 use crate::container::{Reader, Writer};
 use crate::device::Device;
 use crate::error::Result;
-use crate::fit::{Learner, Schedule, Shuffled, StepOutcome};
+use crate::fit::{Learner, Meter, Schedule, Shuffled, StepOutcome};
 use crate::nn::{Threads, TrainingState};
 use crate::rng::{Purpose, sample, stream};
 use crate::rows::Rows;
@@ -47,13 +47,20 @@ impl<'a> Trainer<'a> {
         self.spec.layer_sizes(self.space.n_out())
     }
 
-    /// Takes this training's steps on an engine.
-    pub(crate) fn learner(&'a self, engine: &'a mut dyn Engine) -> impl Learner {
-        BagLearner {
-            batch: Batch::new(self),
+    /// Takes this training's steps on an engine, once the vectors of the rows are made.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub(crate) fn learner(
+        &'a self,
+        engine: &'a mut dyn Engine,
+        meter: &mut Meter<'_>,
+    ) -> Result<impl Learner + use<'a>> {
+        Ok(BagLearner {
+            batch: Batch::new(self, meter)?,
             trainer: self,
             engine,
-        }
+        })
     }
 }
 
@@ -113,24 +120,29 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(trainer: &Trainer<'_>) -> Self {
+    fn new(trainer: &Trainer<'_>, meter: &mut Meter<'_>) -> Result<Self> {
         let n = trainer.plan.batch_rows;
         let few = trainer.rows.n_rows().saturating_mul(trainer.space.n_out()) <= CACHED;
-        let all = (few && trainer.spec.view_noise == 0.0).then(|| {
-            let all: Vec<usize> = (0..trainer.rows.n_rows()).collect();
-            trainer.vectors(&all)
-        });
+        let all = if few && trainer.spec.view_noise == 0.0 {
+            let mut all = Vec::with_capacity(trainer.rows.n_rows() * trainer.space.n_out());
+            trainer.for_blocks("vectors of the rows", meter, |_, vectors| {
+                all.extend_from_slice(vectors);
+            })?;
+            Some(all)
+        } else {
+            None
+        };
         let origin = match trainer.spec.bags {
             Bags::Global => Origin::All(Shuffled::new(trainer.rows.n_rows(), n)),
-            Bags::Local => Origin::Cells(trainer.cells()),
+            Bags::Local => Origin::Cells(trainer.cells(meter)?),
         };
-        Self {
+        Ok(Self {
             picked: Vec::with_capacity(n),
             origin,
             all,
             scaled: vec![0.0; n * trainer.space.n_in()],
             vectors: vec![0.0; n * trainer.space.n_out()],
-        }
+        })
     }
 
     /// Draws the rows of a step and makes their vectors.
@@ -176,10 +188,10 @@ impl Batch {
 #[cfg(feature = "internals")]
 impl Trainer<'_> {
     /// Row numbers of a step's batch.
-    pub(crate) fn picked(&self, step: u64) -> Vec<usize> {
-        let mut batch = Batch::new(self);
+    pub(crate) fn picked(&self, step: u64) -> Result<Vec<usize>> {
+        let mut batch = Batch::new(self, &mut Meter::new(&mut ()))?;
         batch.draw(self, step);
-        batch.picked
+        Ok(batch.picked)
     }
 }
 
@@ -207,23 +219,40 @@ impl Trainer<'_> {
         out
     }
 
-    /// K-means cells over the vectors of all rows.
-    fn cells(&self) -> Cells {
+    /// Calls `then` with the place of the first row and the vectors of each block of rows.
+    fn for_blocks(
+        &self,
+        what: &'static str,
+        meter: &mut Meter<'_>,
+        mut then: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
         const BLOCK: usize = 4096;
+        let n = self.rows.n_rows();
+        for start in (0..n).step_by(BLOCK) {
+            meter.work(what, start as u64, n as u64)?;
+            let rows: Vec<usize> = (start..(start + BLOCK).min(n)).collect();
+            then(start, &self.vectors(&rows));
+        }
+        Ok(())
+    }
+
+    /// K-means cells over the vectors of all rows.
+    fn cells(&self, meter: &mut Meter<'_>) -> Result<Cells> {
         let (n, d) = (self.rows.n_rows(), self.space.n_out());
         let mut rng = stream(self.seed, Purpose::CELLS, [self.member as u64, 0]);
         let sample = sample(&mut rng, n, cells::SAMPLE);
         // Four pairs a cell on average, so that few cells have to be dissolved.
         let most = n.div_ceil(8 * self.plan.bag_size);
         let n_cells = self.spec.cells.of(n).min(most);
-        let centres = cells::centres(&self.vectors(&sample), d, n_cells, &mut rng);
+        let centres = cells::centres(&self.vectors(&sample), d, n_cells, &mut rng, meter)?;
         let mut nearest = vec![0; n];
-        let all: Vec<usize> = (0..n).collect();
-        for (nearest, rows) in nearest.chunks_mut(BLOCK).zip(all.chunks(BLOCK)) {
-            cells::assign(&self.vectors(rows), d, &centres, nearest);
-        }
-        Cells::new(&centres, d, &nearest, 2 * self.plan.bag_size, |i, out| {
+        self.for_blocks("cells of the rows", meter, |start, vectors| {
+            let nearest = &mut nearest[start..start + vectors.len() / d];
+            cells::assign(vectors, d, &centres, nearest);
+        })?;
+        let cells = Cells::new(&centres, d, &nearest, 2 * self.plan.bag_size, |i, out| {
             out.copy_from_slice(&self.vectors(&[i]));
-        })
+        });
+        Ok(cells)
     }
 }

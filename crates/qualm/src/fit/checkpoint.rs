@@ -74,6 +74,12 @@ impl Checkpoint {
         self.current.as_ref().map_or(0, |member| member.step)
     }
 
+    /// The error that a fit ends with between two networks.
+    pub(super) fn interrupted(&self) -> Error {
+        let steps = self.finished.last().map_or(0, |member| member.step);
+        Error::Interrupted { step: steps, steps }
+    }
+
     /// Writes the checkpoint; the file is whole or not there at all.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub(crate) mod shuffled;
 pub(crate) mod state;
 pub(crate) mod training;
 pub(crate) mod warning;
+pub(crate) mod watch;
 
 pub use checkpoint::{Checkpoint, Identity};
 pub use progress::{Meter, Progress, Signal, Step, Work};

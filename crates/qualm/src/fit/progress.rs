@@ -29,6 +29,8 @@ pub struct Work {
     pub done: u64,
     /// How much there is; an estimate where the work can end early.
     pub total: u64,
+    /// Whether networks were trained before it, so that a [`Checkpoint`] would keep them.
+    pub resumable: bool,
 }
 
 /// The caller's answer to a [`Step`] or to [`Work`].
@@ -54,9 +56,10 @@ pub trait Progress: Send {
         Signal::Continue
     }
 
-    /// Called now and then during work without training steps. There is nothing to go on
-    /// from: [`Signal::Save`] counts as [`Signal::Continue`], and [`Signal::Stop`] ends the
-    /// fit with [`crate::Error::Stopped`].
+    /// Called now and then during work without training steps. Unless it is
+    /// [resumable](Work::resumable) there is nothing to go on from: [`Signal::Save`] counts as
+    /// [`Signal::Continue`], and [`Signal::Stop`] ends the fit with [`crate::Error::Stopped`].
+    /// Calls may come from different threads, one at a time.
     fn work(&mut self, work: &Work) -> Signal {
         let _ = work;
         Signal::Continue
@@ -88,22 +91,54 @@ impl Progress for () {}
 /// ```
 pub struct Meter<'a> {
     progress: &'a mut dyn Progress,
+    /// The networks that were trained before, if there are any.
+    trained: Option<&'a Checkpoint>,
 }
 
 impl<'a> Meter<'a> {
     /// A meter that reports to `progress`.
     pub fn new(progress: &'a mut dyn Progress) -> Self {
-        Self { progress }
+        Self {
+            progress,
+            trained: None,
+        }
+    }
+
+    /// A meter of work after the networks of a checkpoint were trained.
+    pub(super) fn after(trained: &'a Checkpoint, progress: &'a mut dyn Progress) -> Self {
+        Self {
+            progress,
+            trained: Some(trained),
+        }
+    }
+
+    pub(super) fn reborrow(&mut self) -> Meter<'_> {
+        Meter {
+            progress: &mut *self.progress,
+            trained: self.trained,
+        }
     }
 
     /// Reports that `done` of `total` units of work are done.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when the listener answers [`Signal::Stop`].
+    /// [`Error::Stopped`] when the listener answers [`Signal::Stop`]; [`Error::Interrupted`]
+    /// instead once the networks trained before were handed out as a checkpoint.
     pub fn work(&mut self, what: &'static str, done: u64, total: u64) -> Result<()> {
-        match self.progress.work(&Work { what, done, total }) {
-            Signal::Stop => Err(Error::Stopped { what, done, total }),
-            _ => Ok(()),
+        let signal = self.progress.work(&Work {
+            what,
+            done,
+            total,
+            resumable: self.trained.is_some(),
+        });
+        match (signal, self.trained) {
+            (Signal::Continue, _) | (Signal::Save, None) => Ok(()),
+            (Signal::Save, Some(trained)) => self.progress.save(trained),
+            (Signal::Stop, None) => Err(Error::Stopped { what, done, total }),
+            (Signal::Stop, Some(trained)) => {
+                self.progress.save(trained)?;
+                Err(trained.interrupted())
+            }
         }
     }
 }

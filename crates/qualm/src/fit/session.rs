@@ -80,7 +80,11 @@ impl<'a> Session<'a> {
 
     /// Reports work without training steps to the same listener.
     pub fn meter(&mut self) -> Meter<'_> {
-        Meter::new(self.progress)
+        if self.state.finished.is_empty() {
+            Meter::new(self.progress)
+        } else {
+            Meter::after(&self.state, self.progress)
+        }
     }
 }
 

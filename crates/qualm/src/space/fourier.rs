@@ -12,6 +12,9 @@ use rayon::prelude::*;
 use super::mahalanobis::Metric;
 use super::options::KernelOptions;
 use super::scaler::{Scaler, normalise};
+use crate::error::Result;
+use crate::fit::Meter;
+use crate::fit::watch::{Extent, Halt, Watch};
 use crate::nn::{Mat, Threads, matmul, sin_cos, vectorised};
 use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
@@ -37,41 +40,50 @@ pub(super) struct Fourier {
 
 impl Fourier {
     /// Draws frequencies for the kernel's bandwidth and metric, which follow the rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
     pub(super) fn draw(
         scaler: &Scaler,
         kernel: KernelOptions,
         rows: Rows<'_>,
         seed: u64,
         member: u64,
-    ) -> Self {
+        meter: &mut Meter<'_>,
+    ) -> Result<Self> {
         let d = rows.n_cols();
         let mut rng = stream(seed, Purpose::BANDWIDTH, [member, 0]);
         let mut sample = |most| sample(scaler, kernel, rows, most, &mut rng);
-        let metric = kernel.is_robust(member).then(|| {
-            let sample = sample(Metric::enough(d));
-            Metric::fit(Rows::checked(&sample, d))
-        });
-        let sample = sample(MEDIAN_SAMPLE);
-        let images: Vec<f64> = match &metric {
-            Some(metric) => {
-                let rows = sample.par_chunks_exact(d);
-                rows.flat_map_iter(|row| metric.apply(row)).collect()
-            }
-            None => sample.iter().map(|x| f64::from(*x)).collect(),
-        };
-        let bandwidth = kernel.bandwidth * median_distance(&images, d);
-        let mut rng = stream(seed, Purpose::FOURIER, [member, 0]);
         let half = kernel.fourier_features / 2;
-        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
-        let mut normals: Vec<f64> = (0..d * half).map(|_| normal() / bandwidth).collect();
-        if let Some(metric) = &metric {
-            normals = metric.transposed(&normals, half);
-        }
-        Self {
+        let normals = |bandwidth: f64| -> Vec<f64> {
+            let mut rng = stream(seed, Purpose::FOURIER, [member, 0]);
+            let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+            (0..d * half).map(|_| normal() / bandwidth).collect()
+        };
+        let pairs = (MEDIAN_SAMPLE * MEDIAN_SAMPLE / 2 * d) as u64;
+        let normals = if kernel.is_robust(member) {
+            let products = Metric::products(rows.n_rows(), d).saturating_add(pairs);
+            meter.watch("robust covariance", Extent::Products(products), |watch| {
+                let fitted = sample(Metric::enough(d));
+                let metric = Metric::fit(Rows::checked(&fitted, d), watch)?;
+                drop(fitted);
+                let images = metric.apply(&sample(MEDIAN_SAMPLE), watch)?;
+                let bandwidth = kernel.bandwidth * median_distance(&images, d, watch)?;
+                metric.transposed(&normals(bandwidth), half, watch)
+            })?
+        } else {
+            meter.watch("bandwidth", Extent::Products(pairs), |watch| {
+                let sample = sample(MEDIAN_SAMPLE);
+                let sample: Vec<f64> = sample.iter().map(|x| f64::from(*x)).collect();
+                let bandwidth = kernel.bandwidth * median_distance(&sample, d, watch)?;
+                Ok(normals(bandwidth))
+            })?
+        };
+        Ok(Self {
             frequencies: normals.into_iter().map(|x| x as f32).collect(),
             n_in: d,
             unit_rows: kernel.unit_rows(),
-        }
+        })
     }
 
     /// Width of the result.
@@ -173,17 +185,18 @@ fn sample(
 ///
 /// # Shapes
 /// `rows`: `(n, d)`.
-fn median_distance(rows: &[f64], d: usize) -> f64 {
-    let mut squares: Vec<f64> = (0..rows.len() / d)
-        .into_par_iter()
-        .flat_map_iter(|i| {
-            let (head, rest) = rows[i * d..].split_at(d);
-            rest.chunks_exact(d).map(|row| {
-                let terms = head.iter().zip(row).map(|(a, b)| (a - b).powi(2));
-                terms.sum::<f64>()
-            })
-        })
-        .collect();
+fn median_distance(rows: &[f64], d: usize, watch: &Watch<'_>) -> Result<f64, Halt> {
+    let squares = (0..rows.len() / d).into_par_iter().map(|i| {
+        let mut ticks = watch.ticks();
+        let (head, rest) = rows[i * d..].split_at(d);
+        let square = |row: &[f64]| {
+            ticks.add(d)?;
+            let terms = head.iter().zip(row).map(|(a, b)| (a - b).powi(2));
+            Ok(terms.sum::<f64>())
+        };
+        rest.chunks_exact(d).map(square).collect()
+    });
+    let mut squares = squares.collect::<Result<Vec<Vec<f64>>, Halt>>()?.concat();
     let middle = squares.len() / 2;
     let median = if squares.is_empty() {
         0.0
@@ -194,20 +207,21 @@ fn median_distance(rows: &[f64], d: usize) -> f64 {
             .sqrt()
     };
     if median > 0.0 {
-        return median;
+        return Ok(median);
     }
     let apart: Vec<f64> = squares.into_iter().filter(|s| *s > 0.0).collect();
     if apart.is_empty() {
         // All sampled rows are equal; standardised columns have deviation 1.
-        return (2.0 * d as f64).sqrt();
+        return Ok((2.0 * d as f64).sqrt());
     }
-    apart.iter().map(|s| s.sqrt()).sum::<f64>() / apart.len() as f64
+    Ok(apart.iter().map(|s| s.sqrt()).sum::<f64>() / apart.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::columns::Columns;
     use super::*;
+    use crate::fit::watch::unwatched;
     use crate::space::{KernelMetric, KernelScaling};
 
     #[test]
@@ -221,7 +235,8 @@ mod tests {
             metric: KernelMetric::Euclidean,
         };
         let scaler = Scaler::new(Columns::from_rows(rows).standard());
-        let fourier = Fourier::draw(&scaler, kernel, rows, 1, 0);
+        let fourier = Fourier::draw(&scaler, kernel, rows, 1, 0, &mut Meter::new(&mut ()));
+        let fourier = fourier.unwrap();
         let mut scaled = vec![0.0; data.len()];
         for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(2)) {
             scaler.scale_into(row, out);
@@ -231,7 +246,7 @@ mod tests {
         let mut rng = stream(1, Purpose::BANDWIDTH, [0, 0]);
         let sample = sample(&scaler, kernel, rows, MEDIAN_SAMPLE, &mut rng);
         let sample: Vec<f64> = sample.into_iter().map(f64::from).collect();
-        let bandwidth = median_distance(&sample, 2);
+        let bandwidth = unwatched(|watch| median_distance(&sample, 2, watch));
         for i in 0..20 {
             for j in 0..20 {
                 let row = |v: &[f32], k: usize, w: usize| v[k * w..(k + 1) * w].to_vec();

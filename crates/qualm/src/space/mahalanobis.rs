@@ -23,10 +23,14 @@
 //!
 //! With few rows for many columns the smallest eigenvalues of C are estimated far too low, and
 //! S must be positive definite. The shrinkage fades as h grows.
+//!
+//! With fewer rows than columns no `(d, d)` matrix is made: S is a multiple of the identity and
+//! a product of rank h, see [`Narrow`]. The metric is the same, to rounding.
 
-use nalgebra::{Cholesky, DMatrix};
+use rayon::prelude::*;
 
-use crate::covariance::{Panels, Whitening, lower, nearest};
+use crate::covariance::{Gram, Narrow, Panels, Triangle, Whitening, lower, nearest};
+use crate::fit::watch::{Halt, Watch};
 use crate::rows::Rows;
 
 /// The share of the rows that make the covariance: those nearest to their mean.
@@ -41,17 +45,29 @@ const SHRINKAGE: [f64; 2] = [0.003, 0.3];
 /// A covariance's metric, as a map `W` with `|W x|^2 = x' S^-1 x`.
 #[derive(Debug)]
 pub(super) struct Metric {
-    map: Whitening,
+    map: Map,
     d: usize,
+}
+
+/// The inverse of the Cholesky factor of S.
+#[derive(Debug)]
+enum Map {
+    Wide(Whitening),
+    Narrow(Narrow),
+    /// A multiple of the identity.
+    Scale(f64),
 }
 
 impl Metric {
     /// Of rows that are scaled already.
-    pub(super) fn fit(rows: Rows<'_>) -> Self {
-        Self {
-            map: concentrate(&Panels::new(rows)),
-            d: rows.n_cols(),
-        }
+    pub(super) fn fit(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Self, Halt> {
+        let d = rows.n_cols();
+        let map = if rows.n_rows() < d {
+            concentrate_narrow(rows, watch)?
+        } else {
+            Map::Wide(concentrate(&Panels::new(rows), watch)?)
+        };
+        Ok(Self { map, d })
     }
 
     /// Rows that are enough for the covariance of so many columns.
@@ -59,25 +75,62 @@ impl Metric {
         n_features.saturating_mul(10).max(5000)
     }
 
-    /// Bytes that finding it takes, at the least: the sampled rows in float32 and in float64,
-    /// and the four matrices that exist at once.
-    pub(super) fn memory(n_rows: usize, n_features: usize) -> u64 {
-        let (n, d) = (
-            n_rows.min(Self::enough(n_features)) as u64,
-            n_features as u64,
-        );
-        let rows = n.saturating_mul(d).saturating_mul(12);
-        rows.saturating_add(d.saturating_mul(d).saturating_mul(4 * 8))
+    /// Products that it takes to find it.
+    pub(super) fn products(n_rows: usize, n_features: usize) -> u64 {
+        let n = n_rows.min(Self::enough(n_features));
+        let square = |x: usize| (x as u64).saturating_mul(x as u64);
+        let (steps, rows) = (STEPS as u64, n as u64);
+        if n < n_features {
+            let step = square(n).saturating_mul(rows) / 2;
+            let products = square(n).saturating_mul(n_features as u64) / 2;
+            let made = Narrow::products(kept(n), n_features);
+            return products.saturating_add(made).saturating_add(steps * step);
+        }
+        let pass = square(n_features).saturating_mul(rows);
+        steps.saturating_mul(Triangle::products(n_features).saturating_add(pass))
     }
 
-    /// The map of a row, `(d,)` to `(d,)`.
-    pub(super) fn apply(&self, row: &[f32]) -> Vec<f64> {
-        let image = |weights: &[f64]| {
-            let terms = weights.iter().zip(row).map(|(w, x)| w * f64::from(*x));
-            terms.sum::<f64>()
+    /// Bytes that finding it takes, at the least: the sampled rows in float32 and in float64,
+    /// and the matrices that exist at once.
+    pub(super) fn memory(n_rows: usize, n_features: usize) -> u64 {
+        let n = n_rows.min(Self::enough(n_features));
+        let product = |a: usize, b: usize| (a as u64).saturating_mul(b as u64);
+        let rows = product(n, n_features).saturating_mul(12);
+        let matrices = if n < n_features {
+            // The products of all rows twice with those of a step; then the two factors.
+            let h = kept(n);
+            let steps = 2 * product(n, n) + product(h, n);
+            let factors = 2 * product(h, n_features) + product(h, h);
+            8u64.saturating_mul(steps.max(factors))
+        } else {
+            let one = product(n_features, n_features).saturating_mul(8);
+            let moments = Panels::memory_of_moments(n, n_features);
+            moments.saturating_add(one).max(one.saturating_mul(4))
         };
-        let weights = self.map.weights().chunks_exact(self.d);
-        weights.map(image).collect()
+        rows.saturating_add(matrices)
+    }
+
+    /// The map of some rows.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`; returns the same.
+    pub(super) fn apply(&self, rows: &[f32], watch: &Watch<'_>) -> Result<Vec<f64>, Halt> {
+        match &self.map {
+            Map::Narrow(map) => map.map(rows, watch),
+            Map::Scale(scale) => Ok(rows.iter().map(|x| f64::from(*x) * scale).collect()),
+            Map::Wide(map) => {
+                let images = rows.par_chunks_exact(self.d).map(|row| {
+                    let image = |weights: &[f64]| {
+                        let terms = weights.iter().zip(row).map(|(w, x)| w * f64::from(*x));
+                        terms.sum::<f64>()
+                    };
+                    watch.ticks().add(self.d * self.d)?;
+                    let weights = map.weights().chunks_exact(self.d);
+                    Ok(weights.map(image).collect::<Vec<_>>())
+                });
+                Ok(images.collect::<Result<Vec<_>, Halt>>()?.concat())
+            }
+        }
     }
 
     /// The map's transpose of `n` vectors: of standard normals it makes normals of
@@ -85,58 +138,134 @@ impl Metric {
     ///
     /// # Shapes
     /// `vectors`: `(d, n)`, each a column; returns the same.
-    pub(super) fn transposed(&self, vectors: &[f64], n: usize) -> Vec<f64> {
-        let mut out = vec![0.0; self.d * n];
-        let weights = self.map.weights().chunks_exact(self.d);
-        for (weights, values) in weights.zip(vectors.chunks_exact(n)) {
-            for (out, weight) in out.chunks_exact_mut(n).zip(weights) {
-                // The map is a triangle.
-                if *weight != 0.0 {
-                    out.iter_mut()
-                        .zip(values)
-                        .for_each(|(out, x)| *out += weight * x);
+    pub(super) fn transposed(
+        &self,
+        vectors: &[f64],
+        n: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<f64>, Halt> {
+        match &self.map {
+            Map::Narrow(map) => map.map_transposed(vectors, n, watch),
+            Map::Scale(scale) => Ok(vectors.iter().map(|x| x * scale).collect()),
+            Map::Wide(map) => {
+                let mut out = vec![0.0; self.d * n];
+                let mut ticks = watch.ticks();
+                let weights = map.weights().chunks_exact(self.d);
+                for (weights, values) in weights.zip(vectors.chunks_exact(n)) {
+                    for (out, weight) in out.chunks_exact_mut(n).zip(weights) {
+                        // The map is a triangle.
+                        if *weight != 0.0 {
+                            out.iter_mut()
+                                .zip(values)
+                                .for_each(|(out, x)| *out += weight * x);
+                        }
+                    }
+                    ticks.add(self.d * n)?;
                 }
+                Ok(out)
             }
         }
-        out
     }
 }
 
+/// The rows of a step's covariance, of n.
+fn kept(n: usize) -> usize {
+    ((n as f64 * KEPT).ceil() as usize).clamp(1, n.max(1))
+}
+
 /// The metric of the covariance that C-steps lead to.
-fn concentrate(rows: &Panels) -> Whitening {
+fn concentrate(rows: &Panels, watch: &Watch<'_>) -> Result<Whitening, Halt> {
     let (n, d) = (rows.n_rows(), rows.n_features());
-    let kept = ((n as f64 * KEPT).ceil() as usize).clamp(1, n);
+    let kept = kept(n);
     let mut distances = vec![0.0; n];
-    let (mut location, covariance) = rows.moments(&vec![true; n]);
-    let mut metric = shrunk(&covariance, d, n);
+    let (mut location, covariance) = rows.moments(&vec![true; n], watch)?;
+    let mut metric = shrunk(covariance, d, n, watch)?;
     for _ in 1..STEPS {
-        rows.distances(&location, &metric, &mut distances);
+        rows.distances(&location, &metric, &mut distances, watch)?;
         let covariance;
-        (location, covariance) = rows.moments(&nearest(&distances, kept));
-        metric = shrunk(&covariance, d, kept);
+        (location, covariance) = rows.moments(&nearest(&distances, kept), watch)?;
+        metric = shrunk(covariance, d, kept, watch)?;
     }
-    metric
+    Ok(metric)
+}
+
+/// The same for fewer rows than columns.
+fn concentrate_narrow(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Map, Halt> {
+    let (n, d) = (rows.n_rows(), rows.n_cols());
+    let mut panels = Panels::new(rows);
+    // Around the medians, so that the products of the bulk of the rows round as little as can
+    // be, however far away the others are.
+    panels.standardise(&medians(rows), &vec![1.0; d]);
+    panels.clear_padding();
+    let gram = Gram::new(&panels, watch)?;
+    let mut marked = vec![true; n];
+    for _ in 1..STEPS {
+        let centred = gram.centred(&marked);
+        let count = marked.iter().filter(|m| **m).count();
+        let (_, ridge) = shrinkage(centred.mean_square(&marked), d, count);
+        let distances = centred.distances(&marked, ridge, watch)?;
+        let distances = distances.unwrap_or_else(|| centred.squares());
+        marked = nearest(&distances, kept(n));
+    }
+    let (mean, ridge) = shrinkage(gram.centred(&marked).mean_square(&marked), d, kept(n));
+    drop(gram);
+    let subset: Vec<usize> = (0..n).filter(|i| marked[*i]).collect();
+    let narrow = Narrow::new(panels.pick(&subset), ridge, watch)?;
+    Ok(narrow.map_or(Map::Scale(mean.sqrt().recip()), Map::Narrow))
+}
+
+/// The median of each column.
+fn medians(rows: Rows<'_>) -> Vec<f64> {
+    let (n, d) = (rows.n_rows(), rows.n_cols());
+    let median = |j: usize| {
+        let mut column: Vec<f32> = rows.as_slice().iter().skip(j).step_by(d).copied().collect();
+        let middle = column.select_nth_unstable_by(n / 2, f32::total_cmp).1;
+        f64::from(*middle)
+    };
+    (0..d).into_par_iter().map(median).collect()
+}
+
+/// The mean variance of d columns from its sum over them, and what is added to the variances
+/// found in `count` rows.
+fn shrinkage(trace: f64, d: usize, count: usize) -> (f64, f64) {
+    // The nearest rows may all be equal, and then have no scale of their own.
+    let mean = if trace > 0.0 { trace / d as f64 } else { 1.0 };
+    let ridge = (SHRINKAGE[0] + SHRINKAGE[1] * d as f64 / count as f64) * mean;
+    (mean, ridge)
 }
 
 /// The metric of a covariance of `count` rows, shrunk.
 ///
 /// # Shapes
 /// `covariance`: `(d, d)`, the lower half filled.
-fn shrunk(covariance: &[f64], d: usize, count: usize) -> Whitening {
+fn shrunk(
+    covariance: Vec<f64>,
+    d: usize,
+    count: usize,
+    watch: &Watch<'_>,
+) -> Result<Whitening, Halt> {
     let trace: f64 = (0..d).map(|j| covariance[lower(j, j, d)]).sum();
-    // The nearest rows may all be equal, and then have no scale of their own.
-    let mean = if trace > 0.0 { trace / d as f64 } else { 1.0 };
-    let ridge = (SHRINKAGE[0] + SHRINKAGE[1] * d as f64 / count as f64) * mean;
-    let entry = |a: usize, b: usize| {
-        let shared = covariance[lower(a.max(b), a.min(b), d)];
-        shared + if a == b { ridge } else { 0.0 }
+    let (mean, ridge) = shrinkage(trace, d, count);
+    let entry = |i: usize, j: usize| {
+        let shared = covariance[lower(i, j, d)];
+        shared + if i == j { ridge } else { 0.0 }
     };
-    let root = Cholesky::new(DMatrix::from_fn(d, d, entry)).map(|cholesky| cholesky.l());
-    let inverse = root.and_then(|l| l.solve_lower_triangular(&DMatrix::identity(d, d)));
-    // The shrunken matrix is positive definite; should rounding deny it, use the identity.
-    let inverse = inverse.unwrap_or_else(|| DMatrix::identity(d, d) / mean.sqrt());
-    // Kept column after column: the transpose is the map row after row.
-    Whitening::new(inverse.transpose().as_slice().to_vec(), d)
+    let matrix = Triangle::from_fn(d, entry);
+    drop(covariance);
+    let weights = if let Some(factor) = matrix.factor(watch)? {
+        factor.inverse(watch)?
+    } else {
+        // The shrunken matrix is positive definite; should rounding deny it, use the identity.
+        let scaled = |at: usize| {
+            if at.is_multiple_of(d + 1) {
+                mean.sqrt().recip()
+            } else {
+                0.0
+            }
+        };
+        (0..d * d).map(scaled).collect()
+    };
+    Ok(Whitening::new(weights, d))
 }
 
 #[cfg(test)]
@@ -144,6 +273,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
+    use crate::fit::watch::unwatched;
     use crate::rng::{Purpose, stream};
     use crate::rows::Matrix;
 
@@ -162,27 +292,32 @@ mod tests {
         Matrix::new((0..2000).flat_map(row).collect(), 2).unwrap()
     }
 
-    fn squared(metric: &Metric, row: [f32; 2]) -> f64 {
-        metric.apply(&row).iter().map(|x| x * x).sum()
+    fn fit(rows: &Matrix) -> Metric {
+        unwatched(|watch| Metric::fit(rows.rows(), watch))
+    }
+
+    fn squared(metric: &Metric, row: &[f32]) -> f64 {
+        let image = unwatched(|watch| metric.apply(row, watch));
+        image.iter().map(|x| x * x).sum()
     }
 
     #[test]
     fn the_bulk_decides_and_not_the_outliers() {
-        let metric = Metric::fit(rows().rows());
+        let metric = fit(&rows());
         // Along the line of the bulk a step of 1 is ordinary, across it 1 is a lot.
-        let along = squared(&metric, [1.0, 1.0]);
-        let across = squared(&metric, [1.0, -1.0]);
+        let along = squared(&metric, &[1.0, 1.0]);
+        let across = squared(&metric, &[1.0, -1.0]);
         assert!((0.5..3.0).contains(&along), "{along}");
         assert!(across > 40.0 * along, "{across}");
     }
 
     #[test]
     fn the_transpose_makes_normals_of_the_inverse_covariance() {
-        let metric = Metric::fit(rows().rows());
+        let metric = fit(&rows());
         // x' (W' e) = (W x)' e
-        let image = metric.apply(&[2.0, 3.0]);
+        let image = unwatched(|watch| metric.apply(&[2.0, 3.0], watch));
         let e = [0.7, -1.1];
-        let turned = metric.transposed(&e, 1);
+        let turned = unwatched(|watch| metric.transposed(&e, 1, watch));
         let one = 2.0 * turned[0] + 3.0 * turned[1];
         let other: f64 = image.iter().zip(e).map(|(a, b)| a * b).sum();
         assert!((one - other).abs() < 1e-9, "{one} {other}");
@@ -191,8 +326,11 @@ mod tests {
     #[test]
     fn memory_grows_with_the_square_of_the_columns() {
         assert_eq!(Metric::memory(100, 10), 100 * 10 * 12 + 10 * 10 * 32);
-        assert!(Metric::memory(1000, 50_000) > 80_000_000_000);
+        assert!(Metric::memory(50_000, 50_000) > 80_000_000_000);
         assert_eq!(Metric::memory(usize::MAX, usize::MAX), u64::MAX);
+        // Not with fewer rows than columns.
+        let memory = Metric::memory(60, 20_000);
+        assert!(memory < 60 * 20_000 * 28, "{memory}");
     }
 
     #[test]
@@ -201,10 +339,62 @@ mod tests {
         let few = Matrix::new(few, 20).unwrap();
         let equal = Matrix::new([[1.0f32; 4].repeat(9), vec![9.0; 4]].concat(), 4).unwrap();
         for rows in [few, equal] {
-            let metric = Metric::fit(rows.rows());
-            let weights = metric.map.weights();
-            assert!(weights.iter().all(|w| w.is_finite()));
-            assert!(weights.iter().any(|w| *w > 0.0));
+            let d = rows.rows().n_cols();
+            let metric = fit(&rows);
+            let mut row = vec![0.0; d];
+            row[1] = 1.0;
+            let length = squared(&metric, &row);
+            assert!(length.is_finite() && length > 0.0, "{length}");
         }
+    }
+
+    /// The same metric by way of the `(d, d)` matrix.
+    fn wide(rows: &Matrix) -> Metric {
+        let map = unwatched(|watch| concentrate(&Panels::new(rows.rows()), watch));
+        Metric {
+            map: Map::Wide(map),
+            d: rows.rows().n_cols(),
+        }
+    }
+
+    #[test]
+    fn fewer_rows_than_columns_have_the_metric_of_the_covariance_matrix() {
+        for (n, d) in [(2, 3), (9, 40), (60, 61), (100, 333)] {
+            let mut rng = stream(9, Purpose::SAMPLE, [n as u64, d as u64]);
+            let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
+            // Columns of different units that lean on the first, and some rows far away.
+            let row = |i: usize| {
+                let first = 30.0 * normal() + if i % 7 == 6 { 1e3 } else { 0.0 };
+                (0..d)
+                    .map(|j| first + (j % 5) as f32 * normal())
+                    .collect::<Vec<_>>()
+            };
+            let rows = Matrix::new((0..n).flat_map(row).collect(), d).unwrap();
+            let (narrow, wide) = (fit(&rows), wide(&rows));
+            assert!(matches!(narrow.map, Map::Narrow(_)));
+            let near = |a: &[f64], b: &[f64]| {
+                let largest = b.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+                for (a, b) in a.iter().zip(b) {
+                    assert!((a - b).abs() < 1e-9 * largest, "{n} {d}: {a} {b}");
+                }
+            };
+            let values = rows.rows().as_slice();
+            let images = |metric: &Metric| unwatched(|watch| metric.apply(values, watch));
+            near(&images(&narrow), &images(&wide));
+            let vectors: Vec<f64> = (0..d * 19).map(|_| f64::from(normal())).collect();
+            let turned =
+                |metric: &Metric| unwatched(|watch| metric.transposed(&vectors, 19, watch));
+            near(&turned(&narrow), &turned(&wide));
+        }
+    }
+
+    #[test]
+    fn equal_rows_have_equal_images_wherever_they_stand() {
+        let values = (0..50 * 70).map(|i| ((i * 7919) % 101) as f32);
+        let mut values: Vec<f32> = values.collect();
+        values.copy_within(0..70, 37 * 70);
+        let rows = Matrix::new(values, 70).unwrap();
+        let images = unwatched(|watch| fit(&rows).apply(rows.rows().as_slice(), watch));
+        assert_eq!(images[..70], images[37 * 70..38 * 70]);
     }
 }

@@ -10,6 +10,7 @@ use super::options::{KernelOptions, Scaling, SpaceOptions};
 use super::scaler::{Scaler, normalise};
 use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
+use crate::fit::Meter;
 use crate::nn::Threads;
 use crate::rows::Rows;
 
@@ -35,12 +36,13 @@ impl Space {
     /// Learns scaling, bandwidth and frequencies from rows.
     ///
     /// # Errors
-    /// [`Error::NoVariance`] when every column is constant.
+    /// [`Error::NoVariance`] when every column is constant; [`Error::Stopped`].
     pub(crate) fn fit(
         options: SpaceOptions,
         rows: Rows<'_>,
         seed: u64,
         member: u64,
+        meter: &mut Meter<'_>,
     ) -> Result<Self> {
         let columns = Columns::from_rows(rows);
         if columns.constant().all(|constant| constant) {
@@ -59,7 +61,7 @@ impl Space {
             | SpaceOptions::Kernel(_) => columns.standard(),
         };
         Self::new(options, scaling, |scaler, kernel| {
-            Ok(Fourier::draw(scaler, kernel, rows, seed, member))
+            Fourier::draw(scaler, kernel, rows, seed, member, meter)
         })
     }
 
@@ -219,7 +221,7 @@ mod tests {
 
     fn transform(options: SpaceOptions, data: &[f32], n_cols: usize) -> Vec<f32> {
         let rows = Rows::new(data, n_cols).unwrap();
-        let space = Space::fit(options, rows, 0, 0).unwrap();
+        let space = Space::fit(options, rows, 0, 0, &mut Meter::new(&mut ())).unwrap();
         let mut scaled = vec![0.0; data.len()];
         for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(n_cols)) {
             space.scale_into(row, out);
@@ -264,7 +266,8 @@ mod tests {
     fn a_constant_column_is_zero_where_fitted_and_shows_where_new() {
         let rows = Matrix::new(vec![0.1, 1.0, 0.1, 2.0, 0.1, 4.0], 2).unwrap();
         for scaling in [Scaling::Minmax, Scaling::Standardise] {
-            let space = Space::fit(Scaled(scaling), rows.rows(), 0, 0).unwrap();
+            let space =
+                Space::fit(Scaled(scaling), rows.rows(), 0, 0, &mut Meter::new(&mut ())).unwrap();
             let mut out = [0.0; 2];
             space.scale_into(&[0.1, 1.0], &mut out);
             assert_eq!(out[0], 0.0);
@@ -286,7 +289,7 @@ mod tests {
             (Scaled(Scaling::Sphere), DATA, false),
         ] {
             let rows = Rows::new(&data, 2).unwrap();
-            let space = Space::fit(options, rows, 0, 0).unwrap();
+            let space = Space::fit(options, rows, 0, 0, &mut Meter::new(&mut ())).unwrap();
             assert_eq!(space.keeps(rows), expected, "{options:?}");
             let mut scaled = data;
             for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(2)) {
@@ -299,7 +302,14 @@ mod tests {
     #[test]
     fn rows_that_are_all_equal_are_refused() {
         let rows = Rows::new(&[1.0, 2.0, 1.0, 2.0], 2).unwrap();
-        let error = Space::fit(Scaled(Scaling::Sphere), rows, 0, 0).unwrap_err();
+        let error = Space::fit(
+            Scaled(Scaling::Sphere),
+            rows,
+            0,
+            0,
+            &mut Meter::new(&mut ()),
+        )
+        .unwrap_err();
         assert!(matches!(error, Error::NoVariance { n_rows: 2 }));
     }
 }

@@ -7,6 +7,7 @@ use super::mcd::Search;
 use super::{Ee, EeSpec, KEPT, Standard, consistency, reweighted};
 use crate::Spec;
 use crate::detector::Detector;
+use crate::fit::watch::unwatched;
 use crate::rows::{Matrix, Rows};
 use crate::stats::Metrics;
 use qualm_data::{Batches, Selection, Source};
@@ -82,14 +83,15 @@ impl Real {
 
 /// The detector that C-steps from a subset lead to.
 fn from_subset(rows: Rows<'_>, subset: &[usize]) -> Ee {
-    let standard = Standard::from_rows(rows);
+    let standard = unwatched(|watch| Standard::from_rows(rows, watch));
     let mut marked = vec![false; rows.n_rows()];
     for row in subset {
         marked[*row] = true;
     }
     let search = Search::new(&standard.panels, subset.len(), standard.rank);
     let raw = search.from(marked);
-    standard.detector(&reweighted(&standard.panels, raw, subset.len()))
+    let robust = unwatched(|watch| reweighted(&standard.panels, raw, subset.len(), watch));
+    standard.detector(&robust)
 }
 
 fn assert_close(name: &str, ee: &dyn Detector, rows: Rows<'_>, expected: &[f64]) {
@@ -144,7 +146,7 @@ fn distances_on_real_sets_agree_from_the_same_subset_and_over_seeds() {
         let ee = from_subset(rows.rows(), &set.ee_subset);
         // Where a column is constant among the rows that count, we lose a degree of freedom
         // and scikit-learn does not.
-        let directions = Standard::from_rows(rows.rows()).rank;
+        let directions = unwatched(|watch| Standard::from_rows(rows.rows(), watch)).rank;
         let (_, ours) = consistency(ee.metric.rank(), KEPT);
         let (_, theirs) = consistency(directions, KEPT);
         let expected: Vec<f64> = set.ee.iter().map(|s| s * theirs / ours).collect();

@@ -7,6 +7,9 @@ use super::scatter::Scatter;
 use crate::covariance::{Panels, Whitening, nearest};
 use crate::error::Result;
 use crate::fit::progress::Meter;
+#[cfg(test)]
+use crate::fit::watch::unwatched;
+use crate::fit::watch::{Extent, Halt, Watch};
 use crate::rng::{Purpose, stream};
 
 /// Rows up to which starts use all of them.
@@ -109,27 +112,27 @@ impl<'a> Search<'a> {
     /// Draws the groups and the starts.
     pub(super) fn run(&self, seed: u64, meter: &mut Meter<'_>) -> Result<Scatter> {
         if let Some(values) = self.rows.only_column() {
-            return Ok(self.shortest_half(values));
+            let extent = Extent::At(0, 1);
+            return meter.watch("starts", extent, |watch| self.shortest_half(values, watch));
         }
         let n = self.rows.n_rows();
         let group = group_rows(self.rows.n_features());
         if n > UNPARTED && n >= 2 * group {
-            self.by_groups(group, seed, meter)
-        } else {
-            meter.work("starts", 0, STARTS as u64)?;
-            let starts = self.starts(0, STARTS, seed);
-            let ends = starts.into_par_iter().map(|c| self.go_on(c, MANY));
-            Ok(self.first(ends.collect()))
+            return self.by_groups(group, seed, meter);
         }
+        meter.watch("starts", Extent::At(0, STARTS as u64), |watch| {
+            let starts = self.starts(0, STARTS, seed, watch)?;
+            let ends = starts.into_par_iter().map(|c| self.go_on(c, MANY, watch));
+            self.first(ends.collect::<Result<_, Halt>>()?, watch)
+        })
     }
 
     /// The best of some candidates.
-    fn first(&self, candidates: Vec<Candidate>) -> Scatter {
-        let first = best(candidates).into_iter().next();
-        first.map_or_else(
-            || Scatter::from_rows(self.rows, &vec![true; self.rows.n_rows()]),
-            Candidate::raw,
-        )
+    fn first(&self, candidates: Vec<Candidate>, watch: &Watch<'_>) -> Result<Scatter, Halt> {
+        match best(candidates).into_iter().next() {
+            Some(first) => Ok(first.raw()),
+            None => Scatter::from_rows(self.rows, &vec![true; self.rows.n_rows()], watch),
+        }
     }
 
     /// The partitioned search: starts in groups, then on some groups merged, then on all.
@@ -148,31 +151,52 @@ impl<'a> Search<'a> {
         let mut candidates = Vec::new();
         for (block, parts) in parts.chunks(BLOCK).enumerate() {
             let done = block * BLOCK;
-            meter.work("groups of rows", done as u64, groups as u64)?;
-            let found = parts.par_iter().enumerate().flat_map_iter(|(i, rows)| {
-                let rows = self.rows.pick(rows);
-                let kept = self.part(&rows).starts((done + i + 1) as u64, starts, seed);
-                let kept = kept.into_iter();
-                let moved = kept.map(|c| on_merged.concentrate(on_merged.around(&c.scatter), FEW));
-                best(moved.collect())
-            });
-            let found: Vec<_> = found.collect();
-            candidates.extend(found);
+            let extent = Extent::At(done as u64, groups as u64);
+            let found = meter.watch("groups of rows", extent, |watch| {
+                let found = parts.par_iter().enumerate().map(|(i, rows)| {
+                    let rows = self.rows.pick(rows);
+                    let number = (done + i + 1) as u64;
+                    let kept = self.part(&rows).starts(number, starts, seed, watch)?;
+                    let moved = kept.into_iter().map(|c| {
+                        let marked = on_merged.around(&c.scatter, watch)?;
+                        on_merged.concentrate(marked, FEW, watch)
+                    });
+                    Ok(best(moved.collect::<Result<_, Halt>>()?))
+                });
+                found.collect::<Result<Vec<_>, Halt>>()
+            })?;
+            candidates.extend(found.into_iter().flatten());
             candidates = best(candidates);
         }
-        let ends = candidates.into_par_iter();
-        let ends: Vec<_> = ends.map(|c| on_merged.go_on(c, MANY)).collect();
-        if merged.n_rows() == n {
-            return Ok(self.first(ends));
-        }
-        let ends = best(ends);
+        let extent = Extent::At(groups as u64, groups as u64);
+        let ends = meter.watch("groups of rows", extent, |watch| {
+            let ends = candidates.into_par_iter();
+            let ends = ends.map(|c| on_merged.go_on(c, MANY, watch));
+            ends.collect::<Result<Vec<_>, Halt>>()
+        })?;
+        let ends = if merged.n_rows() == n {
+            ends
+        } else {
+            best(ends)
+        };
+        let all = ends.len() as u64;
         let mut candidates = Vec::new();
-        for (i, end) in ends.iter().enumerate() {
-            meter.work("candidates on all rows", i as u64, ends.len() as u64)?;
-            candidates.push(self.concentrate(self.around(&end.scatter), FEW));
+        if merged.n_rows() < n {
+            for (i, end) in ends.iter().enumerate() {
+                let extent = Extent::At(i as u64, all);
+                candidates.push(meter.watch("candidates on all rows", extent, |watch| {
+                    self.concentrate(self.around(&end.scatter, watch)?, FEW, watch)
+                })?);
+            }
         }
-        let last = best(candidates).into_iter().take(1);
-        Ok(self.first(last.map(|c| self.go_on(c, MANY)).collect()))
+        meter.watch("candidates on all rows", Extent::At(all, all), |watch| {
+            if merged.n_rows() == n {
+                return self.first(ends, watch);
+            }
+            let last = best(candidates).into_iter().take(1);
+            let last = last.map(|c| self.go_on(c, MANY, watch));
+            self.first(last.collect::<Result<_, Halt>>()?, watch)
+        })
     }
 
     /// The search over some of the rows.
@@ -182,7 +206,13 @@ impl<'a> Search<'a> {
     }
 
     /// The best of some random subsets after a few C-steps.
-    fn starts(&self, group: u64, starts: usize, seed: u64) -> Vec<Candidate> {
+    fn starts(
+        &self,
+        group: u64,
+        starts: usize,
+        seed: u64,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Candidate>, Halt> {
         let n = self.rows.n_rows();
         let start = |i: usize| {
             let mut rng = stream(seed, Purpose::SUBSET, [group + 1, i as u64]);
@@ -190,30 +220,37 @@ impl<'a> Search<'a> {
             for row in index::sample(&mut rng, n, self.support) {
                 marked[row] = true;
             }
-            self.concentrate(marked, FEW)
+            self.concentrate(marked, FEW, watch)
         };
-        best((0..starts).into_par_iter().map(start).collect())
+        let starts = (0..starts).into_par_iter().map(start);
+        Ok(best(starts.collect::<Result<_, Halt>>()?))
     }
 
     /// Marks of the rows nearest to a location.
-    fn around(&self, scatter: &Scatter) -> Vec<bool> {
+    fn around(&self, scatter: &Scatter, watch: &Watch<'_>) -> Result<Vec<bool>, Halt> {
         let mut distances = vec![0.0; self.rows.n_rows()];
         let Scatter {
             location, metric, ..
         } = scatter;
-        self.rows.distances(location, metric, &mut distances);
-        nearest(&distances, self.support)
+        self.rows
+            .distances(location, metric, &mut distances, watch)?;
+        Ok(nearest(&distances, self.support))
     }
 
     /// C-steps from a subset.
-    fn concentrate(&self, marked: Vec<bool>, steps: usize) -> Candidate {
-        let scatter = Scatter::from_rows(self.rows, &marked);
+    fn concentrate(
+        &self,
+        marked: Vec<bool>,
+        steps: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Candidate, Halt> {
+        let scatter = Scatter::from_rows(self.rows, &marked, watch)?;
         let start = Candidate {
             scatter,
             marked,
             before: None,
         };
-        self.go_on(start, steps)
+        self.go_on(start, steps, watch)
     }
 
     /// At most so many C-steps, each to the rows nearest in the metric of the subset, whose
@@ -221,13 +258,13 @@ impl<'a> Search<'a> {
     ///
     /// A subset that varies in fewer directions than the rows do has determinant 0 already, and
     /// is not changed, as in scikit-learn.
-    fn go_on(&self, mut at: Candidate, steps: usize) -> Candidate {
+    fn go_on(&self, mut at: Candidate, steps: usize, watch: &Watch<'_>) -> Result<Candidate, Halt> {
         for _ in 0..steps {
             if at.scatter.rank() < self.rank {
                 break;
             }
-            let marked = self.around(&at.scatter);
-            let scatter = Scatter::from_rows(self.rows, &marked);
+            let marked = self.around(&at.scatter, watch)?;
+            let scatter = Scatter::from_rows(self.rows, &marked, watch)?;
             if scatter.objective() >= at.scatter.objective() {
                 break;
             }
@@ -238,11 +275,11 @@ impl<'a> Search<'a> {
                 before: singular.then_some(at.scatter.metric),
             };
         }
-        at
+        Ok(at)
     }
 
     /// The exact search in a single column: the middle of the shortest half.
-    fn shortest_half(&self, values: &[f64]) -> Scatter {
+    fn shortest_half(&self, values: &[f64], watch: &Watch<'_>) -> Result<Scatter, Halt> {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let halves = sorted.iter().zip(sorted.iter().skip(self.support));
@@ -252,19 +289,20 @@ impl<'a> Search<'a> {
             .map(|(a, b)| (a + b) / 2.0)
             .collect();
         if middles.is_empty() {
-            return Scatter::from_rows(self.rows, &vec![true; values.len()]);
+            return Scatter::from_rows(self.rows, &vec![true; values.len()], watch);
         }
         let middle = middles.iter().sum::<f64>() / middles.len() as f64;
         let distances: Vec<f64> = values.iter().map(|x| (x - middle).abs()).collect();
-        let mut scatter = Scatter::from_rows(self.rows, &nearest(&distances, self.support));
+        let marked = nearest(&distances, self.support);
+        let mut scatter = Scatter::from_rows(self.rows, &marked, watch)?;
         scatter.location = vec![middle];
-        scatter
+        Ok(scatter)
     }
 
     /// C-steps from a given subset until they converge, for comparison with other libraries.
     #[cfg(test)]
     pub(super) fn from(&self, marked: Vec<bool>) -> Scatter {
-        self.concentrate(marked, MANY).raw()
+        unwatched(|watch| self.concentrate(marked, MANY, watch)).raw()
     }
 }
 
@@ -279,7 +317,9 @@ mod tests {
         let values = vec![0.0, 1.0, 3.0, 4.0, 5.5, 90.0];
         let rows = Matrix::new(values, 1).unwrap();
         let panels = Panels::new(rows.rows());
-        let half = Search::new(&panels, 3, 1).shortest_half(panels.only_column().unwrap());
+        let search = Search::new(&panels, 3, 1);
+        let half = |watch: &Watch<'_>| search.shortest_half(panels.only_column().unwrap(), watch);
+        let half = unwatched(half);
         assert_eq!(half.location, [2.0]);
         // Nearest to 2: 1, 3, and 0 before 4. Their variance: 14 / 9.
         let weight = half.metric.weights()[0];

@@ -57,6 +57,7 @@ use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::{Error, Result};
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
+use crate::fit::watch::{Extent, Halt, Watch};
 use crate::nn::vectorised;
 use crate::rows::Rows;
 use crate::space::Scaling;
@@ -141,10 +142,17 @@ impl DetectorSpec for EeSpec {
                 });
             }
             let support = self.support(n, d)?;
-            let standard = Standard::from_rows(rows);
+            let seed = session.seed();
+            let meter = &mut session.meter();
+            let all = Extent::At(0, 1);
+            let standard = meter.watch("covariance of all rows", all, |watch| {
+                Standard::from_rows(rows, watch)
+            })?;
             let search = Search::new(&standard.panels, support, standard.rank);
-            let raw = search.run(session.seed(), &mut session.meter())?;
-            let robust = reweighted(&standard.panels, raw, support);
+            let raw = search.run(seed, meter)?;
+            let robust = meter.watch("rows near to the subset", all, |watch| {
+                reweighted(&standard.panels, raw, support, watch)
+            })?;
             let rank = robust.rank();
             let mut outcome = Outcome::new(standard.detector(&robust));
             outcome
@@ -180,11 +188,11 @@ struct Standard {
 }
 
 impl Standard {
-    fn from_rows(rows: Rows<'_>) -> Self {
+    fn from_rows(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Self, Halt> {
         let d = rows.n_cols();
         let mut panels = Panels::new(rows);
         let all = vec![true; rows.n_rows()];
-        let (mean, covariance) = panels.moments(&all);
+        let (mean, covariance) = panels.moments(&all, watch)?;
         let variances = covariance.iter().step_by(d + 1);
         let scale = |(variance, mean): (&f64, &f64)| {
             let deviation = variance.sqrt();
@@ -193,20 +201,20 @@ impl Standard {
         };
         let scale: Vec<f64> = variances.zip(&mean).map(scale).collect();
         panels.standardise(&mean, &scale);
-        let metric = Scatter::from_rows(&panels, &all).metric;
+        let metric = Scatter::from_rows(&panels, &all, watch)?.metric;
         let rank = metric.rank();
         let varying = scale.iter().filter(|s| **s > 0.0).count();
         let directions = (rank < varying).then_some(metric);
         if let Some(directions) = &directions {
             panels = panels.mapped(directions);
         }
-        Self {
+        Ok(Self {
             panels,
             directions,
             mean,
             scale,
             rank,
-        }
+        })
     }
 
     /// The detector for rows before they were standardised.
@@ -244,17 +252,22 @@ fn consistency(freedom: usize, alpha: f64) -> (f64, f64) {
 }
 
 /// Location and covariance of the rows that are near to those of the subset.
-fn reweighted(panels: &Panels, raw: Scatter, support: usize) -> Scatter {
+fn reweighted(
+    panels: &Panels,
+    raw: Scatter,
+    support: usize,
+    watch: &Watch<'_>,
+) -> Result<Scatter, Halt> {
     let n = panels.n_rows();
     let (_, factor) = consistency(raw.rank(), support as f64 / n as f64);
     let raw = raw.inflated(factor);
     let mut distances = vec![0.0; n];
-    panels.distances(&raw.location, &raw.metric, &mut distances);
+    panels.distances(&raw.location, &raw.metric, &mut distances, watch)?;
     let (most, _) = consistency(raw.rank(), KEPT);
     let near: Vec<bool> = distances.iter().map(|d| *d < most).collect();
-    let robust = Scatter::from_rows(panels, &near);
+    let robust = Scatter::from_rows(panels, &near, watch)?;
     let (_, factor) = consistency(robust.rank(), KEPT);
-    robust.inflated(factor)
+    Ok(robust.inflated(factor))
 }
 
 impl Ee {
