@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::FitReport;
 use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Spec};
-use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source, format_for, scored};
+use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source, format_for, scored};
 
+use crate::advice;
 use crate::args;
 use crate::config::Config;
 use crate::interrupt;
@@ -60,15 +61,18 @@ impl<'a> FitJob<'a> {
         let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
         spec.check_memory(n_rows, features.width())?;
         let held_out = (args.calibrate.as_deref())
-            .map(|path| held_out(path, &features))
+            .map(|path| held_out(path, &features, args.columns.no_header))
             .transpose()?;
+        let notes = source.notes();
+        let batch = source.read_all()?;
+        note_columns(&notes.all(), output);
         Ok(Self {
             args,
             seed,
             spec,
             preset: preset.to_owned(),
             rule,
-            batch: source.read_all()?,
+            batch,
             features,
             held_out,
             resume: resume(args, &checkpoint, output)?,
@@ -193,12 +197,21 @@ impl ScoresFile {
     }
 }
 
-/// Says which columns are not used, and which preset the kind of input has chosen.
-fn note_choices(source: &Source, config: &Config, preset: &str, output: Output) {
-    if !source.skipped().is_empty() {
-        let names = source.skipped().join(", ");
-        output.note(format!("note: not used: {names}"));
+/// Says which columns are not used, and which are likely no data.
+fn note_columns(notes: &[ColumnNote], output: Output) {
+    for note in notes {
+        let advice = advice::on_columns(note).map(|advice| format!(" ({advice})"));
+        let text = format!("{note}{}", advice.unwrap_or_default());
+        if note.is_warning() {
+            output.warn_always(text);
+        } else {
+            output.note(format!("note: {text}"));
+        }
     }
+}
+
+/// Says which preset the kind of input has chosen.
+fn note_choices(source: &Source, config: &Config, preset: &str, output: Output) {
     if config.preset_by_input() {
         let kind = match source.features() {
             Features::Vector { .. } => "vectors",
@@ -231,18 +244,19 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
         .filter_map(|(name, value)| Some(format!("{name}    {}\n", value?)))
         .collect();
     format!(
-        "fitted    {} ({}) on {} rows x {} columns in {}\n\
+        "fitted    {} ({}) on {} x {} in {}\n\
          threshold {}\n\
          model     {model} ({})\n\
          {more}\
-         next      qualm score {model} NEW_ROWS\n",
+         next      qualm score {} NEW_ROWS\n",
         report.detector,
         report.preset,
-        HumanCount(report.n as u64),
-        report.d,
+        output::rows(report.n as u64),
+        output::counted(report.d as u64, "column"),
         output::seconds(elapsed),
         threshold::describe(report.threshold, fitted),
         HumanBytes(report.model_bytes.unwrap_or_default()),
+        output::shell(model),
     )
 }
 
@@ -254,6 +268,7 @@ fn selection(args: &args::Fit) -> Selection {
         label: args.columns.label.clone(),
         ids: args.columns.id.clone(),
         vector: args.columns.vector.clone(),
+        no_header: args.columns.no_header,
         read_label: args.scores.is_some(),
         ..Selection::default()
     }
@@ -289,8 +304,12 @@ fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
 }
 
 /// The rows of `--calibrate`.
-fn held_out(path: &Path, features: &Features) -> qualm_data::Result<Batch> {
-    Source::open(path, &Selection::default(), Some(features))?.read_all()
+fn held_out(path: &Path, features: &Features, no_header: bool) -> qualm_data::Result<Batch> {
+    let selection = Selection {
+        no_header,
+        ..Selection::default()
+    };
+    Source::open(path, &selection, Some(features))?.read_all()
 }
 
 /// Where an interrupted fit is kept.
