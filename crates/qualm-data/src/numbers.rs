@@ -11,6 +11,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, types::Decimal256Type};
 use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use arrow_schema::DataType;
+use qualm::{Rows, first_beyond_float32};
 
 /// Rows that are interleaved at a time: with 64 columns they fill half of a first-level
 /// cache.
@@ -23,6 +24,8 @@ pub(crate) trait Float: ArrowNativeType {
 
     fn of_f64(value: f64) -> Self;
     fn of_f32(value: f32) -> Self;
+    /// The first value that no row may hold, counted from 0.
+    fn first_bad(values: &[Self]) -> Option<usize>;
 }
 
 impl Float for f32 {
@@ -34,6 +37,9 @@ impl Float for f32 {
     fn of_f32(value: f32) -> Self {
         value
     }
+    fn first_bad(values: &[Self]) -> Option<usize> {
+        Rows::first_not_finite(values)
+    }
 }
 
 impl Float for f64 {
@@ -44,6 +50,9 @@ impl Float for f64 {
     }
     fn of_f32(value: f32) -> Self {
         Self::from(value)
+    }
+    fn first_bad(values: &[Self]) -> Option<usize> {
+        first_beyond_float32(values)
     }
 }
 
