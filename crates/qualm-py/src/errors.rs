@@ -58,7 +58,9 @@ fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
 fn message(error: &Error) -> String {
     let mut message = match error {
         Error::SeveralVectors { at, names } => {
-            format!("{at}: several list columns, {names}; give a frame with only one of them")
+            format!(
+                "{at}: several list columns, {names}; select the one to use, as in frame[['name']]"
+            )
         }
         Error::Core(qualm::Error::Device(DeviceError::NotBuilt { device })) => {
             format!(
@@ -77,8 +79,26 @@ fn message(error: &Error) -> String {
         }
         cause = error.source();
     }
-    message
+    // Types are called by the names that Python has for them.
+    WORDS.iter().fold(message, |message, (rust, python)| {
+        message.replace(rust, python)
+    })
 }
+
+/// Rust's and Arrow's words for types, with what Python calls them.
+const WORDS: [(&str, &str); 11] = [
+    ("invalid type: floating point", "found the number"),
+    ("invalid type: integer", "found the number"),
+    ("invalid type:", "found"),
+    ("expected usize", "expected a whole number, 0 or above"),
+    ("expected u64", "expected a whole number, 0 or above"),
+    ("expected f64", "expected a number"),
+    ("expected f32", "expected a number"),
+    ("expected a sequence", "expected a list of whole numbers"),
+    ("LargeUtf8", "text"),
+    ("Utf8View", "text"),
+    ("Utf8", "text"),
+];
 
 /// Does work without the interpreter's lock; a panic becomes a `RuntimeError`.
 ///

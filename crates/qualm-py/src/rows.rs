@@ -163,6 +163,12 @@ impl PyRows {
         self.unused.as_deref()
     }
 
+    /// Their columns.
+    #[getter(features)]
+    fn py_features(&self) -> PyFeatures {
+        PyFeatures(self.features.clone())
+    }
+
     /// The address of the first value, which tells a view from a copy.
     #[getter]
     fn address(&self, py: Python<'_>) -> PyResult<usize> {

@@ -21,9 +21,9 @@ def test_batches_are_scored_with_their_ids(table, rows, tmp_path):
         scored = pyarrow.Table.from_batches(batches)
         assert scored.column_names == ["id", "score", "p_value", "outlier"]
         assert scored["id"].to_pylist() == table["id"].to_pylist()
-        assert np.array_equal(scored["score"], detector.decision_function(rows))
-        assert np.array_equal(scored["p_value"], detector.p_values(rows))
-        assert np.array_equal(scored["outlier"], detector.predict(rows))
+        assert np.array_equal(scored["score"], detector.decision_function(table))
+        assert np.array_equal(scored["p_value"], detector.p_values(table))
+        assert np.array_equal(scored["outlier"], detector.predict(table))
 
 
 def test_one_batch_at_a_time(table):

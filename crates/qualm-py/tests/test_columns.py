@@ -152,7 +152,7 @@ def test_vectors_that_cannot_be_used_are_named(convert, vectors, rows):
             qualm.KNN().fit(convert(table))
 
     lists = rows.tolist()
-    refused("several list columns, 'more', 'embedding'; give a frame with only one", more=lists)
+    refused("several list columns, 'more', 'embedding'; select the one to use", more=lists)
     ragged = [*lists[:6], [1.0], *lists[7:]]
     refused("row 7, column 'embedding': found a vector of 1 values, expected 5", embedding=ragged)
     missing = [*lists[:6], None, *lists[7:]]

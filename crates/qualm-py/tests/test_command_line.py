@@ -27,6 +27,7 @@ def settings(detector):
             "random_state",
             "n_jobs",
             "verbose",
+            "labels",
         ):
             yield from ("--set", f"{name}={json.dumps(value)}")
 

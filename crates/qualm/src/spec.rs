@@ -224,6 +224,9 @@ impl Spec {
 
     /// The same Spec with some keys set to other values, all of it validated.
     ///
+    /// `max_steps` alone lowers a larger `min_steps` of the preset: who asks for few steps means
+    /// it.
+    ///
     /// # Errors
     /// [`Error::InvalidSpec`] on an unknown key, [`Error::InvalidValue`] on a value of the
     /// wrong type, [`Error::InvalidKey`] on one out of range.
@@ -245,6 +248,11 @@ impl Spec {
                     source,
                 });
             }
+        }
+        let limit = keys.get("max_steps").and_then(Value::as_u64);
+        let least = all.get("min_steps").and_then(Value::as_u64);
+        if let (Some(limit @ 1..), Some(least)) = (limit, least) {
+            all.insert("min_steps".to_owned(), least.min(limit).into());
         }
         all.extend(keys);
         let spec: Self = serde_json::from_value(Value::Object(all)).map_err(invalid)?;
@@ -344,6 +352,26 @@ mod tests {
             Spec::new("svm"),
             Err(Error::UnknownDetector { .. })
         ));
+    }
+
+    #[test]
+    fn few_steps_asked_for_lower_the_least() {
+        let with = |keys: &Value| {
+            let keys = keys.as_object().unwrap().clone();
+            Spec::new("dum").unwrap().with(keys)
+        };
+        let steps = |spec: Spec| {
+            let keys = spec.keys();
+            (keys["min_steps"].clone(), keys["max_steps"].clone())
+        };
+        let few = with(&serde_json::json!({"max_steps": 200})).unwrap();
+        assert_eq!(steps(few), (200.into(), 200.into()));
+        for (limit, least) in [(0, 1000), (3000, 1000)] {
+            let spec = with(&serde_json::json!({"max_steps": limit})).unwrap();
+            assert_eq!(steps(spec), (least.into(), limit.into()));
+        }
+        // Who gives both is told that they do not fit.
+        with(&serde_json::json!({"max_steps": 200, "min_steps": 300})).unwrap_err();
     }
 
     #[test]

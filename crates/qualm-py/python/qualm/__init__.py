@@ -26,6 +26,7 @@ from ._core import __version__
 from ._dum import DUM
 from ._errors import QualmWarning
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
+from ._pyod import register
 
 if TYPE_CHECKING:
     from ._errors import _NotFittedError as NotFittedError
@@ -55,6 +56,9 @@ __all__ = [
 for _public in (Detector, Explanation, QualmWarning, *Detector.__subclasses__()):
     # Pickles name a class by its module, and where it is defined may change.
     _public.__module__ = __name__
+
+
+register()
 
 
 def __getattr__(name: str) -> Any:

@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-import inspect
+import copy
 import json
 import os
-import secrets
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
+from . import _contamination, _core, _sparse
 from ._errors import QualmWarning, not_fitted_error
 from ._input import rows as read_rows
+from ._parameters import Parameters
 from ._progress import Progress
+from ._pyod import Floats, Ints, Lifecycle, Registered
+from ._threads import threads
+from ._values import number, seed, to_python
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Path = Union[str, "os.PathLike[str]"]
 
-#: Parameters that belong to the call, not to the Spec.
-_CALL = ("contamination", "random_state", "n_jobs", "verbose")
+#: What :meth:`Detector.predict` calls outliers and others.
+Labels = Literal["pyod", "sklearn"]
 
 #: Every detector class by the name of its Spec.
 _CLASSES: dict[str, type[Detector]] = {}
 
 
-class Explanation(NamedTuple):
-    """Which columns make rows anomalous; see :meth:`Detector.explain`."""
-
-    #: ``(n, k)``: the columns that contribute most, largest first, counted from 0.
+class _Contributions(NamedTuple):
     features: Ints
-    #: ``(n, k)``: their shares of the score, in [0, 1].
     shares: Floats
 
 
-class Detector:
+class Explanation(_Contributions):
+    """Which columns make rows anomalous; see :meth:`Detector.explain`.
+
+    Attributes
+    ----------
+    features : array of shape (n, k)
+        The columns that contribute most, largest first, counted from 0.
+    shares : array of shape (n, k)
+        Their shares of the score, in [0, 1].
+    names : array of shape (n, k), or None
+        The names of these columns, where the fitted rows had any.
+    """
+
+    names: npt.NDArray[Any] | None = None
+
+
+class Detector(Lifecycle, Parameters, Registered):
     """Base class of all detectors. **Higher score = more anomalous.**
 
     The methods and attributes are those of PyOD's detectors; the protocol around them is
@@ -63,17 +76,22 @@ class Detector:
         Their names, where the fitted rows had any.
     spec_ : dict
         The detector's name and the value of every hyper-parameter that was used: after presets,
-        and after what the rows decided or did not allow.
+        and after what the rows decided or did not allow. Each is an attribute, too, with an
+        underscore: ``n_neighbors_``.
+    warnings_ : list of str
+        What its user should know about the fit, as it was warned of.
+    diagnostics_ : dict
+        What the fit says about itself without labels.
     """
 
-    #: The name of its Spec, which is also its name on the command line.
-    _detector: ClassVar[str] = ""
-
-    contamination: float
+    contamination: Any
     random_state: Any
     n_jobs: int | None
     verbose: int
+    labels: Labels
     _model: _core.Model
+    _scores: Floats | None
+    _unused: str | None
     n_features_in_: int
     feature_names_in_: npt.NDArray[Any]
 
@@ -81,6 +99,7 @@ class Detector:
         super().__init_subclass__(**keywords)
         if "_detector" in vars(cls):
             _CLASSES[cls._detector] = cls
+            cls._hide_synonyms()
 
     # ---- fit ------------------------------------------------------------------------------
 
@@ -91,9 +110,10 @@ class Detector:
         ----------
         X : array of shape (n, d)
             Anything that NumPy or Arrow can view: an array, a pandas or polars frame, an Arrow
-            table, a tensor on the CPU. C-contiguous float32 is not copied. Finite numbers. Of a
-            frame or table, the only column of vectors, or else all numeric columns, are used;
-            a :class:`QualmWarning` names the others.
+            table, a tensor on the CPU, a column of vectors. C-contiguous float32 is not copied.
+            Finite numbers. Of a frame or table, the only column of vectors, or else all numeric
+            columns, are used; a :class:`QualmWarning` names the others. A sparse matrix is made
+            dense, with a warning.
         y : ignored
             Present for compatibility with scikit-learn.
 
@@ -111,9 +131,13 @@ class Detector:
         MemoryError
             When the fit would not fit into the memory that is free.
         """
+        _labels(self.labels)
+        if _sparse.is_sparse(X):
+            X = _sparse.whole(X)
         rows = read_rows(X)
-        if rows.unused is not None:
-            warnings.warn(f"not used: {rows.unused}", QualmWarning, stacklevel=2)
+        unused = rows.unused and f"not used: {rows.unused}"
+        if unused:
+            warnings.warn(unused, QualmWarning, stacklevel=2)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
         try:
@@ -122,19 +146,25 @@ class Detector:
             if rows.shape[1] > 1:
                 raise
             raise ValueError(f"{error}; a single column (n_features = 1) may be too few") from None
-        self._adopt(model, model.fitted_scores())
+        scores = model.fitted_scores()
+        if scores is not None:
+            threshold = _contamination.threshold(self.contamination, scores, self._detector)
+            if threshold is not None:
+                model.set_threshold("threshold", threshold)
+        self._adopt(model, scores)
+        self._unused = unused
         for warning in model.warnings:
             warnings.warn(warning, QualmWarning, stacklevel=2)
         return self
 
-    def fit_predict(self, X: Any, y: Any = None) -> Ints:
-        """Fits to rows and gives :attr:`labels_`: ``(n,)`` of 0 and 1."""
-        return self.fit(X).labels_
+    def fit_predict(self, X: Any, y: Any = None, *, labels: Labels | None = None) -> Ints:
+        """Fits to rows and decides on them: ``(n,)``, with labels as in :meth:`predict`."""
+        return self._named(self.fit(X).labels_, labels)
 
     def _fit(self, rows: _core.Rows) -> _core.Model:
-        contamination = _number("contamination", self.contamination)
-        seed = _seed(self.random_state)
-        arguments = (self._request(), rows, seed, self._threads(), contamination)
+        share = _contamination.share(self.contamination)
+        request = self._request(*rows.shape)
+        arguments = (request, rows, seed(self.random_state), threads(self.n_jobs), share)
         if not self.verbose:
             return _core.fit(*arguments)
         with Progress(type(self).__name__) as progress:
@@ -143,6 +173,7 @@ class Detector:
     def _adopt(self, model: _core.Model, scores: Floats | None) -> None:
         self._model = model
         self._scores = scores
+        self._unused = None
         self.n_features_in_ = model.n_features
         names = model.features.names
         if names is not None:
@@ -183,7 +214,10 @@ class Detector:
             Before :meth:`fit`.
         """
         model = self._fitted("decision_function")
-        return model.score(self._rows(X, model), self._threads())
+        if _sparse.is_sparse(X):
+            blocks = _sparse.blocks(X)
+            return np.concatenate([self.decision_function(block) for block in blocks])
+        return model.score(self._rows(X, model), threads(self.n_jobs))
 
     def score_samples(self, X: Any) -> Floats:
         """Scores rows with scikit-learn's sign: ``(n,)``, *lower* = more anomalous."""
@@ -198,21 +232,62 @@ class Detector:
         rows themselves that holds only approximately.
         """
         model = self._fitted("p_values")
-        return model.p_values(self.decision_function(X), self._threads())
+        return model.p_values(self.decision_function(X), threads(self.n_jobs))
 
-    def predict(self, X: Any, return_confidence: bool = False) -> Any:
-        """Decides on rows: ``(n,)`` of 0 and 1, 1 for an outlier.
+    @overload
+    def predict(
+        self, X: Any, return_confidence: Literal[False] = False, *, labels: Labels | None = None
+    ) -> Ints: ...
+    @overload
+    def predict(
+        self, X: Any, return_confidence: Literal[True], *, labels: Labels | None = None
+    ) -> tuple[Ints, Floats]: ...
+    @overload
+    def predict(
+        self, X: Any, return_confidence: bool = False, *, labels: Labels | None = None
+    ) -> Ints | tuple[Ints, Floats]: ...
+    def predict(
+        self, X: Any, return_confidence: bool = False, *, labels: Labels | None = None
+    ) -> Ints | tuple[Ints, Floats]:
+        """Decides on rows: ``(n,)``, by default 1 for an outlier and 0 for another row.
 
-        With ``return_confidence`` a pair of that and :meth:`predict_confidence`.
+        Parameters
+        ----------
+        X : array of shape (n, d)
+        return_confidence : bool
+            Whether to give a pair of that and :meth:`predict_confidence`.
+        labels : {'pyod', 'sklearn'}, optional
+            1 and 0, or -1 and 1; by default the detector's parameter of that name.
         """
         model = self._fitted("predict")
         scores = self.decision_function(X)
-        labels = (scores > model.threshold).astype(np.int64)
-        return (labels, model.confidences(scores)) if return_confidence else labels
+        decided = self._named((scores > model.threshold).astype(np.int64), labels)
+        return (decided, model.confidences(scores)) if return_confidence else decided
 
+    def _named(self, outliers: Ints, labels: Labels | None) -> Ints:
+        """1 and 0 as the labels that are wanted."""
+        pyod = _labels(self.labels if labels is None else labels) == "pyod"
+        return outliers if pyod else 1 - 2 * outliers
+
+    @overload
+    def predict_proba(
+        self, X: Any, method: str = "linear", return_confidence: Literal[False] = False
+    ) -> Floats: ...
+    @overload
+    def predict_proba(
+        self, X: Any, method: str = "linear", *, return_confidence: Literal[True]
+    ) -> tuple[Floats, Floats]: ...
+    @overload
+    def predict_proba(
+        self, X: Any, method: str, return_confidence: Literal[True]
+    ) -> tuple[Floats, Floats]: ...
+    @overload
     def predict_proba(
         self, X: Any, method: str = "linear", return_confidence: bool = False
-    ) -> Any:
+    ) -> Floats | tuple[Floats, Floats]: ...
+    def predict_proba(
+        self, X: Any, method: str = "linear", return_confidence: bool = False
+    ) -> Floats | tuple[Floats, Floats]:
         """Outlier probabilities: ``(n, 2)``, those of an inlier and of an outlier.
 
         Parameters
@@ -221,6 +296,7 @@ class Detector:
         method : 'linear' or 'unify'
             Scores scaled to [0, 1] between the least and the largest reference score, or by
             their mean and standard deviation through the error function (Kriegel et al. 2011).
+            Neither is calibrated: a half is no threshold. :meth:`p_values` are.
         return_confidence : bool
             Whether to give a pair of that and :meth:`predict_confidence`.
         """
@@ -252,7 +328,10 @@ class Detector:
         model = self._fitted("explain")
         if k is None:
             k = min(3, model.n_features)
-        return Explanation(*model.explain(self._rows(X, model), k, self._threads()))
+        found = Explanation(*model.explain(self._rows(X, model), k, threads(self.n_jobs)))
+        if model.features.names is not None:
+            found.names = np.array(model.features.names, dtype=object)[found.features]
+        return found
 
     # ---- decide ---------------------------------------------------------------------------
 
@@ -282,13 +361,13 @@ class Detector:
                 f"set_threshold takes exactly one of {', '.join(asked)}; {len(given)} were given"
             )
         ((kind, value),) = given
-        model.set_threshold(kind, _number(kind, value))
+        model.set_threshold(kind, number(kind, value))
         return self
 
     def calibrate(self, X: Any) -> Self:
         """Takes rows kept apart from fitting as the reference of p-values and thresholds."""
         model = self._fitted("calibrate")
-        model.calibrate(self._rows(X, model), self._threads())
+        model.calibrate(self._rows(X, model), threads(self.n_jobs))
         return self
 
     # ---- keep -----------------------------------------------------------------------------
@@ -308,76 +387,40 @@ class Detector:
         found: dict[str, Any] = json.loads(self._fitted("provenance_").provenance)
         return found
 
-    # ---- scikit-learn's protocol ------------------------------------------------------------
-
     @property
     def spec_(self) -> dict[str, Any]:
-        return _to_python(json.loads(self._fitted("spec_").spec))
+        return to_python(json.loads(self._fitted("spec_").spec))
 
-    @classmethod
-    def from_preset(cls, name: str, **parameters: Any) -> Self:
-        """A detector with the hyper-parameters of a preset, some of them set otherwise.
+    @property
+    def warnings_(self) -> list[str]:
+        model = self._fitted("warnings_")
+        return [*([self._unused] if self._unused else []), *model.warnings]
 
-        Every detector has ``default`` and ``paper``; :class:`qualm.DUM` has more.
-        """
-        return cls(**{**cls._of_preset(name), **parameters})
+    @property
+    def diagnostics_(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.provenance_["diagnostics"]
+        return found
 
-    @classmethod
-    def _of_preset(cls, name: str) -> dict[str, Any]:
-        """The parameters that make a preset; an unknown one is an error."""
-        keys = _to_python(json.loads(_core.preset(cls._detector, name)))
-        del keys["detector"]
-        return keys
-
-    @classmethod
-    def _of_spec(cls, keys: dict[str, Any]) -> dict[str, Any]:
-        """The parameters that make a detector with these hyper-parameters."""
-        return keys
-
-    @classmethod
-    def _parameters(cls) -> list[str]:
-        return list(inspect.signature(cls).parameters)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """All parameters by name; ``deep`` makes no difference."""
-        return {name: getattr(self, name) for name in self._parameters()}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Sets parameters by name; they count from the next :meth:`fit`."""
-        known = self._parameters()
-        for name in parameters:
-            if name not in known:
-                raise ValueError(
-                    f"Invalid parameter {name!r} for estimator {self!r}. "
-                    f"Valid parameters are: {known!r}."
-                )
-        for name, value in parameters.items():
-            setattr(self, name, value)
-        return self
+    def __copy__(self) -> Self:
+        """A detector of its own: moving its threshold leaves this one's where it is."""
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        if self.__sklearn_is_fitted__():
+            copied._model = copy.copy(self._model)
+        return copied
 
     def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        changed = (
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if repr(value) != repr(defaults[name].default)
+        written = self._as_constructed()
+        if not self.__sklearn_is_fitted__():
+            return written
+        rows = self.provenance_["n_rows"]
+        return (
+            f"<{written}, fitted on {rows} rows x {self.n_features_in_} columns, "
+            f"threshold {self.threshold_:.6g}>"
         )
-        return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="outlier_detector",
-            target_tags=TargetTags(required=False),
-            transformer_tags=None,
-            classifier_tags=None,
-            regressor_tags=None,
-            input_tags=InputTags(),
-        )
 
     # ---- from Python to the native half -----------------------------------------------------
 
@@ -392,35 +435,27 @@ class Detector:
         return model
 
     def _rows(self, X: Any, model: _core.Model) -> _core.Rows:
+        if _sparse.is_sparse(X):
+            X = _sparse.whole(X)
         rows = read_rows(X, model.features)
-        width = rows.shape[1]
+        width, name = rows.shape[1], type(self).__name__
         if width != model.n_features:
             raise ValueError(
-                f"X has {width} features, but {type(self).__name__} is expecting "
+                f"X has {width} features, but {name} is expecting "
                 f"{model.n_features} features as input: got {width} columns, expected "
                 f"{model.n_features}, the width the model was fitted on"
             )
+        named, expected = rows.features.names is not None, model.features.names is not None
+        if named != expected:
+            # scikit-learn's words, and its tests ask for them.
+            had, fitted = ("has", "without") if named else ("does not have valid", "with")
+            warnings.warn(
+                f"X {had} feature names, but {name} was fitted {fitted} feature names: columns "
+                "are taken by position",
+                QualmWarning,
+                stacklevel=4,
+            )
         return rows
-
-    def _request(self) -> str:
-        """What is to be fitted, as JSON: the native half resolves and checks it.
-
-        A parameter that is None is left to the preset, and the preset, if it is None, to the kind
-        of input.
-        """
-        parameters = self.get_params()
-        preset = parameters.pop("preset", None)
-        if not (preset is None or isinstance(preset, str)):
-            raise TypeError(f"preset = {preset!r}: expected a name, or None")
-        keys = {k: v for k, v in parameters.items() if k not in _CALL and v is not None}
-        for name, value in keys.items():
-            if isinstance(value, (float, np.floating)) and not np.isfinite(value):
-                raise ValueError(f"{name} = {value}: expected a finite number")
-        request = {"detector": self._detector, "preset": preset, "keys": keys}
-        return json.dumps(request, default=_plain)
-
-    def _threads(self) -> int:
-        return threads(self.n_jobs)
 
 
 def load(path: Path) -> Detector:
@@ -430,7 +465,7 @@ def load(path: Path) -> Detector:
     that is damaged, hostile or of a later version is a ``ValueError``.
     """
     model = _core.Model.load(os.fspath(path))
-    keys = _to_python(json.loads(model.spec))
+    keys = to_python(json.loads(model.spec))
     cls = _CLASSES[keys.pop("detector")]
     detector = cls(**cls._of_spec(keys))
     kind, value = model.threshold_rule
@@ -441,51 +476,7 @@ def load(path: Path) -> Detector:
     return detector
 
 
-def threads(n_jobs: int | None) -> int:
-    """The number of threads that ``n_jobs`` stands for, counted as joblib counts."""
-    if n_jobs is None:
-        return 1
-    if not isinstance(n_jobs, (int, np.integer)) or isinstance(n_jobs, bool):
-        raise TypeError(f"n_jobs = {n_jobs!r}: expected a whole number, or None for 1")
-    if n_jobs == 0:
-        raise ValueError("n_jobs = 0: expected at least 1, or -1 for all threads")
-    if n_jobs > 0:
-        return int(n_jobs)
-    # -1 is all, -2 all but one.
-    return max(1, _core.available_threads() + 1 + int(n_jobs))
-
-
-def _to_python(keys: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists as tuples, which cannot change under a default."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in keys.items()}
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's scalars and arrays as Python's numbers, for JSON."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    raise TypeError(f"{value!r}: expected a number, a word or a list of numbers")
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} = {value!r}: expected a number") from None
-
-
-def _seed(random_state: Any) -> int:
-    """A seed of 64 bits: a number as it is, ``None`` a new one each time, a generator's next."""
-    if random_state is None:
-        return secrets.randbits(64)
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
-        if 0 <= random_state < 2**64:
-            return int(random_state)
-        raise ValueError(f"random_state = {random_state}: expected 0 to 2**64 - 1")
-    raise TypeError(
-        f"random_state = {random_state!r}: expected a whole number, None, or a NumPy generator"
-    )
+def _labels(labels: Any) -> Any:
+    if labels not in ("pyod", "sklearn"):
+        raise ValueError(f"labels = {labels!r}: expected 'pyod' (1 and 0) or 'sklearn' (-1 and 1)")
+    return labels

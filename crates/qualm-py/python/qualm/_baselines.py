@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector
+from ._base import Detector, Labels
 from ._neighbours import Scaling
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._synonyms import AutoEncoderNames, EllipticEnvelopeNames, IForestNames, OCSVMNames
 
 
 class IForest(Detector):
@@ -21,8 +26,10 @@ class IForest(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -47,10 +54,12 @@ class IForest(Detector):
         n_estimators: int = 100,
         max_samples: int = 256,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[IForestNames],
     ) -> None:
         self.n_estimators = n_estimators
         self.max_samples = max_samples
@@ -59,6 +68,8 @@ class IForest(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class OCSVM(Detector):
@@ -80,8 +91,10 @@ class OCSVM(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -110,10 +123,12 @@ class OCSVM(Detector):
         exact_rows: int = 20000,
         n_components: int = 512,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[OCSVMNames],
     ) -> None:
         self.gamma = gamma
         self.nu = nu
@@ -125,6 +140,8 @@ class OCSVM(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class EllipticEnvelope(Detector):
@@ -138,8 +155,10 @@ class EllipticEnvelope(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -163,10 +182,12 @@ class EllipticEnvelope(Detector):
         *,
         support_fraction: float | None = None,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[EllipticEnvelopeNames],
     ) -> None:
         self.support_fraction = support_fraction
         self.space = space
@@ -174,6 +195,8 @@ class EllipticEnvelope(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class AutoEncoder(Detector):
@@ -194,8 +217,10 @@ class AutoEncoder(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='standardise'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -223,10 +248,12 @@ class AutoEncoder(Detector):
         learning_rate: float = 0.001,
         weight_decay: float = 1e-05,
         space: Scaling = "standardise",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[AutoEncoderNames],
     ) -> None:
         self.hidden = hidden
         self.epochs = epochs
@@ -238,6 +265,8 @@ class AutoEncoder(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class REPEN(Detector):
@@ -267,7 +296,7 @@ class REPEN(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
 
     References
@@ -300,10 +329,11 @@ class REPEN(Detector):
         learning_rate: float = 0.001,
         weight_decay: float = 0.0,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
     ) -> None:
         self.n_components = n_components
         self.n_estimators = n_estimators
@@ -319,3 +349,4 @@ class REPEN(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels

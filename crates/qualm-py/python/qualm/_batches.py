@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._base import Detector, Path, load, threads
+from ._base import Detector, Path, load
+from ._threads import threads
 
 if TYPE_CHECKING:
     import pyarrow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from ._base import Detector
+from ._base import Detector, Labels
 
 
 class DUM(Detector):
@@ -66,7 +66,7 @@ class DUM(Detector):
     min_steps : int, default=1000
         Training steps at the least.
     max_steps : int, default=5000
-        Training steps at the most; 0 for no limit.
+        Training steps at the most; 0 for no limit. Given without ``min_steps``, it lowers that.
     batch_size : int, default=256
         Rows in a training step, at least 4.
     learning_rate : float > 0, default=0.001
@@ -83,15 +83,22 @@ class DUM(Detector):
         Networks that are trained and averaged.
     device : {'cpu', 'cuda', 'wgpu'}, default='cpu'
         Where it is trained; the wheels on PyPI have the processor only.
-    contamination : float in (0, 0.5], default=0.1
+    contamination : float in (0, 0.5], 'auto' or thresholder, default=0.1
         The share of outliers expected among the fitted rows; it sets the threshold alone, and
-        :meth:`set_threshold` moves it later.
+        :meth:`set_threshold` moves it later. 'auto' flags scores more than one and a half
+        interquartile ranges above the third quartile (Tukey's fence; docs/python.md). A
+        thresholder of PyThresh, or any object whose ``eval`` makes labels of 0 and 1 from
+        scores, decides by itself.
     random_state : int, None, numpy.random.Generator or RandomState, default=0
         The seed: the same seed, rows and parameters give the same bits at any ``n_jobs``.
     n_jobs : int or None, default=-1
-        Threads; -1 for all, -2 for all but one, None for 1.
+        Threads; -1 for all that the environment allows, -2 for all but one, None for what
+        joblib's context says. Never changes a bit of the result.
     verbose : int, default=0
         1 shows a progress bar (tqdm, if installed) while fitting.
+    labels : {'pyod', 'sklearn'}, default='pyod'
+        What ``predict`` and ``fit_predict`` give: 1 for an outlier and 0 for another row, or -1
+        and 1.
 
     Notes
     -----
@@ -159,10 +166,11 @@ class DUM(Detector):
         view_noise: float | None = None,
         members: int | None = None,
         device: Literal["cpu", "cuda", "wgpu"] | None = None,
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
     ) -> None:
         self.preset = preset
         self.space = space
@@ -193,3 +201,4 @@ class DUM(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels

@@ -43,11 +43,6 @@ def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
         return _from_array(np.asarray(X), None, features)
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
         return _core.Rows.from_arrow(_exportable(X), features)
-    if hasattr(X, "toarray"):
-        raise TypeError(
-            f"a sparse matrix of type {type(X).__name__} was passed, but dense rows are "
-            "required; convert it with .toarray()"
-        )
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
         return _from_array(np.from_dlpack(X), None, features)
     return _from_array(np.asarray(X), None, features)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector
+from ._base import Detector, Labels
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._synonyms import ABODNames, KNNNames, LOFNames, SPNames
 
 #: How a detector's rows are scaled first.
 Scaling = Literal["identity", "minmax", "standardise", "unit", "sphere"]
@@ -23,8 +28,10 @@ class KNN(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -49,10 +56,12 @@ class KNN(Detector):
         n_neighbors: int = 5,
         method: Literal["largest", "mean", "median"] = "largest",
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[KNNNames],
     ) -> None:
         self.n_neighbors = n_neighbors
         self.method = method
@@ -61,6 +70,8 @@ class KNN(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class LOF(Detector):
@@ -74,8 +85,10 @@ class LOF(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -99,10 +112,12 @@ class LOF(Detector):
         *,
         n_neighbors: int = 20,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[LOFNames],
     ) -> None:
         self.n_neighbors = n_neighbors
         self.space = space
@@ -110,6 +125,8 @@ class LOF(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class ABOD(Detector):
@@ -125,8 +142,10 @@ class ABOD(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -151,10 +170,12 @@ class ABOD(Detector):
         n_neighbors: int = 10,
         method: Literal["fast", "exact"] = "fast",
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[ABODNames],
     ) -> None:
         self.n_neighbors = n_neighbors
         self.method = method
@@ -163,6 +184,8 @@ class ABOD(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class SP(Detector):
@@ -175,8 +198,10 @@ class SP(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
+    **pyod
+        Parameters under PyOD's names; docs/python.md has them.
 
     References
     ----------
@@ -200,10 +225,12 @@ class SP(Detector):
         *,
         subset_size: int = 20,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
+        **pyod: Unpack[SPNames],
     ) -> None:
         self.subset_size = subset_size
         self.space = space
@@ -211,6 +238,8 @@ class SP(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
+        self._take(pyod)
 
 
 class LeSiNN(Detector):
@@ -225,7 +254,7 @@ class LeSiNN(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
-    contamination, random_state, n_jobs, verbose
+    contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
 
     References
@@ -251,10 +280,11 @@ class LeSiNN(Detector):
         n_estimators: int = 50,
         max_samples: int = 8,
         space: Scaling = "identity",
-        contamination: float = 0.1,
+        contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
         verbose: int = 0,
+        labels: Labels = "pyod",
     ) -> None:
         self.n_estimators = n_estimators
         self.max_samples = max_samples
@@ -263,3 +293,4 @@ class LeSiNN(Detector):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.labels = labels
