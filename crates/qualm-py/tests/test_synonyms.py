@@ -79,7 +79,7 @@ def test_gamma_is_scale_where_nothing_is_said(rows):
     "harmless",
     [
         (qualm.KNN, {"algorithm": "auto", "leaf_size": 30, "radius": 2.0, "p": 2}),
-        (qualm.LOF, {"novelty": True, "metric": "minkowski", "metric_params": None}),
+        (qualm.LOF, {"novelty": True, "metric_params": None}),
         (qualm.IForest, {"bootstrap": False, "max_features": 1.0, "behaviour": "new"}),
         (qualm.OCSVM, {"kernel": "rbf", "degree": 3, "shrinking": True, "cache_size": 200}),
         (qualm.EllipticEnvelope, {"store_precision": True, "assume_centered": False}),
@@ -115,6 +115,7 @@ def test_what_is_ignored_is_said(cls, keywords, message):
     [
         (qualm.IForest, {"max_features": 0.5}, ValueError, "max_features = 0.5: each tree"),
         (qualm.IForest, {"bootstrap": True}, ValueError, "bootstrap = True"),
+        (qualm.KNN, {"metric_params": {"V": 1}}, ValueError, "but for 'minkowski' p"),
         (qualm.OCSVM, {"kernel": "linear"}, ValueError, "kernel = 'linear': the kernel is RBF"),
         (qualm.AutoEncoder, {"optimizer_params": {"eps": 1}}, ValueError, "'weight_decay'"),
         (qualm.AutoEncoder, {"epochs": 3, "epoch_num": 4}, TypeError, "epochs was given twice"),
@@ -126,6 +127,16 @@ def test_what_is_ignored_is_said(cls, keywords, message):
 def test_what_would_be_another_method_is_refused(cls, keywords, error, message):
     with pytest.raises(error, match=message):
         cls(**keywords)
+
+
+@pytest.mark.parametrize("cls", [qualm.KNN, qualm.LOF, qualm.ABOD, qualm.SP])
+def test_their_metrics_are_ours(cls, rows):
+    assert same_scores(cls(metric="minkowski", p=2), cls(), rows)
+    assert same_scores(cls(metric="minkowski", p=1), cls(metric="cityblock"), rows)
+    assert not same_scores(cls(metric="cosine"), cls(), rows)
+    assert not same_scores(cls(metric="mahalanobis"), cls(), rows)
+    with pytest.raises(ValueError, match="p = 1"):
+        cls(p=1).fit(rows)
 
 
 def test_shares_and_counts_out_of_range(rows):

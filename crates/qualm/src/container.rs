@@ -179,6 +179,12 @@ impl Reader {
         }
     }
 
+    /// Whether there is a tensor of this name that was not taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
     /// Takes all tensors whose names begin with `prefix`, named without it.
     pub fn take_all(&mut self, prefix: &str) -> Writer {
         let mut taken = Writer::default();

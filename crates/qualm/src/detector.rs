@@ -3,6 +3,8 @@
 
 use std::fmt::{Debug, Display};
 
+use serde_json::Value;
+
 use crate::container::{Reader, Writer};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
@@ -92,6 +94,12 @@ pub trait DetectorSpec: Debug + Send + Sync {
     /// Keys that files of earlier versions may lack, with the values they were fitted with.
     fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
         &[]
+    }
+
+    /// Keys that are not written while they have these values, as in files of the versions
+    /// before them.
+    fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
     }
 
     /// Fits the detector.

@@ -97,6 +97,7 @@ pub use explain::Contribution;
 pub use features::Features;
 pub use fit::{Checkpoint, Progress, Warning};
 pub use fitted::{ColumnRoles, Fitted, Provenance, ReferenceRows};
+pub use neighbours::DistanceMetric;
 pub use rounding::{Rounding, first_beyond_float32};
 pub use rows::{Matrix, Rows};
 pub use space::{KernelMetric, KernelScaling, Scaling, SpaceKind};

@@ -215,11 +215,14 @@ impl Spec {
     /// All keys with their values, `detector` among them: the Spec as one flat table.
     #[must_use]
     pub fn keys(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(keys)) => keys,
+        let Ok(Value::Object(mut keys)) = serde_json::to_value(self) else {
             // A struct of numbers and words is nothing else.
-            _ => Map::new(),
+            return Map::new();
+        };
+        for (key, value) in self.hyper_parameters().unwritten_keys() {
+            keys.entry(key).or_insert(value);
         }
+        keys
     }
 
     /// The same Spec with some keys set to other values, all of it validated.

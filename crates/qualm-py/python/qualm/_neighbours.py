@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 #: How a detector's rows are scaled first.
 Scaling = Literal["identity", "minmax", "standardise", "unit", "sphere"]
 
+#: How the distance of two scaled rows is measured.
+Metric = Literal[
+    "euclidean",
+    "l2",
+    "cosine",
+    "manhattan",
+    "l1",
+    "cityblock",
+    "chebyshev",
+    "minkowski",
+    "mahalanobis",
+]
+
 
 class KNN(Detector):
     """Distance to the k nearest neighbours, which are found exactly.
@@ -28,6 +41,13 @@ class KNN(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    metric : str, default='euclidean'
+        The distance of two scaled rows: 'euclidean' ('l2'); 'cosine', 1 minus the cosine of their
+        angle; 'manhattan' ('l1', 'cityblock'); 'chebyshev'; 'minkowski'; 'mahalanobis', which
+        measures each direction in deviations of most of the rows, by a robust, shrunken
+        covariance.
+    p : float, default=2.0
+        The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -56,6 +76,8 @@ class KNN(Detector):
         n_neighbors: int = 5,
         method: Literal["largest", "mean", "median"] = "largest",
         space: Scaling = "identity",
+        metric: Metric = "euclidean",
+        p: float = 2.0,
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -66,6 +88,8 @@ class KNN(Detector):
         self.n_neighbors = n_neighbors
         self.method = method
         self.space = space
+        self.metric = metric
+        self.p = p
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -85,6 +109,13 @@ class LOF(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    metric : str, default='euclidean'
+        The distance of two scaled rows: 'euclidean' ('l2'); 'cosine', 1 minus the cosine of their
+        angle; 'manhattan' ('l1', 'cityblock'); 'chebyshev'; 'minkowski'; 'mahalanobis', which
+        measures each direction in deviations of most of the rows, by a robust, shrunken
+        covariance.
+    p : float, default=2.0
+        The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -112,6 +143,8 @@ class LOF(Detector):
         *,
         n_neighbors: int = 20,
         space: Scaling = "identity",
+        metric: Metric = "euclidean",
+        p: float = 2.0,
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -121,6 +154,8 @@ class LOF(Detector):
     ) -> None:
         self.n_neighbors = n_neighbors
         self.space = space
+        self.metric = metric
+        self.p = p
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -142,6 +177,13 @@ class ABOD(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    metric : str, default='euclidean'
+        The distance of two scaled rows, which decides which are near: 'euclidean' ('l2'),
+        'cosine', 'manhattan' ('l1', 'cityblock'), 'chebyshev', 'minkowski' or 'mahalanobis', as
+        of :class:`qualm.KNN`. Angles are those of the rows themselves; with 'cosine' of norm 1,
+        with 'mahalanobis' whitened.
+    p : float, default=2.0
+        The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -170,6 +212,8 @@ class ABOD(Detector):
         n_neighbors: int = 10,
         method: Literal["fast", "exact"] = "fast",
         space: Scaling = "identity",
+        metric: Metric = "euclidean",
+        p: float = 2.0,
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -180,6 +224,8 @@ class ABOD(Detector):
         self.n_neighbors = n_neighbors
         self.method = method
         self.space = space
+        self.metric = metric
+        self.p = p
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -198,6 +244,13 @@ class SP(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    metric : str, default='euclidean'
+        The distance of two scaled rows: 'euclidean' ('l2'); 'cosine', 1 minus the cosine of their
+        angle; 'manhattan' ('l1', 'cityblock'); 'chebyshev'; 'minkowski'; 'mahalanobis', which
+        measures each direction in deviations of most of the rows, by a robust, shrunken
+        covariance.
+    p : float, default=2.0
+        The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -225,6 +278,8 @@ class SP(Detector):
         *,
         subset_size: int = 20,
         space: Scaling = "identity",
+        metric: Metric = "euclidean",
+        p: float = 2.0,
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -234,6 +289,8 @@ class SP(Detector):
     ) -> None:
         self.subset_size = subset_size
         self.space = space
+        self.metric = metric
+        self.p = p
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs

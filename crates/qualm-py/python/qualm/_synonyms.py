@@ -37,24 +37,18 @@ _ALGORITHM = _Foreign(
     ("auto",), "neighbours are found exactly, by whichever search a probe finds faster"
 )
 _LEAVES = _Foreign((30,), "it changes how neighbours are searched, not which are found")
-_METRIC = _Foreign(
-    ("minkowski", "euclidean", "l2"), "distances are Euclidean; scale rows with space=", True
-)
-_POWER = _Foreign((2,), "distances are Euclidean", True)
-_METRIC_PARAMS = _Foreign((None,), "distances are Euclidean", True)
+_METRIC_PARAMS = _Foreign((None,), "no metric has parameters here, but for 'minkowski' p", True)
 _SEARCH = {
     "algorithm": _ALGORITHM,
     "leaf_size": _LEAVES,
-    "metric": _METRIC,
     "metric_params": _METRIC_PARAMS,
-    "p": _POWER,
 }
 
 _FOREIGN: dict[str, dict[str, _Foreign]] = {
     "abod": _SEARCH,
     "knn": {**_SEARCH, "radius": _Foreign(None, "")},
     "lof": {**_SEARCH, "novelty": _Foreign(None, "")},
-    "sp": {"metric": _METRIC, "metric_params": _METRIC_PARAMS},
+    "sp": {"metric_params": _METRIC_PARAMS},
     "iforest": {
         "behaviour": _Foreign(None, ""),
         "bootstrap": _Foreign((False,), "each tree takes its rows without replacement", True),
@@ -174,9 +168,7 @@ def _sample(name: str, value: Any, n_rows: int) -> Any:
 class _Search(TypedDict, total=False):
     algorithm: str
     leaf_size: int
-    metric: str
     metric_params: dict[str, Any] | None
-    p: float
 
 
 class KNNNames(_Search, total=False):
@@ -198,7 +190,6 @@ class ABODNames(_Search, total=False):
 class SPNames(TypedDict, total=False):
     """PyOD's names for SP."""
 
-    metric: str
     metric_params: dict[str, Any] | None
 
 

@@ -26,15 +26,20 @@ use std::convert::Infallible;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::spaced::{fit_spaced, restore_spaced};
+use super::measure::Measure;
+use super::spaced::{fit_measured, restore_measured};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::{Error, Result};
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::fit::watch::Extent;
-use crate::neighbours::{Neighbour, Neighbours, SelfMatch, dot};
+use crate::neighbours::{
+    DistanceMetric, EUCLIDEAN_POWER, Neighbour, Neighbours, SelfMatch, dot, is_euclidean_power,
+    unwritten,
+};
 use crate::nn::vectorised;
 use crate::rows::Rows;
 use crate::space::Scaling;
@@ -57,6 +62,12 @@ pub struct AbodSpec {
     pub method: AbodMethod,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// How far two scaled rows are from each other: which are the nearest.
+    #[serde(skip_serializing_if = "DistanceMetric::is_default")]
+    pub metric: DistanceMetric,
+    /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
+    #[serde(skip_serializing_if = "is_euclidean_power")]
+    pub p: f64,
 }
 
 /// Which pairs of rows [`AbodSpec`] takes.
@@ -78,6 +89,8 @@ impl Default for AbodSpec {
             n_neighbors: 10,
             method: AbodMethod::Fast,
             space: Scaling::Identity,
+            metric: DistanceMetric::default(),
+            p: EUCLIDEAN_POWER,
         }
     }
 }
@@ -220,6 +233,7 @@ fn unstopped(result: Result<f64, Infallible>) -> f64 {
 
 impl DetectorSpec for AbodSpec {
     fn validate(&self) -> Result<()> {
+        self.metric.check(self.p)?;
         let expected = "at least 4, so that a fitted row has angles to compare";
         require(
             "n_neighbors",
@@ -230,7 +244,12 @@ impl DetectorSpec for AbodSpec {
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        Neighbours::memory(n_rows, n_features, self.n_neighbors)
+        let search = Neighbours::memory(n_rows, n_features, self.n_neighbors);
+        search.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+    }
+
+    fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
+        unwritten()
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -246,7 +265,7 @@ impl DetectorSpec for AbodSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        fit_measured(self.space, self.metric, rows, session, |rows, session| {
             match self.method {
                 AbodMethod::Fast => {
                     require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
@@ -264,7 +283,7 @@ impl DetectorSpec for AbodSpec {
                     require("method", "exact", rows.n_rows() <= MOST_EXACT, expected)?;
                 }
             }
-            let (rows, numbers) = Neighbours::fit(rows);
+            let (rows, numbers) = Neighbours::fit(rows, self.metric.norm(self.p));
             let abod = Abod {
                 rows,
                 k: self.n_neighbors,
@@ -279,17 +298,24 @@ impl DetectorSpec for AbodSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            let least = match self.method {
-                AbodMethod::Fast => self.n_neighbors,
-                AbodMethod::Exact => 3,
-            };
-            Ok(Abod {
-                rows: Neighbours::restore(least, n_features, reader)?,
-                k: self.n_neighbors,
-                method: self.method,
-            })
-        })
+        let norm = self.metric.norm(self.p);
+        restore_measured(
+            self.space,
+            self.metric,
+            n_features,
+            reader,
+            |n_features, reader| {
+                let least = match self.method {
+                    AbodMethod::Fast => self.n_neighbors,
+                    AbodMethod::Exact => 3,
+                };
+                Ok(Abod {
+                    rows: Neighbours::restore(least, n_features, norm, reader)?,
+                    k: self.n_neighbors,
+                    method: self.method,
+                })
+            },
+        )
     }
 }
 

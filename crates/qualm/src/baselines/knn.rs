@@ -17,14 +17,19 @@
 //! Defaults: k = 5 and the largest distance, as in `PyOD`'s `KNN`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::spaced::{fit_spaced, restore_spaced};
+use super::measure::Measure;
+use super::spaced::{fit_measured, restore_measured};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
-use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
+use crate::neighbours::{
+    DistanceMetric, EUCLIDEAN_POWER, Neighbour, Neighbours, SelfMatch, is_euclidean_power,
+    unwritten,
+};
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -39,6 +44,12 @@ pub struct KnnSpec {
     pub method: KnnMethod,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// How far two scaled rows are from each other.
+    #[serde(skip_serializing_if = "DistanceMetric::is_default")]
+    pub metric: DistanceMetric,
+    /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
+    #[serde(skip_serializing_if = "is_euclidean_power")]
+    pub p: f64,
 }
 
 /// How [`KnnSpec`] makes a score from the distances to the neighbours.
@@ -59,6 +70,8 @@ impl Default for KnnSpec {
             n_neighbors: 5,
             method: KnnMethod::Largest,
             space: Scaling::Identity,
+            metric: DistanceMetric::default(),
+            p: EUCLIDEAN_POWER,
         }
     }
 }
@@ -97,12 +110,18 @@ struct Knn {
 
 impl DetectorSpec for KnnSpec {
     fn validate(&self) -> Result<()> {
+        self.metric.check(self.p)?;
         let holds = self.n_neighbors >= 1;
         require("n_neighbors", self.n_neighbors, holds, "at least 1")
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        Neighbours::memory(n_rows, n_features, self.n_neighbors)
+        let search = Neighbours::memory(n_rows, n_features, self.n_neighbors);
+        search.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+    }
+
+    fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
+        unwritten()
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -115,9 +134,9 @@ impl DetectorSpec for KnnSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        fit_measured(self.space, self.metric, rows, session, |rows, session| {
             require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
-            let (rows, numbers) = Neighbours::fit(rows);
+            let (rows, numbers) = Neighbours::fit(rows, self.metric.norm(self.p));
             let knn = Knn {
                 rows,
                 k: self.n_neighbors,
@@ -135,13 +154,20 @@ impl DetectorSpec for KnnSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            Ok(Knn {
-                rows: Neighbours::restore(self.n_neighbors, n_features, reader)?,
-                k: self.n_neighbors,
-                method: self.method,
-            })
-        })
+        let norm = self.metric.norm(self.p);
+        restore_measured(
+            self.space,
+            self.metric,
+            n_features,
+            reader,
+            |n_features, reader| {
+                Ok(Knn {
+                    rows: Neighbours::restore(self.n_neighbors, n_features, norm, reader)?,
+                    k: self.n_neighbors,
+                    method: self.method,
+                })
+            },
+        )
     }
 }
 

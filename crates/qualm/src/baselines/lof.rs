@@ -24,14 +24,19 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::spaced::{fit_spaced, restore_spaced};
+use super::measure::Measure;
+use super::spaced::{fit_measured, restore_measured};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
-use crate::neighbours::{Neighbour, Neighbours, SelfMatch};
+use crate::neighbours::{
+    DistanceMetric, EUCLIDEAN_POWER, Neighbour, Neighbours, SelfMatch, is_euclidean_power,
+    unwritten,
+};
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -47,6 +52,12 @@ pub struct LofSpec {
     pub n_neighbors: usize,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// How far two scaled rows are from each other.
+    #[serde(skip_serializing_if = "DistanceMetric::is_default")]
+    pub metric: DistanceMetric,
+    /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
+    #[serde(skip_serializing_if = "is_euclidean_power")]
+    pub p: f64,
 }
 
 impl Default for LofSpec {
@@ -54,6 +65,8 @@ impl Default for LofSpec {
         Self {
             n_neighbors: 20,
             space: Scaling::Identity,
+            metric: DistanceMetric::default(),
+            p: EUCLIDEAN_POWER,
         }
     }
 }
@@ -89,12 +102,18 @@ fn factor(nearest: &[Neighbour], densities: &[f64], own: f64) -> f64 {
 
 impl DetectorSpec for LofSpec {
     fn validate(&self) -> Result<()> {
+        self.metric.check(self.p)?;
         let holds = self.n_neighbors >= 1;
         require("n_neighbors", self.n_neighbors, holds, "at least 1")
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        Neighbours::memory(n_rows, n_features, self.n_neighbors)
+        let search = Neighbours::memory(n_rows, n_features, self.n_neighbors);
+        search.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+    }
+
+    fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
+        unwritten()
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -108,9 +127,9 @@ impl DetectorSpec for LofSpec {
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let k = self.n_neighbors;
-        fit_spaced(self.space, rows, |rows| {
+        fit_measured(self.space, self.metric, rows, session, |rows, session| {
             require_more_rows("n_neighbors", k, rows.n_rows())?;
-            let (rows, numbers) = Neighbours::fit(rows);
+            let (rows, numbers) = Neighbours::fit(rows, self.metric.norm(self.p));
             let nearest =
                 rows.for_fitted(k, SelfMatch::DropOne, &mut session.meter(), |_, found| {
                     found
@@ -135,27 +154,34 @@ impl DetectorSpec for LofSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            let rows = Neighbours::restore(self.n_neighbors, n_features, reader)?;
-            let mut values = |name, expected, holds: fn(f64) -> bool| {
-                let values = reader.f64(name)?;
-                if values.len() == rows.n_distinct() && values.iter().all(|v| holds(*v)) {
-                    return Ok(values);
-                }
-                let found = format!("{} values, or some out of range", values.len());
-                let expected = format!("{} {expected}", rows.n_distinct());
-                Err(reader.corrupt(name, found, expected))
-            };
-            let k_distance = values("reach", "distances", |v| v >= 0.0)?;
-            let most = |v| v > 0.0 && v <= 1.0 / LEAST_REACHABILITY;
-            let density = values("density", "densities above 0, at most 1e10", most)?;
-            Ok(Lof {
-                rows,
-                k: self.n_neighbors,
-                k_distance,
-                density,
-            })
-        })
+        let norm = self.metric.norm(self.p);
+        restore_measured(
+            self.space,
+            self.metric,
+            n_features,
+            reader,
+            |n_features, reader| {
+                let rows = Neighbours::restore(self.n_neighbors, n_features, norm, reader)?;
+                let mut values = |name, expected, holds: fn(f64) -> bool| {
+                    let values = reader.f64(name)?;
+                    if values.len() == rows.n_distinct() && values.iter().all(|v| holds(*v)) {
+                        return Ok(values);
+                    }
+                    let found = format!("{} values, or some out of range", values.len());
+                    let expected = format!("{} {expected}", rows.n_distinct());
+                    Err(reader.corrupt(name, found, expected))
+                };
+                let k_distance = values("reach", "distances", |v| v >= 0.0)?;
+                let most = |v| v > 0.0 && v <= 1.0 / LEAST_REACHABILITY;
+                let density = values("density", "densities above 0, at most 1e10", most)?;
+                Ok(Lof {
+                    rows,
+                    k: self.n_neighbors,
+                    k_distance,
+                    density,
+                })
+            },
+        )
     }
 }
 

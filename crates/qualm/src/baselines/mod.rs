@@ -13,6 +13,7 @@ mod iforest;
 mod knn;
 mod lesinn;
 mod lof;
+mod measure;
 mod network;
 mod ocsvm;
 mod repen;

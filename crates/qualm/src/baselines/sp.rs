@@ -13,14 +13,19 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::spaced::{fit_spaced, restore_spaced};
+use super::measure::Measure;
+use super::spaced::{fit_measured, restore_measured};
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
-use crate::neighbours::squared_distance;
+use crate::neighbours::{
+    DistanceMetric, EUCLIDEAN_POWER, Norm, distance, is_euclidean_power, squared_distance,
+    unwritten,
+};
 use crate::nn::vectorised;
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
@@ -37,6 +42,12 @@ pub struct SpSpec {
     pub subset_size: usize,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// How far two scaled rows are from each other.
+    #[serde(skip_serializing_if = "DistanceMetric::is_default")]
+    pub metric: DistanceMetric,
+    /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
+    #[serde(skip_serializing_if = "is_euclidean_power")]
+    pub p: f64,
 }
 
 impl Default for SpSpec {
@@ -44,6 +55,8 @@ impl Default for SpSpec {
         Self {
             subset_size: 20,
             space: Scaling::Identity,
+            metric: DistanceMetric::default(),
+            p: EUCLIDEAN_POWER,
         }
     }
 }
@@ -54,16 +67,23 @@ struct Sp {
     /// `(m, d)`
     sample: Vec<f32>,
     d: usize,
+    norm: Norm,
 }
 
 impl DetectorSpec for SpSpec {
     fn validate(&self) -> Result<()> {
+        self.metric.check(self.p)?;
         let holds = self.subset_size >= 1;
         require("subset_size", self.subset_size, holds, "at least 1")
     }
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
-        4 * (self.subset_size.min(n_rows) as u64).saturating_mul(n_features as u64)
+        let sample = 4 * (self.subset_size.min(n_rows) as u64).saturating_mul(n_features as u64);
+        sample.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+    }
+
+    fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
+        unwritten()
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -78,7 +98,7 @@ impl DetectorSpec for SpSpec {
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let seed = session.seed();
-        fit_spaced(self.space, rows, |rows| {
+        fit_measured(self.space, self.metric, rows, session, |rows, _| {
             let m = self.subset_size;
             // With all rows in the sample every score would be 0.
             require_more_rows("subset_size", m, rows.n_rows())?;
@@ -88,17 +108,46 @@ impl DetectorSpec for SpSpec {
             Ok(Outcome::new(Sp {
                 sample: picked.flatten().copied().collect(),
                 d: rows.n_cols(),
+                norm: self.metric.norm(self.p),
             }))
         })
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            Ok(Sp {
-                sample: reader.f32_rows("sample", n_features)?,
-                d: n_features,
-            })
-        })
+        let norm = self.metric.norm(self.p);
+        restore_measured(
+            self.space,
+            self.metric,
+            n_features,
+            reader,
+            |n_features, reader| {
+                Ok(Sp {
+                    sample: reader.f32_rows("sample", n_features)?,
+                    d: n_features,
+                    norm,
+                })
+            },
+        )
+    }
+}
+
+impl Sp {
+    /// The distance to the nearest sampled row.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn nearest(&self, row: &[f32]) -> f64 {
+        let sample = self.sample.chunks_exact(self.d);
+        let mut least = f64::INFINITY;
+        if self.norm == Norm::Euclidean {
+            for other in sample {
+                least = least.min(squared_distance(row, other));
+            }
+            return least.sqrt();
+        }
+        for other in sample {
+            least = least.min(distance(self.norm, row, other));
+        }
+        least
     }
 }
 
@@ -117,11 +166,7 @@ impl Detector for Sp {
                     #[inline(always)]
                     || {
                         for (row, out) in rows.iter().zip(out) {
-                            let mut least = f64::INFINITY;
-                            for other in self.sample.chunks_exact(self.d) {
-                                least = least.min(squared_distance(row, other));
-                            }
-                            *out = least.sqrt();
+                            *out = self.nearest(row);
                         }
                     },
                 );

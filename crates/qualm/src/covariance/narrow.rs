@@ -31,6 +31,8 @@ use super::layout::WIDTH;
 use super::panels::Panels;
 use super::tile::{self, AREA, Tile, ZERO, negative, subtract_products, tile, transposed};
 use super::triangle::Triangle;
+use crate::container::{Reader, Writer};
+use crate::error::Result;
 use crate::fit::watch::{Halt, Watch};
 use crate::nn::vectorised;
 
@@ -247,6 +249,35 @@ impl Narrow {
             out.below.push(below);
         }
         Ok(Some(out))
+    }
+
+    /// Writes all of it.
+    pub(crate) fn save(&self, prefix: &str, writer: &mut Writer) {
+        writer.f64(format!("{prefix}.rows"), &self.rows.to_values());
+        let diagonal = self.diagonal.as_flattened().as_flattened();
+        writer.f64(format!("{prefix}.diagonal"), diagonal);
+        writer.f64(format!("{prefix}.below"), &self.below.concat());
+    }
+
+    /// Reads what [`Narrow::save`] wrote.
+    ///
+    /// # Errors
+    /// [`crate::Error::CorruptModel`].
+    pub(crate) fn restore(prefix: &str, d: usize, reader: &mut Reader) -> Result<Self> {
+        let rows = reader.f64(&format!("{prefix}.rows"))?;
+        if rows.is_empty() || !rows.len().is_multiple_of(d) {
+            let found = format!("of {} values", rows.len());
+            return Err(reader.corrupt(format!("{prefix}.rows"), found, format!("rows of {d}")));
+        }
+        let rows = Panels::from_values(&rows, d);
+        let (blocks, size) = (d.div_ceil(WIDTH), rows.n_rows().div_ceil(WIDTH) * AREA);
+        let diagonal = reader.f64_of(&format!("{prefix}.diagonal"), blocks * AREA)?;
+        let below = reader.f64_of(&format!("{prefix}.below"), blocks.saturating_mul(size))?;
+        Ok(Self {
+            rows,
+            diagonal: diagonal.chunks_exact(AREA).map(tile).collect(),
+            below: below.chunks_exact(size).map(<[f64]>::to_vec).collect(),
+        })
     }
 
     /// Columns of a block of U, `(WIDTH, WIDTH)` for each panel of its rows.

@@ -55,6 +55,30 @@ impl Panels {
         Self { data, n, d }
     }
 
+    /// Lays out rows of float64.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`.
+    pub(super) fn from_values(rows: &[f64], d: usize) -> Self {
+        let n = rows.len() / d;
+        let mut data = vec![0.0; n.div_ceil(WIDTH) * WIDTH * d];
+        for (i, row) in rows.chunks_exact(d).enumerate() {
+            let panel = &mut data[i / WIDTH * WIDTH * d + i % WIDTH..];
+            let column = panel.iter_mut().step_by(WIDTH);
+            column.zip(row).for_each(|(to, x)| *to = *x);
+        }
+        Self { data, n, d }
+    }
+
+    /// The rows, `(n, d)`, one after the other.
+    pub(super) fn to_values(&self) -> Vec<f64> {
+        let row = |i: usize| {
+            let panel = self.panel(i / WIDTH);
+            panel.iter().skip(i % WIDTH).step_by(WIDTH).copied()
+        };
+        (0..self.n).flat_map(row).collect()
+    }
+
     /// Replaces each value by `(x - shift) * scale` of its column.
     ///
     /// # Shapes

@@ -5,7 +5,9 @@ use rayon::prelude::*;
 use super::axes::Axes;
 use super::blocks::{Blocks, QUERIES};
 use super::distinct::Distinct;
+use super::metric::Norm;
 use super::nearest::Neighbour;
+use super::norm;
 use super::pairs;
 use super::probe::Probe;
 use super::query::{Query, QueryState, SelfMatch};
@@ -43,25 +45,35 @@ pub(crate) struct Neighbours {
     counts: Vec<u32>,
     /// The place of each distinct row in the order of the tree, `(m,)`.
     places: Vec<u32>,
+    norm: Norm,
 }
 
 impl Neighbours {
-    /// Indexes rows. Also returns the number of the distinct row that each row is, `(n,)`.
+    /// Indexes rows, mapped for this norm. Also returns the number of the distinct row that each row is, `(n,)`.
     ///
     /// # Shapes
     /// `rows`: `(n, d)`.
-    pub(crate) fn fit(rows: Rows<'_>) -> (Self, Vec<u32>) {
+    pub(crate) fn fit(rows: Rows<'_>, norm: Norm) -> (Self, Vec<u32>) {
         let distinct = Distinct::new(rows);
-        let index = Self::new(&distinct.rows, distinct.counts, rows.n_cols());
+        let index = Self::new(&distinct.rows, distinct.counts, rows.n_cols(), norm);
         (index, distinct.numbers)
     }
 
     /// # Shapes
     /// `rows`: `(m, d)`, distinct, no value beyond [`LIMIT`]; `counts`: `(m,)`, none 0.
-    fn new(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
-        if counts.len() < FEW {
-            return Self::with_axes(None, rows, counts, d);
-        }
+    fn new(rows: &[f32], counts: Vec<u32>, d: usize, norm: Norm) -> Self {
+        // Rotated rows and products are for the Euclidean norm.
+        let mut index = if counts.len() < FEW || norm::is_special(norm) {
+            Self::with_axes(None, rows, counts, d)
+        } else {
+            Self::by_probe(rows, counts, d)
+        };
+        index.norm = norm;
+        index
+    }
+
+    /// Rotates rows, or makes blocks of them, where a probe finds that faster.
+    fn by_probe(rows: &[f32], counts: Vec<u32>, d: usize) -> Self {
         let mut index = Self::with_axes(Axes::new(rows, d), rows, counts, d);
         let mut probe = Probe::new(&index.tree, &index.counts);
         let tree = &index.tree;
@@ -92,6 +104,7 @@ impl Neighbours {
             blocks: None,
             counts,
             places,
+            norm: Norm::Euclidean,
         }
     }
 
@@ -101,6 +114,7 @@ impl Neighbours {
             counts: &self.counts,
             k,
             self_match,
+            norm: self.norm,
         }
     }
 
@@ -243,7 +257,12 @@ impl Neighbours {
     ///
     /// # Errors
     /// [`crate::Error::CorruptModel`], also when there are not more rows than `k`.
-    pub(crate) fn restore(k: usize, n_features: usize, reader: &mut Reader) -> Result<Self> {
+    pub(crate) fn restore(
+        k: usize,
+        n_features: usize,
+        norm: Norm,
+        reader: &mut Reader,
+    ) -> Result<Self> {
         let rows = reader.f32_rows("rows", n_features)?;
         let counts = reader.u32("counts")?;
         // Beyond it squared distances could overflow; no fit writes such rows.
@@ -266,7 +285,7 @@ impl Neighbours {
             let expected = format!("more than the {k} neighbours asked for");
             return Err(reader.corrupt("counts", format!("{n} rows"), expected));
         }
-        Ok(Self::new(&rows, counts, n_features))
+        Ok(Self::new(&rows, counts, n_features, norm))
     }
 }
 
@@ -390,12 +409,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn other_norms_find_the_nearest_of_the_definition() {
+        for (what, data, d) in sets() {
+            let rows = Rows::new(&data, d).unwrap();
+            let new: Vec<f32> = data.iter().rev().map(|x| x * 1.01).collect();
+            let new = Rows::new(&new, d).unwrap();
+            for norm in [
+                Norm::Sum,
+                Norm::Largest,
+                Norm::Power(1.5),
+                Norm::Power(40.0),
+            ] {
+                let (index, _) = Neighbours::fit(rows, norm);
+                let found = index.for_rows(new, 7, SelfMatch::Keep, |_, found| found);
+                for (row, found) in new.iter().zip(found) {
+                    let distance = |number| norm::distance(norm, row, index.row(number));
+                    let mut all: Vec<f64> = (0..index.n_distinct() as u32)
+                        .flat_map(|i| vec![distance(i); index.count(i) as usize])
+                        .collect();
+                    all.sort_by(f64::total_cmp);
+                    let found = found
+                        .iter()
+                        .flat_map(|n| vec![n.distance; n.weight as usize]);
+                    for (found, expected) in found.zip(all) {
+                        // Columns are summed in another order.
+                        let near = (found - expected).abs() <= 1e-12 * expected;
+                        assert!(near, "{what} by {norm:?}: {found} {expected}");
+                    }
+                }
+            }
+        }
+    }
+
     /// Blocks where no box separates the rows, axes elsewhere, and the columns as they are where
     /// the errors of rotated rows would hide the neighbours.
     #[test]
     fn the_way_is_chosen() {
         let way = |data: &[f32], d| {
-            let (index, _) = Neighbours::fit(Rows::new(data, d).unwrap());
+            let (index, _) = Neighbours::fit(Rows::new(data, d).unwrap(), Norm::Euclidean);
             (index.tree.is_rotated(), index.blocks.is_some())
         };
         let n = FEW + 1000;

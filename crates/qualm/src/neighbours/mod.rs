@@ -2,7 +2,8 @@
 //!
 //! [`Neighbours`] finds the k nearest fitted rows by Euclidean distance, ties by the order in
 //! which rows first occur, whichever way it searches. Rows that occur several times are kept
-//! once, with a count.
+//! once, with a count. Other [`metric`]s are this distance of mapped rows, or another [`norm`]
+//! of the differences, by which the tree alone is searched.
 //!
 //! There are three ways:
 //!
@@ -31,7 +32,9 @@ mod blocks;
 mod distance;
 mod distinct;
 mod index;
+mod metric;
 mod nearest;
+mod norm;
 mod pairs;
 mod probe;
 mod query;
@@ -42,5 +45,8 @@ mod tree;
 
 pub(crate) use distance::{dot, squared_distance};
 pub(crate) use index::Neighbours;
+pub use metric::DistanceMetric;
+pub(crate) use metric::{EUCLIDEAN_POWER, Norm, is_euclidean_power, unwritten};
 pub(crate) use nearest::Neighbour;
+pub(crate) use norm::distance;
 pub(crate) use query::SelfMatch;

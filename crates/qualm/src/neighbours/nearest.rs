@@ -1,5 +1,7 @@
 //! The nearest rows found so far, each with the number of its copies.
 
+use super::metric::Norm;
+
 /// The slack of [`Nearest::new`] for rows that are not rotated: none.
 pub(super) const UNROTATED: [f64; 2] = [1.0, 0.0];
 
@@ -10,7 +12,7 @@ const ROOM: usize = 32;
 /// A distinct fitted row near another row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Neighbour {
-    /// Euclidean distance: the root of [`super::squared_distance`].
+    /// By the norm: for the Euclidean the root of [`super::squared_distance`].
     pub(crate) distance: f64,
     /// Which distinct row.
     pub(crate) row: u32,
@@ -25,7 +27,7 @@ pub(super) struct Nearest {
     k: u64,
     /// Sum of the weights held.
     held: u64,
-    /// As [`Neighbour`], with the square of the distance.
+    /// As [`Neighbour`], with the square of a Euclidean distance.
     rows: Vec<Neighbour>,
     /// Relative and absolute slack of [`Nearest::limit`].
     slack: [f64; 2],
@@ -91,10 +93,14 @@ impl Nearest {
 
     /// The nearest `k` copies, `k` no larger than before: the weight of the last row is lowered
     /// to fit.
-    pub(super) fn finish(mut self, k: usize) -> Vec<Neighbour> {
+    pub(super) fn finish(mut self, k: usize, norm: Norm) -> Vec<Neighbour> {
         let mut left = k as u64;
         self.rows.retain_mut(|row| {
-            row.distance = row.distance.sqrt();
+            row.distance = match norm {
+                Norm::Euclidean => row.distance.sqrt(),
+                Norm::HalfSquare => row.distance / 2.0,
+                _ => row.distance,
+            };
             row.weight = u64::from(row.weight).min(left) as u32;
             left -= u64::from(row.weight);
             row.weight > 0
@@ -112,7 +118,7 @@ mod tests {
         for &(squared, row, weight) in rows {
             nearest.push(squared, row, weight);
         }
-        let rows = nearest.finish(k);
+        let rows = nearest.finish(k, Norm::Euclidean);
         rows.iter().map(|n| (n.distance, n.row, n.weight)).collect()
     }
 

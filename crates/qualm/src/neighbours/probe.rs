@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::metric::Norm;
 use super::query::{Query, SelfMatch};
 use super::search::{Group, search};
 use super::tile::LEAF;
@@ -29,6 +30,7 @@ impl Probe {
             counts,
             k: NEIGHBOURS,
             self_match: SelfMatch::Keep,
+            norm: Norm::Euclidean,
         };
         let probes = (0..LEAVES).into_par_iter().map(|i| {
             let leaf = tree.n_leaves() * i / LEAVES;

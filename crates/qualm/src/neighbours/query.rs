@@ -1,6 +1,7 @@
 //! A query for the k nearest rows, and the state of its search.
 
 use super::distance::squared_distance;
+use super::metric::Norm;
 use super::nearest::{Nearest, Neighbour};
 use super::tree::Tree;
 
@@ -25,6 +26,7 @@ pub(super) struct Query<'a> {
     /// Neighbours, counted with their copies.
     pub(super) k: usize,
     pub(super) self_match: SelfMatch,
+    pub(super) norm: Norm,
 }
 
 /// The search of one row: what is found so far.
@@ -52,9 +54,16 @@ impl Query<'_> {
     #[inline(always)]
     pub(super) fn compare(&self, state: &mut QueryState<'_>, place: usize) -> bool {
         let squared = squared_distance(state.row, self.tree.row(place));
+        self.offer(state, place, squared)
+    }
+
+    /// The same where the distance is known, or its square for the Euclidean norm.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    pub(super) fn offer(&self, state: &mut QueryState<'_>, place: usize, distance: f64) -> bool {
         let number = self.tree.numbers[place];
         let mut weight = self.counts[number as usize];
-        if squared == 0.0 {
+        if distance == 0.0 {
             state.has_equal = true;
             weight = match self.self_match {
                 SelfMatch::Keep => weight,
@@ -62,12 +71,13 @@ impl Query<'_> {
                 SelfMatch::DropAll => 0,
             };
         }
-        weight > 0 && state.nearest.push(squared, number, weight)
+        weight > 0 && state.nearest.push(distance, number, weight)
     }
 
     /// The neighbours, once every row that may be among them was compared.
     pub(super) fn finish(&self, state: QueryState<'_>) -> Vec<Neighbour> {
         let itself = state.has_equal && self.self_match == SelfMatch::DropAll;
-        state.nearest.finish(self.k - usize::from(itself))
+        let k = self.k - usize::from(itself);
+        state.nearest.finish(k, self.norm)
     }
 }

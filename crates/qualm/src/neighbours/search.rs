@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::nearest::Neighbour;
+use super::norm;
 use super::query::{Query, QueryState};
 use super::tile::{LEAF, Lanes, distances, near_box, within};
 use super::tree::{Node, Tree};
@@ -62,7 +63,7 @@ impl<'a> Group<'a> {
     /// A row's values in the tree's order of columns.
     #[expect(clippy::inline_always, reason = "see `vectorised`")]
     #[inline(always)]
-    fn ordered(&self, row: usize) -> &[f32] {
+    pub(super) fn ordered(&self, row: usize) -> &[f32] {
         let d = self.lanes.len();
         &self.ordered[row * d..][..d]
     }
@@ -70,6 +71,12 @@ impl<'a> Group<'a> {
 
 /// Searches the tree for the nearest of each row of a group.
 pub(super) fn search(query: Query<'_>, group: &Group<'_>) -> Found {
+    if norm::is_special(query.norm) {
+        return Found {
+            nearest: norm::search(query, group),
+            compared: 0,
+        };
+    }
     Arch::new().dispatch(Search { query, group })
 }
 

@@ -29,7 +29,9 @@
 
 use rayon::prelude::*;
 
+use crate::container::{Reader, Writer};
 use crate::covariance::{Gram, Narrow, Panels, Triangle, Whitening, lower, nearest};
+use crate::error::Result;
 use crate::fit::watch::{Halt, Watch};
 use crate::rows::Rows;
 
@@ -70,6 +72,17 @@ impl Metric {
         Ok(Self { map, d })
     }
 
+    /// The median of each column.
+    pub(super) fn medians(rows: Rows<'_>) -> Vec<f64> {
+        let (n, d) = (rows.n_rows(), rows.n_cols());
+        let median = |j: usize| {
+            let mut column: Vec<f32> = rows.as_slice().iter().skip(j).step_by(d).copied().collect();
+            let middle = column.select_nth_unstable_by(n / 2, f32::total_cmp).1;
+            f64::from(*middle)
+        };
+        (0..d).into_par_iter().map(median).collect()
+    }
+
     /// Rows that are enough for the covariance of so many columns.
     pub(super) fn enough(n_features: usize) -> usize {
         n_features.saturating_mul(10).max(5000)
@@ -108,6 +121,32 @@ impl Metric {
             moments.saturating_add(one).max(one.saturating_mul(4))
         };
         rows.saturating_add(matrices)
+    }
+
+    /// Writes the map.
+    pub(super) fn save(&self, prefix: &str, writer: &mut Writer) {
+        match &self.map {
+            Map::Wide(map) => writer.f64(format!("{prefix}.map"), map.weights()),
+            Map::Narrow(map) => map.save(prefix, writer),
+            Map::Scale(scale) => writer.f64(format!("{prefix}.scale"), &[*scale]),
+        }
+    }
+
+    /// Reads what [`Metric::save`] wrote.
+    ///
+    /// # Errors
+    /// [`crate::Error::CorruptModel`].
+    pub(super) fn restore(prefix: &str, d: usize, reader: &mut Reader) -> Result<Self> {
+        let map = if reader.has(&format!("{prefix}.map")) {
+            let weights = reader.f64_of(&format!("{prefix}.map"), d.saturating_mul(d))?;
+            Map::Wide(Whitening::new(weights, d))
+        } else if reader.has(&format!("{prefix}.scale")) {
+            let scale = reader.f64_of(&format!("{prefix}.scale"), 1)?;
+            Map::Scale(scale.iter().sum())
+        } else {
+            Map::Narrow(Narrow::restore(prefix, d, reader)?)
+        };
+        Ok(Self { map, d })
     }
 
     /// The map of some rows.
@@ -195,7 +234,7 @@ fn concentrate_narrow(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Map, Halt> {
     let mut panels = Panels::new(rows);
     // Around the medians, so that the products of the bulk of the rows round as little as can
     // be, however far away the others are.
-    panels.standardise(&medians(rows), &vec![1.0; d]);
+    panels.standardise(&Metric::medians(rows), &vec![1.0; d]);
     panels.clear_padding();
     let gram = Gram::new(&panels, watch)?;
     let mut marked = vec![true; n];
@@ -212,17 +251,6 @@ fn concentrate_narrow(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Map, Halt> {
     let subset: Vec<usize> = (0..n).filter(|i| marked[*i]).collect();
     let narrow = Narrow::new(panels.pick(&subset), ridge, watch)?;
     Ok(narrow.map_or(Map::Scale(mean.sqrt().recip()), Map::Narrow))
-}
-
-/// The median of each column.
-fn medians(rows: Rows<'_>) -> Vec<f64> {
-    let (n, d) = (rows.n_rows(), rows.n_cols());
-    let median = |j: usize| {
-        let mut column: Vec<f32> = rows.as_slice().iter().skip(j).step_by(d).copied().collect();
-        let middle = column.select_nth_unstable_by(n / 2, f32::total_cmp).1;
-        f64::from(*middle)
-    };
-    (0..d).into_par_iter().map(median).collect()
 }
 
 /// The mean variance of d columns from its sum over them, and what is added to the variances

@@ -23,9 +23,11 @@ mod mahalanobis;
 mod options;
 mod scaler;
 mod transform;
+mod whitened;
 
 pub(crate) use columns::one_unit;
 pub use options::{KernelMetric, KernelScaling, Scaling, SpaceKind};
 pub(crate) use options::{KernelOptions, SpaceOptions};
-pub(crate) use scaler::LIMIT;
+pub(crate) use scaler::{LIMIT, normalise};
 pub(crate) use transform::Space;
+pub(crate) use whitened::Whitened;

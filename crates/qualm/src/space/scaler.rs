@@ -55,7 +55,7 @@ impl Scaler {
 }
 
 /// Divides a row by its norm. The zero row has no direction and stays zero.
-pub(super) fn normalise(row: &mut [f32]) {
+pub(crate) fn normalise(row: &mut [f32]) {
     // In float64: the square of a large float32 overflows.
     let norm = row
         .iter()

@@ -221,11 +221,34 @@ fn baselines() -> Vec<Case> {
             json!({"method": "mean", "space": "standardise"}),
         ),
         case("knn", "knn: paper", paper()),
+        case("knn", "knn: manhattan", json!({"metric": "manhattan"})),
+        case(
+            "knn",
+            "knn: mahalanobis, standardise",
+            json!({"metric": "mahalanobis", "space": "standardise"}),
+        ),
+        case(
+            "lof",
+            "lof: cosine, standardise",
+            json!({"metric": "cosine", "space": "standardise"}),
+        ),
+        case(
+            "lof",
+            "lof: minkowski",
+            json!({"metric": "minkowski", "p": 3}),
+        ),
+        case("sp", "sp: chebyshev", json!({"metric": "chebyshev"})),
+        case("sp", "sp: mahalanobis", json!({"metric": "mahalanobis"})),
         case("abod", "abod: default", json!({})),
         case(
             "abod",
             "abod: exact, standardise",
             json!({"method": "exact", "space": "standardise"}),
+        ),
+        case(
+            "abod",
+            "abod: mahalanobis",
+            json!({"metric": "mahalanobis"}),
         ),
         case("ae", "ae: default", json!({})),
         case(

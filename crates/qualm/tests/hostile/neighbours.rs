@@ -15,6 +15,8 @@ static NEIGHBOURS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         ("lof", json!({})),
         ("abod", json!({})),
         ("abod", json!({"method": "exact"})),
+        ("knn", json!({"metric": "mahalanobis"})),
+        ("lof", json!({"metric": "cosine"})),
     ];
     let fit = |(detector, changes)| {
         let fitted = baseline(detector, changes).fit(blob_matrix(1, 60, D).rows(), 0, &mut ());
