@@ -51,6 +51,7 @@ pub(crate) enum Norm {
 
 impl DistanceMetric {
     /// Whether it is left out of a model file.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -94,7 +95,6 @@ impl DistanceMetric {
 
 /// Whether this is the power that is left out of a model file.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
-#[expect(clippy::float_cmp, reason = "the default itself")]
 pub(crate) fn is_euclidean_power(p: &f64) -> bool {
     *p == EUCLIDEAN_POWER
 }
