@@ -1,6 +1,6 @@
 """qualm where scikit-learn and PyOD users have a detector already.
 
-    pip install qualm scikit-learn pyod
+    pip install pyqualm scikit-learn pyod
     python examples/in_place_of.py
 
 Runs in well under a minute.

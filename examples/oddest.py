@@ -1,6 +1,6 @@
 """The ten oddest of a file of embeddings, a threshold, and a model to keep.
 
-    pip install qualm
+    pip install pyqualm
     python examples/oddest.py
 
 Runs in a few seconds and needs nothing but the package.

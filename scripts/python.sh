@@ -3,6 +3,7 @@
 # there, never from the source tree. Installs what it needs under target/python.
 #   ./scripts/python.sh            all of it
 #   ./scripts/python.sh wheel      only build the wheel, into target/wheels
+#   ./scripts/python.sh portable   the same for older Linux (glibc 2.17), linked by zig
 # PYTHON chooses the interpreter, QUALM_BIN the command line that is compared with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,13 +23,14 @@ environment() {
     fi
 }
 
+# wheel [MORE]: with more options for maturin.
 wheel() {
     environment tools "$package/tests/tools.txt"
-    rm -f target/wheels/qualm-*.whl
+    rm -f target/wheels/pyqualm-*.whl
     "$work/tools/bin/maturin" build --release --locked \
-        --manifest-path "$package/Cargo.toml" --out target/wheels
+        --manifest-path "$package/Cargo.toml" --out target/wheels "$@"
     local size
-    size=$(stat -c %s target/wheels/qualm-*.whl)
+    size=$(stat -c %s target/wheels/pyqualm-*.whl)
     echo "wheel: $((size / 1024)) KiB"
     [ "$size" -lt $((30 * 1024 * 1024)) ] || {
         echo "the wheel is larger than 30 MiB" >&2
@@ -37,7 +39,7 @@ wheel() {
 }
 
 install() {
-    "$work/$1/bin/pip" install --quiet --force-reinstall --no-deps target/wheels/qualm-*.whl
+    "$work/$1/bin/pip" install --quiet --force-reinstall --no-deps target/wheels/pyqualm-*.whl
 }
 
 checks() {
@@ -48,7 +50,7 @@ checks() {
     # As a user who has nothing else: NumPy comes with the wheel.
     rm -rf "$work/bare"
     "${PYTHON:-python3}" -m venv "$work/bare"
-    "$work/bare/bin/pip" install --quiet target/wheels/qualm-*.whl
+    "$work/bare/bin/pip" install --quiet target/wheels/pyqualm-*.whl
     (cd "$work" && bare/bin/python ../../examples/oddest.py)
 
     environment full "$package/tests/requirements.txt"
@@ -66,8 +68,13 @@ case "${1:-all}" in
         checks
         ;;
     wheel) wheel ;;
+    portable)
+        environment tools "$package/tests/tools.txt"
+        "$work/tools/bin/pip" install --quiet ziglang==0.17.1
+        PATH=$PWD/$work/tools/bin:$PATH wheel --zig --compatibility manylinux2014
+        ;;
     *)
-        echo "unknown step '$1'; the only one is: wheel" >&2
+        echo "unknown step '$1'; there are: wheel, portable" >&2
         exit 2
         ;;
 esac

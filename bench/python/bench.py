@@ -29,7 +29,7 @@ DETECTORS = ["dum", "iforest", "sp"]
 def install():
     """The interpreter of an environment with NumPy and the wheel, and the wheel."""
     subprocess.run([ROOT / "scripts" / "python.sh", "wheel"], check=True)
-    (wheel,) = (ROOT / "target" / "wheels").glob("qualm-*.whl")
+    (wheel,) = (ROOT / "target" / "wheels").glob("pyqualm-*.whl")
     if not VENV.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     python = VENV / "bin" / "python"

@@ -55,8 +55,8 @@ fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
 }
 
 /// An error and its causes in one line, with advice that holds in Python.
-fn message(error: &Error) -> String {
-    let mut message = match error {
+fn message(top: &Error) -> String {
+    let mut message = match top {
         Error::SeveralVectors { at, names } => {
             format!(
                 "{at}: several list columns, {names}; select the one to use, as in frame[['name']]"
@@ -68,9 +68,9 @@ fn message(error: &Error) -> String {
                  give device='cpu'"
             )
         }
-        _ => error.to_string(),
+        _ => top.to_string(),
     };
-    let mut cause = error.source();
+    let mut cause = top.source();
     while let Some(error) = cause {
         let text = error.to_string();
         // Many messages say their cause already.
@@ -79,14 +79,23 @@ fn message(error: &Error) -> String {
         }
         cause = error.source();
     }
-    // Types are called by the names that Python has for them.
-    WORDS.iter().fold(message, |message, (rust, python)| {
-        message.replace(rust, python)
-    })
+    let of_types = matches!(
+        top,
+        Error::ColumnType { .. }
+            | Error::Core(qualm::Error::InvalidValue { .. } | qualm::Error::InvalidSpec { .. })
+    );
+    if of_types {
+        for (rust, python) in WORDS {
+            message = message.replace(rust, python);
+        }
+    }
+    message
 }
 
 /// Rust's and Arrow's words for types, with what Python calls them.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 13] = [
+    ("invalid value: integer", "found the number"),
+    ("expected string or map", "expected a word"),
     ("invalid type: floating point", "found the number"),
     ("invalid type: integer", "found the number"),
     ("invalid type:", "found"),

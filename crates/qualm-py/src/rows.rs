@@ -106,11 +106,16 @@ impl PyRows {
 
     /// Reads everything that has the Arrow `PyCapsule` interface: tables, record batches,
     /// streams. Columns are chosen as in a file: for a model those that it was fitted on, by
-    /// name; otherwise the only vector column, or all numeric ones.
+    /// name; otherwise the only vector column, or all numeric ones. Where they are not `named`,
+    /// the rows are those of an array.
     #[staticmethod]
-    #[pyo3(signature = (table, features=None))]
-    fn from_arrow(table: &Bound<'_, PyAny>, features: Option<&PyFeatures>) -> PyResult<Self> {
-        Self::read(table.py(), reader(table)?, features, true)
+    #[pyo3(signature = (table, features=None, named=true))]
+    fn from_arrow(
+        table: &Bound<'_, PyAny>,
+        features: Option<&PyFeatures>,
+        named: bool,
+    ) -> PyResult<Self> {
+        Self::read(table.py(), reader(table)?, features, named)
     }
 
     /// Reads a frame of `n_rows` from its columns, chosen as in [`PyRows::from_arrow`].
@@ -137,12 +142,7 @@ impl PyRows {
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(refused)?;
         let reader = Box::new(RecordBatchIterator::new([Ok(batch)], schema));
-        let mut rows = Self::read(py, reader, features, named)?;
-        if !named {
-            let width = rows.features.width();
-            rows.features = Features::Vector { name: None, width };
-        }
-        Ok(rows)
+        Self::read(py, reader, features, named)
     }
 
     /// `(n, d)`.
@@ -163,10 +163,10 @@ impl PyRows {
         self.unused.as_deref()
     }
 
-    /// Their columns.
-    #[getter(features)]
-    fn py_features(&self) -> PyFeatures {
-        PyFeatures(self.features.clone())
+    /// Whether their columns have names.
+    #[getter]
+    fn named(&self) -> bool {
+        self.features.names().is_some()
     }
 
     /// The address of the first value, which tells a view from a copy.
@@ -185,18 +185,22 @@ impl PyRows {
         py: Python<'_>,
         reader: Box<dyn RecordBatchReader + Send>,
         features: Option<&PyFeatures>,
-        by_name: bool,
+        named: bool,
     ) -> PyResult<Self> {
         // A model of vectors without a name takes any rows of its width.
         let nameless = |f: &Features| matches!(f, Features::Vector { name: None, .. });
-        let expected = features.map(|f| &f.0).filter(|f| by_name && !nameless(f));
+        let expected = features.map(|f| &f.0).filter(|f| named && !nameless(f));
         let read = guarded(py, move || -> Result<_> {
             let mut source = Source::from_reader(reader, &Selection::default(), expected)?;
             if let Some(model) = features {
                 source = source.with_rounding(&model.1);
             }
-            let features = source.features().clone();
+            let mut features = source.features().clone();
             let unused = unused(source.skipped(), &features);
+            if !named {
+                let width = features.width();
+                features = Features::Vector { name: None, width };
+            }
             let values = Values::Owned(source.read_all()?.rows);
             Ok(Self {
                 values,

@@ -47,9 +47,8 @@ def messages_name_no_flags(monkeypatch):
         with original(*expected, **keywords) as caught:
             yield caught
         message = str(caught.value)
-        assert "--" not in message
-        assert "cargo" not in message
-        assert "qualm info" not in message
+        for word in ("--", "cargo", "qualm info", "usize", "u64", "f32,", "Utf8", "invalid type"):
+            assert word not in message
 
     monkeypatch.setattr(pytest, "raises", raises)
 

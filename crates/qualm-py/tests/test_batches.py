@@ -66,3 +66,13 @@ def test_errors_name_the_batch(table):
         list(qualm.score_batches(detector, twice.to_batches(), ids=["score"]))
     with pytest.raises(qualm.NotFittedError):
         qualm.score_batches(qualm.KNN(), [])
+
+
+def test_a_table_is_its_batches(table):
+    detector = qualm.KNN().fit(table.drop_columns("id"))
+    expected = detector.decision_function(table)
+    stream = pyarrow.RecordBatchReader.from_batches(table.schema, table.to_batches(50))
+    polars = pytest.importorskip("polars")
+    for same in (table, stream, table.to_batches()[0], polars.from_arrow(table)):
+        scored = pyarrow.Table.from_batches(qualm.score_batches(detector, same, ids=["id"]))
+        assert np.array_equal(scored["score"], expected)

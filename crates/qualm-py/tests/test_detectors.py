@@ -320,3 +320,45 @@ def test_few_rows_lower_what_they_do_not_allow(cls, rows):
 def test_warnings_are_warnings(rows):
     with pytest.warns(qualm.QualmWarning, match="max_samples = 500, but there are only 200 rows"):
         qualm.IForest(max_samples=500).fit(rows)
+
+
+def test_a_copy_has_a_threshold_of_its_own(rows):
+    detector = qualm.KNN().fit(rows)
+    before = detector.threshold_
+    copied = copy.copy(detector).set_threshold(fpr=0.01)
+    assert copied.threshold_ > before == detector.threshold_
+    assert np.array_equal(copied.decision_scores_, detector.decision_scores_)
+    assert copy.copy(qualm.KNN(n_neighbors=3)).n_neighbors == 3
+
+
+@every
+def test_what_it_prints_as(cls, rows):
+    detector = quick(cls)
+    unfitted = repr(detector)
+    assert repr(detector.fit(rows)) == (
+        f"<{unfitted}, fitted on 200 rows x 5 columns, threshold {detector.threshold_:.6g}>"
+    )
+
+
+def test_warnings_and_diagnostics_are_kept(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": np.arange(60.0) ** 2, "b": np.arange(60.0), "c": "text"})
+    with pytest.warns(qualm.QualmWarning) as caught:
+        detector = qualm.IForest().fit(frame)
+    assert detector.warnings_ == [str(warning.message) for warning in caught]
+    assert detector.warnings_[0] == "not used: 'c' (not numeric)"
+    assert 0 < detector.diagnostics_["score_entropy"] <= 1
+    assert detector.diagnostics_ == detector.provenance_["diagnostics"]
+    assert qualm.IForest(max_samples="auto").fit(frame[["a", "b"]]).warnings_ == []
+
+
+def test_explanations_have_names(rows):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rows, columns=list("abcde"))
+    detector = qualm.KNN().fit(frame)
+    found = detector.explain(frame[:4], k=2)
+    assert found.names.tolist() == np.array(list("abcde"))[found.features].tolist()
+    features, shares = found
+    assert (features is found.features, shares is found.shares) == (True, True)
+    assert np.array_equal(pickle.loads(pickle.dumps(found)).names, found.names)
+    assert qualm.KNN().fit(rows).explain(rows[:4]).names is None

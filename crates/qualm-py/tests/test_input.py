@@ -1,6 +1,7 @@
 """Everything that NumPy or Arrow can view, and what is said of values that cannot be scored."""
 
 import decimal
+import pathlib
 import subprocess
 import sys
 
@@ -258,7 +259,10 @@ def test_bad_values_are_named_by_row_and_column(rows):
             "input, row 7, column '3': found a masked value, expected a number",
         ),
         (lambda rows: [[1, 2], [3]], ValueError, "inhomogeneous"),
-        (lambda rows: None, ValueError, "Expected a 2D array"),
+        (lambda rows: None, TypeError, "Expected a 2D array .* found None"),
+        (lambda rows: {"a": [1, 2]}, TypeError, "found a dict: make a frame .*DataFrame"),
+        (lambda rows: "rows.parquet", TypeError, "found 'rows.parquet': read the file first"),
+        (lambda rows: pathlib.Path("rows.csv"), TypeError, "'rows.csv': read the file first"),
         (lambda rows: rows[:1], ValueError, "1 sample"),
         (lambda rows: np.ones((50, 3)), ValueError, "const|equal"),
     ],

@@ -445,7 +445,7 @@ class Detector(Lifecycle, Parameters, Registered):
                 f"{model.n_features} features as input: got {width} columns, expected "
                 f"{model.n_features}, the width the model was fitted on"
             )
-        named, expected = rows.features.names is not None, model.features.names is not None
+        named, expected = rows.named, model.features.names is not None
         if named != expected:
             # scikit-learn's words, and its tests ask for them.
             had, fitted = ("has", "without") if named else ("does not have valid", "with")

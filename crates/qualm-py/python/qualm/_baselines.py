@@ -21,8 +21,9 @@ class IForest(Detector):
     ----------
     n_estimators : int, default=100
         Trees.
-    max_samples : int, default=256
-        Rows that each tree is grown on; all of them where there are fewer.
+    max_samples : int, float in (0, 1] or 'auto', default=256
+        Rows that each tree is grown on, or their share; all of them where there are fewer. 'auto'
+        is 256, without a warning where there are fewer.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
@@ -52,7 +53,7 @@ class IForest(Detector):
         self,
         *,
         n_estimators: int = 100,
-        max_samples: int = 256,
+        max_samples: float | Literal["auto"] = 256,
         space: Scaling = "identity",
         contamination: Any = 0.1,
         random_state: Any = 0,
@@ -77,8 +78,9 @@ class OCSVM(Detector):
 
     Parameters
     ----------
-    gamma : float > 0 or 'scale', default='scale'
-        The kernel's width; 'scale' is one over the columns times the variance of all values.
+    gamma : float > 0, 'scale' or 'auto', default='scale'
+        The kernel's width; 'scale' is one over the columns times the variance of all values,
+        'auto' one over the columns, as in PyOD.
     nu : float in (0, 1], default=0.5
         Share of the rows outside at the most, and of support vectors at the least.
     tolerance : float > 0, default=0.001
@@ -117,7 +119,7 @@ class OCSVM(Detector):
     def __init__(
         self,
         *,
-        gamma: float | Literal["scale"] = "scale",
+        gamma: float | Literal["scale", "auto"] = "scale",
         nu: float = 0.5,
         tolerance: float = 0.001,
         exact_rows: int = 20000,
@@ -278,8 +280,8 @@ class REPEN(Detector):
         Width of the learned space.
     n_estimators : int, default=50
         Samples of LeSiNN, in both spaces.
-    max_samples : int, default=8
-        Rows in each sample.
+    max_samples : int or float in (0, 1], default=8
+        Rows in each sample, or their share.
     alpha : float > 0, default=1.732
         Outlier candidates lie so many standard deviations above the mean score.
     margin : float > 0, default=1000.0
@@ -321,7 +323,7 @@ class REPEN(Detector):
         *,
         n_components: int = 20,
         n_estimators: int = 50,
-        max_samples: int = 8,
+        max_samples: float = 8,
         alpha: float = 1.732,
         margin: float = 1000.0,
         epochs: int = 30,

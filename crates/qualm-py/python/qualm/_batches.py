@@ -27,8 +27,8 @@ def score_batches(
     model : Detector or path
         A fitted detector, or the ``.qualm`` file of one: a path is cheaper to send to workers.
     batches : iterable of record batches
-        ``pyarrow.RecordBatch`` or anything else with the Arrow PyCapsule interface. Columns are
-        matched by name; others are ignored.
+        ``pyarrow.RecordBatch`` or anything else with the Arrow PyCapsule interface; or one table,
+        frame or stream of them. Columns are matched by name; others are ignored.
     ids : sequence of str, optional
         Columns to carry through. By default those that the model was fitted with on the command
         line (``fit --id``), where a batch has them.
@@ -70,8 +70,18 @@ def _scored(
     ids: list[str] | None,
     n_threads: int,
 ) -> Iterator[pyarrow.RecordBatch]:
-    for number, batch in enumerate(batches, start=1):
+    for number, batch in enumerate(_one_by_one(batches), start=1):
         try:
             yield _core.score_batch(native, batch, ids, n_threads)
         except ValueError as error:
             raise ValueError(f"batch {number}: {error}") from None
+
+
+def _one_by_one(batches: Any) -> Iterable[Any]:
+    """The batches of a table, too: to iterate over it would give its columns."""
+    if hasattr(batches, "__arrow_c_stream__"):
+        from pyarrow import RecordBatchReader
+
+        reader: Iterable[Any] = RecordBatchReader.from_stream(batches)
+        return reader
+    return [batches] if hasattr(batches, "__arrow_c_array__") else batches

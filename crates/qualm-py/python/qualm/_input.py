@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from ._adapt import adapt
 
 _RESHAPE = (
     "Reshape your data either using array.reshape(-1, 1) if it has a single feature or "
@@ -32,17 +33,18 @@ def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
     """
     if isinstance(X, _core.Rows):
         return X
+    X, named = adapt(X)
     if isinstance(X, np.ndarray):
         _check_mask(X)
         return _from_array(np.asarray(X), None, features)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
-        return _from_pandas(X, features)
+        return _from_pandas(X, features, named)
     # Arrays may have Arrow's protocol as well, and give something else by it: xarray's, a long
     # table of one column.
     if hasattr(X, "__array__") and hasattr(X, "dtype"):
         return _from_array(np.asarray(X), None, features)
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
-        return _core.Rows.from_arrow(_exportable(X), features)
+        return _core.Rows.from_arrow(_exportable(X), features, named)
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
         return _from_array(np.from_dlpack(X), None, features)
     return _from_array(np.asarray(X), None, features)
@@ -59,11 +61,18 @@ def _exportable(table: Any) -> Any:
     return table
 
 
-def _from_pandas(frame: Any, features: _core.Features | None) -> _core.Rows:
+def _from_pandas(frame: Any, features: _core.Features | None, named: bool) -> _core.Rows:
     _check_shape(frame.shape)
     labels = list(frame.columns)
     # Numbered columns, as DataFrame(array) makes them, are no names.
-    named = all(isinstance(label, str) for label in labels)
+    texts = [isinstance(label, str) for label in labels]
+    if any(texts) and not all(texts):
+        odd = labels[texts.index(False)]
+        raise TypeError(
+            f"column names are of several types, here {odd!r} among texts: make all of them "
+            "texts, as in frame.columns = frame.columns.astype(str)"
+        )
+    named = named and all(texts)
     given, features = features, features if named else None
     wanted = features.columns if features is not None else []
     found = frame.columns.is_unique and set(wanted) <= set(labels)
@@ -172,8 +181,8 @@ def _from_array(
         return _core.Rows.from_float32(values, names)
     # What float64 cannot hold becomes infinite, and is then refused.
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, dtype=np.float64)
-    return _core.Rows.from_float64(values, names, features)
+        doubles = np.ascontiguousarray(array, dtype=np.float64)
+    return _core.Rows.from_float64(doubles, names, features)
 
 
 def _converted(array: np.ndarray) -> np.ndarray:

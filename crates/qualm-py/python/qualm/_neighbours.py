@@ -172,8 +172,9 @@ class ABOD(Detector):
     n_neighbors : int, default=10
         Neighbours whose pairs are taken, at least 4; a fitted row counts as one of its own.
         Lowered, with a warning, where there are not more rows than that.
-    method : {'fast', 'exact'}, default='fast'
-        Pairs of the nearest rows, or of all (at most 2,000 fitted rows).
+    method : {'fast', 'exact', 'default'}, default='fast'
+        Pairs of the nearest rows, or of all (at most 2,000 fitted rows); 'default' is PyOD's name
+        for 'exact'.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
@@ -210,7 +211,7 @@ class ABOD(Detector):
         self,
         *,
         n_neighbors: int = 10,
-        method: Literal["fast", "exact"] = "fast",
+        method: Literal["fast", "exact", "default"] = "fast",
         space: Scaling = "identity",
         metric: Metric = "euclidean",
         p: float = 2.0,
@@ -239,8 +240,9 @@ class SP(Detector):
 
     Parameters
     ----------
-    subset_size : int, default=20
-        Rows in the sample; half of the rows, with a warning, where there are not more than that.
+    subset_size : int or float in (0, 1], default=20
+        Rows in the sample, or their share; half of the rows, with a warning, where there are not
+        more than that.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
@@ -276,7 +278,7 @@ class SP(Detector):
     def __init__(
         self,
         *,
-        subset_size: int = 20,
+        subset_size: float = 20,
         space: Scaling = "identity",
         metric: Metric = "euclidean",
         p: float = 2.0,
@@ -306,8 +308,8 @@ class LeSiNN(Detector):
     ----------
     n_estimators : int, default=50
         Samples.
-    max_samples : int, default=8
-        Rows in each, fewer than there are fitted rows.
+    max_samples : int or float in (0, 1], default=8
+        Rows in each, or their share; fewer than there are fitted rows.
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
@@ -335,7 +337,7 @@ class LeSiNN(Detector):
         self,
         *,
         n_estimators: int = 50,
-        max_samples: int = 8,
+        max_samples: float = 8,
         space: Scaling = "identity",
         contamination: Any = 0.1,
         random_state: Any = 0,

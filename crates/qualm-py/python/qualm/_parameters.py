@@ -25,6 +25,9 @@ class Parameters:
     #: The name of its Spec, which is also its name on the command line.
     _detector: ClassVar[str] = ""
 
+    #: What scikit-learn before 1.6 asks for, later its tags.
+    _estimator_type: ClassVar[str] = "outlier_detector"
+
     @classmethod
     def from_preset(cls, name: str, **parameters: Any) -> Self:
         """A detector with the hyper-parameters of a preset, some of them set otherwise.

@@ -15,9 +15,16 @@ scores: npt.NDArray[np.float64] = model.decision_function(rows)
 p_values: npt.NDArray[np.float64] = model.p_values(rows)
 threshold: float = model.threshold_
 labels: npt.NDArray[np.int64] = model.labels_
+decided: npt.NDArray[np.int64] = model.predict(rows, labels="sklearn")
+decided, confidence = model.predict(rows, return_confidence=True)
+sure: npt.NDArray[np.float64] = confidence
+both: npt.NDArray[np.float64] = model.predict_proba(rows, "unify")
+both, confidence = model.predict_proba(rows, return_confidence=True)
+both, confidence = model.predict_proba(rows, "linear", True)
 moved: qualm.DUM = model.set_threshold(fpr=0.01)
 explanation: qualm.Explanation = model.explain(rows)
 features, shares = explanation
+names: npt.NDArray[Any] | None = explanation.names
 preset: qualm.DUM = qualm.DUM.from_preset("embedding", hidden=128)
 named: qualm.DUM = qualm.DUM("embedding", hidden=128)
 used: dict[str, Any] = model.spec_
@@ -28,13 +35,14 @@ for batch in qualm.score_batches(loaded, [], ids=["id"]):
     print(batch.num_rows)
 detectors: list[qualm.Detector] = [
     qualm.IForest(n_estimators=10),
-    qualm.LOF(n_neighbors=3),
-    qualm.OCSVM(gamma=0.1),
+    qualm.LOF(n_neighbors=3, algorithm="auto", contamination="auto"),
+    qualm.OCSVM(gamma="auto", tol=0.01),
     qualm.SP(),
     qualm.EllipticEnvelope(support_fraction=0.9),
     qualm.KNN(method="mean"),
     qualm.ABOD(method="exact"),
     qualm.AutoEncoder(hidden=[8, 4]),
+    qualm.AutoEncoder(hidden_neuron_list=[8, 4], epoch_num=3, lr=0.01),
     qualm.LeSiNN(),
     qualm.REPEN(),
 ]
@@ -46,3 +54,7 @@ qualm.DUM(space="nowhere")  # type: ignore[arg-type]
 qualm.DUM(7)  # type: ignore[arg-type]
 qualm.KNN(5)  # type: ignore[call-arg]
 qualm.SP(size=3)  # type: ignore[call-arg]
+qualm.KNN(epoch_num=3)  # type: ignore[call-arg]
+qualm.KNN(labels="signs")  # type: ignore[arg-type]
+print(model.thresold_)  # type: ignore[attr-defined]
+wrong: npt.NDArray[np.int64] = model.predict(rows, True)  # type: ignore[assignment]
