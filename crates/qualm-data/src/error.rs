@@ -158,6 +158,16 @@ pub enum Error {
         #[source]
         source: arrow_schema::ArrowError,
     },
+    /// A compressed buffer whose length cannot be true.
+    #[error(
+        "{at}: a compressed buffer of {compressed} bytes promises {promised} bytes of values, \
+         which it cannot hold; the file is damaged; copy or write it again"
+    )]
+    BufferLength {
+        at: Location,
+        compressed: u64,
+        promised: u64,
+    },
     /// A binary table whose parts contradict each other.
     #[error("{at}: the file is damaged; copy or write it again")]
     Damaged {

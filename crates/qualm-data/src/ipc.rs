@@ -15,6 +15,7 @@ use qualm::Location;
 use crate::error::{Error, Result};
 use crate::file::{open_file, sniff};
 use crate::format::Format;
+use crate::ipc_lengths;
 use crate::origin::Origin;
 use crate::splitter::{BatchSplitter, columns_of, pick};
 use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
@@ -41,11 +42,16 @@ impl Reader {
         let mut file = open_file(path)?;
         let head = sniff(&mut file, &at)?;
         Format::Ipc.check(&head, &at)?;
+        let is_stream = !head.starts_with(b"ARROW1");
+        // The first reader, of all columns, is only asked for the schema.
+        if columns.is_none() {
+            guarded(&at, || ipc_lengths::check(&mut file, is_stream, &at))??;
+        }
         let reader = guarded(&at, || {
-            if head.starts_with(b"ARROW1") {
-                FileReader::try_new_buffered(file, columns).map(|r| Self::File(Box::new(r)))
-            } else {
+            if is_stream {
                 StreamReader::try_new_buffered(file, columns).map(|r| Self::Stream(Box::new(r)))
+            } else {
+                FileReader::try_new_buffered(file, columns).map(|r| Self::File(Box::new(r)))
             }
         });
         reader?.map_err(|source| Error::Arrow { at, source })

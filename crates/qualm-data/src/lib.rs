@@ -60,6 +60,7 @@ mod error;
 mod file;
 mod format;
 mod ipc;
+mod ipc_lengths;
 mod labels;
 mod npy;
 mod npy_header;

@@ -1,5 +1,6 @@
 //! Files that are damaged, cut short or made to harm: an error, never a panic.
 
+mod arrow;
 pub(crate) mod valid;
 
 use std::path::Path;
