@@ -1,19 +1,24 @@
 //! Files that are either complete or not there.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
+use crate::unnamed_file;
+
+/// Symbolic links that are followed from one to the next, as by Linux.
+const LINKS: usize = 40;
 
 /// A file being written beside its final place, which it takes only when complete.
 ///
-/// The temporary file is made up front, so that an unwritable folder is refused before
-/// any work. Dropped without [`AtomicFile::commit`], it is removed and whatever stood
-/// under the final name stays as it was. A device or a pipe (`/dev/stdout`) is written
-/// directly: it has no contents to keep whole.
+/// The file is made up front, so that an unwritable folder is refused before any work. On
+/// Linux it has no name until it is complete, on most file systems; elsewhere it has a
+/// temporary one. Dropped without [`AtomicFile::commit`], it is gone and whatever stood under
+/// the final name stays as it was. A device or a pipe (`/dev/stdout`) is written directly: it
+/// has no contents to keep whole.
 #[derive(Debug)]
 pub struct AtomicFile {
     /// The name the user gave, for messages.
@@ -25,6 +30,7 @@ pub struct AtomicFile {
 
 #[derive(Debug)]
 enum Inner {
+    Unnamed(File),
     Temporary(NamedTempFile),
     Direct(File),
 }
@@ -32,26 +38,27 @@ enum Inner {
 impl Write for Inner {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Temporary(file) => file.write(bytes),
-            Self::Direct(file) => file.write(bytes),
+            // Of the file itself: otherwise errors would name the temporary file.
+            Self::Temporary(file) => file.as_file_mut().write(bytes),
+            Self::Unnamed(file) | Self::Direct(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Temporary(file) => file.flush(),
-            Self::Direct(file) => file.flush(),
+            Self::Unnamed(file) | Self::Direct(file) => file.flush(),
         }
     }
 }
 
 impl AtomicFile {
-    /// Makes the temporary file.
+    /// Makes the file. Symbolic links are followed, also to a file that is not there yet.
     ///
     /// # Errors
-    /// [`Error::OutputIsFolder`], [`Error::NoOutputFolder`], [`Error::OutputDenied`] when
-    /// the folder or the file to replace may not be written, [`Error::DiskFull`],
-    /// [`Error::Write`] for anything else.
+    /// [`Error::OutputIsFolder`], [`Error::NoOutputFolder`], [`Error::OutputLinkLoop`],
+    /// [`Error::OutputDenied`] when the folder or the file to replace may not be written,
+    /// [`Error::DiskFull`], [`Error::Write`] for anything else.
     pub fn create(path: &Path) -> Result<Self> {
         let fail = |source| write_error(path, source);
         let direct = |writer| Self {
@@ -74,41 +81,33 @@ impl AtomicFile {
                 }
                 path.canonicalize().map_err(fail)?
             }
-            Err(_) => path.to_owned(),
+            Err(_) => behind_links(path)?,
         };
-        let folder = match target.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-            Some(parent) => parent,
-            None => Path::new("."),
-        };
+        let folder = folder(&target);
         if !folder.is_dir() || target.file_name().is_none() {
-            return Err(Error::NoOutputFolder {
-                path: path.to_owned(),
-            });
+            return Err(Error::NoOutputFolder { path: target });
         }
-        let mut builder = Builder::new();
-        builder.prefix(".qualm-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // What any new file gets: the umask takes its share.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder).map_err(fail)?;
+        let file = match unnamed_file::create(folder) {
+            Some(file) => Inner::Unnamed(file),
+            None => {
+                let file = temporary_names().tempfile_in(folder);
+                Inner::Temporary(file.map_err(|error| fail(error.kind().into()))?)
+            }
+        };
         Ok(Self {
             path: path.to_owned(),
             target,
-            writer: BufWriter::new(Inner::Temporary(file)),
+            writer: BufWriter::new(file),
         })
     }
 
-    /// Where the bytes wait until they are complete; nothing for a device or a pipe. A
-    /// process that ends itself without dropping the file removes it there.
+    /// The temporary name of the file, if it has one. A process that ends itself without
+    /// dropping the file removes it there.
     #[must_use]
     pub fn temporary(&self) -> Option<&Path> {
         match self.writer.get_ref() {
             Inner::Temporary(file) => Some(file.path()),
-            Inner::Direct(_) => None,
+            Inner::Unnamed(_) | Inner::Direct(_) => None,
         }
     }
 
@@ -129,16 +128,64 @@ impl AtomicFile {
             writer,
         } = self;
         let fail = |source| write_error(&path, source);
-        match writer.into_inner().map_err(|e| fail(e.into_error()))? {
-            Inner::Direct(mut file) => file.flush().map_err(fail),
-            Inner::Temporary(file) => {
-                file.as_file().sync_all().map_err(fail)?;
-                file.persist(&target).map_err(|e| fail(e.error))?;
-                sync_folder(&target);
-                Ok(())
-            }
+        let file = match writer.into_inner().map_err(|e| fail(e.into_error()))? {
+            Inner::Direct(mut file) => return file.flush().map_err(fail),
+            Inner::Temporary(file) => file,
+            Inner::Unnamed(file) => name(file, folder(&target)).map_err(fail)?,
+        };
+        file.as_file().sync_all().map_err(fail)?;
+        file.persist(&target).map_err(|e| fail(e.error))?;
+        sync_folder(&target);
+        Ok(())
+    }
+}
+
+/// The folder of a path; the working directory for a bare name.
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Where a path leads whose last part may be a symbolic link to what is not there.
+fn behind_links(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..LINKS {
+        match std::fs::read_link(&target) {
+            Ok(next) => target = folder(&target).join(next),
+            Err(_) => return Ok(target),
         }
     }
+    Err(Error::OutputLinkLoop {
+        path: path.to_owned(),
+    })
+}
+
+/// How temporary files are called.
+fn temporary_names() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(".qualm-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What any new file gets: the umask takes its share.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
+}
+
+/// Gives a file without a name a temporary one, from which it can be renamed: a name that is
+/// taken cannot be given to it at once.
+fn name(mut file: File, folder: &Path) -> io::Result<NamedTempFile> {
+    let named = temporary_names().make_in(folder, |path| unnamed_file::link(&file, path));
+    if let Ok(named) = named {
+        let (_, path) = named.into_parts();
+        return Ok(NamedTempFile::from_parts(file, path));
+    }
+    // Without /proc there is no way to it but to copy what it holds.
+    let mut copy = temporary_names().tempfile_in(folder)?;
+    file.rewind()?;
+    io::copy(&mut file, &mut copy)?;
+    Ok(copy)
 }
 
 impl Write for AtomicFile {
@@ -154,14 +201,13 @@ impl Write for AtomicFile {
 /// Makes the renaming itself durable. The file is complete under its name by now, and
 /// some file systems cannot sync a folder: a failure here is no failure of the write.
 fn sync_folder(target: &Path) {
-    let parent = target.parent().filter(|p| !p.as_os_str().is_empty());
-    if let Ok(folder) = File::open(parent.unwrap_or(Path::new("."))) {
+    if let Ok(folder) = File::open(folder(target)) {
         let _ = folder.sync_all();
     }
 }
 
-/// What a failure to write means for the user: [`Error::OutputDenied`], [`Error::DiskFull`] or
-/// [`Error::Write`].
+/// What a failure to write means for the user: [`Error::OutputDenied`], [`Error::DiskFull`],
+/// [`Error::FileLimit`] or [`Error::Write`].
 #[must_use]
 pub fn write_error(path: &Path, source: io::Error) -> Error {
     let path = path.to_owned();
@@ -172,6 +218,7 @@ pub fn write_error(path: &Path, source: io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Error::DiskFull { path, source }
         }
+        io::ErrorKind::FileTooLarge => Error::FileLimit { path, source },
         _ => Error::Write { path, source },
     }
 }
@@ -252,6 +299,54 @@ mod tests {
                 .file_type()
                 .is_char_device()
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_is_written_through_and_a_loop_is_refused() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("sub")).unwrap();
+        // Relative to the folder of each link.
+        symlink("sub/latest", at("link")).unwrap();
+        symlink("v2", at("sub/latest")).unwrap();
+        let mut file = AtomicFile::create(&at("link")).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!(std::fs::read_to_string(at("sub/v2")).unwrap(), "new");
+        assert!(at("link").is_symlink() && at("sub/latest").is_symlink());
+
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        let error = AtomicFile::create(&at("a")).unwrap_err();
+        assert!(matches!(error, Error::OutputLinkLoop { .. }), "{error}");
+        assert!(at("a").is_symlink() && at("b").is_symlink());
+        symlink("no/such", at("astray")).unwrap();
+        let error = AtomicFile::create(&at("astray")).unwrap_err();
+        assert!(matches!(error, Error::NoOutputFolder { .. }), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_under_way_has_no_name_where_the_system_can_do_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = AtomicFile::create(&folder.path().join("out")).unwrap();
+        file.write_all(b"half").unwrap();
+        file.flush().unwrap();
+        let named = file.temporary().is_some();
+        assert_eq!(names(folder.path()).len(), usize::from(named));
+        // Of another file system: it has to be copied.
+        let copy = name(File::open("/proc/version").unwrap(), folder.path()).unwrap();
+        let original = std::fs::read("/proc/version").unwrap();
+        assert_eq!(std::fs::read(copy.path()).unwrap(), original);
+        // However it came to its name, it holds what was written.
+        let file = unnamed_file::create(folder.path());
+        if let Some(mut file) = file {
+            file.write_all(b"whole").unwrap();
+            let named = name(file, folder.path()).unwrap();
+            assert_eq!(std::fs::read_to_string(named.path()).unwrap(), "whole");
+        }
     }
 
     #[cfg(target_os = "linux")]

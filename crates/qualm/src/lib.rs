@@ -84,6 +84,7 @@ mod rows;
 mod space;
 mod spec;
 pub mod stats;
+mod unnamed_file;
 
 pub use atomic_file::{AtomicFile, write_error};
 pub use baselines::*;

@@ -224,6 +224,9 @@ pub enum Error {
     /// An output path that is a folder.
     #[error("{}: cannot be written: it is a folder; give a file name", path.display())]
     OutputIsFolder { path: PathBuf },
+    /// An output path behind links that lead back to themselves.
+    #[error("{}: cannot be written: its symbolic links lead in a circle; remove one, or choose another place", path.display())]
+    OutputLinkLoop { path: PathBuf },
     /// A file or folder that may not be written.
     #[error("{}: cannot be written: no permission; choose another place or change its permissions", path.display())]
     OutputDenied {
@@ -234,6 +237,13 @@ pub enum Error {
     /// A full disk.
     #[error("{}: no space left on the disk; nothing was overwritten; free some space and run again", path.display())]
     DiskFull {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A limit on the size of files, of the process or of the file system.
+    #[error("{}: cannot be written: the limit on the size of a file is reached (ulimit -f shows that of the process); nothing was overwritten; raise it, or write less", path.display())]
+    FileLimit {
         path: PathBuf,
         #[source]
         source: io::Error,
