@@ -17,10 +17,11 @@ use qualm::Location;
 use crate::error::{Error, Result, quoted};
 use crate::format::{Format, SNIFF};
 use crate::origin::Origin;
-use crate::table::{Chunk, Column, Kind, Projection, Table, chunk_rows, distinct};
+use crate::table::{Chunk, Column, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct};
+use crate::text_vectors::is_vector;
 
 /// Records that decide the types.
-const SAMPLE_ROWS: usize = 1000;
+const SAMPLE_ROWS: usize = LOOKED_AT;
 /// Text that the sample may hold before it is cut short.
 const SAMPLE_BYTES: usize = 16 << 20;
 
@@ -38,6 +39,9 @@ pub(crate) struct CsvTable {
     /// Rows given out so far.
     n_given: usize,
     record: StringRecord,
+    /// Whether the first line is data.
+    no_header: bool,
+    has_numeric_header: bool,
 }
 
 /// The bytes, wherever they come from.
@@ -56,8 +60,13 @@ impl Read for Text {
 }
 
 impl CsvTable {
-    /// Reads the header and the sample.
-    pub(crate) fn open(path: &Path, format: Format, bytes: Box<dyn Read + Send>) -> Result<Self> {
+    /// Reads the header, if there is one, and the sample.
+    pub(crate) fn open(
+        path: &Path,
+        format: Format,
+        no_header: bool,
+        bytes: Box<dyn Read + Send>,
+    ) -> Result<Self> {
         let at = Location::file(path);
         let mut bytes = BufReader::with_capacity(1 << 16, bytes);
         let head = bytes.fill_buf().map_err(|source| Error::Read {
@@ -80,6 +89,8 @@ impl CsvTable {
             n_read: 0,
             n_given: 0,
             record: StringRecord::new(),
+            no_header,
+            has_numeric_header: false,
         };
         let header = table.read_header(&at, tabs)?;
         table.read_sample(header.len())?;
@@ -91,6 +102,10 @@ impl CsvTable {
             .map(|(j, name)| infer_type(name, j, &table.sample))
             .collect();
         distinct(&table.columns, &at)?;
+        if let [first, _, ..] = &mut table.columns[..] {
+            // What pandas writes before the columns, unless it is told index=False.
+            first.is_index = first.name.is_empty();
+        }
         Ok(table)
     }
 
@@ -117,9 +132,16 @@ impl CsvTable {
                 });
             }
         }
+        if self.no_header {
+            self.n_read = 1;
+            let n_fields = header.len();
+            self.sample.push_back(header);
+            return Ok((1..=n_fields).map(|j| format!("column_{j}")).collect());
+        }
         if is_data(&names) {
             return Err(Error::NoHeader { at: at.clone() });
         }
+        self.has_numeric_header = names.iter().all(|name| name.parse::<f64>().is_ok());
         Ok(names)
     }
 
@@ -195,6 +217,10 @@ impl Table for CsvTable {
         &self.columns
     }
 
+    fn has_numeric_header(&self) -> bool {
+        self.has_numeric_header
+    }
+
     fn project(&mut self, projection: &[Projection]) -> Result<()> {
         self.projection = projection.to_vec();
         Ok(())
@@ -207,7 +233,9 @@ impl Table for CsvTable {
             .projection
             .iter()
             .map(|column| {
-                if column.verbatim {
+                let found = self.columns.get(column.index);
+                // Vectors are taken apart by whoever reads them.
+                if column.verbatim || found.is_some_and(|c| c.kind == Kind::Vector) {
                     Building::Text(Vec::new())
                 } else {
                     Building::Numbers(Vec::new())
@@ -280,8 +308,7 @@ fn number(field: &str) -> Result<Option<f64>, NotANumber> {
 /// Decides what a column holds: numbers, unless at least half of the sampled fields
 /// that are not empty are something else.
 fn infer_type(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column {
-    let mut filled = 0;
-    let mut not_numbers = 0;
+    let (mut filled, mut not_numbers, mut vectors) = (0, 0, 0);
     let mut first = None;
     for (i, record) in sample.iter().enumerate() {
         let field = record.get(j).unwrap_or_default();
@@ -291,6 +318,7 @@ fn infer_type(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column
             Err(NotANumber) => {
                 filled += 1;
                 not_numbers += 1;
+                vectors += usize::from(is_vector(field));
                 first.get_or_insert_with(|| (i + 1, quoted(field)));
             }
         }
@@ -304,7 +332,10 @@ fn infer_type(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column
             DataType::Float64
         },
     );
-    if column.kind == Kind::Other {
+    if vectors > 0 && 2 * vectors >= filled {
+        column.kind = Kind::Vector;
+    }
+    if text {
         column.not_a_number = first;
     }
     column
@@ -327,6 +358,7 @@ mod tests {
         CsvTable::open(
             Path::new("t.csv"),
             Format::Csv,
+            false,
             Box::new(std::io::Cursor::new(text.to_vec())),
         )
     }
@@ -361,7 +393,7 @@ mod tests {
     fn broken_text_is_named_by_row() {
         let ragged = message(b"a,b\n1,2\n3\n");
         assert!(
-            ragged.starts_with("t.csv, row 2: found 1 fields, expected 2"),
+            ragged.starts_with("t.csv, row 2: found 1 field, expected 2"),
             "{ragged}"
         );
         assert!(message(b"a,b\n1,\xFF\n").starts_with("t.csv, row 1: not valid UTF-8"));

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use qualm::Location;
 use qualm::error::Names;
 
+use crate::column_notes::{Unused, UnusedColumns};
+use crate::format::{BZIP2, GZIP, UTF_16, XZ, ZSTANDARD};
+use crate::npy_header::in_words;
 use crate::role::Role;
 
 /// This library's result type.
@@ -43,12 +46,10 @@ pub enum Error {
     #[error("{}: no *.parquet file in this folder; a folder is read as the parts of one Parquet table", path.display())]
     NoParts { path: PathBuf },
     /// An extension that no reader or writer answers to.
-    #[error("{}: cannot tell the format from {}; known are {known}", path.display(), Extension(path))]
+    #[error("{}: cannot tell the format from {}; {}known are {known}", path.display(), Extension(path), Decompress(path))]
     UnknownFormat { path: PathBuf, known: &'static str },
     /// Content that is not what the extension says.
-    #[error(
-        "{at}: expected {expected}, found {found}; give the file the extension of its format or write it again"
-    )]
+    #[error("{at}: expected {expected}, found {found}; {}", remedy(found))]
     WrongFormat {
         at: Location,
         expected: &'static str,
@@ -67,7 +68,8 @@ pub enum Error {
     // ---- text tables ----------------------------------------------------------
     /// A row with more or fewer fields than the header.
     #[error(
-        "{at}: found {found} fields, expected {expected} as in the header; check separators and quotes"
+        "{at}: found {found} field{}, expected {expected} as in the header; check separators and quotes",
+        if *found == 1 { "" } else { "s" }
     )]
     Ragged {
         at: Location,
@@ -80,6 +82,12 @@ pub enum Error {
     /// Text where a number belongs.
     #[error("{at}: found '{found}', expected a number; correct it, or fit without the column")]
     NotANumber { at: Location, found: String },
+    /// Text where a vector belongs.
+    #[error(
+        "{at}: found '{found}', expected a vector such as [0.1, 0.2]; correct it, or write the \
+         vectors as a list column of a Parquet file"
+    )]
+    NotAVector { at: Location, found: String },
     /// A column name used twice.
     #[error(
         "{at}: the name stands more than once in the header, expected distinct names; rename one, or add the header if there is none"
@@ -88,6 +96,9 @@ pub enum Error {
     /// A first line of numbers where the names belong.
     #[error("{at}: the first line holds only numbers, expected column names; add a header line")]
     NoHeader { at: Location },
+    /// A file that cannot lack a header.
+    #[error("{}: only CSV and tab-separated text can be without a header; leave that option out", path.display())]
+    NoHeaderHere { path: PathBuf },
     /// A header without the separator that the extension promises.
     #[error(
         "{at}: the header has one field and contains {found}, expected {expected} between fields; convert the file"
@@ -116,12 +127,14 @@ pub enum Error {
     },
     /// An array of another rank than two.
     #[error(
-        "{at}: found an array of shape {shape:?}, expected two dimensions (rows, columns); reshape it first"
+        "{at}: found an array of shape {}, expected two dimensions (rows, columns); reshape it first",
+        Shape(shape)
     )]
     NpyShape { at: Location, shape: Vec<u64> },
-    /// An array of something else than real numbers.
+    /// An array of something else than real numbers, and, for an id, text.
     #[error(
-        "{at}: found an array of type '{found}', expected floats, integers or bools; convert it with .astype('float32')"
+        "{at}: found an array of type '{found}' ({}), expected floats, integers or bools, or for an id also text of a fixed length; convert it with .astype('float32')",
+        if found == "text" { "strings" } else { in_words(found) }
     )]
     NpyType { at: Location, found: String },
     /// A damaged `.npz` archive.
@@ -184,7 +197,14 @@ pub enum Error {
         known: Names,
     },
     /// Columns that the model was fitted on, or that other parts of a folder have, and that are not there.
-    #[error("{at}: {} of the columns needed are missing: {missing}; the input has {known}; add or rename them", missing.0.len())]
+    #[error(
+        "{at}: {} missing: {missing}; the input has {known}; add or rename {}",
+        match missing.0.len() {
+            1 => "a column that is needed is".to_owned(),
+            n => format!("{n} of the columns needed are"),
+        },
+        if missing.0.len() == 1 { "it" } else { "them" }
+    )]
     MissingColumns {
         at: Location,
         missing: Names,
@@ -201,8 +221,18 @@ pub enum Error {
         expected: &'static str,
     },
     /// Nothing to use as a feature.
-    #[error("{at}: no numeric column to use as a feature; not numeric or set aside: {found}")]
-    NoNumericColumn { at: Location, found: Names },
+    #[error(
+        "{at}: no numeric column to use as a feature{}",
+        NotNumeric(unused, set_aside)
+    )]
+    NoNumericColumn {
+        at: Location,
+        unused: Vec<Unused>,
+        set_aside: Names,
+    },
+    /// Rows without a value in them.
+    #[error("{at}: each row holds 0 values, expected at least one number a row")]
+    NoValues { at: Location },
     /// Several vector columns, none chosen.
     #[error("{at}: several vector columns, {names}; choose one")]
     SeveralVectors { at: Location, names: Names },
@@ -252,7 +282,7 @@ pub enum Error {
     Missing { at: Location },
     /// A finite number that float32 cannot hold.
     #[error(
-        "{at}: found {value}, too large for float32 (at most 3.4e38); rescale the column first"
+        "{at}: found {value:?}, too large for float32 (at most 3.4e38); rescale the column first"
     )]
     TooLarge { at: Location, value: f64 },
     /// A vector of another length than those above it.
@@ -266,7 +296,8 @@ pub enum Error {
     },
     /// A label that is neither 0 nor 1.
     #[error(
-        "{at}: found the label '{found}', expected 0 or 1 (or false, true), where 1 is an outlier"
+        "{at}: found {}, expected 0 or 1 (or false, true), where 1 is an outlier",
+        if found.is_empty() { "no label".to_owned() } else { format!("the label '{found}'") }
     )]
     BadLabel { at: Location, found: String },
 
@@ -310,6 +341,49 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// What to do about content of another format than expected.
+fn remedy(found: &str) -> &'static str {
+    match found {
+        GZIP => "decompress it first (gunzip)",
+        ZSTANDARD => "decompress it first (unzstd)",
+        BZIP2 => "decompress it first (bunzip2)",
+        XZ => "decompress it first (unxz)",
+        UTF_16 => "convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)",
+        _ => "give the file the extension of its format or write it again",
+    }
+}
+
+/// What to do first about a file whose name says that it is compressed.
+struct Decompress<'a>(&'a Path);
+
+impl fmt::Display for Decompress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extension = self
+            .0
+            .extension()
+            .map(|e| e.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("gz" | "zst" | "bz2" | "xz" | "zip") => f.write_str("decompress it first; "),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A shape as NumPy prints it.
+struct Shape<'a>(&'a [u64]);
+
+impl fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [only] => write!(f, "({only},)"),
+            all => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                write!(f, "({})", all.join(", "))
+            }
+        }
+    }
+}
+
 /// An extension, or the lack of one, as a message says it.
 struct Extension<'a>(&'a Path);
 
@@ -319,6 +393,22 @@ impl fmt::Display for Extension<'_> {
             Some(extension) => write!(f, "the extension .{}", extension.display()),
             None => f.write_str("a name without extension"),
         }
+    }
+}
+
+/// The columns that are no features, and why not.
+struct NotNumeric<'a>(&'a [Unused], &'a Names);
+
+impl fmt::Display for NotNumeric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(unused, set_aside) = self;
+        if !unused.is_empty() {
+            write!(f, "; not numeric: {}", UnusedColumns(unused))?;
+        }
+        if !set_aside.0.is_empty() {
+            write!(f, "; set aside: {set_aside}")?;
+        }
+        Ok(())
     }
 }
 

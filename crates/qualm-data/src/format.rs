@@ -89,6 +89,11 @@ const PARQUET: &str = "a Parquet file";
 const ARROW: &str = "an Arrow file";
 const NPY: &str = "a NumPy array";
 const ZIP: &str = "a ZIP archive";
+pub(crate) const GZIP: &str = "gzip-compressed data";
+pub(crate) const ZSTANDARD: &str = "Zstandard-compressed data";
+pub(crate) const BZIP2: &str = "bzip2-compressed data";
+pub(crate) const XZ: &str = "xz-compressed data";
+pub(crate) const UTF_16: &str = "UTF-16 text";
 
 /// First bytes of formats that files are mistaken for.
 const MAGIC: [(&[u8], &str); 19] = [
@@ -103,14 +108,14 @@ const MAGIC: [(&[u8], &str); 19] = [
     (b"\xFF\xD8\xFF", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
-    (b"\x1F\x8B", "gzip-compressed data"),
-    (b"\x28\xB5\x2F\xFD", "Zstandard-compressed data"),
-    (b"BZh", "bzip2-compressed data"),
-    (b"\xFD7zXZ", "xz-compressed data"),
+    (b"\x1F\x8B", GZIP),
+    (b"\x28\xB5\x2F\xFD", ZSTANDARD),
+    (b"BZh", BZIP2),
+    (b"\xFD7zXZ", XZ),
     (b"\x89HDF", "an HDF5 file"),
     (b"MATLAB 5.0", "a MATLAB file"),
-    (b"\xFF\xFE", "UTF-16 text"),
-    (b"\xFE\xFF", "UTF-16 text"),
+    (b"\xFF\xFE", UTF_16),
+    (b"\xFE\xFF", UTF_16),
 ];
 
 /// What the first bytes of a file look like, in words.

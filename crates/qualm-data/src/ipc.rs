@@ -17,7 +17,7 @@ use crate::file::{open_file, sniff};
 use crate::format::Format;
 use crate::ipc_lengths;
 use crate::origin::Origin;
-use crate::splitter::{BatchSplitter, columns_of, pick};
+use crate::splitter::{BatchSplitter, columns_of, look, pick};
 use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
 
 /// A table in one Arrow file.
@@ -90,6 +90,16 @@ impl IpcTable {
 impl Table for IpcTable {
     fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    fn look_at(&mut self, places: &[usize]) -> Result<()> {
+        let at = Location::file(&self.file);
+        let mut reader = Reader::open(&self.file, Some(places.to_vec()))?;
+        let batch = guarded(&at, || reader.next())?.transpose();
+        if let Some(batch) = batch.map_err(|source| Error::Arrow { at, source })? {
+            look(&mut self.columns, places, &batch);
+        }
+        Ok(())
     }
 
     fn project(&mut self, projection: &[Projection]) -> Result<()> {

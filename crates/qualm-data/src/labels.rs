@@ -1,6 +1,5 @@
 //! Labels: which rows are outliers, as far as the user knows.
 
-use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
@@ -8,6 +7,8 @@ use crate::error::{Error, Result, quoted};
 use crate::numbers;
 use crate::origin::Origin;
 use crate::role::Role;
+use crate::text_vectors::texts;
+use crate::type_words::TypeWords;
 
 /// Reads a label column: 1 or true for an outlier, 0 or false for the rest.
 pub(crate) fn labels(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Vec<bool>> {
@@ -27,20 +28,29 @@ pub(crate) fn labels(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Ve
     let mut values = vec![0.0; array.len()];
     if numbers::write(array, &mut values) {
         return (values.iter().enumerate())
-            .map(|(row, &value)| truth(value).ok_or_else(|| bad(row, value.to_string())))
+            .map(|(row, &value)| truth(value).ok_or_else(|| bad(row, number_words(value))))
             .collect();
     }
-    let Some(texts) = texts(array) else {
+    let Some(texts) = texts(array.as_ref()) else {
         return Err(Error::ColumnType {
             at: origin.at(0).column(name),
             role: Role::Label,
-            found: array.data_type().to_string(),
+            found: TypeWords(array.data_type()).to_string(),
             expected: "labels: 0 or 1, false or true",
         });
     };
     (texts.iter().enumerate())
-        .map(|(row, text)| parse(text).ok_or_else(|| bad(row, quoted(text))))
+        .map(|(row, text)| {
+            let text = text.unwrap_or_default();
+            parse(text).ok_or_else(|| bad(row, quoted(text)))
+        })
         .collect()
+}
+
+/// A number as it would be written down: `2`, `0.5`, `1e300`.
+fn number_words(value: f64) -> String {
+    let text = format!("{value:?}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 #[expect(clippy::float_cmp, reason = "a label is exactly 0 or 1")]
@@ -57,27 +67,6 @@ fn parse(text: &str) -> Option<bool> {
         return Some(false);
     }
     truth(text.parse().ok()?)
-}
-
-fn texts(array: &ArrayRef) -> Option<Vec<String>> {
-    fn owned<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Vec<String> {
-        values.map(|v| v.unwrap_or_default().to_owned()).collect()
-    }
-    match array.data_type() {
-        DataType::Utf8 => Some(owned(array.as_string::<i32>().iter())),
-        DataType::LargeUtf8 => Some(owned(array.as_string::<i64>().iter())),
-        DataType::Utf8View => Some(owned(array.as_string_view().iter())),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            let plain =
-                arrow_select::take::take(dictionary.values(), dictionary.keys(), None).ok()?;
-            match plain.data_type() {
-                DataType::Dictionary(..) => None,
-                _ => texts(&plain),
-            }
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

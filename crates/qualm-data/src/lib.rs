@@ -55,6 +55,8 @@
 
 mod batch;
 mod batches;
+mod column_notes;
+mod column_watch;
 mod csv;
 mod error;
 mod file;
@@ -82,9 +84,13 @@ mod table;
 #[cfg(test)]
 mod test_files;
 mod text;
+mod text_vectors;
+mod type_words;
 
 pub use batch::Batch;
 pub use batches::Batches;
+pub use column_notes::{ColumnNote, Unused, WhyUnused};
+pub use column_watch::ColumnNotes;
 pub use error::{Error, Result};
 pub use origin::Origin;
 pub use output::{OutputFormat, ScoreWriter, format_for};

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array, UInt64Array,
+    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array,
+    StringArray, UInt64Array,
 };
 use arrow_schema::{DataType, Field};
 use half::f16;
@@ -58,8 +59,15 @@ impl NpyTable {
                 shape: values.header.shape,
             });
         };
-        if values.n_rows() == 0 || width == 0 {
+        if values.header.item.number.is_text() {
+            let found = "text".to_owned();
+            return Err(Error::NpyType { at, found });
+        }
+        if values.n_rows() == 0 {
             return Err(qualm::Error::Empty { at }.into());
+        }
+        if width == 0 {
+            return Err(Error::NoValues { at });
         }
         Ok(Self {
             file: Arc::from(path),
@@ -280,6 +288,30 @@ fn decode(item: Item, bytes: &[u8]) -> ArrayRef {
         Number::U16 => numbers!(u16, UInt64Array, u64),
         Number::U32 => numbers!(u32, UInt64Array, u64),
         Number::U64 => numbers!(u64, UInt64Array, u64),
+        Number::Text(n) => {
+            let text = |item_bytes: &[u8]| {
+                let characters = item_bytes.chunks_exact(4).map(|bytes| {
+                    let mut raw = [0; 4];
+                    raw.copy_from_slice(bytes);
+                    let code = if item.big_endian {
+                        u32::from_be_bytes(raw)
+                    } else {
+                        u32::from_le_bytes(raw)
+                    };
+                    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+                });
+                let text: String = characters.collect();
+                // Shorter text is padded.
+                text.trim_end_matches('\0').to_owned()
+            };
+            let texts = bytes.chunks_exact(4 * n as usize).map(text);
+            Arc::new(StringArray::from_iter_values(texts))
+        }
+        Number::Bytes(n) => {
+            let texts = bytes.chunks_exact(n as usize).map(String::from_utf8_lossy);
+            let texts = texts.map(|text| text.trim_end_matches('\0').to_owned());
+            Arc::new(StringArray::from_iter_values(texts))
+        }
         Number::Bool => {
             let values: Vec<bool> = bytes.iter().map(|&b| b != 0).collect();
             Arc::new(BooleanArray::from(values))

@@ -11,6 +11,8 @@ use qualm::Location;
 
 use crate::error::{Error, Result, quoted};
 
+/// What is said for the type of arrays with several fields.
+const STRUCTURED: &str = "[...]";
 /// The longest header read. NumPy itself refuses above 10,000 bytes.
 const LONGEST: usize = 1 << 16;
 
@@ -31,7 +33,7 @@ pub(crate) struct Item {
     pub(crate) big_endian: bool,
 }
 
-/// The numbers that NumPy's letter and size name.
+/// The numbers, or the text, that NumPy's letter and size name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Number {
     Bool,
@@ -46,10 +48,24 @@ pub(crate) enum Number {
     U16,
     U32,
     U64,
+    /// So many characters, of four bytes each.
+    Text(u32),
+    /// So many bytes of text.
+    Bytes(u32),
 }
 
 impl Number {
     fn parse(text: &str) -> Option<Self> {
+        let length = |kind| {
+            let digits = text.strip_prefix(kind)?;
+            digits.parse().ok().filter(|&n| n > 0)
+        };
+        if let Some(n) = length('U') {
+            return Some(Self::Text(n));
+        }
+        if let Some(n) = length('S') {
+            return Some(Self::Bytes(n));
+        }
         Some(match text {
             "b1" => Self::Bool,
             "f2" => Self::F16,
@@ -74,7 +90,14 @@ impl Number {
             Self::F16 | Self::I16 | Self::U16 => 2,
             Self::F32 | Self::I32 | Self::U32 => 4,
             Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::Text(n) => 4 * n as usize,
+            Self::Bytes(n) => n as usize,
         }
+    }
+
+    /// Whether it is none.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Text(_) | Self::Bytes(_))
     }
 }
 
@@ -88,6 +111,7 @@ impl Item {
             Number::F64 => DataType::Float64,
             Number::I8 | Number::I16 | Number::I32 | Number::I64 => DataType::Int64,
             Number::U8 | Number::U16 | Number::U32 | Number::U64 => DataType::UInt64,
+            Number::Text(_) | Number::Bytes(_) => DataType::Utf8,
         }
     }
 
@@ -162,10 +186,13 @@ impl Header {
         let text = str::from_utf8(&text).map_err(|_| damaged("header text"))?;
         let descr = value_of(text, "descr").ok_or_else(|| damaged("'descr'"))?;
         let Some(item) = unquoted(descr).and_then(Item::parse) else {
-            return Err(Error::NpyType {
-                at: at.clone(),
-                found: quoted(unquoted(descr).unwrap_or(descr)),
-            });
+            let found = match unquoted(descr) {
+                Some(descr) => quoted(descr),
+                // A list of fields, after which the rest of the header follows.
+                None => STRUCTURED.to_owned(),
+            };
+            let at = at.clone();
+            return Err(Error::NpyType { at, found });
         };
         let fortran = match value_of(text, "fortran_order") {
             Some(value) if value.starts_with("True") => true,
@@ -196,6 +223,23 @@ fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 fn unquoted(text: &str) -> Option<&str> {
     let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     text.get(1..)?.split(quote).next()
+}
+
+/// What NumPy's name of a type means, where it is no number and no text.
+pub(crate) fn in_words(descr: &str) -> &'static str {
+    match descr
+        .trim_start_matches(['<', '>', '|', '='])
+        .chars()
+        .next()
+    {
+        Some('O') => "Python objects",
+        Some('c') => "complex numbers",
+        Some('M') => "dates and times",
+        Some('m') => "time spans",
+        Some('V' | '[') => "records of several fields",
+        Some('f' | 'g') => "floats of an unusual size",
+        _ => "an unknown type",
+    }
 }
 
 /// A tuple of lengths: `()`, `(3,)`, `(3, 4)`.
@@ -256,7 +300,8 @@ mod tests {
             ("<f4", "3"),
             ("<c8", "(3, 4)"),
             ("|O", "(3, 4)"),
-            ("<U5", "(3, 4)"),
+            ("<U0", "(3, 4)"),
+            ("<U99999999999", "(3, 4)"),
             ("é", "(3, 4)"),
             ("", "(3, 4)"),
         ] {

@@ -16,7 +16,7 @@ use zip::result::ZipError;
 
 use crate::error::{Error, Result};
 use crate::npy::{Values, data_type};
-use crate::npy_header::Header;
+use crate::npy_header::{Header, in_words};
 use crate::origin::Origin;
 use crate::table::{Chunk, Column, Kind, Projection, Table, chunk_rows, distinct};
 
@@ -28,8 +28,9 @@ pub(crate) struct NpzTable {
     file: Arc<Path>,
     archive: ZipArchive<BufReader<File>>,
     columns: Vec<Column>,
-    /// For each column its place in the archive and its header, where it holds numbers.
-    entries: Vec<(usize, Option<Header>)>,
+    /// For each column its place in the archive and its header, or the name of a type that is
+    /// not read.
+    entries: Vec<(usize, Result<Header, String>)>,
     values: Vec<Values>,
     n_rows: usize,
     n_given: usize,
@@ -58,16 +59,23 @@ impl NpzTable {
                 continue;
             };
             let header = match Header::read(&mut entry, &at.clone().column(&name)) {
-                Ok(header) => Some(header),
-                // Text and objects are columns that cannot be used, not damage.
-                Err(Error::NpyType { .. }) => None,
+                Ok(header) => Ok(header),
+                // Objects and the like are columns that cannot be used, not damage.
+                Err(Error::NpyType { found, .. }) => Err(found),
                 Err(error) => return Err(error),
             };
-            let data_type = match &header {
-                Some(header) if matches!(header.shape.len(), 1 | 2) => data_type(header),
-                _ => DataType::Null,
+            let (data_type, remark) = match &header {
+                Ok(header) if matches!(header.shape.len(), 1 | 2) => (data_type(header), None),
+                Ok(header) => {
+                    let n = header.shape.len();
+                    (DataType::Null, Some(format!("{n} dimensions")))
+                }
+                Err(descr) => (DataType::Null, Some(in_words(descr).to_owned())),
             };
-            columns.push(Column::new(name, data_type));
+            columns.push(Column {
+                remark,
+                ..Column::new(name, data_type)
+            });
             entries.push((index, header));
         }
         distinct(&columns, &at)?;
@@ -93,7 +101,11 @@ impl NpzTable {
             .entries
             .get(column)
             .ok_or_else(|| qualm::Error::Empty { at: at.clone() })?;
-        let promised = header.as_ref().map_or(0, Header::total_bytes);
+        let header = header.as_ref().map_err(|found| Error::NpyType {
+            at: at.clone(),
+            found: found.clone(),
+        });
+        let promised = header?.total_bytes();
         let entry = self
             .archive
             .by_index(*index)
@@ -136,7 +148,7 @@ impl Table for NpzTable {
             (self.columns.iter()).position(|c| matches!(c.kind, Kind::Vector | Kind::Number))
         })?;
         let (_, header) = self.entries.get(chosen)?;
-        header.as_ref()?.shape.first().copied()
+        header.as_ref().ok()?.shape.first().copied()
     }
 
     fn project(&mut self, projection: &[Projection]) -> Result<()> {

@@ -15,6 +15,7 @@ use qualm::{AtomicFile, write_error};
 
 use crate::error::{Error, Result};
 use crate::text::{Class, has_text, printers};
+use crate::type_words::TypeWords;
 
 const KNOWN: &str = ".csv, .tsv, .parquet, .jsonl, .ndjson, .arrow, .feather";
 
@@ -227,7 +228,7 @@ fn check_text(format: OutputFormat, path: &Path, schema: &SchemaRef) -> Result<(
         Some(field) => Err(Error::NoTextForm {
             path: path.to_owned(),
             column: field.name().clone(),
-            found: field.data_type().to_string(),
+            found: TypeWords(field.data_type()).to_string(),
         }),
         None => Ok(()),
     }

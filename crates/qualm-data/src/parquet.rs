@@ -3,6 +3,7 @@
 //! The footers of all parts are read when the input is opened, so that a part which lacks
 //! a column is refused before any work; only the columns asked for are ever decoded.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +19,10 @@ use crate::error::{Error, Result};
 use crate::file::{open_file, sniff};
 use crate::format::Format;
 use crate::origin::Origin;
-use crate::splitter::{columns_of, pick};
-use crate::table::{Chunk, Column, Projection, Table, chunk_rows, distinct, guarded};
+use crate::splitter::{columns_of, look, pick};
+use crate::table::{Chunk, Column, LOOKED_AT, Projection, Table, chunk_rows, distinct, guarded};
+use crate::text_vectors::is_text;
+use crate::type_words::TypeWords;
 
 /// One table, in one or more files.
 pub(crate) struct ParquetTable {
@@ -149,7 +152,9 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
 
 /// The places of the columns to read among those of a file.
 fn places(file: &PartFile, projected: &[(Column, bool)]) -> Result<Vec<usize>> {
-    let place = |name: &str| file.columns.iter().position(|c| c.name == name);
+    let named = file.columns.iter().enumerate();
+    let places: HashMap<&str, usize> = named.map(|(i, c)| (c.name.as_str(), i)).collect();
+    let place = |name: &str| places.get(name).copied();
     let missing: Vec<String> = projected
         .iter()
         .filter(|(column, _)| place(&column.name).is_none())
@@ -163,20 +168,21 @@ fn places(file: &PartFile, projected: &[(Column, bool)]) -> Result<Vec<usize>> {
         });
     }
     for (column, verbatim) in projected {
-        let Some(found) = file.columns.iter().find(|c| c.name == column.name) else {
+        let Some(found) = place(&column.name).and_then(|place| file.columns.get(place)) else {
             continue;
         };
         // Numbers of any type mix; ids go into one output column and cannot.
         let fits = if *verbatim {
             found.data_type == column.data_type
         } else {
-            found.kind == column.kind
+            // Vectors in text are told by the first part.
+            found.kind == column.kind || is_text(&found.data_type) && is_text(&column.data_type)
         };
         if !fits {
             return Err(Error::PartType {
                 at: Location::file(&file.path).column(&column.name),
-                found: found.data_type.to_string(),
-                expected: column.data_type.to_string(),
+                found: TypeWords(&found.data_type).to_string(),
+                expected: TypeWords(&column.data_type).to_string(),
             });
         }
     }
@@ -214,6 +220,30 @@ impl Table for ParquetTable {
 
     fn n_rows(&self) -> Option<u64> {
         Some(self.files.iter().map(|f| f.n_rows).sum())
+    }
+
+    fn look_at(&mut self, places: &[usize]) -> Result<()> {
+        let Some(file) = self.files.first_mut() else {
+            return Ok(());
+        };
+        let at = Location::file(&file.path);
+        let builder = builder(&file.path)?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
+        let reader = guarded(&at, || {
+            builder
+                .with_projection(mask)
+                .with_batch_size(LOOKED_AT)
+                .build()
+        })?;
+        let mut reader = reader.map_err(|source| Error::Parquet {
+            at: at.clone(),
+            source,
+        })?;
+        let batch = guarded(&at, || reader.next())?.transpose();
+        if let Some(batch) = batch.map_err(|source| Error::Arrow { at, source })? {
+            look(&mut file.columns, places, &batch);
+        }
+        Ok(())
     }
 
     fn project(&mut self, projection: &[Projection]) -> Result<()> {

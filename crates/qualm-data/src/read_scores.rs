@@ -10,6 +10,7 @@ use crate::numbers;
 use crate::open::open_table;
 use crate::role::Role;
 use crate::select::{Selection, plan};
+use crate::type_words::TypeWords;
 
 /// Reads a scored, labelled file: the scores as float64 and the labels, `(n,)` each.
 ///
@@ -22,7 +23,7 @@ pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, V
         label: Some(label.to_owned()),
         ..Selection::default()
     };
-    let mut table = open_table(path)?;
+    let mut table = open_table(path, false)?;
     let plan = plan(table.as_ref(), &selection, None, &at).map_err(|error| match error {
         Error::NoSuchColumn { at, known, .. } if at.column.as_deref() == Some(score) => {
             let role = Role::Scores;
@@ -49,7 +50,7 @@ pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, V
             return Err(Error::ColumnType {
                 at: at.column(score),
                 role: Role::Scores,
-                found: values.data_type().to_string(),
+                found: TypeWords(values.data_type()).to_string(),
                 expected: "numbers, one a row",
             });
         }

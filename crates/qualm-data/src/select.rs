@@ -4,13 +4,18 @@
 //! time the [`Features`] that the model was fitted on do, and the selection only adds
 //! ids and a label.
 
+use std::collections::{HashMap, HashSet};
+
 use arrow_array::ArrayRef;
 use qualm::error::Names;
 use qualm::{Features, Location};
 
+use crate::column_notes::{Unused, WhyUnused};
 use crate::error::{Error, Result};
 use crate::role::Role;
 use crate::table::{Column, Kind, Projection, Table};
+use crate::text_vectors::is_text;
+use crate::type_words::TypeWords;
 
 /// What the user asked for. The default asks for nothing: all numeric columns, or the
 /// only vector column, are the features.
@@ -32,6 +37,31 @@ pub struct Selection {
     pub ids_if_present: Vec<String>,
     /// The vector column to use as the features.
     pub vector: Option<String>,
+    /// Whether CSV and tab-separated text begins with its first row: its columns are then
+    /// called `column_1`, `column_2` and so on.
+    pub no_header: bool,
+}
+
+impl Selection {
+    /// The same, each name as the table has it: ` b` is `b` where no column is called ` b`.
+    fn named_as_in(&self, columns: &HashMap<&str, usize>) -> Self {
+        let named = |name: &String| match name.trim() {
+            trimmed if !columns.contains_key(name.as_str()) && columns.contains_key(trimmed) => {
+                trimmed.to_owned()
+            }
+            _ => name.clone(),
+        };
+        let all = |names: &[String]| names.iter().map(named).collect();
+        Self {
+            columns: all(&self.columns),
+            exclude: all(&self.exclude),
+            label: self.label.as_ref().map(named),
+            ids: all(&self.ids),
+            ids_if_present: all(&self.ids_if_present),
+            vector: self.vector.as_ref().map(named),
+            ..*self
+        }
+    }
 }
 
 /// Where the features come from.
@@ -49,7 +79,8 @@ pub(crate) struct Plan {
     pub(crate) inputs: Inputs,
     pub(crate) label: Option<usize>,
     pub(crate) ids: Vec<usize>,
-    pub(crate) skipped: Vec<String>,
+    /// At fit time, the columns without a role.
+    pub(crate) unused: Vec<Unused>,
 }
 
 impl Plan {
@@ -97,11 +128,15 @@ pub(crate) fn plan(
     expected: Option<&Features>,
     at: &Location,
 ) -> Result<Plan> {
+    let named = table.columns().iter().enumerate();
+    let places: HashMap<&str, usize> = named.map(|(i, c)| (c.name.as_str(), i)).collect();
+    let selection = &selection.named_as_in(&places);
     check_conflicts(selection, expected)?;
     let chooser = Chooser {
         table,
         selection,
         at,
+        places,
     };
     for name in &selection.exclude {
         chooser.find(name, Role::Excluded)?;
@@ -115,25 +150,51 @@ pub(crate) fn plan(
         .iter()
         .map(|name| chooser.find(name, Role::Id));
     let mut ids = ids.collect::<Result<Vec<_>>>()?;
-    let columns = table.columns();
-    for name in &selection.ids_if_present {
-        ids.extend(columns.iter().position(|c| c.name == *name));
-    }
+    let present = selection.ids_if_present.iter();
+    ids.extend(present.filter_map(|name| chooser.place(name)));
     let inputs = match expected {
         None => chooser.at_fit()?,
         Some(Features::Columns(names)) => chooser.for_columns(names)?,
         Some(Features::Vector { name, width }) => chooser.for_vector(name.as_deref(), *width)?,
     };
-    let skipped = match expected {
-        None => chooser.skipped(&inputs),
+    let unused = match expected {
+        None => chooser.unused(&inputs),
         Some(_) => Vec::new(),
     };
     Ok(Plan {
         inputs,
         label,
         ids,
-        skipped,
+        unused,
     })
+}
+
+/// The columns of text whose values have to be looked at, because they may be vectors or
+/// because a note will quote them.
+pub(crate) fn text_in_question(
+    columns: &[Column],
+    selection: &Selection,
+    expected: Option<&Features>,
+) -> Vec<usize> {
+    let named: Vec<&String> = selection.columns.iter().chain(&selection.vector).collect();
+    let in_question = |c: &Column| match expected {
+        Some(Features::Columns(_)) => named.contains(&&c.name),
+        _ => named.is_empty() || named.contains(&&c.name),
+    };
+    let columns = columns.iter().enumerate();
+    columns
+        .filter(|(_, c)| c.kind == Kind::Other && c.not_a_number.is_none())
+        .filter(|(_, c)| is_text(&c.data_type) && in_question(c) && is_free(selection, &c.name))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Whether a column has no other role than that of a feature.
+fn is_free(selection: &Selection, name: &String) -> bool {
+    selection.label.as_ref() != Some(name)
+        && !selection.ids.contains(name)
+        && !selection.ids_if_present.contains(name)
+        && !selection.exclude.contains(name)
 }
 
 /// Refuses a column in two roles that exclude each other.
@@ -159,26 +220,31 @@ fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result
             vector: vector.clone(),
         });
     }
-    let mut features: Vec<(&String, Role)> = Vec::new();
+    // By name, in a map: there may be a hundred thousand.
+    let mut features: HashMap<&String, Role> = HashMap::new();
     for name in &selection.columns {
-        if features.iter().any(|(other, _)| *other == name) {
+        if features.insert(name, Role::Feature).is_some() {
             return twice(name, Role::Feature);
         }
-        features.push((name, Role::Feature));
     }
-    features.extend(selection.vector.iter().map(|name| (name, Role::Vector)));
+    for name in &selection.vector {
+        features.entry(name).or_insert(Role::Vector);
+    }
     match expected {
         Some(Features::Columns(names)) => {
-            if let Some(other) = selection.columns.iter().find(|n| !names.contains(n)) {
+            let known: HashSet<&String> = names.iter().collect();
+            if let Some(other) = selection.columns.iter().find(|n| !known.contains(n)) {
                 return Err(Error::NotInModel {
                     column: other.clone(),
                 });
             }
-            features.extend(names.iter().map(|name| (name, Role::ModelFeature)));
+            for name in names {
+                features.entry(name).or_insert(Role::ModelFeature);
+            }
         }
         Some(Features::Vector {
             name: Some(name), ..
-        }) => features.push((name, Role::ModelFeature)),
+        }) => drop(features.entry(name).or_insert(Role::ModelFeature)),
         _ => {}
     }
     // Each would stand twice in the output.
@@ -194,7 +260,7 @@ fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result
         .chain(selection.label.iter().map(|name| (name, Role::Label)))
         .chain(selection.ids.iter().map(|name| (name, Role::Id)));
     for (name, second) in others {
-        if let Some((_, first)) = features.iter().find(|(feature, _)| *feature == name) {
+        if let Some(first) = features.get(name) {
             return conflict(name, *first, second);
         }
     }
@@ -205,6 +271,8 @@ struct Chooser<'a> {
     table: &'a dyn Table,
     selection: &'a Selection,
     at: &'a Location,
+    /// The place of each column by its name.
+    places: HashMap<&'a str, usize>,
 }
 
 impl Chooser<'_> {
@@ -213,7 +281,7 @@ impl Chooser<'_> {
     }
 
     fn place(&self, name: &str) -> Option<usize> {
-        self.columns().iter().position(|c| c.name == name)
+        self.places.get(name).copied()
     }
 
     fn known(&self) -> Names {
@@ -236,16 +304,9 @@ impl Chooser<'_> {
 
     /// The places of the columns of a kind that have no other role.
     fn free(&self, kind: Kind) -> Vec<usize> {
-        let selection = self.selection;
         let columns = self.columns().iter().enumerate();
         columns
-            .filter(|(_, c)| c.kind == kind)
-            .filter(|(_, c)| {
-                selection.label.as_ref() != Some(&c.name)
-                    && !selection.ids.contains(&c.name)
-                    && !selection.ids_if_present.contains(&c.name)
-                    && !selection.exclude.contains(&c.name)
-            })
+            .filter(|(_, c)| c.kind == kind && !c.is_index && is_free(self.selection, &c.name))
             .map(|(place, _)| place)
             .collect()
     }
@@ -273,7 +334,7 @@ impl Chooser<'_> {
             _ => Error::ColumnType {
                 at,
                 role,
-                found: column.data_type.to_string(),
+                found: TypeWords(&column.data_type).to_string(),
                 expected: match kind {
                     Kind::Vector => "a list of numbers in each row",
                     _ => "numbers, one a row",
@@ -320,9 +381,11 @@ impl Chooser<'_> {
         }
         let numbers = self.free(Kind::Number);
         if numbers.is_empty() {
+            let aside = (self.columns().iter()).filter(|c| !is_free(self.selection, &c.name));
             return Err(Error::NoNumericColumn {
                 at: self.at.clone(),
-                found: self.known(),
+                unused: self.unused(&Inputs::Columns(Vec::new())),
+                set_aside: Names(aside.map(|c| c.name.clone()).collect()),
             });
         }
         Ok(Inputs::Columns(numbers))
@@ -408,19 +471,41 @@ impl Chooser<'_> {
         }
     }
 
-    /// The columns without a role: not numeric, or beside the chosen vector. Where the
-    /// user named the columns, the others are left out on purpose.
-    fn skipped(&self, inputs: &Inputs) -> Vec<String> {
+    /// The columns without a role, and why. Where the user named the columns, the others are left
+    /// out on purpose.
+    fn unused(&self, inputs: &Inputs) -> Vec<Unused> {
         if !self.selection.columns.is_empty() || self.selection.vector.is_some() {
             return Vec::new();
         }
-        let mut places = self.free(Kind::Other);
-        places.extend(self.free(Kind::Vector));
-        if let Inputs::Vector(chosen) = inputs {
-            places.extend(self.free(Kind::Number));
-            places.retain(|place| place != chosen);
-        }
-        places.sort_unstable();
-        self.named(&places).0
+        let vectors = match inputs {
+            Inputs::Vector(chosen) => self.columns().get(*chosen).map(|c| c.name.clone()),
+            Inputs::Columns(_) => None,
+        };
+        let why = |c: &Column| {
+            if c.is_index {
+                return Some(WhyUnused::Index);
+            }
+            if let Some(vectors) = &vectors {
+                return (c.name != *vectors).then(|| WhyUnused::BesideVectors(vectors.clone()));
+            }
+            match (&c.remark, &c.not_a_number) {
+                _ if c.kind != Kind::Other => None,
+                (Some(remark), _) => Some(WhyUnused::Type(remark.clone())),
+                (None, Some((row, found))) => Some(WhyUnused::Text {
+                    found: found.clone(),
+                    row: *row,
+                }),
+                (None, None) => Some(WhyUnused::Type(TypeWords(&c.data_type).to_string())),
+            }
+        };
+        let free = self
+            .columns()
+            .iter()
+            .filter(|c| is_free(self.selection, &c.name));
+        free.filter_map(|c| {
+            let (name, why) = (c.name.clone(), why(c)?);
+            Some(Unused { name, why })
+        })
+        .collect()
     }
 }

@@ -5,18 +5,22 @@ use std::path::Path;
 use arrow_array::{Array, ArrayRef, RecordBatchReader};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
+use qualm::error::Names;
 use qualm::{Features, Location, Matrix, Rounding, Rows, first_beyond_float32};
 
 use crate::batch::Batch;
 use crate::batches::{Batches, Beside, join};
+use crate::column_notes::ColumnNote;
+use crate::column_watch::ColumnNotes;
 use crate::error::{Error, Result};
 use crate::labels::labels;
 use crate::numbers::{self, Float, NotVectors};
 use crate::open::open_table;
 use crate::origin::Origin;
-use crate::select::{Inputs, Plan, Selection, plan};
+use crate::select::{Inputs, Plan, Selection, plan, text_in_question};
 use crate::stream::StreamTable;
 use crate::table::{Chunk, Table};
+use crate::text_vectors;
 
 /// An opened input: a file, a folder of Parquet parts, or CSV on standard input.
 ///
@@ -33,6 +37,10 @@ pub struct Source {
     input_names: Features,
     /// How to round, where a model has said so.
     rounding: Option<Rounding>,
+    /// The names of the columns without a role.
+    skipped: Vec<String>,
+    /// What is known of the columns so far.
+    notes: ColumnNotes,
     /// The first chunk, read ahead to learn the width of its vectors.
     first: Option<Chunk>,
 }
@@ -65,7 +73,8 @@ impl Source {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
-        Self::new(open_table(path)?, Location::file(path), selection, expected)
+        let table = open_table(path, selection.no_header)?;
+        Self::new(table, Location::file(path), selection, expected)
     }
 
     /// As [`Source::open`], for record batches that are in memory or come from elsewhere.
@@ -88,12 +97,16 @@ impl Source {
         selection: &Selection,
         expected: Option<&Features>,
     ) -> Result<Self> {
+        let text = text_in_question(table.columns(), selection, expected);
+        if !text.is_empty() {
+            table.look_at(&text)?;
+        }
         let mut plan = plan(table.as_ref(), selection, expected, &at)?;
         if !selection.read_label {
             plan.label = None;
         }
         table.project(&plan.projection())?;
-        let first = table.next_filled()?;
+        let first = next_chunk(table.as_mut(), &plan)?;
         let Some(chunk) = &first else {
             return Err(qualm::Error::Empty { at }.into());
         };
@@ -117,8 +130,9 @@ impl Source {
         };
         let found = input_names.width();
         if found == 0 {
-            return Err(qualm::Error::Empty { at }.into());
+            return Err(Error::NoValues { at });
         }
+        let is_fit = expected.is_none();
         let features = expected.unwrap_or(&input_names).clone();
         let expected = features.width();
         if expected != found {
@@ -130,6 +144,8 @@ impl Source {
             return Err(width.into());
         }
         Ok(Self {
+            skipped: plan.unused.iter().map(|c| c.name.clone()).collect(),
+            notes: notes(table.as_ref(), &plan, selection, &input_names, is_fit),
             table,
             plan,
             features,
@@ -143,7 +159,14 @@ impl Source {
     /// a vector column beside them is the input.
     #[must_use]
     pub fn skipped(&self) -> &[String] {
-        &self.plan.skipped
+        &self.skipped
+    }
+
+    /// What a user should know of the columns: of the rows read so far, and, if it is kept, of
+    /// all rows once they are read.
+    #[must_use]
+    pub fn notes(&self) -> ColumnNotes {
+        self.notes.clone()
     }
 
     /// Rounds the rows as those were that a model was fitted to
@@ -269,10 +292,14 @@ impl Source {
 
     /// The next chunk that holds a row.
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        match self.first.take() {
-            Some(first) => Ok(Some(first)),
-            None => self.table.next_filled(),
+        let chunk = match self.first.take() {
+            Some(first) => Some(first),
+            None => next_chunk(self.table.as_mut(), &self.plan)?,
+        };
+        if let Some(chunk) = &chunk {
+            self.notes.see(self.plan.by_role(&chunk.columns).features);
         }
+        Ok(chunk)
     }
 
     /// The ids and labels of a chunk.
@@ -305,6 +332,47 @@ impl Value for f64 {
     fn first_bad(values: &[Self]) -> Option<usize> {
         first_beyond_float32(values)
     }
+}
+
+/// The next chunk that holds a row, with vectors that are written as text taken apart.
+fn next_chunk(table: &mut dyn Table, plan: &Plan) -> Result<Option<Chunk>> {
+    let Some(mut chunk) = table.next_filled()? else {
+        return Ok(None);
+    };
+    if let Inputs::Vector(place) = plan.inputs
+        && let Some(vectors) = chunk.columns.first_mut()
+    {
+        let name = table.columns().get(place).map(|c| c.name.as_str());
+        *vectors = text_vectors::read(vectors, &chunk.origin, name.unwrap_or_default())?;
+    }
+    Ok(Some(chunk))
+}
+
+/// What is known of the columns before the rows are read; at fit time, columns of numbers are
+/// watched from there on.
+fn notes(
+    table: &dyn Table,
+    plan: &Plan,
+    selection: &Selection,
+    features: &Features,
+    is_fit: bool,
+) -> ColumnNotes {
+    let mut at_once = Vec::new();
+    if table.has_numeric_header() {
+        let names = table.columns().iter().map(|c| c.name.clone());
+        at_once.push(ColumnNote::NumericHeader {
+            names: Names(names.collect()),
+        });
+    }
+    if !plan.unused.is_empty() {
+        at_once.push(ColumnNote::NotUsed {
+            columns: plan.unused.clone(),
+            used: features.names().map_or(1, <[String]>::len),
+        });
+    }
+    let watched = features.names().filter(|_| is_fit).unwrap_or_default();
+    let chosen = !selection.columns.is_empty();
+    ColumnNotes::new(at_once, watched.to_vec(), chosen)
 }
 
 impl Batches for Source {
@@ -425,11 +493,13 @@ mod tests {
                 inputs,
                 label: None,
                 ids: Vec::new(),
-                skipped: Vec::new(),
+                unused: Vec::new(),
             },
             features: features.clone(),
             input_names: features,
             rounding: None,
+            skipped: Vec::new(),
+            notes: ColumnNotes::default(),
             first: Some(Chunk {
                 origin: Origin::memory(0),
                 n_rows: columns[0].len(),

@@ -47,10 +47,37 @@ impl BatchSplitter {
 
 /// The columns that a schema declares.
 pub(crate) fn columns_of(schema: &Schema) -> Vec<Column> {
+    let index = pandas_index(schema);
     let fields = schema.fields().iter();
     fields
-        .map(|f| Column::new(f.name(), f.data_type().clone()))
+        .map(|f| Column {
+            is_index: index.contains(f.name()),
+            ..Column::new(f.name(), f.data_type().clone())
+        })
         .collect()
+}
+
+/// The columns that pandas made of the index of a table: `__index_level_0__` for one without
+/// a name.
+fn pandas_index(schema: &Schema) -> Vec<String> {
+    let notes = schema.metadata().get("pandas");
+    let notes = notes.and_then(|notes| serde_json::from_str::<serde_json::Value>(notes).ok());
+    let columns = notes
+        .as_ref()
+        .and_then(|notes| notes.get("index_columns")?.as_array());
+    let columns = columns.into_iter().flatten();
+    columns
+        .filter_map(|name| Some(name.as_str()?.to_owned()))
+        .collect()
+}
+
+/// What the first rows of some columns of text are: vectors, or no numbers.
+pub(crate) fn look(columns: &mut [Column], places: &[usize], batch: &RecordBatch) {
+    for (&place, values) in places.iter().zip(batch.columns()) {
+        if let Some(column) = columns.get_mut(place) {
+            column.look(values);
+        }
+    }
 }
 
 /// Columns of a batch by place, in the order asked for.

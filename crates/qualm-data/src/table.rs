@@ -3,15 +3,18 @@
 //! A table is opened far enough to know its columns; the caller decides which it
 //! needs; only those are read, some thousand rows at a time.
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use qualm::Location;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::origin::Origin;
+use crate::text_vectors::{is_vector, texts};
 
 /// The most rows in one chunk.
 pub(crate) const CHUNK_ROWS: usize = 8192;
+/// The most rows that decide what a column of text is.
+pub(crate) const LOOKED_AT: usize = 1000;
 /// About the most memory that one chunk takes.
 const CHUNK_BYTES: usize = 32 << 20;
 
@@ -69,8 +72,13 @@ pub(crate) struct Column {
     pub(crate) data_type: DataType,
     /// What it can be used for.
     pub(crate) kind: Kind,
-    /// For a text column of a CSV file: the first row (from 1) that is not a number, and its text.
+    /// For a text column that was looked at: the first row (from 1) that is not a number, and its
+    /// text.
     pub(crate) not_a_number: Option<(usize, String)>,
+    /// What it holds, where its type does not say.
+    pub(crate) remark: Option<String>,
+    /// Whether it is the index of a pandas table, which is no feature unless it is asked for.
+    pub(crate) is_index: bool,
 }
 
 impl Column {
@@ -80,6 +88,31 @@ impl Column {
             kind: Kind::of(&data_type),
             data_type,
             not_a_number: None,
+            remark: None,
+            is_index: false,
+        }
+    }
+
+    /// Looks at the first rows of a column of text: vectors, if at least half of those that are
+    /// filled are.
+    pub(crate) fn look(&mut self, values: &dyn Array) {
+        let texts = texts(values)
+            .unwrap_or_default()
+            .into_iter()
+            .take(LOOKED_AT);
+        let filled = texts
+            .enumerate()
+            .filter_map(|(row, text)| Some((row, text?)));
+        let (mut n_filled, mut n_vectors) = (0, 0);
+        for (row, text) in filled.filter(|(_, text)| !text.trim().is_empty()) {
+            n_filled += 1;
+            n_vectors += usize::from(is_vector(text));
+            if self.not_a_number.is_none() && text.trim().parse::<f64>().is_err() {
+                self.not_a_number = Some((row + 1, quoted(text)));
+            }
+        }
+        if n_vectors > 0 && 2 * n_vectors >= n_filled {
+            self.kind = Kind::Vector;
         }
     }
 }
@@ -140,6 +173,18 @@ pub(crate) trait Table: Send + std::fmt::Debug {
     /// The vector column to take when there are several and none was chosen.
     fn default_vector(&self) -> Option<usize> {
         None
+    }
+
+    /// Whether the names of the columns are all numbers, as the first row of a file without
+    /// header would be.
+    fn has_numeric_header(&self) -> bool {
+        false
+    }
+
+    /// Looks at the first rows of some columns of text ([`Column::look`]), before any is read.
+    fn look_at(&mut self, places: &[usize]) -> Result<()> {
+        let _ = places;
+        Ok(())
     }
 
     /// Chooses the columns of the chunks, before the first is read.

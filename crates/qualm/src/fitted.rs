@@ -14,7 +14,6 @@ use crate::fit::checkpoint::Identity;
 use crate::fit::progress::Progress;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
-use crate::memory;
 use crate::rounding::Rounding;
 use crate::rows::{Matrix, Rows};
 use crate::space::LIMIT;
@@ -151,8 +150,8 @@ impl Fitted {
         let rows = near.as_ref().map_or(rows, Matrix::rows);
         let mut spec = spec.clone();
         let mut warnings = spec.adapt(rows);
+        spec.check_memory_besides(0, rows.n_rows(), rows.n_cols())?;
         let hyper_parameters = spec.hyper_parameters();
-        memory::check(hyper_parameters.memory(rows.n_rows(), rows.n_cols()))?;
         hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
         let mut session = Session::new(spec.identity(rows, seed, &digest)?, resume, progress)?;

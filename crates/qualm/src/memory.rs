@@ -5,13 +5,17 @@ use sysinfo::{MemoryRefreshKind, System};
 use crate::error::{Error, Result};
 
 /// Refuses what cannot fit, before it is begun: an allocation that fails later would end
-/// the whole process.
+/// the whole process. `lighter` says what would take less, such as `lower hidden`.
 ///
 /// # Errors
 /// [`Error::Memory`]. Where the system does not tell what is free, nothing is refused.
-pub fn check(needed: u64) -> Result<()> {
+pub fn check(needed: u64, lighter: impl FnOnce() -> Vec<String>) -> Result<()> {
     match available() {
-        Some(available) if needed > available => Err(Error::Memory { needed, available }),
+        Some(available) if needed > available => Err(Error::Memory {
+            needed,
+            available,
+            lighter: lighter(),
+        }),
         _ => Ok(()),
     }
 }
@@ -71,9 +75,12 @@ mod tests {
 
     #[test]
     fn a_little_is_granted_and_everything_is_refused() {
-        assert!(check(1).is_ok());
+        assert!(check(1, Vec::new).is_ok());
         if available().is_some() {
-            assert!(matches!(check(u64::MAX), Err(Error::Memory { .. })));
+            assert!(matches!(
+                check(u64::MAX, Vec::new),
+                Err(Error::Memory { .. })
+            ));
         }
     }
 }

@@ -268,15 +268,63 @@ impl Spec {
     /// [`Error::Memory`], [`Error::Device`].
     pub fn check_memory(&self, n_rows: usize, n_features: usize) -> Result<()> {
         let rows = (n_rows as u64).saturating_mul(4 * n_features as u64);
-        let spec = self.hyper_parameters();
-        memory::check(rows.saturating_add(spec.memory(n_rows, n_features)))?;
-        spec.check_device_memory(n_rows, n_features)
+        self.check_memory_besides(rows, n_rows, n_features)?;
+        self.hyper_parameters()
+            .check_device_memory(n_rows, n_features)
+    }
+
+    /// The same for this processor alone, and for so many other bytes beside the fit.
+    pub(crate) fn check_memory_besides(&self, bytes: u64, n_rows: usize, d: usize) -> Result<()> {
+        let needed = |spec: &Self| spec.hyper_parameters().memory(n_rows, d);
+        let all = needed(self);
+        memory::check(bytes.saturating_add(all), || {
+            self.lighter(|spec| needed(spec) < all - all / 10)
+        })
+    }
+
+    /// The changes of one hyper-parameter that help, in words.
+    fn lighter(&self, helps: impl Fn(&Self) -> bool) -> Vec<String> {
+        let with = |key: &str, value: Value| self.with(Map::from_iter([(key.to_owned(), value)]));
+        let mut advice = Vec::new();
+        if with("metric", "euclidean".into()).is_ok_and(|spec| helps(&spec)) {
+            advice.push("set metric = euclidean".to_owned());
+        }
+        let lower = self.keys().into_iter().filter(|(key, value)| {
+            let half = value.as_u64().map(|value| value.div_ceil(2));
+            half.is_some_and(|half| with(key, half.into()).is_ok_and(|spec| helps(&spec)))
+        });
+        let lower: Vec<String> = lower.map(|(key, _)| key).collect();
+        if !lower.is_empty() {
+            advice.push(format!("lower {}", lower.join(" or ")));
+        }
+        advice
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_little_memory_names_keys_that_help_and_that_are_there() {
+        let said = |spec: Spec, n_rows, n_features| {
+            let error = spec.check_memory(n_rows, n_features).unwrap_err();
+            error.to_string()
+        };
+        let dum = Spec::preset("dum", "default").unwrap();
+        let error = said(dum, 1000, 10_000_000);
+        assert!(error.contains("; set metric = euclidean, or "), "{error}");
+        let error = said(Spec::preset("dum", "paper").unwrap(), 1000, 1 << 40);
+        assert!(
+            !error.contains("metric") && error.contains("hidden"),
+            "{error}"
+        );
+        let error = said(Spec::new("ee").unwrap(), 1000, 10_000_000);
+        assert!(
+            error.ends_with("free; fit fewer rows or columns"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn every_detector_has_a_summary_and_valid_presets() {

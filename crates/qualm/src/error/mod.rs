@@ -1,12 +1,14 @@
 //! Everything that can go wrong, with the values that say why.
 
+use std::io;
 use std::path::PathBuf;
-use std::{fmt, io};
 
 mod location;
+mod words;
 
 use crate::device::DeviceError;
 pub use location::{Location, Names};
+use words::{Divergence, Gibibytes, Lighter, Parser, Rows};
 
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -29,7 +31,7 @@ pub enum Error {
     #[error("{len} values do not make whole rows of {n_cols} columns")]
     Shape { len: usize, n_cols: usize },
     /// NaN or an infinity.
-    #[error("{at}: found {value}, expected a finite number; remove or impute such rows first")]
+    #[error("{at}: found {value:?}, expected a finite number; remove or impute such rows first")]
     NotFinite { at: Location, value: f64 },
     /// Rows of another width than the model was fitted on.
     #[error("{at}: got {found} columns, expected {expected}, the width the model was fitted on")]
@@ -51,14 +53,17 @@ pub enum Error {
         expected: &'static str,
     },
     /// A hyper-parameter of the wrong type, or none of the words it may be.
-    #[error("{key} = {value}: {source}")]
+    #[error("{key} = {value}: {}", Parser(source))]
     InvalidValue {
         key: String,
         value: String,
         source: serde_json::Error,
     },
     /// Keys or values that do not make a Spec.
-    #[error("the specification does not fit detector '{detector}': {source}")]
+    #[error(
+        "the specification does not fit detector '{detector}': {}",
+        Parser(source)
+    )]
     InvalidSpec {
         detector: String,
         source: serde_json::Error,
@@ -82,7 +87,7 @@ pub enum Error {
 
     // ---- fitting ------------------------------------------------------------------
     /// Not enough rows for what was asked.
-    #[error("{found} rows are too few: {why} need at least {expected}")]
+    #[error("{} {} too few: {why} need at least {expected}", Rows(*found), if *found == 1 { "is" } else { "are" })]
     TooFewRows {
         found: usize,
         expected: usize,
@@ -90,7 +95,8 @@ pub enum Error {
     },
     /// A hyper-parameter that the rows given do not allow.
     #[error(
-        "{key} = {value}: expected at most {most} with {n_rows} rows; lower it or fit more rows"
+        "{key} = {value}: expected at most {most} with {}; lower it or fit more rows",
+        Rows(*n_rows)
     )]
     KeyForRows {
         key: String,
@@ -99,32 +105,43 @@ pub enum Error {
         n_rows: usize,
     },
     /// Every column is constant.
-    #[error("all {n_rows} rows are equal: there is nothing to tell apart; give rows that vary")]
+    #[error(
+        "{}: there is nothing to tell apart; give rows that vary",
+        if *n_rows == 1 {
+            "there is only 1 row".to_owned()
+        } else {
+            format!("all {n_rows} rows are equal, to the seven digits that float32 keeps")
+        }
+    )]
     NoVariance { n_rows: usize },
     /// More memory than there is.
     #[error(
-        "fitting needs about {}, but {} of memory are free; choose a smaller model (such as \
-         hidden, layers, members or batch_size), or fit fewer rows",
+        "fitting needs about {}, but {} of memory are free; {}fit fewer rows or columns",
         Gibibytes(*needed),
-        Gibibytes(*available)
+        Gibibytes(*available),
+        Lighter(lighter)
     )]
-    Memory { needed: u64, available: u64 },
+    Memory {
+        needed: u64,
+        available: u64,
+        /// What could be done to the hyper-parameters: `set metric = euclidean`.
+        lighter: Vec<String>,
+    },
     /// Training left the finite numbers.
-    #[error(
-        "training diverged: loss {loss} at step {step}; try a smaller learning_rate, \
-         a log_variance_bound or a bounded space (sphere, unit, kernel)"
-    )]
+    #[error("training diverged: loss {loss} at step {step}; {}", Divergence(*step))]
     Diverged { step: u64, loss: f64 },
     /// The fitted model gives every reference row the same score.
     #[error(
-        "every one of the {n_rows} reference rows has the score {score}: the model tells nothing \
+        "every one of the {n_rows} reference rows has the score {score:?}: the model tells nothing \
          apart; try another space or other hyper-parameters"
     )]
     ConstantScores { n_rows: usize, score: f64 },
     /// A score that is not a finite number.
-    #[error("{at}: the score is {score}; the values of this row lie too far from the fitted rows")]
+    #[error(
+        "{at}: the score is {score:?}; the values of this row lie too far from the fitted rows"
+    )]
     ScoreNotFinite { at: Location, score: f64 },
-    /// The caller stopped the fit.
+    /// The caller stopped the fit, at a step of all networks together.
     #[error("interrupted at step {step} of {steps}")]
     Interrupted { step: u64, steps: u64 },
     /// The caller stopped a fit that has no training steps.
@@ -267,14 +284,5 @@ impl Error {
             },
             other => other,
         }
-    }
-}
-
-/// An amount of memory, as a message says it.
-struct Gibibytes(u64);
-
-impl fmt::Display for Gibibytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} GiB", self.0 as f64 / (1u64 << 30) as f64)
     }
 }

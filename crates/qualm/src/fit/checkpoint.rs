@@ -68,10 +68,11 @@ impl Checkpoint {
         }
     }
 
-    /// Steps taken by the member under way, from 0.
+    /// Steps taken by all members together.
     #[must_use]
     pub fn step(&self) -> u64 {
-        self.current.as_ref().map_or(0, |member| member.step)
+        let members = self.finished.iter().chain(&self.current);
+        members.map(|member| member.step).sum()
     }
 
     /// The error that a fit ends with between two networks.

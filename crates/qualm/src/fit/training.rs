@@ -109,8 +109,8 @@ impl Schedule {
             }
             if signal == Signal::Stop {
                 return Err(Error::Interrupted {
-                    step,
-                    steps: self.steps,
+                    step: self.member as u64 * self.steps + step,
+                    steps: self.members as u64 * self.steps,
                 });
             }
         }

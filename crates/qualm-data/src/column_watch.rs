@@ -1,0 +1,325 @@
+//! Watches the values of features go by, for those that are likely no data.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use qualm::error::Names;
+
+use crate::column_notes::ColumnNote;
+use crate::numbers;
+
+/// Values that are remembered to find the first that comes twice, over all columns: some 30 MB
+/// at the most. A column that needs more is not called an id.
+const REMEMBERED: usize = 1 << 20;
+/// Fewer rows than this say nothing about a rising column.
+const RISING_ROWS: usize = 10;
+/// Fewer rows than this say nothing about any other.
+const DISTINCT_ROWS: usize = 100;
+/// Whole numbers over a range from here on are no counts and no measurements.
+const HUGE: i128 = 1_000_000_000;
+/// How likely it is, at most, that whole numbers drawn from the range of a column that looks
+/// like an id would all be different: `exp(-CHANCE)`.
+const CHANCE: f64 = 5.0;
+/// What labels are called.
+const LABELS: [&str; 4] = ["label", "y", "target", "class"];
+
+/// What is known of the columns of an input. It goes on learning as the input is read, also
+/// from another place.
+#[derive(Debug, Clone, Default)]
+pub struct ColumnNotes(Arc<Mutex<Watch>>);
+
+#[derive(Debug, Default)]
+struct Watch {
+    /// Known before the rows are read.
+    at_once: Vec<ColumnNote>,
+    /// One for each feature that is watched.
+    columns: Vec<Column>,
+    n_rows: usize,
+    n_remembered: usize,
+}
+
+impl ColumnNotes {
+    /// Notes of an input, of which some features are watched.
+    pub(crate) fn new(at_once: Vec<ColumnNote>, names: Vec<String>, chosen: bool) -> Self {
+        let columns = names.into_iter().map(|name| Column::new(name, chosen));
+        let watch = Watch {
+            at_once,
+            columns: columns.collect(),
+            ..Watch::default()
+        };
+        Self(Arc::new(Mutex::new(watch)))
+    }
+
+    /// Looks at the next rows.
+    pub(crate) fn see(&self, features: &[ArrayRef]) {
+        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = &mut *watch;
+        watch.n_rows += features.first().map_or(0, |column| column.len());
+        for (column, values) in watch.columns.iter_mut().zip(features) {
+            column.see(values, &mut watch.n_remembered);
+        }
+    }
+
+    /// All notes: after the last rows were read, of all rows.
+    #[must_use]
+    pub fn all(&self) -> Vec<ColumnNote> {
+        let watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |is: &dyn Fn(&Column) -> bool| {
+            let columns = watch.columns.iter().filter(|column| is(column));
+            Names(columns.map(|column| column.name.clone()).collect())
+        };
+        let constant = |c: &Column| c.constant && watch.n_rows > 1;
+        let label = |c: &Column| {
+            !c.chosen && !constant(c) && LABELS.iter().any(|l| c.name.eq_ignore_ascii_case(l))
+        };
+        let id = |c: &Column| !c.chosen && !label(c) && c.is_id(watch.n_rows);
+        let notes = [
+            ColumnNote::Label {
+                columns: named(&label),
+            },
+            ColumnNote::Id {
+                columns: named(&id),
+            },
+            ColumnNote::Constant {
+                columns: named(&constant),
+            },
+        ];
+        let is_filled = |note: &ColumnNote| match note {
+            ColumnNote::Label { columns }
+            | ColumnNote::Id { columns }
+            | ColumnNote::Constant { columns } => !columns.0.is_empty(),
+            _ => true,
+        };
+        let notes = notes.into_iter().filter(is_filled);
+        watch.at_once.iter().cloned().chain(notes).collect()
+    }
+}
+
+/// What is known of one column so far.
+#[derive(Debug)]
+struct Column {
+    name: String,
+    /// Whether the user asked for it by name.
+    chosen: bool,
+    first: Option<Value>,
+    constant: bool,
+    /// Whole numbers that rise from row to row.
+    rising: bool,
+    last: i128,
+    range: Option<(i128, i128)>,
+    /// Whole numbers that are all different: those seen, while they are not just rising.
+    distinct: Option<HashSet<i128>>,
+}
+
+/// A value that can be compared to the last digit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Value {
+    Whole(i128),
+    Other(f64),
+}
+
+impl Value {
+    fn of(value: f64) -> Self {
+        // Every whole float64 below 2^127 is an i128.
+        if value.fract() == 0.0 && value.abs() < 1e38 {
+            Self::Whole(value as i128)
+        } else {
+            Self::Other(value)
+        }
+    }
+}
+
+impl Column {
+    fn new(name: String, chosen: bool) -> Self {
+        Self {
+            name,
+            chosen,
+            first: None,
+            constant: true,
+            rising: true,
+            last: i128::MIN,
+            range: None,
+            distinct: Some(HashSet::new()),
+        }
+    }
+
+    fn see(&mut self, array: &ArrayRef, n_remembered: &mut usize) {
+        // An ordinary column is done with after its first few values.
+        if self.is_done() || numbers::first_null(array).is_some() {
+            return;
+        }
+        match array.data_type() {
+            // Float64 would make one value of neighbours above 2^53.
+            DataType::Int64 => {
+                let values = array.as_primitive::<Int64Type>().values().iter();
+                self.take(values.map(|&v| Value::Whole(v.into())), n_remembered);
+            }
+            DataType::UInt64 => {
+                let values = array.as_primitive::<UInt64Type>().values().iter();
+                self.take(values.map(|&v| Value::Whole(v.into())), n_remembered);
+            }
+            _ => {
+                let mut values = vec![0.0; array.len()];
+                if numbers::write(array, &mut values) {
+                    self.take(values.into_iter().map(Value::of), n_remembered);
+                }
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        !self.constant && !self.rising && self.distinct.is_none()
+    }
+
+    fn take(&mut self, values: impl Iterator<Item = Value>, n_remembered: &mut usize) {
+        for value in values {
+            let first = *self.first.get_or_insert(value);
+            self.constant &= first == value;
+            match value {
+                Value::Whole(value) => self.take_whole(value, n_remembered),
+                Value::Other(_) => {
+                    self.rising = false;
+                    self.distinct = None;
+                }
+            }
+            if self.is_done() {
+                return;
+            }
+        }
+    }
+
+    fn take_whole(&mut self, value: i128, n_remembered: &mut usize) {
+        self.rising &= value > self.last;
+        self.last = value;
+        let (low, high) = self.range.unwrap_or((value, value));
+        self.range = Some((low.min(value), high.max(value)));
+        if let Some(seen) = &mut self.distinct {
+            *n_remembered += 1;
+            if !seen.insert(value) || *n_remembered > REMEMBERED {
+                *n_remembered = n_remembered.saturating_sub(seen.len());
+                self.distinct = None;
+            }
+        }
+    }
+
+    /// Whether it is likely an id: whole numbers, each there once, that rise from row to row, or
+    /// that would not all be different by chance.
+    fn is_id(&self, n_rows: usize) -> bool {
+        let Some((low, high)) = self.range else {
+            return false;
+        };
+        if self.rising {
+            return n_rows >= RISING_ROWS;
+        }
+        let Some(seen) = &self.distinct else {
+            return false;
+        };
+        let (n, range) = (n_rows as f64, high.saturating_sub(low));
+        let unlikely = n * n / (2.0 * range as f64) > CHANCE;
+        n_rows >= DISTINCT_ROWS && seen.len() == n_rows && (unlikely || range >= HUGE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Float64Array, Int64Array, UInt64Array};
+
+    /// What is said of columns whose rows come in two parts.
+    fn notes(columns: Vec<(&str, ArrayRef)>) -> Vec<String> {
+        let names = columns.iter().map(|(name, _)| (*name).to_owned());
+        let notes = ColumnNotes::new(Vec::new(), names.collect(), false);
+        for part in 0..2 {
+            let half = columns[0].1.len() / 2;
+            let part = columns.iter().map(|(_, c)| c.slice(part * half, half));
+            notes.see(&part.collect::<Vec<_>>());
+        }
+        notes.all().iter().map(ToString::to_string).collect()
+    }
+
+    fn floats(value: impl Fn(u32) -> f64) -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values((0..1000).map(value)))
+    }
+
+    /// Numbers below a bound that look random.
+    fn drawn(below: u64) -> ArrayRef {
+        let mut state = 7_u64;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) % below
+        };
+        Arc::new(UInt64Array::from_iter_values((0..1000).map(|_| next())))
+    }
+
+    #[test]
+    fn ids_are_whole_and_all_different() {
+        let shuffled = floats(|i| f64::from(i * 7919 % 1009));
+        let large: ArrayRef = Arc::new(Int64Array::from_iter_values(
+            (0..1000).map(|i| 9_007_199_254_740_992_000 + i),
+        ));
+        let said = notes(vec![
+            ("rising", floats(|i| f64::from(3 * i))),
+            ("shuffled", shuffled),
+            ("large", large),
+            ("hash", drawn(u64::MAX >> 11)),
+        ]);
+        assert_eq!(
+            said,
+            [
+                "'rising', 'shuffled', 'large', 'hash' look like an id (whole numbers, none of \
+                 them twice) and are used as a feature"
+            ]
+        );
+    }
+
+    #[test]
+    fn data_is_not_called_an_id() {
+        let said = notes(vec![
+            ("float", floats(|i| f64::from(i) + 0.5)),
+            ("count", drawn(50)),
+            // All different by chance, or nearly so.
+            ("cents", drawn(20_000_000)),
+            (
+                "late",
+                floats(|i| if i == 999 { 0.25 } else { f64::from(i) }),
+            ),
+            (
+                "again",
+                floats(|i| if i == 999 { 5.0 } else { f64::from(i) }),
+            ),
+        ]);
+        assert!(said.is_empty(), "{said:?}");
+    }
+
+    #[test]
+    fn labels_and_constants_are_named() {
+        let said = notes(vec![
+            ("Target", floats(|i| f64::from(i % 2))),
+            ("zero", floats(|_| 0.0)),
+            ("x", floats(|i| f64::from(i).sin())),
+            ("late", floats(|i| f64::from(u8::from(i == 999)))),
+        ]);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].starts_with("'Target' has the name of a label"),
+            "{said:?}"
+        );
+        assert!(
+            said[1].starts_with("'zero' has one value in all rows"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn columns_that_were_asked_for_are_features() {
+        let watched = ColumnNotes::new(Vec::new(), vec!["y".to_owned()], true);
+        watched.see(&[floats(f64::from)]);
+        assert!(watched.all().is_empty());
+    }
+}
