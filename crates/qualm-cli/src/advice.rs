@@ -1,6 +1,6 @@
 //! Which flag helps: what the library cannot know about its errors.
 
-use qualm_data::{Error, Role};
+use qualm_data::{ColumnNote, Error, Role};
 
 /// A few words on the flags that an error has to do with, if any.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
@@ -12,10 +12,29 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
     })
 }
 
+/// Which flag changes what a note on columns says, if any.
+pub(crate) fn on_columns(note: &ColumnNote) -> Option<&'static str> {
+    Some(match note {
+        ColumnNote::NotUsed { .. } if note.is_warning() => {
+            "correct the file, or say with --columns which to use"
+        }
+        ColumnNote::NumericHeader { .. } => "--no-header, if it is a row of data",
+        ColumnNote::Label { .. } => "--label NAME keeps it out of the features",
+        ColumnNote::Id { .. } => {
+            "--id NAME copies it to the scores instead, --exclude NAME leaves it out"
+        }
+        ColumnNote::Constant { .. } => "--exclude NAME leaves it out",
+        _ => return None,
+    })
+}
+
 fn core(error: &qualm::Error) -> Option<String> {
     let text = match error {
         qualm::Error::ConstantScores { .. } => {
             "--set sets them, qualm info lists a model's keys".to_owned()
+        }
+        qualm::Error::Memory { lighter, .. } if !lighter.is_empty() => {
+            "keys are set with --set KEY=VALUE".to_owned()
         }
         _ => return None,
     };
@@ -24,9 +43,11 @@ fn core(error: &qualm::Error) -> Option<String> {
 
 fn data(error: &Error) -> Option<String> {
     Some(match error {
-        Error::NotANumber { .. } | Error::Missing { .. } => {
+        Error::NotANumber { .. } | Error::NotAVector { .. } | Error::Missing { .. } => {
             "--exclude leaves a column out of the fit".to_owned()
         }
+        Error::NoHeader { .. } => "--no-header takes it as a row of data".to_owned(),
+        Error::NoHeaderHere { .. } => "asked for with --no-header".to_owned(),
         Error::SeveralVectors { .. } => "--vector chooses one".to_owned(),
         Error::ColumnType {
             role: Role::Feature | Role::ModelFeature,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qualm::{Device, Spec};
 
@@ -49,7 +49,9 @@ pub(crate) struct Common {
         global = true,
         help_heading = "Common options",
         default_value_t = 0,
-        value_name = "N"
+        value_name = "N",
+        value_parser = seed,
+        allow_negative_numbers = true
     )]
     pub(crate) seed: u64,
     /// Threads to use [default: all]
@@ -98,6 +100,9 @@ pub(crate) struct Columns {
     /// The list column that holds the embedding
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
+    /// CSV or TSV without a header: the columns are called column_1, column_2 and so on
+    #[arg(long)]
+    pub(crate) no_header: bool,
 }
 
 /// The rule that sets the threshold; at most one of these.
@@ -194,7 +199,7 @@ pub(crate) struct Score {
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
     pub(crate) threshold: Option<f64>,
     /// Add the K features that contribute most to each score, and their shares
-    #[arg(long, value_name = "K", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "K", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) explain: Option<usize>,
     /// Id columns to copy to the scores [default: those of the fit, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
@@ -205,6 +210,9 @@ pub(crate) struct Score {
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
+    /// CSV or TSV without a header: the columns are called column_1, column_2 and so on
+    #[arg(long)]
+    pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
@@ -233,6 +241,9 @@ pub(crate) struct Eval {
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN", requires = "input")]
     pub(crate) vector: Option<String>,
+    /// CSV or TSV without a header: the columns are called column_1, column_2 and so on
+    #[arg(long, requires = "input")]
+    pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu [default: cpu]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) device: Option<Device>,
@@ -294,10 +305,10 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) seeds: u64,
     /// Draw N rows at random from larger sets: the same for all detectors and seeds
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) limit_rows: Option<usize>,
     /// Time limit of a run in seconds, reading included [default: no limit]
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     /// The results file [default: bench-SUITE.jsonl]
     #[arg(long, short, value_name = "RESULTS.jsonl")]
@@ -322,6 +333,18 @@ pub(crate) struct BenchRun {
     pub(crate) preset: String,
     #[arg(long)]
     pub(crate) limit_rows: Option<usize>,
+}
+
+/// A whole number from 1.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| *n > 0);
+    number.ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+}
+
+/// A whole number from 0.
+fn seed(text: &str) -> Result<u64, String> {
+    let number = text.parse();
+    number.map_err(|_| "expected a whole number from 0 to 18446744073709551615".to_owned())
 }
 
 /// A time in seconds, above 0.

@@ -16,8 +16,11 @@ static GRACEFUL: AtomicBool = AtomicBool::new(false);
 static TEMP_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Listens from now on. A signal ends the process, unless the work is [`graceful`]; a
-/// second one always does. Finished files are never touched, unfinished ones removed.
+/// second one always does. Finished files are never touched, unfinished ones removed. What
+/// the parent of the process has ignored stays ignored.
 pub(crate) fn listen() -> Result<()> {
+    #[cfg(unix)]
+    let ignored = crate::signals::ignored();
     ctrlc::set_handler(|| {
         let again = ASKED.swap(true, Ordering::SeqCst);
         if again || !GRACEFUL.load(Ordering::SeqCst) {
@@ -29,7 +32,10 @@ pub(crate) fn listen() -> Result<()> {
             std::process::exit(i32::from(FAILED));
         }
     })
-    .context("cannot listen for Ctrl-C")
+    .context("cannot listen for Ctrl-C")?;
+    #[cfg(unix)]
+    crate::signals::ignore(&ignored);
+    Ok(())
 }
 
 /// Says whether the work will stop by itself once [`asked`].

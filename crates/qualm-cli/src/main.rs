@@ -18,6 +18,8 @@ mod output;
 mod paths;
 mod pipeline;
 mod progress;
+#[cfg(unix)]
+mod signals;
 mod threshold;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ use crate::output::Output;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    signals::survive_limits();
     let cli = Cli::parse();
     let output = Output::new(cli.common.json, cli.common.quiet);
     match bug::report(|| commands::run(&cli, output)) {

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::advice::advice;
@@ -58,6 +59,12 @@ impl Output {
         }
     }
 
+    /// A warning that also appears when told to be quiet: the outcome is likely not what was
+    /// meant.
+    pub(crate) fn warn_always(self, message: impl AsRef<str>) {
+        let _ = writeln!(io::stderr(), "warning: {}", message.as_ref());
+    }
+
     pub(crate) fn warn(self, message: impl AsRef<str>) {
         self.note(format!("warning: {}", message.as_ref()));
     }
@@ -67,7 +74,10 @@ impl Output {
 /// helps.
 pub(crate) fn report(error: &anyhow::Error) {
     let mut message = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
+    // What a JSON parser says is in the message, without the names of Rust's types.
+    let causes = error.chain().skip(1);
+    let causes = causes.filter(|cause| !cause.is::<serde_json::Error>());
+    for cause in causes.map(ToString::to_string) {
         if !message.contains(&cause) {
             message = format!("{message}: {cause}");
         }
@@ -89,17 +99,50 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Seconds with as many digits as matter.
 pub(crate) fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    match seconds {
-        s if s < 10.0 => format!("{s:.2} s"),
-        s if s < 120.0 => format!("{s:.0} s"),
-        s => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+    // Rounded before it is split: there are no 60 s beside a minute.
+    match (seconds, seconds.round() as u64) {
+        (s, _) if s < 9.995 => format!("{s:.2} s"),
+        (_, s) if s < 120 => format!("{s} s"),
+        (_, s) if s < 7200 => format!("{} min {} s", s / 60, s % 60),
+        (_, s) => format!("{} h {} min", s / 3600, s % 3600 / 60),
     }
+}
+
+/// So many rows: `1 row`, `2,000 rows`.
+pub(crate) fn rows(n: u64) -> String {
+    counted(n, "row")
+}
+
+/// So many of something.
+pub(crate) fn counted(n: u64, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", HumanCount(n))
+}
+
+/// A number with as many digits as matter: six after the point, or six in all where that would
+/// be none or hundreds.
+pub(crate) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-3..1e7).contains(&size) {
+        format!("{value:.6}")
+    } else {
+        format!("{value:.5e}")
+    }
+}
+
+/// A path as a shell takes it.
+pub(crate) fn shell(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use indicatif::{HumanBytes, HumanCount};
+    use indicatif::HumanBytes;
 
     #[test]
     fn numbers_read_well() {
@@ -108,5 +151,15 @@ mod tests {
         assert_eq!(HumanBytes(3 << 20).to_string(), "3.00 MiB");
         assert_eq!(seconds(Duration::from_millis(2340)), "2.34 s");
         assert_eq!(seconds(Duration::from_secs(125)), "2 min 5 s");
+        assert_eq!(seconds(Duration::from_millis(239_600)), "4 min 0 s");
+        assert_eq!(seconds(Duration::from_millis(9_999)), "10 s");
+        assert_eq!(seconds(Duration::from_secs(7_290)), "2 h 1 min");
+        assert_eq!([rows(1), rows(2000)], ["1 row", "2,000 rows"]);
+        assert_eq!(
+            [1.25, 0.0, -2e-5, 1e300].map(number),
+            ["1.250000", "0.000000", "-2.00000e-5", "1.00000e300"]
+        );
+        assert_eq!(shell("a/b-1.qualm"), "a/b-1.qualm");
+        assert_eq!(shell("my model's.qualm"), r"'my model'\''s.qualm'");
     }
 }

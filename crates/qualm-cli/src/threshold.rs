@@ -5,6 +5,7 @@ use qualm::calibrate::ThresholdRule;
 use qualm::{Fitted, ReferenceRows};
 
 use crate::args::ThresholdArgs;
+use crate::output::number;
 
 /// The rule that the flags set, if any.
 pub(crate) fn rule(args: &ThresholdArgs) -> Option<ThresholdRule> {
@@ -30,7 +31,7 @@ pub(crate) fn describe(threshold: f64, fitted: &Fitted) -> String {
         }
         ThresholdRule::Score(_) => "given".to_owned(),
     };
-    format!("{threshold:.6} ({rule})")
+    format!("{} ({rule})", number(threshold))
 }
 
 fn percent(share: f64) -> f64 {

@@ -227,7 +227,7 @@ fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result
             return twice(name, Role::Feature);
         }
     }
-    for name in &selection.vector {
+    if let Some(name) = &selection.vector {
         features.entry(name).or_insert(Role::Vector);
     }
     match expected {

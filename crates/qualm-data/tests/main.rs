@@ -8,6 +8,7 @@
 )]
 
 mod batches;
+mod columns;
 mod hostile;
 mod npy;
 mod offsets;

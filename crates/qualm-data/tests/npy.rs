@@ -141,3 +141,63 @@ fn archives_hold_x_and_y() {
     let cut = file(&folder, "cut.npz", &whole[..whole.len() - 30]);
     assert!(matches!(all(&cut), Err(Error::Archive { .. })));
 }
+
+#[test]
+fn text_in_an_archive_can_be_an_id() {
+    let wide = |big: bool, texts: [&str; 2]| {
+        let pad = |text: &str| {
+            let codes = text.chars().map(u32::from).chain([0; 4]).take(4);
+            codes
+                .map(move |c| {
+                    if big {
+                        c.to_be_bytes()
+                    } else {
+                        c.to_le_bytes()
+                    }
+                })
+                .collect::<Vec<_>>()
+                .concat()
+        };
+        texts.map(pad).concat()
+    };
+    let folder = folder();
+    let values = [1.0_f32, 2.0, 3.0, 4.0].map(f32::to_le_bytes).concat();
+    for (descr, texts) in [
+        ("<U4", wide(false, ["n0", "né1"])),
+        (">U4", wide(true, ["n0", "né1"])),
+        ("|S4", b"n0\0\0n\xC3\xA91".to_vec()),
+    ] {
+        let arrays = [
+            ("X", npy("<f4", false, "(2, 2)", &values)),
+            ("names", npy(descr, false, "(2,)", &texts)),
+            ("things", npy("|O", false, "(2,)", &[0; 16])),
+        ];
+        let path = folder.path().join("t.npz");
+        npz(&path, &arrays, true);
+        let ids = |name: &str| Selection {
+            ids: vec![name.to_owned()],
+            ..Selection::default()
+        };
+        let batch = Source::open(&path, &ids("names"), None).unwrap();
+        let batch = batch.read_all().unwrap();
+        let expected = arrow_array::StringArray::from(vec!["n0", "né1"]);
+        assert_eq!(
+            batch.ids[0].as_ref(),
+            &expected as &dyn arrow_array::Array,
+            "{descr}"
+        );
+        let error = Source::open(&path, &ids("things"), None).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("column 'things': found an array of type '|O' (Python objects)"),
+            "{error}"
+        );
+    }
+    let path = folder.path().join("o.npz");
+    npz(&path, &[("X", npy("|O", false, "(2, 2)", &[0; 32]))], false);
+    let error = all(&path).unwrap_err().to_string();
+    assert!(
+        error.ends_with("not numeric: 'X' (Python objects)"),
+        "{error}"
+    );
+}

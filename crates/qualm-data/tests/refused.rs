@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
-use arrow_array::{ListArray, RecordBatch};
-use qualm_data::Selection;
+use arrow_array::{ArrayRef, ListArray, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use qualm_data::{Batches, Selection, Source};
 
-use crate::{all, folder, refused, write};
+use crate::{all, file, folder, npy, refused, write};
 
 #[test]
 fn ragged_and_missing_vectors_are_named_by_row() {
@@ -52,7 +52,7 @@ fn values_that_are_no_finite_float32_are_named() {
         ),
         (
             "a,b\n1,1e39\n",
-            "t.csv, row 1, column 'b': found 1000000000",
+            "t.csv, row 1, column 'b': found 1e39, too large",
         ),
         (
             "a,b\n1,2\nx,2\n3,4\n",
@@ -62,14 +62,30 @@ fn values_that_are_no_finite_float32_are_named() {
             "a,b\nx,2\n1,2\n3,4\n",
             "t.csv, row 1, column 'a': found 'x', expected a number",
         ),
-        ("a,b\n1,2\n3\n", "t.csv, row 2: found 1 fields, expected 2"),
+        ("a,b\n1,2\n3\n", "t.csv, row 2: found 1 field, expected 2"),
         ("a,b\n", "t.csv: no rows"),
         ("", "t.csv: the file is empty"),
         (
             "a,a\n1,2\n",
             "t.csv, column 'a': the name stands more than once",
         ),
-        ("a\nx\ny\n", "t.csv: no numeric column"),
+        (
+            "a\nx\ny\n",
+            "t.csv: no numeric column to use as a feature; not numeric: 'a' (text such as 'x' in \
+             row 1)",
+        ),
+        (
+            "a,e\n1,\"[1, 2]\"\n2,\"[1 2 ... 9]\"\n",
+            "t.csv, row 2, column 'e': found '[1 2 ... 9]', expected a vector such as [0.1, 0.2]",
+        ),
+        (
+            "a,e\n1,\"[1, 2]\"\n2,\n",
+            "t.csv, row 2, column 'e': missing value",
+        ),
+        (
+            "a,e\n1,\"[1, 2]\"\n2,[3]\n",
+            "t.csv, row 2, column 'e': found a vector of 1 values, expected 2",
+        ),
     ] {
         let message = refused(text, &plain);
         assert!(message.starts_with(expected), "{text:?}: {message}");
@@ -168,4 +184,67 @@ fn selections_that_cannot_be_met_are_refused() {
         let message = refused(text, &selection);
         assert!(message.starts_with(expected), "{selection:?}: {message}");
     }
+}
+
+#[test]
+fn content_that_has_to_be_converted_first_says_how() {
+    let folder = folder();
+    for (name, bytes, expected) in [
+        (
+            "t.csv",
+            &b"\x1F\x8B\x08\0"[..],
+            "found gzip-compressed data; decompress it first (gunzip)",
+        ),
+        (
+            "t.csv.gz",
+            b"\x1F\x8B\x08\0",
+            "the extension .gz; decompress it first; known are .csv",
+        ),
+        (
+            "t.csv",
+            b"\xFF\xFEa\0,\0",
+            "found UTF-16 text; convert it to UTF-8 first",
+        ),
+    ] {
+        let error = all(&file(&folder, name, bytes)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    for shape in ["(3, 0)", "(1, 0)"] {
+        let path = file(&folder, "t.npy", npy("<f4", false, shape, &[]));
+        let error = all(&path).unwrap_err().to_string();
+        assert!(error.contains("each row holds 0 values"), "{error}");
+    }
+}
+
+#[test]
+fn types_are_named_in_words() {
+    let folder = folder();
+    let times = TimestampMicrosecondArray::from(vec![1, 2, 3]);
+    let texts = StringViewArray::from(vec!["x", "y", "z"]);
+    let batch = RecordBatch::try_from_iter([
+        ("when", Arc::new(times) as ArrayRef),
+        ("what", Arc::new(texts) as ArrayRef),
+    ]);
+    let path = folder.path().join("t.arrow");
+    write(&path, &batch.unwrap());
+    let message = |selection: Selection| {
+        let error = Source::open(&path, &selection, None).and_then(Source::read_all);
+        error.unwrap_err().to_string()
+    };
+    let error = message(Selection::default());
+    assert!(
+        error.ends_with(
+            "not numeric: 'when' (date and time (microseconds)), 'what' (text such as 'x' in row 1)"
+        ),
+        "{error}"
+    );
+    let columns = vec!["when".to_owned()];
+    let error = message(Selection {
+        columns,
+        ..Selection::default()
+    });
+    assert!(
+        error.contains("found a column of type date and time (microseconds)"),
+        "{error}"
+    );
 }

@@ -137,7 +137,7 @@ fn a_folder_of_parts_is_one_input() {
     let lacking = Source::open(folder.path(), &Selection::default(), None).unwrap_err();
     let lacking = lacking.to_string();
     assert!(
-        lacking.contains("e.parquet: 1 of the columns needed are missing: 'x'"),
+        lacking.contains("e.parquet: a column that is needed is missing: 'x'"),
         "{lacking}"
     );
 }

@@ -397,6 +397,15 @@ impl Fitted {
         Ok(all)
     }
 
+    /// Whether the detector itself knows the share of each feature in a score. Otherwise
+    /// [`Fitted::explain`] scores every row once more for each feature.
+    #[must_use]
+    pub fn explains_itself(&self) -> bool {
+        let typical = Rows::new(&self.feature_medians, self.n_features());
+        let shares = typical.and_then(|row| self.contributions(row));
+        shares.is_ok_and(|shares| shares.is_some())
+    }
+
     /// The conformal p-value of a score, in (0, 1].
     #[must_use]
     pub fn p_value(&self, score: f64) -> f64 {

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             label: Some(args.label.clone()),
             read_label: true,
             vector: args.vector.clone(),
+            no_header: args.no_header,
             ..Selection::default()
         };
         let open = open_for(&fitted, input, selection);

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::FitReport;
 use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Spec};
-use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source, format_for, scored};
+use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source, format_for, scored};
 
+use crate::advice;
 use crate::args;
 use crate::config::Config;
 use crate::interrupt;
@@ -61,9 +62,11 @@ impl<'a> FitJob<'a> {
         spec.check_memory(n_rows, features.width())?;
         // Opened first: what is wrong with it shows before the rows are read.
         let held_out = (args.calibrate.as_deref())
-            .map(|path| Source::open(path, &Selection::default(), Some(&features)))
+            .map(|path| held_out(path, &features, args.columns.no_header))
             .transpose()?;
+        let notes = source.notes();
         let batch = source.read_all()?;
+        note_columns(&notes.all(), output);
         let held_out = held_out
             .map(|source| {
                 source
@@ -202,12 +205,21 @@ impl ScoresFile {
     }
 }
 
-/// Says which columns are not used, and which preset the kind of input has chosen.
-fn note_choices(source: &Source, config: &Config, preset: &str, output: Output) {
-    if !source.skipped().is_empty() {
-        let names = source.skipped().join(", ");
-        output.note(format!("note: not used: {names}"));
+/// Says which columns are not used, and which are likely no data.
+fn note_columns(notes: &[ColumnNote], output: Output) {
+    for note in notes {
+        let advice = advice::on_columns(note).map(|advice| format!(" ({advice})"));
+        let text = format!("{note}{}", advice.unwrap_or_default());
+        if note.is_warning() {
+            output.warn_always(text);
+        } else {
+            output.note(format!("note: {text}"));
+        }
     }
+}
+
+/// Says which preset the kind of input has chosen.
+fn note_choices(source: &Source, config: &Config, preset: &str, output: Output) {
     if config.preset_by_input() {
         let kind = match source.features() {
             Features::Vector { .. } => "vectors",
@@ -240,18 +252,19 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
         .filter_map(|(name, value)| Some(format!("{name}    {}\n", value?)))
         .collect();
     format!(
-        "fitted    {} ({}) on {} rows x {} columns in {}\n\
+        "fitted    {} ({}) on {} x {} in {}\n\
          threshold {}\n\
          model     {model} ({})\n\
          {more}\
-         next      qualm score {model} NEW_ROWS\n",
+         next      qualm score {} NEW_ROWS\n",
         report.detector,
         report.preset,
-        HumanCount(report.n as u64),
-        report.d,
+        output::rows(report.n as u64),
+        output::counted(report.d as u64, "column"),
         output::seconds(elapsed),
         threshold::describe(report.threshold, fitted),
         HumanBytes(report.model_bytes.unwrap_or_default()),
+        output::shell(model),
     )
 }
 
@@ -263,6 +276,7 @@ fn selection(args: &args::Fit) -> Selection {
         label: args.columns.label.clone(),
         ids: args.columns.id.clone(),
         vector: args.columns.vector.clone(),
+        no_header: args.columns.no_header,
         read_label: args.scores.is_some(),
         ..Selection::default()
     }
@@ -295,6 +309,15 @@ fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
     let file = AtomicFile::create(&args.output)?;
     interrupt::remove_on_exit(file.temporary());
     Ok(file)
+}
+
+/// The rows of `--calibrate`, not yet read.
+fn held_out(path: &Path, features: &Features, no_header: bool) -> qualm_data::Result<Source> {
+    let selection = Selection {
+        no_header,
+        ..Selection::default()
+    };
+    Source::open(path, &selection, Some(features))
 }
 
 /// Where an interrupted fit is kept.

@@ -22,6 +22,9 @@ use crate::pipeline::{self, ReadAhead, open_for};
 use crate::progress;
 use crate::threshold;
 
+/// More scores than this for explanations are worth a line.
+const COSTLY: u64 = 1_000_000;
+
 pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     ScoreJob::resolve(args, output)?.run(output)
 }
@@ -63,6 +66,7 @@ impl<'a> ScoreJob<'a> {
             })
             .context("--explain");
         }
+        note_cost(explain, &fitted, input.n_rows_hint, output);
         let schema = scored::columns(input.id_fields, args.label.as_deref(), explain)?;
         let sink = Sink::new(args.output.as_deref(), output.json(), schema.clone())?;
         Ok(Self {
@@ -125,6 +129,21 @@ impl<'a> ScoreJob<'a> {
     }
 }
 
+/// Says beforehand what explanations cost, where that is much: unless the model knows the share
+/// of each feature, every row is scored once more without each of them.
+fn note_cost(explain: usize, fitted: &Fitted, n_rows: Option<u64>, output: Output) {
+    let d = fitted.n_features() as u64;
+    let all = n_rows.map(|n| n.saturating_mul(d));
+    if explain == 0 || fitted.explains_itself() || all.is_some_and(|all| all < COSTLY) || d < 32 {
+        return;
+    }
+    let in_all = all.map(|all| format!(", {} in all", output::counted(all, "score")));
+    output.note(format!(
+        "note: --explain takes {d} more scores a row, one without each feature{}",
+        in_all.unwrap_or_default()
+    ));
+}
+
 /// Which columns are read besides the features.
 fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
     let ids_if_present = if args.id.is_empty() {
@@ -138,6 +157,7 @@ fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
         label: args.label.clone(),
         read_label: true,
         vector: args.vector.clone(),
+        no_header: args.no_header,
         ..Selection::default()
     }
 }
@@ -145,12 +165,12 @@ fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
 fn summary(report: &ScoreReport, elapsed: Duration, fitted: &Fitted) -> String {
     let target = report.output.as_ref().map(|path| format!(" to {path}"));
     format!(
-        "scored {} rows{} in {} ({} rows/s); {} outliers above {}\n",
-        HumanCount(report.n as u64),
+        "scored {}{} in {} ({} rows/s); {} above {}\n",
+        output::rows(report.n as u64),
         target.unwrap_or_default(),
         output::seconds(elapsed),
         HumanCount(report.rows_per_second as u64),
-        HumanCount(report.n_outliers as u64),
+        output::counted(report.n_outliers as u64, "outlier"),
         threshold::describe(report.threshold, fitted),
     )
 }
