@@ -10,6 +10,27 @@ fn folder(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
+/// Refuses what is no model, where the command line itself shows it: arguments in the wrong
+/// order, and standard input.
+pub(crate) fn check_model(command: &str, model: &Path, input: Option<&Path>) -> Result<()> {
+    let is_model = |path: &Path| {
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("qualm"))
+    };
+    if let Some(input) = input.filter(|input| is_model(input) && !is_model(model)) {
+        bail!(
+            "{}: is no model, and {} is given as the rows; the model comes first: \
+             qualm {command} MODEL.qualm INPUT",
+            model.display(),
+            input.display()
+        );
+    }
+    if model.as_os_str() == "-" {
+        bail!("a model is read from a file, not from standard input; give the path of one");
+    }
+    Ok(())
+}
+
 /// A path that is the same for all names of a file in a folder that is there.
 pub(crate) fn place(path: &Path) -> PathBuf {
     if let Ok(whole) = path.canonicalize() {

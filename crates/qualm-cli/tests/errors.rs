@@ -263,7 +263,11 @@ fn columns_that_are_not_there() {
     refused(
         &folder,
         &args,
-        &["words.csv", "no numeric column", "'name', 'place'"],
+        &[
+            "words.csv",
+            "no numeric column",
+            "'name' (text such as 'ada' in row 1), 'place'",
+        ],
     );
     folder.write("twice.csv", "a,b,a,d\n1,2,3,4\n");
     bad_input(&folder, "twice.csv", &["column 'a'", "more than once"]);

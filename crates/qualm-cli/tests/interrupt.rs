@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::Folder;
-use common::files::{csv, rows};
+use common::files::{csv, rows, with_column};
 
 /// A fit of some seconds: steps are quick, but many.
 const LONG: [&str; 10] = [
@@ -136,22 +136,20 @@ fn an_interrupted_fit_goes_on_to_the_same_bytes() {
 fn an_interrupted_fit_without_steps_ends_and_leaves_no_litter() {
     let folder = Folder::new();
     // Every row to every row: some seconds.
-    folder.write("t.csv", csv(&rows(30_000, 30, 1)));
+    let table = csv(&rows(30_000, 30, 1));
+    folder.write("t.csv", with_column(&table, "zero", |_| "0".to_owned()));
     folder.write("old.qualm", "old");
     let names = folder.names();
     let args = ["fit", "t.csv", "-o", "old.qualm", "--scores", "own.csv"];
     let more = ["--detector", "sp", "--set", "subset_size=29999"];
-    let child = start(&folder, &[&args[..], &more].concat());
-    // Its outputs are reserved before it begins.
-    let started = Instant::now();
-    while folder.names().len() < names.len() + 2 {
-        assert!(started.elapsed().as_secs() < 60, "not started");
-        sleep(Duration::from_millis(10));
-    }
+    let mut child = start(&folder, &[&args[..], &more].concat());
+    // The rows are read, and the outputs reserved.
+    let mut lines = wait_for(&mut child, "'zero' has one value");
     sleep(Duration::from_millis(300));
     signal(&child, "-INT");
+    let mut stderr = String::new();
+    lines.read_to_string(&mut stderr).unwrap();
     let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("interrupted"), "{stderr}");
     assert!(output.stdout.is_empty());
@@ -268,5 +266,122 @@ fn a_closed_pipe_is_success() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
         assert!(!stderr.contains("error"), "{args:?}: {stderr}");
+    }
+}
+
+/// `nohup` ignores SIGHUP, and a script SIGINT of what it runs in the background: for those the
+/// fit goes on. SIGTERM still ends it.
+#[test]
+fn signals_that_the_parent_ignores_stay_ignored() {
+    let folder = Folder::new();
+    folder.write("t.csv", csv(&rows(400, 6, 1)));
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' HUP INT; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_qualm"),
+        ])
+        .args(fit("m.qualm", &["--set", "min_steps=100000"]))
+        .current_dir(folder.root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = wait_for(&mut child, "preset");
+    sleep(Duration::from_millis(500));
+    signal(&child, "-HUP");
+    signal(&child, "-INT");
+    sleep(Duration::from_millis(500));
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "ended by a signal that was ignored"
+    );
+    signal(&child, "-TERM");
+    let mut message = String::new();
+    stderr.read_to_string(&mut message).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{message}");
+    assert!(
+        message.contains("stopped") || message.contains("interrupted"),
+        "{message}"
+    );
+}
+
+/// The steps of an interruption are those of the progress: of all networks together.
+#[test]
+fn an_interrupted_fit_counts_the_steps_of_all_networks() {
+    let folder = Folder::new();
+    folder.write("t.csv", csv(&rows(400, 6, 1)));
+    let mut child = start(
+        &folder,
+        &fit(
+            "m.qualm",
+            &["--set", "members=3", "--set", "min_steps=9000"],
+        ),
+    );
+    let mut stderr = wait_for(&mut child, "preset");
+    sleep(Duration::from_millis(1500));
+    signal(&child, "-INT");
+    let mut message = String::new();
+    stderr.read_to_string(&mut message).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{message}");
+    let step = message
+        .split("interrupted at step ")
+        .nth(1)
+        .unwrap_or_default();
+    let (step, rest) = step.split_once(' ').unwrap_or_default();
+    assert!(rest.starts_with("of 27000"), "{message}");
+    let resumed = start(
+        &folder,
+        &fit(
+            "m.qualm",
+            &["--resume", "--set", "members=3", "--set", "min_steps=9000"],
+        ),
+    );
+    let mut resumed = resumed;
+    wait_for(&mut resumed, &format!("going on from step {step}"));
+    signal(&resumed, "-KILL");
+    resumed.wait().unwrap();
+}
+
+/// What limits of the process end in: an error, the old file and no litter.
+#[cfg(target_os = "linux")]
+#[test]
+fn limits_of_the_process_are_errors() {
+    let folder = Folder::with_model();
+    folder.write("big.csv", csv(&rows(30_000, 4, 1)));
+    folder.write("s.csv", "old");
+    folder.write("k.qualm", "old");
+    let names = folder.names();
+    for (limit, args, words) in [
+        (
+            "-f 64",
+            "score m.qualm big.csv -o s.csv",
+            "the limit on the size of a file",
+        ),
+        (
+            "-v 60000",
+            "fit big.csv --detector knn --set n_neighbors=2000 -o k.qualm",
+            "memory",
+        ),
+        ("-v 25000", "fit big.csv --detector iforest -o k.qualm", ""),
+    ] {
+        let script = format!("ulimit {limit}; exec \"$0\" {args}");
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_qualm")])
+            .current_dir(folder.root())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        // Below what the loader needs, the program does not even start.
+        let started = stderr.contains("error: ") && !stderr.contains("shared libraries");
+        if started || !words.is_empty() {
+            assert_eq!(output.status.code(), Some(2), "{limit}: {stderr}");
+            assert!(stderr.contains(words), "{limit}: {stderr}");
+        }
+        assert_eq!(folder.names(), names, "{limit}: {stderr}");
+        assert_eq!(
+            (folder.text("s.csv"), folder.text("k.qualm")),
+            ("old".into(), "old".into())
+        );
     }
 }

@@ -182,7 +182,7 @@ pub enum Error {
         promised: u64,
     },
     /// A binary table whose parts contradict each other.
-    #[error("{at}: the file is damaged; copy or write it again")]
+    #[error("{at}: the file is truncated or damaged; copy or write it again")]
     Damaged {
         /// The file.
         at: Location,
@@ -287,7 +287,8 @@ pub enum Error {
     TooLarge { at: Location, value: f64 },
     /// A vector of another length than those above it.
     #[error(
-        "{at}: found a vector of {found} values, expected {expected}; all vectors need the same length"
+        "{at}: found a vector of {found} value{}, expected {expected}; all vectors need the same length",
+        if *found == 1 { "" } else { "s" }
     )]
     RaggedVector {
         at: Location,

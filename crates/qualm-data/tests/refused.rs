@@ -21,7 +21,7 @@ fn ragged_and_missing_vectors_are_named_by_row() {
     let two = || Some(vec![Some(1.0), Some(2.0)]);
     let ragged = rows(vec![two(), Some(vec![Some(1.0)])]);
     assert!(
-        ragged.contains("row 2, column 'v': found a vector of 1 values, expected 2"),
+        ragged.contains("row 2, column 'v': found a vector of 1 value, expected 2"),
         "{ragged}"
     );
     assert!(rows(vec![two(), None]).contains("row 2, column 'v': missing value"));
@@ -84,7 +84,7 @@ fn values_that_are_no_finite_float32_are_named() {
         ),
         (
             "a,e\n1,\"[1, 2]\"\n2,[3]\n",
-            "t.csv, row 2, column 'e': found a vector of 1 values, expected 2",
+            "t.csv, row 2, column 'e': found a vector of 1 value, expected 2",
         ),
     ] {
         let message = refused(text, &plain);

@@ -9,12 +9,14 @@ use qualm_data::{Selection, read_scores, score};
 use crate::args;
 use crate::metrics;
 use crate::output::Output;
+use crate::paths::check_model;
 use crate::pipeline::{self, open_for};
 
 pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
     let rows = args.input.as_ref().unwrap_or(&args.scores);
     let named = || rows.display().to_string();
     let (scores, labels) = if let Some(input) = &args.input {
+        check_model("eval", &args.scores, Some(input))?;
         let device = args.device.unwrap_or(Device::Cpu);
         let fitted = Fitted::load(&args.scores)?.to_device(device)?;
         let selection = Selection {

@@ -9,9 +9,11 @@ use qualm::{Diagnostics, Features, Fitted};
 
 use crate::args;
 use crate::output::Output;
+use crate::paths::check_model;
 use crate::threshold;
 
 pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
+    check_model("info", &args.model, None)?;
     let fitted = Fitted::load(&args.model)?;
     let report = InfoReport {
         model: Some(args.model.display().to_string()),

@@ -17,7 +17,7 @@ use super::json_rows::JsonRows;
 use crate::args;
 use crate::interrupt;
 use crate::output::{self, Output};
-use crate::paths::refuse_same;
+use crate::paths::{check_model, refuse_same};
 use crate::pipeline::{self, ReadAhead, open_for};
 use crate::progress;
 use crate::threshold;
@@ -45,6 +45,7 @@ struct ScoreJob<'a> {
 
 impl<'a> ScoreJob<'a> {
     fn resolve(args: &'a args::Score, output: Output) -> Result<Self> {
+        check_model("score", &args.model, Some(&args.input))?;
         interrupt::listen()?;
         let mut fitted = Fitted::load(&args.model)?.to_device(args.device)?;
         let rule = threshold::rule(&args.rule);
@@ -53,7 +54,7 @@ impl<'a> ScoreJob<'a> {
         }
         if let Some(target) = &args.output {
             refuse_same("--output", target, &[&args.model, &args.input])?;
-            format_for(target)?;
+            check_format(target)?;
         }
         let selection = selection(args, &fitted);
         let open = open_for(&fitted, &args.input, selection);
@@ -127,6 +128,17 @@ impl<'a> ScoreJob<'a> {
             Sink::Json(rows) => rows.finish(&report),
         }
     }
+}
+
+/// Refuses an output whose format its name does not tell.
+fn check_format(target: &Path) -> Result<()> {
+    let format = format_for(target);
+    if target.starts_with("/dev") {
+        format.with_context(|| format!("leave --output {} out to print CSV", target.display()))?;
+    } else {
+        format?;
+    }
+    Ok(())
 }
 
 /// Says beforehand what explanations cost, where that is much: unless the model knows the share

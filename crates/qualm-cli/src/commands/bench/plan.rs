@@ -91,14 +91,6 @@ pub(super) fn sets(args: &Bench) -> Result<Vec<Set>> {
             inner.display()
         );
     }
-    let mut neighbours = found.iter().zip(found.iter().skip(1));
-    if let Some((a, b)) = neighbours.find(|(a, b)| a.name == b.name) {
-        bail!(
-            "{} and {}: two sets of one name; keep one of them in the folder",
-            a.path.display(),
-            b.path.display()
-        );
-    }
     let names: Vec<&str> = found.iter().map(|set| set.name.as_str()).collect();
     if let Some(name) = args
         .sets
@@ -112,6 +104,14 @@ pub(super) fn sets(args: &Bench) -> Result<Vec<Set>> {
     }
     if !args.sets.is_empty() {
         found.retain(|set| args.sets.contains(&set.name));
+    }
+    let mut neighbours = found.iter().zip(found.iter().skip(1));
+    if let Some((a, b)) = neighbours.find(|(a, b)| a.name == b.name) {
+        bail!(
+            "{} and {}: two sets of one name; keep one of them in the folder",
+            a.path.display(),
+            b.path.display()
+        );
     }
     Ok(found)
 }
