@@ -58,7 +58,7 @@ impl ColumnNotes {
     pub(crate) fn see(&self, features: &[ArrayRef]) {
         let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = &mut *watch;
-        watch.n_rows += features.first().map_or(0, |column| column.len());
+        watch.n_rows += features.first().map_or(0, Array::len);
         for (column, values) in watch.columns.iter_mut().zip(features) {
             column.see(values, &mut watch.n_remembered);
         }
@@ -230,7 +230,7 @@ mod tests {
     use arrow_array::{Float64Array, Int64Array, UInt64Array};
 
     /// What is said of columns whose rows come in two parts.
-    fn notes(columns: Vec<(&str, ArrayRef)>) -> Vec<String> {
+    fn notes(columns: &[(&str, ArrayRef)]) -> Vec<String> {
         let names = columns.iter().map(|(name, _)| (*name).to_owned());
         let notes = ColumnNotes::new(Vec::new(), names.collect(), false);
         for part in 0..2 {
@@ -263,7 +263,7 @@ mod tests {
         let large: ArrayRef = Arc::new(Int64Array::from_iter_values(
             (0..1000).map(|i| 9_007_199_254_740_992_000 + i),
         ));
-        let said = notes(vec![
+        let said = notes(&[
             ("rising", floats(|i| f64::from(3 * i))),
             ("shuffled", shuffled),
             ("large", large),
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn data_is_not_called_an_id() {
-        let said = notes(vec![
+        let said = notes(&[
             ("float", floats(|i| f64::from(i) + 0.5)),
             ("count", drawn(50)),
             // All different by chance, or nearly so.
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn labels_and_constants_are_named() {
-        let said = notes(vec![
+        let said = notes(&[
             ("Target", floats(|i| f64::from(i % 2))),
             ("zero", floats(|_| 0.0)),
             ("x", floats(|i| f64::from(i).sin())),

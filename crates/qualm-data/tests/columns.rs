@@ -139,9 +139,10 @@ fn the_index_that_pandas_writes_is_no_feature() {
         let source = Source::open(&path, &chosen, None).unwrap();
         assert_eq!(source.features(), &columns(&["__index_level_0__"]));
     }
-    let lines: String = (0..20)
-        .map(|i| format!("{i},{}\n", f64::from(i).cos()))
+    let lines: Vec<String> = (0..20)
+        .map(|i| format!("{i},{}", f64::from(i).cos()))
         .collect();
+    let lines = lines.join("\n");
     let source = open(&file(&folder, "t.csv", format!(",x\n{lines}")));
     assert_eq!(source.features(), &columns(&["x"]));
     let (said, _) = notes(source);
@@ -154,17 +155,10 @@ fn the_index_that_pandas_writes_is_no_feature() {
 #[test]
 fn features_that_are_likely_no_data_are_named() {
     let folder = folder();
-    let lines: String = (0..200)
-        .map(|i| {
-            format!(
-                "{},{},7,{},{}\n",
-                1000 + i,
-                i % 2,
-                f64::from(i).sin(),
-                i % 13
-            )
-        })
+    let lines: Vec<String> = (0..200)
+        .map(|i| format!("{},{},7,{},{}", 1000 + i, i % 2, f64::from(i).sin(), i % 13))
         .collect();
+    let lines = lines.join("\n");
     let path = file(
         &folder,
         "t.csv",

@@ -87,12 +87,11 @@ impl AtomicFile {
         if !folder.is_dir() || target.file_name().is_none() {
             return Err(Error::NoOutputFolder { path: target });
         }
-        let file = match unnamed_file::create(folder) {
-            Some(file) => Inner::Unnamed(file),
-            None => {
-                let file = temporary_names().tempfile_in(folder);
-                Inner::Temporary(file.map_err(|error| fail(error.kind().into()))?)
-            }
+        let file = if let Some(file) = unnamed_file::create(folder) {
+            Inner::Unnamed(file)
+        } else {
+            let file = temporary_names().tempfile_in(folder);
+            Inner::Temporary(file.map_err(|error| fail(error.kind().into()))?)
         };
         Ok(Self {
             path: path.to_owned(),
@@ -178,7 +177,7 @@ fn temporary_names() -> Builder<'static, 'static> {
 fn name(mut file: File, folder: &Path) -> io::Result<NamedTempFile> {
     let named = temporary_names().make_in(folder, |path| unnamed_file::link(&file, path));
     if let Ok(named) = named {
-        let (_, path) = named.into_parts();
+        let ((), path) = named.into_parts();
         return Ok(NamedTempFile::from_parts(file, path));
     }
     // Without /proc there is no way to it but to copy what it holds.
