@@ -75,10 +75,12 @@ impl Checkpoint {
         members.map(|member| member.step).sum()
     }
 
-    /// The error that a fit ends with between two networks.
-    pub(super) fn interrupted(&self) -> Error {
-        let steps = self.finished.last().map_or(0, |member| member.step);
-        Error::Interrupted { step: steps, steps }
+    /// The error that a fit of so many steps ends with between two networks. Before it has trained
+    /// one, a resumed fit only knows of the steps that are kept.
+    pub(super) fn interrupted(&self, steps: u64) -> Error {
+        let step = self.step();
+        let steps = steps.max(step);
+        Error::Interrupted { step, steps }
     }
 
     /// Writes the checkpoint; the file is whole or not there at all.

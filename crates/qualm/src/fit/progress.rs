@@ -91,8 +91,8 @@ impl Progress for () {}
 /// ```
 pub struct Meter<'a> {
     progress: &'a mut dyn Progress,
-    /// The networks that were trained before, if there are any.
-    trained: Option<&'a Checkpoint>,
+    /// The networks that were trained before, if there are any, and the steps of all together.
+    trained: Option<(&'a Checkpoint, u64)>,
 }
 
 impl<'a> Meter<'a> {
@@ -105,10 +105,14 @@ impl<'a> Meter<'a> {
     }
 
     /// A meter of work after the networks of a checkpoint were trained.
-    pub(super) fn after(trained: &'a Checkpoint, progress: &'a mut dyn Progress) -> Self {
+    pub(super) fn after(
+        trained: &'a Checkpoint,
+        steps: u64,
+        progress: &'a mut dyn Progress,
+    ) -> Self {
         Self {
             progress,
-            trained: Some(trained),
+            trained: Some((trained, steps)),
         }
     }
 
@@ -133,11 +137,11 @@ impl<'a> Meter<'a> {
         });
         match (signal, self.trained) {
             (Signal::Continue, _) | (Signal::Save, None) => Ok(()),
-            (Signal::Save, Some(trained)) => self.progress.save(trained),
+            (Signal::Save, Some((trained, _))) => self.progress.save(trained),
             (Signal::Stop, None) => Err(Error::Stopped { what, done, total }),
-            (Signal::Stop, Some(trained)) => {
+            (Signal::Stop, Some((trained, steps))) => {
                 self.progress.save(trained)?;
-                Err(trained.interrupted())
+                Err(trained.interrupted(steps))
             }
         }
     }

@@ -13,6 +13,8 @@ pub struct Session<'a> {
     seed: u64,
     /// What a checkpoint would hold.
     state: Checkpoint,
+    /// Steps of all members together, once one was trained.
+    steps: u64,
     progress: &'a mut dyn Progress,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             seed: identity.seed,
             state: resume.unwrap_or_else(|| Checkpoint::new(identity)),
+            steps: 0,
             progress,
         })
     }
@@ -50,6 +53,7 @@ impl<'a> Session<'a> {
     /// when the listener wants to stop; [`crate::Error::CorruptModel`] when the checkpoint does
     /// not hold this network; whatever the learner and the listener return.
     pub fn train(&mut self, schedule: &Schedule, learner: &mut dyn Learner) -> Result<Curve> {
+        self.steps = schedule.members as u64 * schedule.steps;
         let finished = self.state.finished.get(schedule.member).cloned();
         let is_finished = finished.is_some();
         let mut done = 0;
@@ -83,7 +87,7 @@ impl<'a> Session<'a> {
         if self.state.finished.is_empty() {
             Meter::new(self.progress)
         } else {
-            Meter::after(&self.state, self.progress)
+            Meter::after(&self.state, self.steps, self.progress)
         }
     }
 }
