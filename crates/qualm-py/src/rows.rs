@@ -1,11 +1,12 @@
 //! Python's arrays, frames and tables as the rows that the library takes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_array::{
     ArrayRef, Float32Array, Float64Array, LargeListArray, NullArray, RecordBatch,
-    RecordBatchIterator, RecordBatchReader,
+    RecordBatchIterator, RecordBatchReader, StringArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_pyarrow::FromPyArrow;
@@ -13,8 +14,9 @@ use arrow_schema::{Field, Schema};
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use qualm::{Error, Features, Location, Matrix, Rounding};
-use qualm_data::{Batches, Result, Selection, Source};
+use qualm_data::{Batches, ColumnNote, Result, Selection, Source, WhyUnused};
 
 use crate::errors::{guarded, raised};
 
@@ -45,7 +47,8 @@ impl PyFeatures {
 pub(crate) struct PyRows {
     values: Values,
     features: Features,
-    unused: Option<String>,
+    /// What a user should know of the columns that a fit would use, and would not.
+    notes: Vec<String>,
 }
 
 enum Values {
@@ -55,12 +58,13 @@ enum Values {
     Owned(Matrix),
 }
 
-/// A column of a frame: its name, its numbers if it holds any, and, where each row holds a
-/// vector, how many of them are the row's.
+/// A column of a frame: its name; its numbers or texts, if it holds either; where each row holds
+/// a vector, how many of the numbers are the row's; and what it holds, in words, if neither.
 type Column<'py> = (
     String,
     Option<Bound<'py, PyAny>>,
     Option<Vec<Option<usize>>>,
+    Option<String>,
 );
 
 #[pymethods]
@@ -77,7 +81,7 @@ impl PyRows {
         Ok(Self {
             features: features(names, values.shape()[1]),
             values: Values::NumPy(values.clone().unbind()),
-            unused: None,
+            notes: Vec::new(),
         })
     }
 
@@ -100,7 +104,7 @@ impl PyRows {
         Ok(Self {
             values: Values::Owned(rows),
             features,
-            unused: None,
+            notes: Vec::new(),
         })
     }
 
@@ -115,14 +119,15 @@ impl PyRows {
         features: Option<&PyFeatures>,
         named: bool,
     ) -> PyResult<Self> {
-        Self::read(table.py(), reader(table)?, features, named)
+        Self::read(table.py(), reader(table)?, features, named, &HashMap::new())
     }
 
     /// Reads a frame of `n_rows` from its columns, chosen as in [`PyRows::from_arrow`].
     ///
-    /// Each is its name, its numbers as a float32 or float64 array of one dimension (`None`
-    /// where it holds something else), and the lengths of its vectors (`None` where it holds
-    /// one number a row). Where they are not `named`, the rows are those of an array.
+    /// Each is its name, its numbers as a float32 or float64 array of one dimension or its texts
+    /// as a list (`None` where it holds something else), the lengths of its vectors (`None` where
+    /// it holds one number a row), and what else it holds, in words. Where they are not `named`,
+    /// the rows are those of an array.
     #[staticmethod]
     #[pyo3(signature = (columns, n_rows, features=None, named=true))]
     fn from_columns(
@@ -132,9 +137,11 @@ impl PyRows {
         features: Option<&PyFeatures>,
         named: bool,
     ) -> PyResult<Self> {
-        let columns = columns.into_iter().map(|(name, numbers, lengths)| {
-            let array = column(numbers.as_ref(), lengths, n_rows)?;
-            let field = Field::new(name, array.data_type().clone(), true);
+        let mut words = HashMap::new();
+        let columns = columns.into_iter().map(|(name, values, lengths, what)| {
+            let array = column(values.as_ref(), lengths, n_rows)?;
+            let field = Field::new(&name, array.data_type().clone(), true);
+            words.extend(what.map(|what| (name, what)));
             Ok((Arc::new(field), array))
         });
         let (fields, arrays): (Vec<_>, Vec<_>) =
@@ -142,7 +149,7 @@ impl PyRows {
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(refused)?;
         let reader = Box::new(RecordBatchIterator::new([Ok(batch)], schema));
-        Self::read(py, reader, features, named)
+        Self::read(py, reader, features, named, &words)
     }
 
     /// `(n, d)`.
@@ -157,10 +164,10 @@ impl PyRows {
         }
     }
 
-    /// Where no model chose the columns: those left out and why, or `None`.
+    /// Where no model chose the columns: what is not used and why, and what is likely no data.
     #[getter]
-    fn unused(&self) -> Option<&str> {
-        self.unused.as_deref()
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     /// Whether their columns have names.
@@ -186,6 +193,7 @@ impl PyRows {
         reader: Box<dyn RecordBatchReader + Send>,
         features: Option<&PyFeatures>,
         named: bool,
+        words: &HashMap<String, String>,
     ) -> PyResult<Self> {
         // A model of vectors without a name takes any rows of its width.
         let nameless = |f: &Features| matches!(f, Features::Vector { name: None, .. });
@@ -196,16 +204,21 @@ impl PyRows {
                 source = source.with_rounding(&model.1);
             }
             let mut features = source.features().clone();
-            let unused = unused(source.skipped(), &features);
+            let notes = source.notes();
             if !named {
                 let width = features.width();
                 features = Features::Vector { name: None, width };
             }
             let values = Values::Owned(source.read_all()?.rows);
+            let notes = if expected.is_none() && named {
+                notes.all()
+            } else {
+                Vec::new()
+            };
             Ok(Self {
                 values,
                 features,
-                unused,
+                notes: notes.into_iter().map(|note| said(note, words)).collect(),
             })
         })?;
         read.map_err(raised)
@@ -238,30 +251,40 @@ fn features(names: Option<Vec<String>>, width: usize) -> Features {
     names.map_or(Features::Vector { name: None, width }, Features::Columns)
 }
 
-/// What is said of the columns that are no features.
-fn unused(columns: &[String], features: &Features) -> Option<String> {
-    if columns.is_empty() {
-        return None;
-    }
-    let why = match features {
-        Features::Columns(_) => "not numeric".to_owned(),
-        Features::Vector { name, .. } => {
-            let name = name.as_deref().unwrap_or_default();
-            format!("the vectors of '{name}' are the input")
+/// A note on columns, with what to do; `words` say what columns hold that came without values.
+fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
+    if let ColumnNote::NotUsed { columns, .. } = &mut note {
+        for column in columns {
+            if let (Some(words), WhyUnused::Type(held)) = (words.get(&column.name), &mut column.why)
+            {
+                held.clone_from(words);
+            }
         }
-    };
-    Some(format!("'{}' ({why})", columns.join("', '")))
+    }
+    match note {
+        ColumnNote::Label { .. } | ColumnNote::Id { .. } => {
+            format!("{note}; leave it out of X if it is not meant as one")
+        }
+        ColumnNote::NotUsed { .. } if note.is_warning() => {
+            format!("{note}; convert those that are meant as features")
+        }
+        _ => note.to_string(),
+    }
 }
 
-/// A column of a frame as Arrow holds it; without numbers, as one of nulls, which is no feature.
+/// A column of a frame as Arrow holds it; without values, as one of nulls, which is no feature.
 fn column(
-    numbers: Option<&Bound<'_, PyAny>>,
+    values: Option<&Bound<'_, PyAny>>,
     lengths: Option<Vec<Option<usize>>>,
     n_rows: usize,
 ) -> PyResult<ArrayRef> {
-    let Some(numbers) = numbers else {
+    let Some(numbers) = values else {
         return Ok(Arc::new(NullArray::new(n_rows)));
     };
+    if let Ok(texts) = numbers.cast::<PyList>() {
+        let texts = texts.extract::<Vec<Option<String>>>()?;
+        return Ok(Arc::new(StringArray::from(texts)));
+    }
     let values: ArrayRef = if let Ok(values) = numbers.extract::<PyReadonlyArray1<'_, f32>>() {
         Arc::new(Float32Array::from(values.as_array().to_vec()))
     } else {

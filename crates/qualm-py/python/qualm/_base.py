@@ -91,7 +91,7 @@ class Detector(Lifecycle, Parameters, Registered):
     labels: Labels
     _model: _core.Model
     _scores: Floats | None
-    _unused: str | None
+    _notes: list[str]
     n_features_in_: int
     feature_names_in_: npt.NDArray[Any]
 
@@ -135,9 +135,8 @@ class Detector(Lifecycle, Parameters, Registered):
         if _sparse.is_sparse(X):
             X = _sparse.whole(X)
         rows = read_rows(X)
-        unused = rows.unused and f"not used: {rows.unused}"
-        if unused:
-            warnings.warn(unused, QualmWarning, stacklevel=2)
+        for note in rows.notes:
+            warnings.warn(note, QualmWarning, stacklevel=2)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
         try:
@@ -152,7 +151,7 @@ class Detector(Lifecycle, Parameters, Registered):
             if threshold is not None:
                 model.set_threshold("threshold", threshold)
         self._adopt(model, scores)
-        self._unused = unused
+        self._notes = rows.notes
         for warning in model.warnings:
             warnings.warn(warning, QualmWarning, stacklevel=2)
         return self
@@ -173,7 +172,7 @@ class Detector(Lifecycle, Parameters, Registered):
     def _adopt(self, model: _core.Model, scores: Floats | None) -> None:
         self._model = model
         self._scores = scores
-        self._unused = None
+        self._notes = []
         self.n_features_in_ = model.n_features
         names = model.features.names
         if names is not None:
@@ -394,7 +393,7 @@ class Detector(Lifecycle, Parameters, Registered):
     @property
     def warnings_(self) -> list[str]:
         model = self._fitted("warnings_")
-        return [*([self._unused] if self._unused else []), *model.warnings]
+        return [*self._notes, *model.warnings]
 
     @property
     def diagnostics_(self) -> dict[str, Any]:

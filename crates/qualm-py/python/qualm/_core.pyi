@@ -27,7 +27,14 @@ class Rows:
     def from_arrow(table: Any, features: Features | None = None, named: bool = True) -> Rows: ...
     @staticmethod
     def from_columns(
-        columns: list[tuple[str, npt.NDArray[Any] | None, list[int | None] | None]],
+        columns: list[
+            tuple[
+                str,
+                npt.NDArray[Any] | list[str | None] | None,
+                list[int | None] | None,
+                str | None,
+            ]
+        ],
         n_rows: int,
         features: Features | None = None,
         named: bool = True,
@@ -35,7 +42,7 @@ class Rows:
     @property
     def shape(self) -> tuple[int, int]: ...
     @property
-    def unused(self) -> str | None: ...
+    def notes(self) -> list[str]: ...
     @property
     def named(self) -> bool: ...
     @property

@@ -6,8 +6,6 @@ messages about bad values are in the native half.
 
 from __future__ import annotations
 
-import decimal
-import numbers
 import sys
 from typing import Any
 
@@ -15,14 +13,12 @@ import numpy as np
 
 from . import _core
 from ._adapt import adapt
+from ._columns import NUMBERS, is_number, is_plain, read_column
 
 _RESHAPE = (
     "Reshape your data either using array.reshape(-1, 1) if it has a single feature or "
     "array.reshape(1, -1) if it contains a single sample."
 )
-
-#: Kinds of NumPy's types that hold one real number.
-_NUMBERS = "fiub"
 
 
 def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
@@ -79,83 +75,26 @@ def _from_pandas(frame: Any, features: _core.Features | None, named: bool) -> _c
     if wanted and found:
         labels, frame = wanted, frame[wanted]
     kinds = set(frame.dtypes)
-    if found and len(kinds) == 1 and _is_plain(kinds.pop()):
+    # The columns of a frame to fit to are looked at one by one.
+    alike = found and len(kinds) == 1 and (given is not None or not named)
+    if alike and is_plain(kinds.pop()):
         return _from_array(np.asarray(frame.to_numpy()), labels if named else None, given)
+    by_number = features is not None and features.names is not None
     columns = []
     for place, label in enumerate(labels):
         name = label if isinstance(label, str) else str(place + 1)
         column = frame.iloc[:, place]
-        values, lengths = _column(column, name)
-        if values is None and wanted and found:
+        values, lengths, words = read_column(column, name)
+        if wanted and found and (values is None or (isinstance(values, list) and by_number)):
             _refuse(column, name)
-        columns.append((name, values, lengths))
+        columns.append((name, values, lengths, words))
     return _core.Rows.from_columns(columns, len(frame), given, named)
-
-
-def _is_plain(dtype: Any) -> bool:
-    return isinstance(dtype, np.dtype) and dtype.kind in _NUMBERS
-
-
-def _column(column: Any, name: str) -> tuple[np.ndarray | None, list[int | None] | None]:
-    """The numbers of a pandas column, missing ones as NaN, and the lengths of its vectors.
-
-    Text, categories of text, dates and durations have no numbers. A column of objects has some
-    if all of them are numbers, or all of them vectors of numbers.
-    """
-    if column.dtype.kind == "c":
-        raise ValueError(f"input, column '{name}': Complex data not supported: give real numbers")
-    if _is_plain(column.dtype):
-        return _floats(column.to_numpy()), None
-    # pandas has types of its own for numbers that may be missing, and for categories.
-    values = getattr(column, "cat", column)
-    kind = column.dtype.kind if values is column else values.categories.dtype.kind
-    if kind in _NUMBERS:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), None
-    if kind != "O":
-        return None, None
-    there = column.notna().to_numpy()
-    objects = column.to_numpy(dtype=object)
-    known = objects[there]
-    if not len(known):
-        return None, None
-    if isinstance(known[0], (list, tuple, np.ndarray)):
-        return _vectors(known, there)
-    if not all(map(_is_number, known)):
-        return None, None
-    found = np.full(len(objects), np.nan)
-    found[there] = known.astype(np.float64)
-    return found, None
-
-
-def _vectors(
-    known: np.ndarray, there: np.ndarray
-) -> tuple[np.ndarray | None, list[int | None] | None]:
-    """The numbers of a column of vectors, one after another, and how many each row has."""
-    try:
-        parts = [np.asarray(vector) for vector in known]
-        values = np.concatenate(parts)
-    except ValueError:
-        # Lists of lists, or something else among the vectors.
-        return None, None
-    if values.ndim != 1 or values.dtype.kind not in _NUMBERS:
-        return None, None
-    lengths = map(len, parts)
-    return _floats(values), [next(lengths) if row else None for row in there]
-
-
-def _floats(values: np.ndarray) -> np.ndarray:
-    """float32 as it is, everything else as float64."""
-    return np.asarray(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (numbers.Real, decimal.Decimal, np.bool_))
 
 
 def _refuse(column: Any, name: Any) -> None:
     """Says which value of a column is no number."""
     for row, value in enumerate(column, start=1):
-        if not _is_number(value):
+        if not is_number(value):
             raise ValueError(
                 f"input, row {row}, column '{name}': found {value!r}, expected a number"
             )
@@ -173,7 +112,7 @@ def _from_array(
             f"found an array of type {array.dtype}, expected numbers; convert it, for example to "
             "days or seconds since a date of your choice"
         )
-    if kind not in _NUMBERS:
+    if kind not in NUMBERS:
         array = _converted(array)
     if array.itemsize < 4 or (kind == "f" and array.itemsize == 4):
         # float32 holds all numbers of these types.

@@ -1,0 +1,121 @@
+"""The columns of pandas frames: numbers, vectors, texts, or what they hold in words."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import numbers
+from typing import Any, List, NamedTuple, Optional, Union
+
+import numpy as np
+
+#: Kinds of NumPy's types that hold one real number.
+NUMBERS = "fiub"
+
+_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+#: What objects are, in the words of columns of files.
+_WORDS = (
+    (datetime.datetime, "date and time"),
+    (datetime.date, "date"),
+    (datetime.time, "time of day"),
+    (datetime.timedelta, "duration"),
+    ((bytes, bytearray), "bytes"),
+    (dict, "records of several fields"),
+    ((list, tuple, np.ndarray), "lists"),
+    (complex, "complex numbers"),
+)
+
+
+class Column(NamedTuple):
+    """What a column holds."""
+
+    #: Its numbers, missing ones as NaN, or its texts, missing ones as None.
+    values: Optional[Union[np.ndarray, List[Optional[str]]]] = None
+    #: Where each row holds a vector, how many of the numbers are the row's.
+    lengths: Optional[List[Optional[int]]] = None
+    #: What it holds where that is neither.
+    words: Optional[str] = None
+
+
+def is_plain(dtype: Any) -> bool:
+    """Whether NumPy holds one real number a row."""
+    return isinstance(dtype, np.dtype) and dtype.kind in NUMBERS
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (numbers.Real, decimal.Decimal, np.bool_))
+
+
+def read_column(column: Any, name: str) -> Column:
+    """What a pandas column holds.
+
+    Text, categories of text, dates and durations have no numbers. A column of objects has some
+    if all of them are numbers, or all of them vectors of numbers.
+    """
+    if column.dtype.kind == "c":
+        raise ValueError(f"input, column '{name}': Complex data not supported: give real numbers")
+    if is_plain(column.dtype):
+        return Column(_floats(column.to_numpy()))
+    # pandas has types of its own for numbers that may be missing, and for categories.
+    values = getattr(column, "cat", column)
+    kind = column.dtype.kind if values is column else values.categories.dtype.kind
+    if kind in NUMBERS:
+        return Column(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if kind in "mM":
+        return Column(words=_time(column.dtype if values is column else values.categories.dtype))
+    if kind != "O":
+        return Column(words=str(column.dtype))
+    there = column.notna().to_numpy()
+    objects = column.to_numpy(dtype=object)
+    known = objects[there]
+    if not len(known):
+        return Column(words="nothing but nulls")
+    if isinstance(known[0], (list, tuple, np.ndarray)):
+        return _vectors(known, there)
+    if all(map(is_number, known)):
+        found = np.full(len(objects), np.nan)
+        found[there] = known.astype(np.float64)
+        return Column(found)
+    if all(isinstance(value, str) for value in known):
+        return Column([value if row else None for value, row in zip(objects, there)])
+    return Column(words=_words(next(value for value in known if not is_number(value))))
+
+
+def _vectors(known: np.ndarray, there: np.ndarray) -> Column:
+    """The numbers of a column of vectors, one after another, and how many each row has."""
+    try:
+        parts = [np.asarray(vector) for vector in known]
+        values = np.concatenate(parts)
+    except ValueError:
+        # Lists of lists, or something else among the vectors.
+        return Column(words="lists")
+    if values.ndim != 1 or values.dtype.kind not in NUMBERS:
+        return Column(words="lists")
+    lengths = map(len, parts)
+    return Column(_floats(values), [next(lengths) if row else None for row in there])
+
+
+def _floats(values: np.ndarray) -> np.ndarray:
+    """float32 as it is, everything else as float64."""
+    return np.asarray(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)
+
+
+def _time(dtype: Any) -> str:
+    """Dates with a time of day, and durations, with their unit."""
+    what = "date and time" if dtype.kind == "M" else "duration"
+    unit = getattr(dtype, "unit", None)
+    unit = unit or getattr(getattr(dtype, "pyarrow_dtype", None), "unit", None)
+    unit = unit or np.datetime_data(dtype)[0]
+    zone = getattr(dtype, "tz", None) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None)
+    return f"{what} ({_UNITS.get(unit, unit)}{f', {zone}' if zone else ''})"
+
+
+def _words(value: Any) -> str:
+    """What one object is."""
+    if isinstance(value, str):
+        return "text"
+    for kinds, words in _WORDS:
+        if isinstance(value, kinds):
+            return words
+    return type(value).__name__
