@@ -7,10 +7,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use qualm::Features;
 use qualm::error::Names;
 
-use crate::column_notes::ColumnNote;
+use crate::column_notes::{ColumnNote, Unused};
 use crate::numbers;
+use crate::table::Table;
 
 /// Values that are remembered to find the first that comes twice, over all columns: some 30 MB
 /// at the most. A column that needs more is not called an id.
@@ -43,15 +45,33 @@ struct Watch {
 }
 
 impl ColumnNotes {
-    /// Notes of an input, of which some features are watched.
-    pub(crate) fn new(at_once: Vec<ColumnNote>, names: Vec<String>, chosen: bool) -> Self {
-        let columns = names.into_iter().map(|name| Column::new(name, chosen));
-        let watch = Watch {
-            at_once,
-            columns: columns.collect(),
-            ..Watch::default()
-        };
+    /// What is known of the columns of an input before its rows are read.
+    pub(crate) fn before_rows(table: &dyn Table, unused: &[Unused], features: &Features) -> Self {
+        let mut watch = Watch::default();
+        if table.has_numeric_header() {
+            let names = table.columns().iter().map(|c| c.name.clone());
+            watch.at_once.push(ColumnNote::NumericHeader {
+                names: Names(names.collect()),
+            });
+        }
+        if !unused.is_empty() {
+            watch.at_once.push(ColumnNote::NotUsed {
+                columns: unused.to_vec(),
+                used: features.names().map_or(1, <[String]>::len),
+            });
+        }
         Self(Arc::new(Mutex::new(watch)))
+    }
+
+    /// The same; columns of numbers are watched from now on. `chosen`: the user asked for them by
+    /// name.
+    pub(crate) fn watching(self, features: &Features, chosen: bool) -> Self {
+        let names = features.names().unwrap_or_default();
+        let columns = names.iter().map(|name| Column::new(name.clone(), chosen));
+        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.columns = columns.collect();
+        drop(watch);
+        self
     }
 
     /// Looks at the next rows.
@@ -232,7 +252,7 @@ mod tests {
     /// What is said of columns whose rows come in two parts.
     fn notes(columns: &[(&str, ArrayRef)]) -> Vec<String> {
         let names = columns.iter().map(|(name, _)| (*name).to_owned());
-        let notes = ColumnNotes::new(Vec::new(), names.collect(), false);
+        let notes = ColumnNotes::default().watching(&Features::Columns(names.collect()), false);
         for part in 0..2 {
             let half = columns[0].1.len() / 2;
             let part = columns.iter().map(|(_, c)| c.slice(part * half, half));
@@ -318,7 +338,8 @@ mod tests {
 
     #[test]
     fn columns_that_were_asked_for_are_features() {
-        let watched = ColumnNotes::new(Vec::new(), vec!["y".to_owned()], true);
+        let features = Features::Columns(vec!["y".to_owned()]);
+        let watched = ColumnNotes::default().watching(&features, true);
         watched.see(&[floats(f64::from)]);
         assert!(watched.all().is_empty());
     }

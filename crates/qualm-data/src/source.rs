@@ -5,12 +5,10 @@ use std::path::Path;
 use arrow_array::{Array, ArrayRef, RecordBatchReader};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field};
-use qualm::error::Names;
 use qualm::{Features, Location, Matrix, Rounding};
 
 use crate::batch::Batch;
 use crate::batches::{Batches, Beside, join};
-use crate::column_notes::ColumnNote;
 use crate::column_watch::ColumnNotes;
 use crate::error::{Error, Result};
 use crate::labels::labels;
@@ -133,6 +131,7 @@ impl Source {
             return Err(Error::NoValues { at });
         }
         let is_fit = expected.is_none();
+        let notes = ColumnNotes::before_rows(table.as_ref(), &plan.unused, &input_names);
         let features = expected.unwrap_or(&input_names).clone();
         let expected = features.width();
         if expected != found {
@@ -145,7 +144,11 @@ impl Source {
         }
         Ok(Self {
             skipped: plan.unused.iter().map(|c| c.name.clone()).collect(),
-            notes: notes(table.as_ref(), &plan, selection, &input_names, is_fit),
+            notes: if is_fit {
+                notes.watching(&input_names, !selection.columns.is_empty())
+            } else {
+                notes
+            },
             table,
             plan,
             features,
@@ -328,33 +331,6 @@ fn next_chunk(table: &mut dyn Table, plan: &Plan) -> Result<Option<Chunk>> {
         *vectors = text_vectors::read(vectors, &chunk.origin, name.unwrap_or_default())?;
     }
     Ok(Some(chunk))
-}
-
-/// What is known of the columns before the rows are read; at fit time, columns of numbers are
-/// watched from there on.
-fn notes(
-    table: &dyn Table,
-    plan: &Plan,
-    selection: &Selection,
-    features: &Features,
-    is_fit: bool,
-) -> ColumnNotes {
-    let mut at_once = Vec::new();
-    if table.has_numeric_header() {
-        let names = table.columns().iter().map(|c| c.name.clone());
-        at_once.push(ColumnNote::NumericHeader {
-            names: Names(names.collect()),
-        });
-    }
-    if !plan.unused.is_empty() {
-        at_once.push(ColumnNote::NotUsed {
-            columns: plan.unused.clone(),
-            used: features.names().map_or(1, <[String]>::len),
-        });
-    }
-    let watched = features.names().filter(|_| is_fit).unwrap_or_default();
-    let chosen = !selection.columns.is_empty();
-    ColumnNotes::new(at_once, watched.to_vec(), chosen)
 }
 
 impl Batches for Source {

@@ -323,7 +323,7 @@ mod tests {
             error.to_string()
         };
         let dum = Spec::preset("dum", "default").unwrap();
-        let error = said(dum, 1000, 10_000_000);
+        let error = said(dum, 1_000_000, 10_000_000);
         assert!(error.contains("; set metric = euclidean, or "), "{error}");
         let error = said(Spec::preset("dum", "paper").unwrap(), 1000, 1 << 40);
         assert!(

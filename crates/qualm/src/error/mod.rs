@@ -110,7 +110,7 @@ pub enum Error {
         if *n_rows == 1 {
             "there is only 1 row".to_owned()
         } else {
-            format!("all {n_rows} rows are equal, to the seven digits that float32 keeps")
+            format!("all {n_rows} rows are equal")
         }
     )]
     NoVariance { n_rows: usize },
