@@ -14,8 +14,11 @@ use crate::nn::vectorised;
 /// The norms of differences, one of each lane.
 type Norms = [f64; LEAF];
 
-/// The least distance of a box is lowered by this share, since powers are not rounded alike.
+/// The share by which a distance that is only estimated from below may be off by rounding.
 const ROUNDING: f64 = 1e-9;
+
+/// Columns between two looks at whether any row is still near enough.
+const STEP: usize = 8;
 
 /// Whether distances are computed here.
 pub(super) fn is_special(norm: Norm) -> bool {
@@ -45,11 +48,25 @@ pub(crate) fn distance(norm: Norm, a: &[f32], b: &[f32]) -> f64 {
 fn power(apart: impl Iterator<Item = f64> + Clone, p: f64) -> f64 {
     let largest = apart.clone().fold(0.0, f64::max);
     if largest > 0.0 {
-        let sum: f64 = apart.map(|x| (x / largest).powf(p)).sum();
+        let sum: f64 = apart.map(|x| raised(x / largest, p)).sum();
         largest * sum.powf(p.recip())
     } else {
         0.0
     }
+}
+
+/// A power; of a whole number by products.
+fn raised(x: f64, p: f64) -> f64 {
+    if p.fract() == 0.0 && p < 64.0 {
+        x.powi(p as i32)
+    } else {
+        x.powf(p)
+    }
+}
+
+/// How many times the Euclidean norm of d values the norm of power p is at the least.
+fn beside_euclidean(d: usize, p: f64) -> f64 {
+    (d as f64).powf(p.recip() - 0.5).min(1.0)
 }
 
 /// The nearest of each row of a group.
@@ -65,33 +82,34 @@ pub(super) fn search(query: Query<'_>, group: &Group<'_>) -> Vec<Vec<Neighbour>>
 /// Walks to every leaf that may hold one of the nearest rows, the nearer half first.
 fn walk(query: Query<'_>, ordered: &[f32], state: &mut QueryState<'_>) {
     let tree = query.tree;
+    let euclidean = match query.norm {
+        Norm::Power(p) => beside_euclidean(tree.d, p) * (1.0 - ROUNDING),
+        _ => 1.0,
+    };
     let mut open = vec![0];
     while let Some(at) = open.pop() {
-        let outside = ordered
-            .iter()
-            .zip(tree.corners(at))
-            .map(|(x, [low, high])| {
-                let x = f64::from(*x);
-                (f64::from(*low) - x).max(x - f64::from(*high)).max(0.0)
-            });
-        let least = match query.norm {
-            Norm::Largest => outside.fold(0.0, f64::max),
-            Norm::Power(p) => power(outside, p),
-            _ => outside.sum(),
-        };
-        if least * (1.0 - ROUNDING) > state.nearest.bound() {
+        if is_beyond(
+            query.norm,
+            euclidean,
+            ordered,
+            tree.corners(at),
+            state.nearest.bound(),
+        ) {
             continue;
         }
         let node = tree.nodes[at];
         if node.right == 0 {
             let leaf = node.leaf as usize;
-            let distances = vectorised(
-                #[inline(always)]
-                || distances(query.norm, ordered, tree.leaf(leaf)),
-            );
+            let bound = state.nearest.bound();
+            let distances = match query.norm {
+                Norm::Power(p) => by_power(p, euclidean, ordered, tree.leaf(leaf), bound),
+                norm => plain(norm, ordered, tree.leaf(leaf), bound),
+            };
             let filled = (tree.numbers.len() - leaf * LEAF).min(LEAF);
             for (lane, distance) in distances.into_iter().take(filled).enumerate() {
-                query.offer(state, leaf * LEAF + lane, distance);
+                if distance <= state.nearest.bound() {
+                    query.offer(state, leaf * LEAF + lane, distance);
+                }
             }
         } else {
             let mut halves = [node.right as usize, at + 1];
@@ -103,49 +121,103 @@ fn walk(query: Query<'_>, ordered: &[f32], state: &mut QueryState<'_>) {
     }
 }
 
-/// The norms of the differences of a row from those of a leaf.
+/// Whether every row in a box is farther than `bound`. `euclidean` is the least share of the
+/// Euclidean norm that the norm is.
+fn is_beyond(
+    norm: Norm,
+    euclidean: f64,
+    ordered: &[f32],
+    corners: &[[f32; 2]],
+    bound: f64,
+) -> bool {
+    let mut sum = 0.0;
+    let mut largest = 0.0f64;
+    for (ordered, corners) in ordered.chunks(STEP).zip(corners.chunks(STEP)) {
+        for (x, [low, high]) in ordered.iter().zip(corners) {
+            let x = f64::from(*x);
+            let outside = (f64::from(*low) - x).max(x - f64::from(*high)).max(0.0);
+            largest = largest.max(outside);
+            sum += match norm {
+                Norm::Power(_) => outside * outside,
+                _ => outside,
+            };
+        }
+        let least = match norm {
+            Norm::Largest => largest,
+            Norm::Power(_) => largest.max(euclidean * sum.sqrt()),
+            _ => sum,
+        };
+        if least > bound {
+            return true;
+        }
+    }
+    false
+}
+
+/// The sums or the largest of the absolute differences of a row from those of a leaf. Beyond
+/// `bound` they may be incomplete.
 ///
 /// # Shapes
 /// `row`: `(d,)`; `leaf`: `(d, LEAF)`.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn distances(norm: Norm, row: &[f32], leaf: &[Lanes]) -> Norms {
+fn plain(norm: Norm, row: &[f32], leaf: &[Lanes], bound: f64) -> Norms {
     let mut sums = [0.0; LEAF];
-    match norm {
-        Norm::Largest => fold(row, leaf, &mut sums, |sum, x| if x > sum { x } else { sum }),
-        Norm::Power(p) => {
-            let mut largest = [0.0; LEAF];
-            fold(
-                row,
-                leaf,
-                &mut largest,
-                |sum, x| if x > sum { x } else { sum },
-            );
-            for (row, lanes) in row.iter().zip(leaf) {
-                for lane in 0..LEAF {
-                    if largest[lane] > 0.0 {
-                        let apart = (f64::from(*row) - f64::from(lanes[lane])).abs();
-                        sums[lane] += (apart / largest[lane]).powf(p);
-                    }
-                }
+    vectorised(
+        #[inline(always)]
+        || {
+            if norm == Norm::Largest {
+                fold(
+                    row,
+                    leaf,
+                    &mut sums,
+                    bound,
+                    |most, x| if x > most { x } else { most },
+                );
+            } else {
+                fold(row, leaf, &mut sums, bound, |sum, x| sum + x);
             }
-            for (sum, largest) in sums.iter_mut().zip(largest) {
-                *sum = largest * sum.powf(p.recip());
-            }
-        }
-        _ => fold(row, leaf, &mut sums, |sum, x| sum + x),
-    }
+        },
+    );
     sums
 }
 
-/// Folds the absolute differences of each lane.
+/// The norms of power p likewise. Powers are slow, and only taken where the Euclidean norm does
+/// not tell that a row is farther than `bound`.
+fn by_power(p: f64, euclidean: f64, row: &[f32], leaf: &[Lanes], bound: f64) -> Norms {
+    let mut distances = [0.0; LEAF];
+    let limit = (bound / euclidean).powi(2);
+    vectorised(
+        #[inline(always)]
+        || fold(row, leaf, &mut distances, limit, |sum, x| sum + x * x),
+    );
+    for (lane, distance) in distances.iter_mut().enumerate() {
+        *distance = if *distance > limit {
+            f64::INFINITY
+        } else {
+            let lanes = leaf.iter().map(|lanes| f64::from(lanes[lane]));
+            power(
+                row.iter()
+                    .zip(lanes)
+                    .map(|(x, y)| (f64::from(*x) - y).abs()),
+                p,
+            )
+        };
+    }
+    distances
+}
+
+/// Folds the absolute differences of each lane, until all results are above `bound`.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn fold(row: &[f32], leaf: &[Lanes], sums: &mut Norms, with: impl Fn(f64, f64) -> f64) {
-    for (x, lanes) in row.iter().zip(leaf) {
-        let x = f64::from(*x);
-        for lane in 0..LEAF {
-            sums[lane] = with(sums[lane], (x - f64::from(lanes[lane])).abs());
+fn fold(row: &[f32], leaf: &[Lanes], sums: &mut Norms, bound: f64, with: impl Fn(f64, f64) -> f64) {
+    for (row, leaf) in row.chunks(STEP).zip(leaf.chunks(STEP)) {
+        for (x, lanes) in row.iter().zip(leaf) {
+            let x = f64::from(*x);
+            for lane in 0..LEAF {
+                sums[lane] = with(sums[lane], (x - f64::from(lanes[lane])).abs());
+            }
+        }
+        if sums.iter().all(|sum| *sum > bound) {
+            return;
         }
     }
 }
