@@ -112,7 +112,7 @@ def test_contamination_is_a_share_or_a_rule(rows):
 
 
 @pytest.mark.filterwarnings("ignore:::pythresh")
-@pytest.mark.parametrize("name", ["IQR", "MAD", "FILTER", "KARCH"])
+@pytest.mark.parametrize("name", ["IQR", "MAD", "FILTER", "DSN"])
 def test_pythresh(name, rows):
     thresholders = pytest.importorskip("pythresh.thresholds." + name.lower())
     thresholder = getattr(thresholders, name)()

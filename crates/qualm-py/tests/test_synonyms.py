@@ -96,6 +96,7 @@ def test_what_changes_nothing_is_taken(harmless):
     ("cls", "keywords", "message"),
     [
         (qualm.KNN, {"algorithm": "kd_tree"}, "algorithm = 'kd_tree' has no effect: neighbours"),
+        (qualm.KNN, {"metric_params": {"V": np.eye(5)}}, "metric_params has no effect: metric="),
         (qualm.AutoEncoder, {"dropout_rate": 0.2}, "dropout_rate = 0.2 has no effect"),
         (qualm.AutoEncoder, {"batch_norm": True}, "batch_norm = True has no effect"),
     ],

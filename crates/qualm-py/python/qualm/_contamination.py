@@ -60,7 +60,7 @@ def _fence(scores: npt.NDArray[np.float64]) -> float:
 
 def _labels(thresholder: Any, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     # A parameter is not changed by fitting, and a thresholder keeps what it found.
-    thresholder = copy.copy(thresholder)
+    thresholder = copy.deepcopy(thresholder)
     if hasattr(thresholder, "eval"):
         labels = thresholder.eval(scores.copy())
     else:

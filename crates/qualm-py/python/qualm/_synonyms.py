@@ -38,6 +38,9 @@ _ALGORITHM = _Foreign(
 )
 _LEAVES = _Foreign((30,), "it changes how neighbours are searched, not which are found")
 _METRIC_PARAMS = _Foreign((None,), "no metric has parameters here, but for 'minkowski' p", True)
+_COVARIANCE = _Foreign(
+    (), "metric='mahalanobis' takes a robust covariance of the fitted rows, whatever is given"
+)
 _SEARCH = {
     "algorithm": _ALGORITHM,
     "leaf_size": _LEAVES,
@@ -95,15 +98,23 @@ def canonical(detector: str, owner: str, given: Mapping[str, Any]) -> dict[str, 
             found[ours] = value
             continue
         foreign = _FOREIGN.get(detector, {}).get(name)
+        if foreign is not None and name == "metric_params" and _is_covariance(value):
+            foreign = _COVARIANCE
         if foreign is None:
             raise TypeError(f"{owner}.__init__() got an unexpected keyword argument {name!r}")
         if foreign.same is None or any(value is s or value == s for s in foreign.same):
             continue
         if foreign.refused:
             raise ValueError(f"{owner}: {name} = {value!r}: {foreign.why}")
-        message = f"{name} = {value!r} has no effect: {foreign.why}"
+        shown = f"{name} = {value!r}" if len(repr(value)) < 60 else name
+        message = f"{shown} has no effect: {foreign.why}"
         warnings.warn(message, QualmWarning, stacklevel=4)
     return found
+
+
+def _is_covariance(metric_params: Any) -> bool:
+    """Whether these are the parameters of scikit-learn's Mahalanobis distance."""
+    return isinstance(metric_params, dict) and set(metric_params) in ({"V"}, {"VI"})
 
 
 def _converted(detector: str, name: str, value: Any) -> tuple[str, Any]:
@@ -112,6 +123,8 @@ def _converted(detector: str, name: str, value: Any) -> tuple[str, Any]:
         return "space", "standardise" if value else "identity"
     if detector == "ae" and name == "optimizer_params" and set(value) == {"weight_decay"}:
         return "weight_decay", value["weight_decay"]
+    if name == "metric_params" and isinstance(value, dict) and set(value) == {"p"}:
+        return "p", value["p"]
     return RENAMED.get(detector, {}).get(name, name), value
 
 
