@@ -88,6 +88,6 @@ mod tests {
         let keys = json!({"center": true, "centre": false});
         let spec = Spec::preset("dum", "default").unwrap();
         let error = spec.with(keys.as_object().unwrap().clone()).unwrap_err();
-        assert!(error.to_string().contains("`centre`"), "{error}");
+        assert!(error.to_string().contains("'centre'"), "{error}");
     }
 }

@@ -271,11 +271,11 @@ mod tests {
         };
         assert_eq!(
             stopped(13),
-            "interrupted while working on the first half of the rows: 3 of 10 done"
+            "interrupted while working on the first half of the rows: 13 of 20 done"
         );
         assert_eq!(
             stopped(25),
-            "interrupted while working on the second half of the rows: 5 of 10 done"
+            "interrupted while working on the second half of the rows: 5 of 20 done"
         );
         spec.half_agreement(rows.rows(), 0, &mut Stopper(u64::MAX))
             .unwrap();

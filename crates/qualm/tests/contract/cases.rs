@@ -227,11 +227,14 @@ fn baselines() -> Vec<Case> {
             "knn: mahalanobis, standardise",
             json!({"metric": "mahalanobis", "space": "standardise"}),
         ),
-        case(
-            "lof",
-            "lof: cosine, standardise",
-            json!({"metric": "cosine", "space": "standardise"}),
-        ),
+        Case {
+            planted: Planted::Exempt("the angle alone counts, and the odd row is not alone in its"),
+            ..case(
+                "lof",
+                "lof: cosine, standardise",
+                json!({"metric": "cosine", "space": "standardise"}),
+            )
+        },
         case(
             "lof",
             "lof: minkowski",
