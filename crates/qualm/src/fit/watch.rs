@@ -118,7 +118,10 @@ impl<'a> Watch<'a> {
     /// [`Halt`] when it wants the work to stop.
     #[cold]
     pub(crate) fn ask(&self) -> Result<(), Halt> {
-        if let Ok(mut listener) = self.listener.try_lock() {
+        // After an answer to stop it is not asked again.
+        if let Ok(mut listener) = self.listener.try_lock()
+            && listener.error.is_none()
+        {
             let (done, total) = match self.extent {
                 Extent::At(done, total) => (done, total),
                 Extent::Products(total) => {
