@@ -212,11 +212,6 @@ impl Source {
         }
     }
 
-    /// Whether float32 holds the features as they are: none was rounded, or can be.
-    fn fits_float32(&self, columns: &[ArrayRef]) -> bool {
-        columns.iter().all(|c| numbers::fits_float32(c.data_type()))
-    }
-
     /// The features of a chunk as a checked matrix.
     fn matrix(&self, columns: &[ArrayRef], n_rows: usize, origin: &Origin) -> Result<Matrix> {
         let n_cols = self.features.width();
@@ -384,7 +379,8 @@ impl Batches for Source {
     fn read_all(mut self) -> Result<Batch> {
         let first = self.first.as_ref().map(|chunk| chunk.columns.as_slice());
         let features = self.plan.by_role(first.unwrap_or_default()).features;
-        if self.rounding.is_some() || self.fits_float32(features) {
+        let mut types = features.iter().map(Array::data_type);
+        if self.rounding.is_some() || types.all(numbers::fits_float32) {
             return join(self);
         }
         let (mut parts, mut beside) = (Vec::new(), Beside::default());

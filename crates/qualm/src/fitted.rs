@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::{Calibration, ThresholdRule};
 use crate::detector::{Detector, LogVariances, score_fitted};
 use crate::device::Device;
-use crate::diagnostics::{Diagnostics, distinct};
+use crate::diagnostics::{Diagnostics, distinct, distinct_rows};
 use crate::digest::sha256_of_values;
 use crate::error::{Error, Location, Result};
 use crate::features::Features;
@@ -16,7 +16,6 @@ use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::rounding::Rounding;
 use crate::rows::{Matrix, Rows};
-use crate::space::LIMIT;
 use crate::spec::Spec;
 
 /// Values that are rounded again at a time.
@@ -146,7 +145,7 @@ impl Fitted {
     ) -> Result<Self> {
         spec.validate()?;
         spec.device().check()?;
-        let near = bring_near(rows);
+        let near = rows.near();
         let rows = near.as_ref().map_or(rows, Matrix::rows);
         let mut spec = spec.clone();
         let mut warnings = spec.adapt(rows);
@@ -472,25 +471,6 @@ impl Fitted {
     }
 }
 
-/// Rows whose values are so large that squares of them would overflow, scaled down.
-fn bring_near(rows: Rows<'_>) -> Option<Matrix> {
-    let far = |x: &f32| f64::from(x.abs()) > LIMIT;
-    // Without leaving early, so that it vectorises.
-    let any = rows.blocks(4096).any(|block| {
-        let values = block.as_slice().iter();
-        values.fold(false, |any, x| any | far(x))
-    });
-    if !any || !rows.rounding().is_plain() {
-        return None;
-    }
-    let (values, d) = (
-        rows.rounding().original(rows.as_slice(), rows.n_cols()),
-        rows.n_cols(),
-    );
-    let rounding = Rounding::choose(&[&values], d);
-    (!rounding.is_plain()).then(|| Matrix::rounded([values], d, &rounding))
-}
-
 /// The median of each column, over at most [`MEDIAN_SAMPLE`] rows spread evenly.
 fn medians(rows: Rows<'_>) -> Vec<f32> {
     let n = rows.n_rows();
@@ -503,21 +483,6 @@ fn medians(rows: Rows<'_>) -> Vec<f32> {
             *column.select_nth_unstable_by(middle, f32::total_cmp).1
         })
         .collect()
-}
-
-/// How many different rows there are.
-fn distinct_rows(rows: Rows<'_>) -> usize {
-    let mut order: Vec<&[f32]> = rows.iter().collect();
-    let compare = |a: &&[f32], b: &&[f32]| {
-        let pairs = a.iter().zip(*b);
-        pairs
-            .map(|(a, b)| a.total_cmp(b))
-            .find(|o| o.is_ne())
-            .unwrap_or(std::cmp::Ordering::Equal)
-    };
-    order.sort_unstable_by(compare);
-    order.dedup();
-    order.len()
 }
 
 /// The time of fitting, RFC 3339.

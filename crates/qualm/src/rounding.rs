@@ -24,7 +24,7 @@ const SAMPLE: usize = 256;
 /// Whole numbers below this are exact in float32.
 const EXACT: f64 = 16_777_216.0;
 /// Differences above this are clipped ([`crate::space::LIMIT`]), unless they are scaled.
-const FAR: f64 = (1u64 << 49) as f64;
+pub(crate) const FAR: f64 = (1u64 << 49) as f64;
 /// The exponent of the median difference above which, and to which, values are scaled.
 const SCALED_FROM: i32 = 39;
 const SCALED_TO: i32 = 30;
@@ -150,7 +150,7 @@ impl Rounding {
     }
 
     /// What rounded rows were made from, but for the rounding.
-    pub(crate) fn original(&self, values: &[f32], n_cols: usize) -> Vec<f64> {
+    fn original(&self, values: &[f32], n_cols: usize) -> Vec<f64> {
         let rows = values.chunks_exact(n_cols.max(1));
         let before = |(j, x): (usize, &f32)| f64::from(*x) / self.scale + self.offset(j);
         rows.flat_map(|row| row.iter().enumerate().map(before))
@@ -168,6 +168,7 @@ impl Rounding {
 }
 
 /// Whether float32 holds all values of a column, and the whole numbers between them.
+#[expect(clippy::float_cmp, reason = "the very same number is meant")]
 fn exact(column: &[f64]) -> bool {
     let exact = |x: &f64| x.abs() < EXACT && f64::from(*x as f32) == *x;
     column.iter().all(exact)
@@ -182,6 +183,7 @@ struct Middle {
 }
 
 impl Middle {
+    #[expect(clippy::float_cmp, reason = "the very same number is meant")]
     fn of(values: &mut Vec<f64>) -> Self {
         let Some(median) = median(values) else {
             return Self {
@@ -190,7 +192,9 @@ impl Middle {
             };
         };
         values.retain(|x| *x != median);
-        values.iter_mut().for_each(|x| *x = (*x - median).abs());
+        for x in values.iter_mut() {
+            *x = (*x - median).abs();
+        }
         Self {
             median,
             distance: self::median(values).unwrap_or(0.0),
@@ -245,7 +249,9 @@ impl<P: AsRef<[f64]>> Parts<'_, P> {
         let mut largest = 0f64;
         for (j, offset) in offsets.iter().enumerate() {
             self.column(j, 1, &mut column);
-            column.iter_mut().for_each(|x| *x -= offset);
+            for x in &mut column {
+                *x -= offset;
+            }
             largest = largest.max(Middle::of(&mut column).distance);
         }
         let exponent = largest.log2().ceil();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_buffer::ScalarBuffer;
 
 use crate::error::{Error, Location, Result};
-use crate::rounding::{PLAIN, Rounding, first_beyond_float32};
+use crate::rounding::{FAR, PLAIN, Rounding, first_beyond_float32};
 
 /// An `(n_rows, n_cols)` matrix of finite float32 values, row after row.
 ///
@@ -204,6 +204,21 @@ impl<'a> Rows<'a> {
         values.extend(rows.iter().filter_map(|i| self.get(*i)).flatten());
         check_shape(values.len(), self.n_cols)?;
         Ok(Matrix::checked(values.into(), self.n_cols).with_rounding(self.rounding))
+    }
+
+    /// The rows scaled down, where their values are so large that squares would overflow.
+    pub(crate) fn near(&self) -> Option<Matrix> {
+        // Without leaving a block early, so that it vectorises.
+        let far = |block: Self| {
+            let values = block.as_slice().iter();
+            values.fold(false, |any, x| any | (f64::from(x.abs()) > FAR))
+        };
+        if !self.rounding.is_plain() || !self.blocks(4096).any(far) {
+            return None;
+        }
+        let values: Vec<f64> = self.data.iter().map(|x| f64::from(*x)).collect();
+        let rounding = Rounding::choose(&[&values], self.n_cols);
+        (!rounding.is_plain()).then(|| Matrix::rounded([values], self.n_cols, &rounding))
     }
 
     /// Number of rows, at least one.

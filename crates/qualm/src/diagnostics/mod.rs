@@ -10,6 +10,8 @@ mod ranks;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rows::Rows;
+
 pub(crate) use ranks::Agreement;
 
 /// Bins of the histogram behind the entropy: enough to distinguish concentrated scores from
@@ -96,6 +98,21 @@ fn entropy(sorted: &[f64]) -> f64 {
     let shares = counts.iter().filter(|c| **c > 0).map(|c| *c as f64 / n);
     let nats: f64 = shares.map(|p| -p * p.ln()).sum();
     (nats / n.min(BINS as f64).ln()).clamp(0.0, 1.0)
+}
+
+/// How many different rows there are.
+pub(crate) fn distinct_rows(rows: Rows<'_>) -> usize {
+    let mut order: Vec<&[f32]> = rows.iter().collect();
+    let compare = |a: &&[f32], b: &&[f32]| {
+        let pairs = a.iter().zip(*b);
+        pairs
+            .map(|(a, b)| a.total_cmp(b))
+            .find(|o| o.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
+    };
+    order.sort_unstable_by(compare);
+    order.dedup();
+    order.len()
 }
 
 #[cfg(test)]

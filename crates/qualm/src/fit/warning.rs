@@ -136,7 +136,7 @@ fn less_offsets(columns: &[String], offsets: &[f64], scale: f64) -> String {
     }
     let named = named.join(", ");
     let scaled = format!("all values are multiplied by 2^{}", scale.log2());
-    match (columns.is_empty(), scale == 1.0) {
+    match (columns.is_empty(), scale >= 1.0) {
         (false, true) => format!(
             "columns are read less an offset, since float32 would lose the differences between \
              their values: {named}"

@@ -32,7 +32,8 @@ struct Set {
 
 #[derive(Deserialize)]
 struct Metric {
-    metric: String,
+    #[serde(rename = "metric")]
+    name: String,
     p: f64,
     scores: Scores,
 }
@@ -66,7 +67,7 @@ fn every_metric_has_the_scores_of_the_peers() {
             metric,
             p,
             scores: expected,
-        } in &set.metrics
+        } in &set.names
         {
             let tolerance = match metric.as_str() {
                 "cosine" | "mahalanobis" => MAPPED,
