@@ -70,7 +70,11 @@ fn message(top: &Error) -> String {
         }
         _ => top.to_string(),
     };
-    let mut cause = top.source();
+    // It says already what the parser said, in words.
+    let mut cause = match top {
+        Error::Core(qualm::Error::InvalidValue { .. }) => None,
+        _ => top.source(),
+    };
     while let Some(error) = cause {
         let text = error.to_string();
         // Many messages say their cause already.
@@ -79,35 +83,8 @@ fn message(top: &Error) -> String {
         }
         cause = error.source();
     }
-    let of_types = matches!(
-        top,
-        Error::ColumnType { .. }
-            | Error::Core(qualm::Error::InvalidValue { .. } | qualm::Error::InvalidSpec { .. })
-    );
-    if of_types {
-        for (rust, python) in WORDS {
-            message = message.replace(rust, python);
-        }
-    }
     message
 }
-
-/// Rust's and Arrow's words for types, with what Python calls them.
-const WORDS: [(&str, &str); 13] = [
-    ("invalid value: integer", "found the number"),
-    ("expected string or map", "expected a word"),
-    ("invalid type: floating point", "found the number"),
-    ("invalid type: integer", "found the number"),
-    ("invalid type:", "found"),
-    ("expected usize", "expected a whole number, 0 or above"),
-    ("expected u64", "expected a whole number, 0 or above"),
-    ("expected f64", "expected a number"),
-    ("expected f32", "expected a number"),
-    ("expected a sequence", "expected a list of whole numbers"),
-    ("LargeUtf8", "text"),
-    ("Utf8View", "text"),
-    ("Utf8", "text"),
-];
 
 /// Does work without the interpreter's lock; a panic becomes a `RuntimeError`.
 ///

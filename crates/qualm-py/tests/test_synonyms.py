@@ -116,7 +116,7 @@ def test_what_is_ignored_is_said(cls, keywords, message):
     [
         (qualm.IForest, {"max_features": 0.5}, ValueError, "max_features = 0.5: each tree"),
         (qualm.IForest, {"bootstrap": True}, ValueError, "bootstrap = True"),
-        (qualm.KNN, {"metric_params": {"V": 1}}, ValueError, "but for 'minkowski' p"),
+        (qualm.KNN, {"metric_params": {"w": 1}}, ValueError, "but for 'minkowski' p"),
         (qualm.OCSVM, {"kernel": "linear"}, ValueError, "kernel = 'linear': the kernel is RBF"),
         (qualm.AutoEncoder, {"optimizer_params": {"eps": 1}}, ValueError, "'weight_decay'"),
         (qualm.AutoEncoder, {"epochs": 3, "epoch_num": 4}, TypeError, "epochs was given twice"),
@@ -144,7 +144,7 @@ def test_shares_and_counts_out_of_range(rows):
     for value in (1.5, 0.0, -0.5):
         with pytest.raises(ValueError, match=f"subset_size = {value:g}: expected a whole number"):
             qualm.SP(subset_size=value).fit(rows)
-    with pytest.raises(TypeError, match="n_neighbors = 2.5: found the number `2.5`, expected a"):
+    with pytest.raises(TypeError, match="n_neighbors = 2.5: found the number '2.5', expected a"):
         qualm.KNN(n_neighbors=2.5).fit(rows)
     with pytest.raises(ValueError, match="Invalid parameter 'epoch_num' for estimator KNN"):
         qualm.KNN().set_params(epoch_num=3)
