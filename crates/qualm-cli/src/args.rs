@@ -100,7 +100,7 @@ pub(crate) struct Columns {
     /// The list column that holds the embedding
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
-    /// CSV or TSV without a header: the columns are called column_1, column_2 and so on
+    /// CSV or TSV without a header: the columns are numbered, as `column_1`
     #[arg(long)]
     pub(crate) no_header: bool,
 }
@@ -210,7 +210,7 @@ pub(crate) struct Score {
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
-    /// CSV or TSV without a header: the columns are called column_1, column_2 and so on
+    /// CSV or TSV without a header: the columns are numbered, as `column_1`
     #[arg(long)]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu
@@ -241,7 +241,7 @@ pub(crate) struct Eval {
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN", requires = "input")]
     pub(crate) vector: Option<String>,
-    /// CSV or TSV without a header: the columns are called column_1, column_2 and so on
+    /// CSV or TSV without a header: the columns are numbered, as `column_1`
     #[arg(long, requires = "input")]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu [default: cpu]

@@ -61,7 +61,7 @@ impl Output {
 
     /// A warning that also appears when told to be quiet: the outcome is likely not what was
     /// meant.
-    pub(crate) fn warn_always(self, message: impl AsRef<str>) {
+    pub(crate) fn warn_always(message: impl AsRef<str>) {
         let _ = writeln!(io::stderr(), "warning: {}", message.as_ref());
     }
 

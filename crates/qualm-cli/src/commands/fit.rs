@@ -208,7 +208,7 @@ fn note_columns(notes: &[ColumnNote], output: Output) {
         let advice = advice::on_columns(note).map(|advice| format!(" ({advice})"));
         let text = format!("{note}{}", advice.unwrap_or_default());
         if note.is_warning() {
-            output.warn_always(text);
+            Output::warn_always(text);
         } else {
             output.note(format!("note: {text}"));
         }

@@ -64,10 +64,10 @@ fn every_metric_has_the_scores_of_the_peers() {
         let rows = Matrix::new(set.rows.clone(), set.d).unwrap();
         let new = Matrix::new(set.new.clone(), set.d).unwrap();
         for Metric {
-            metric,
+            name: metric,
             p,
             scores: expected,
-        } in &set.names
+        } in &set.metrics
         {
             let tolerance = match metric.as_str() {
                 "cosine" | "mahalanobis" => MAPPED,
