@@ -29,9 +29,7 @@ HELD = [
     "'pair' (records of several fields)",
     "'none' (nothing but nulls)",
 ]
-NOTE = (
-    f"8 of 12 columns not used: {', '.join(HELD)}; convert those that are meant as features"
-)
+NOTE = f"8 of 12 columns not used: {', '.join(HELD)}; convert those that are meant as features"
 
 
 @pytest.fixture(autouse=True)
