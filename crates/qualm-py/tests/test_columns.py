@@ -93,7 +93,7 @@ def test_the_same_columns_from_pandas_polars_and_arrow(table):
     for model in models:
         assert model.warnings_ == [NOTE]
     # polars has no null type that Arrow's interface could carry beside records.
-    models.append(fitted(polars.from_arrow(table.drop_columns("pair", "none")), "6 of 10"))
+    models.append(fitted(polars.from_arrow(table.drop_columns(["pair", "none"])), "6 of 10"))
     assert [said for said in HELD if said.split()[0] not in ("'pair'", "'none'")] == re.findall(
         r"'\w+' \(.*?\)+", models[-1].warnings_[0]
     )
