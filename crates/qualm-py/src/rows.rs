@@ -16,7 +16,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use qualm::{Error, Features, Location, Matrix, Rounding};
-use qualm_data::{Batches, ColumnNote, Result, Selection, Source, WhyUnused};
+use qualm_data::{Batches, ColumnNote, Result, Selection, Source, Unused, WhyUnused};
 
 use crate::errors::{guarded, raised};
 
@@ -210,18 +210,25 @@ impl PyRows {
                 features = Features::Vector { name: None, width };
             }
             let values = Values::Owned(source.read_all()?.rows);
-            let notes = if expected.is_none() && named {
+            let mut notes = if expected.is_none() {
                 notes.all()
             } else {
                 Vec::new()
             };
+            // Of columns without names there is no more to say than which are left out.
+            notes.retain(|note| named || matches!(note, ColumnNote::NotUsed { .. }));
             Ok(Self {
                 values,
                 features,
                 notes: notes.into_iter().map(|note| said(note, words)).collect(),
             })
         })?;
-        read.map_err(raised)
+        read.map_err(|mut error| {
+            if let qualm_data::Error::NoNumericColumn { unused, .. } = &mut error {
+                reword(unused, words);
+            }
+            raised(error)
+        })
     }
 
     /// Checks the values and lends them.
@@ -254,12 +261,7 @@ fn features(names: Option<Vec<String>>, width: usize) -> Features {
 /// A note on columns, with what to do; `words` say what columns hold that came without values.
 fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
     if let ColumnNote::NotUsed { columns, .. } = &mut note {
-        for column in columns {
-            if let (Some(words), WhyUnused::Type(held)) = (words.get(&column.name), &mut column.why)
-            {
-                held.clone_from(words);
-            }
-        }
+        reword(columns, words);
     }
     match note {
         ColumnNote::Label { .. } | ColumnNote::Id { .. } => {
@@ -269,6 +271,15 @@ fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
             format!("{note}; convert those that are meant as features")
         }
         _ => note.to_string(),
+    }
+}
+
+/// Says what columns hold that came without values, and are none but nulls here.
+fn reword(columns: &mut [Unused], words: &HashMap<String, String>) {
+    for column in columns {
+        if let (Some(words), WhyUnused::Type(held)) = (words.get(&column.name), &mut column.why) {
+            held.clone_from(words);
+        }
     }
 }
 

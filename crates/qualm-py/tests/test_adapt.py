@@ -117,7 +117,7 @@ def test_names_of_several_types_are_refused(rows):
 def test_columns_of_nulls_are_no_features(rows):
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame(rows, schema=list("abcde")).with_columns(none=polars.lit(None))
-    with pytest.warns(qualm.QualmWarning, match=r"not used: 'none' \(not numeric\)"):
+    with pytest.warns(qualm.QualmWarning, match="1 of 6 columns not used: 'none'"):
         assert KNN().fit(frame).n_features_in_ == 5
 
 
@@ -128,7 +128,9 @@ def test_dates_and_durations_in_frames_are_left_out(rows):
     frame["when"] = days.astype("M8[s]")
     frame["took"] = days.astype("m8[s]")
     frame.loc[3, "when"] = pandas.NaT
-    with pytest.warns(qualm.QualmWarning, match="not used: 'when', 'took'"):
+    with pytest.warns(
+        qualm.QualmWarning, match=r"not used: 'when' \(date and time.*'took' \(duration"
+    ):
         assert KNN().fit(frame).n_features_in_ == 5
     frame["odd"] = rows[:, 0] * 1j
     with pytest.raises(ValueError, match="column 'odd': Complex data not supported"):

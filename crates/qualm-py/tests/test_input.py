@@ -94,7 +94,7 @@ def test_pandas_types_convert_or_are_named(rows):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(
         {
-            "whole": np.arange(60),
+            "whole": np.arange(60) % 31,
             "half": rows[:60, 0] / 2,
             "truth": np.arange(60) % 2 == 0,
         }
@@ -117,7 +117,7 @@ def test_pandas_objects_are_numbers_where_all_of_them_are(rows):
         KNN().fit(frame.assign(mixed=pandas.Series([1, 2, None] * 20, dtype=object)))
     # One that is no number makes them text, which a model of numbers refuses by row and value.
     text = frame.assign(mixed=pandas.Series([*mixed[:59], "1.5"], dtype=object))
-    with pytest.warns(qualm.QualmWarning, match=r"not used: 'mixed' \(not numeric\)"):
+    with pytest.warns(qualm.QualmWarning, match=r"1 of 2 columns not used: 'mixed' \(text\)"):
         KNN().fit(text)
     with pytest.raises(ValueError, match="input, row 60, column 'mixed': found '1.5', expected"):
         detector.predict(text)
@@ -129,7 +129,7 @@ def test_pandas_objects_are_numbers_where_all_of_them_are(rows):
 def test_numbered_pandas_columns_are_those_of_an_array(rows):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({0: rows[:, 0].astype(np.float64), 1: "text", 2: rows[:, 2]})
-    with pytest.warns(qualm.QualmWarning, match=r"not used: '2' \(not numeric\)"):
+    with pytest.warns(qualm.QualmWarning, match=r"1 of 3 columns not used: '2' \(text such"):
         detector = KNN().fit(frame)
     assert not hasattr(detector, "feature_names_in_")
     assert np.array_equal(
@@ -233,9 +233,7 @@ def test_bad_values_are_named_by_row_and_column(rows):
                 detector.predict(wrong)
     large = rows.astype(np.float64)
     large[6, 2] = 1e300
-    with pytest.raises(
-        ValueError, match="row 7, column '3': found 10{300}, too large for float32"
-    ):
+    with pytest.raises(ValueError, match="row 7, column '3': found 1e300, too large for float32"):
         KNN().fit(large)
     words = rows.astype(object)
     words[6, 2] = "three"

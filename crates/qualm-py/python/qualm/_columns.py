@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,11 +31,11 @@ class Column(NamedTuple):
     """What a column holds."""
 
     #: Its numbers, missing ones as NaN, or its texts, missing ones as None.
-    values: Optional[Union[np.ndarray, List[Optional[str]]]] = None
+    values: np.ndarray | list[str | None] | None = None
     #: Where each row holds a vector, how many of the numbers are the row's.
-    lengths: Optional[List[Optional[int]]] = None
+    lengths: list[int | None] | None = None
     #: What it holds where that is neither.
-    words: Optional[str] = None
+    words: str | None = None
 
 
 def is_plain(dtype: Any) -> bool:
@@ -64,7 +64,8 @@ def read_column(column: Any, name: str) -> Column:
         return Column(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind in "mM":
         return Column(words=_time(column.dtype if values is column else values.categories.dtype))
-    if kind != "O":
+    # Text of Arrow's type is of kind U.
+    if kind not in "OU":
         return Column(words=str(column.dtype))
     there = column.notna().to_numpy()
     objects = column.to_numpy(dtype=object)
@@ -104,10 +105,12 @@ def _floats(values: np.ndarray) -> np.ndarray:
 def _time(dtype: Any) -> str:
     """Dates with a time of day, and durations, with their unit."""
     what = "date and time" if dtype.kind == "M" else "duration"
-    unit = getattr(dtype, "unit", None)
-    unit = unit or getattr(getattr(dtype, "pyarrow_dtype", None), "unit", None)
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    if arrow is not None and not hasattr(arrow, "unit"):
+        return "date"
+    unit = getattr(dtype, "unit", None) or getattr(arrow, "unit", None)
     unit = unit or np.datetime_data(dtype)[0]
-    zone = getattr(dtype, "tz", None) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None)
+    zone = getattr(dtype, "tz", None) or getattr(arrow, "tz", None)
     return f"{what} ({_UNITS.get(unit, unit)}{f', {zone}' if zone else ''})"
 
 
