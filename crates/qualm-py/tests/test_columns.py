@@ -175,6 +175,7 @@ def test_vectors_that_cannot_be_used_are_named(convert, vectors, rows):
     refused("row 7, column 'embedding': missing value", embedding=missing)
 
 
+@pytest.mark.filterwarnings("ignore::qualm.QualmWarning")
 def test_columns_that_are_likely_no_data_are_named_alike(tmp_path, command_line):
     rng = np.random.default_rng(1)
     table = pyarrow.table(

@@ -76,6 +76,7 @@ def test_few_rows_lower_the_same(cls, rows, tmp_path, command_line, monkeypatch)
     assert ours._model.to_bytes() == (tmp_path / "theirs.qualm").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_names_go_both_ways(rows, tmp_path, command_line):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rows, columns=list("abcde"))
