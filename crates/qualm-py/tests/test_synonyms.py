@@ -134,6 +134,7 @@ def test_what_would_be_another_method_is_refused(cls, keywords, error, message):
 def test_their_metrics_are_ours(cls, rows):
     assert same_scores(cls(metric="minkowski", p=2), cls(), rows)
     assert same_scores(cls(metric="minkowski", p=1), cls(metric="cityblock"), rows)
+    assert same_scores(cls(p=1), cls(metric="cityblock"), rows)
     assert not same_scores(cls(metric="cosine"), cls(), rows)
     assert not same_scores(cls(metric="mahalanobis"), cls(), rows)
     with pytest.raises(ValueError, match="p = 1"):

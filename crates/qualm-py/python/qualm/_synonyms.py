@@ -149,6 +149,9 @@ def by_rows(detector: str, keys: dict[str, Any], n_rows: int, n_columns: int) ->
         found["max_samples"] = min(256, n_rows)
     if detector == "ocsvm" and found.get("gamma") == "auto":
         found["gamma"] = 1 / n_columns
+    if found.get("metric", "euclidean") == "euclidean" and found.get("p", 2) != 2:
+        # Their default metric has a power, which is 2.
+        found["metric"] = "minkowski"
     if detector == "abod" and found.get("method") == "default":
         found["method"] = "exact"
     return found

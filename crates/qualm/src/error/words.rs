@@ -65,7 +65,7 @@ impl fmt::Display for Parser<'_> {
             "string or map" | "a string" => "a word",
             other => other,
         };
-        let found = ["invalid type: ", "invalid value: "]
+        let found = ["invalid type: ", "invalid value: ", "unknown variant "]
             .into_iter()
             .find_map(|start| found.strip_prefix(start))
             .map_or_else(|| found.to_owned(), |found| format!("found {found}"));
@@ -103,6 +103,10 @@ mod tests {
             "found the number '-1', expected a whole number, 0 or more"
         );
         assert_eq!(said::<f64>("true"), "found 'true', expected a number");
+        assert_eq!(
+            said::<crate::KnnMethod>("\"least\""),
+            "found 'least', expected one of 'largest', 'mean', 'median'"
+        );
         assert_eq!(
             said::<bool>("0.5"),
             "found the number '0.5', expected true or false"
