@@ -33,8 +33,6 @@ pub struct Source {
     features: Features,
     /// The same features by the names that this input gives them, for messages.
     input_names: Features,
-    /// The names of the columns without a role.
-    skipped: Vec<String>,
     /// What is known of the columns so far.
     notes: ColumnNotes,
     /// How to round, where a model has said so.
@@ -143,7 +141,6 @@ impl Source {
             return Err(width.into());
         }
         Ok(Self {
-            skipped: plan.unused.iter().map(|c| c.name.clone()).collect(),
             notes: if is_fit {
                 notes.watching(&input_names, !selection.columns.is_empty())
             } else {
@@ -156,13 +153,6 @@ impl Source {
             rounding: None,
             first,
         })
-    }
-
-    /// At fit time: the columns that got no role because they are not numeric, or because
-    /// a vector column beside them is the input.
-    #[must_use]
-    pub fn skipped(&self) -> &[String] {
-        &self.skipped
     }
 
     /// What a user should know of the columns: of the rows read so far, and, if it is kept, of
@@ -451,7 +441,6 @@ mod tests {
             },
             features: features.clone(),
             input_names: features,
-            skipped: Vec::new(),
             notes: ColumnNotes::default(),
             rounding: None,
             first: Some(Chunk {

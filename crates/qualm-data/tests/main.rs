@@ -30,7 +30,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field};
 use qualm::Features;
 use qualm_data::Result;
-use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source};
+use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -45,6 +45,16 @@ fn file(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 
 fn all(path: &Path) -> Result<Batch> {
     Source::open(path, &Selection::default(), None)?.read_all()
+}
+
+/// The names of the columns that are no features.
+fn unused(source: &Source) -> Vec<String> {
+    let notes = source.notes().all().into_iter();
+    let names = notes.filter_map(|note| match note {
+        ColumnNote::NotUsed { columns, .. } => Some(columns.into_iter().map(|c| c.name)),
+        _ => None,
+    });
+    names.flatten().collect()
 }
 
 fn columns(names: &[&str]) -> Features {

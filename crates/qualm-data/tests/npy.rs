@@ -7,7 +7,7 @@ use qualm::{Features, Location};
 use qualm_data::Error;
 use qualm_data::{Batches, Selection, Source};
 
-use crate::{all, file, folder, npy};
+use crate::{all, file, folder, npy, unused};
 
 type Encode = Box<dyn Fn(u8) -> Vec<u8>>;
 
@@ -118,7 +118,7 @@ fn archives_hold_x_and_y() {
     };
     let source = Source::open(&path, &labelled, None).unwrap();
     assert_eq!(source.n_rows_hint(), Some(3));
-    assert_eq!(source.skipped(), ["other", "names"]);
+    assert_eq!(unused(&source), ["other", "names"]);
     let batch = source.read_all().unwrap();
     assert_eq!(batch.rows.rows().as_slice(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     assert_eq!(batch.labels, Some(vec![false, true, false]));

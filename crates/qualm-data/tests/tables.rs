@@ -12,7 +12,7 @@ use qualm::Features;
 use qualm_data::Error;
 use qualm_data::{Batches, Selection, Source, read_scores};
 
-use crate::{PLAIN, all, columns, excluding, file, folder, npy, table, write};
+use crate::{PLAIN, all, columns, excluding, file, folder, npy, table, unused, write};
 
 #[test]
 fn what_is_written_is_read_back() {
@@ -44,7 +44,7 @@ fn vectors_are_the_input_when_there_is_one() {
 
         let source = Source::open(&path, &excluding(&["emb"]), None).unwrap();
         assert_eq!(source.features().name(1), "emb2[1]");
-        assert_eq!(source.skipped(), ["x", "n", "flag"]);
+        assert_eq!(unused(&source), ["x", "n", "flag"]);
         let rows = source.read_all().unwrap().rows;
         assert_eq!(rows.rows().as_slice(), [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]);
 
@@ -231,7 +231,7 @@ fn text_columns_are_skipped_and_reported() {
     let folder = folder();
     let path = file(&folder, "t.csv", "name,a\nx,1\ny,2\n");
     let source = Source::open(&path, &Selection::default(), None).unwrap();
-    assert_eq!(source.skipped(), ["name"]);
+    assert_eq!(unused(&source), ["name"]);
     assert_eq!(source.features(), &columns(&["a"]));
 }
 
