@@ -27,7 +27,13 @@ fn parse(text: &str, numbers: &mut Vec<f64>) -> bool {
     let Some(inside) = inside.and_then(|text| text.strip_suffix(']')) else {
         return false;
     };
-    let mut add = |word: &str| word.parse().map(|number| numbers.push(number)).is_ok();
+    let mut add = |word: &str| {
+        // Within a list NumPy's numbers say what they are.
+        let bare = word.strip_prefix("np.float64(");
+        let bare = bare.or_else(|| word.strip_prefix("np.float32("));
+        let word = bare.and_then(|w| w.strip_suffix(')')).unwrap_or(word);
+        word.parse().map(|number| numbers.push(number)).is_ok()
+    };
     let whole = if inside.contains(',') {
         inside.split(',').all(|word| add(word.trim()))
     } else {
@@ -116,7 +122,12 @@ mod tests {
             let mut numbers = vec![7.0];
             parse(text, &mut numbers).then(|| numbers.split_off(1))
         };
-        for text in ["[1,-2.5,1e3]", " [ 1 , -2.5 , 1e3 ] ", "[ 1.  -2.5\n 1e3]"] {
+        for text in [
+            "[1,-2.5,1e3]",
+            " [ 1 , -2.5 , 1e3 ] ",
+            "[ 1.  -2.5\n 1e3]",
+            "[np.float64(1.0), np.float64(-2.5), np.float32(1e3)]",
+        ] {
             assert_eq!(numbers(text), Some(vec![1.0, -2.5, 1e3]), "{text}");
         }
         assert_eq!(numbers("[5]"), Some(vec![5.0]));

@@ -8,7 +8,7 @@ mod words;
 
 use crate::device::DeviceError;
 pub use location::{Location, Names};
-use words::{Divergence, Gibibytes, Lighter, Parser, Rows};
+use words::{Divergence, Expected, Gibibytes, Lighter, Parser, Rows};
 
 /// The library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -53,7 +53,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A hyper-parameter of the wrong type, or none of the words it may be.
-    #[error("{key} = {value}: {}", Parser(source))]
+    #[error("{key} = {value}: {}", Expected(source))]
     InvalidValue {
         key: String,
         value: String,

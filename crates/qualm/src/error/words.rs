@@ -48,6 +48,31 @@ impl fmt::Display for Divergence {
     }
 }
 
+/// What a parser expected, without the names of Rust's types.
+fn without_types(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "string or map" | "a string" => "a word",
+        other => other,
+    }
+}
+
+/// What a JSON parser expected in place of a value that the message shows already.
+pub(super) struct Expected<'a>(pub(super) &'a serde_json::Error);
+
+impl fmt::Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string().replace('`', "'");
+        match text.split_once(", expected ") {
+            Some((_, expected)) => write!(f, "expected {}", without_types(expected)),
+            None => f.write_str(&text),
+        }
+    }
+}
+
 /// What a JSON parser says, without the names of Rust's types.
 pub(super) struct Parser<'a>(pub(super) &'a serde_json::Error);
 
@@ -57,15 +82,8 @@ impl fmt::Display for Parser<'_> {
         let Some((found, expected)) = text.split_once(", expected ") else {
             return f.write_str(&text.replace('`', "'"));
         };
-        let expected = match expected {
-            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
-            "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-            "f32" | "f64" => "a number",
-            "a boolean" => "true or false",
-            "string or map" | "a string" => "a word",
-            other => other,
-        };
-        let found = ["invalid type: ", "invalid value: ", "unknown variant "]
+        let expected = without_types(expected);
+        let found = ["invalid type: ", "invalid value: "]
             .into_iter()
             .find_map(|start| found.strip_prefix(start))
             .map_or_else(|| found.to_owned(), |found| format!("found {found}"));
@@ -104,12 +122,24 @@ mod tests {
         );
         assert_eq!(said::<f64>("true"), "found 'true', expected a number");
         assert_eq!(
-            said::<crate::KnnMethod>("\"least\""),
-            "found 'least', expected one of 'largest', 'mean', 'median'"
-        );
-        assert_eq!(
             said::<bool>("0.5"),
             "found the number '0.5', expected true or false"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_shown_is_not_found_again() {
+        let words = serde_json::from_str::<crate::KnnMethod>("\"least\"").unwrap_err();
+        let words = Expected(&words).to_string();
+        assert!(
+            words.starts_with("expected one of 'largest', 'mean', 'median'"),
+            "{words}"
+        );
+        let number = serde_json::from_str::<u32>("-1").unwrap_err();
+        assert!(
+            Expected(&number)
+                .to_string()
+                .starts_with("expected a whole number")
         );
     }
 
