@@ -56,6 +56,6 @@ fn the_reference_is_what_the_binary_says() {
     assert!(
         kept == text,
         "docs/cli.md is not what --help says; write it again with \
-         QUALM_BLESS=1 cargo test -p qualm-cli --test reference"
+         QUALM_BLESS=1 cargo test -p qualm-cli --test main reference"
     );
 }
