@@ -13,7 +13,7 @@ const D: usize = 4;
 
 /// The committed version 1 file, the rows beside it and the scores they had.
 ///
-/// `QUALM_BLESS=1 cargo test -p qualm --test version_1` writes all of it anew. After
+/// `QUALM_BLESS=1 cargo test -p qualm --test main version_1` writes all of it anew. After
 /// the first release that must never be needed: a change that makes this test fail breaks
 /// the models of users, and needs a new format version instead.
 #[test]
