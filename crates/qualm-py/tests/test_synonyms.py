@@ -138,7 +138,7 @@ def test_their_metrics_are_ours(cls, rows):
     assert not same_scores(cls(metric="cosine"), cls(), rows)
     assert not same_scores(cls(metric="mahalanobis"), cls(), rows)
     with pytest.raises(ValueError, match="p = 1"):
-        cls(p=1).fit(rows)
+        cls(metric="cosine", p=1).fit(rows)
 
 
 def test_shares_and_counts_out_of_range(rows):
