@@ -381,19 +381,11 @@ impl Fitted {
         Ok(all)
     }
 
-    /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell.
+    /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell. The
+    /// rows are on the model's own scale.
     pub(crate) fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
         self.check_width(rows.n_cols())?;
-        let mut all: Option<Vec<f64>> = None;
-        self.on_own_scale(rows, |rows, _| {
-            let some = self.detector.contributions(rows)?;
-            match (&mut all, some) {
-                (Some(all), Some(some)) => all.extend(some),
-                (all, some) => *all = some,
-            }
-            Ok(())
-        })?;
-        Ok(all)
+        self.detector.contributions(rows)
     }
 
     /// The conformal p-value of a score, in (0, 1].

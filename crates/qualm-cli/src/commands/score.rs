@@ -149,9 +149,12 @@ fn note_cost(
     n_rows: Option<u64>,
     output: Output,
 ) -> qualm::Result<()> {
+    if explain == 0 {
+        return Ok(());
+    }
     let d = fitted.occlusions(1)?;
     let all = n_rows.map(|n| n.saturating_mul(d));
-    if explain == 0 || d < 32 || all.is_some_and(|all| all < COSTLY) {
+    if d < 32 || all.is_some_and(|all| all < COSTLY) {
         return Ok(());
     }
     let in_all = all.map(|all| format!(", {} in all", output::counted(all, "score")));
