@@ -123,6 +123,7 @@ pub(crate) struct ThresholdArgs {
   qualm fit items.parquet --vector embedding --id item_id -o model.qualm
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
+  qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm
   qualm fit table.csv --detector sp --preset paper --scores scores.csv -o model.qualm
@@ -149,6 +150,11 @@ pub(crate) struct Fit {
     /// One hyper-parameter, wins over --config; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// The fitted rows are known to be usual (novelty detection: monitoring, out-of-distribution,
+    /// quality control); the same as --set reference=clean. Without it they may hold outliers
+    /// (outlier detection), the same as --set reference=mixed
+    #[arg(long)]
+    pub(crate) clean: bool,
     /// Where to train: cpu, cuda or wgpu; the same as --set device=NAME [default: cpu]
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<Device>,

@@ -30,6 +30,18 @@ impl Config {
             }
             keys.insert(key.trim().to_owned(), value_of(value.trim()));
         }
+        if args.clean {
+            let set = args.set.iter().filter_map(|pair| pair.split_once('='));
+            let mut set = set.filter(|(key, _)| key.trim() == "reference");
+            let clean = value_of("clean");
+            if let Some((_, other)) = set.find(|(_, value)| value_of(value.trim()) != clean) {
+                bail!(
+                    "--clean and --set reference={other}: expected one of them; --clean is --set \
+                     reference=clean"
+                );
+            }
+            keys.insert("reference".to_owned(), clean);
+        }
         let mut word = |name: &str, flag: Option<&String>| -> Result<Option<String>> {
             let in_file = keys.remove(name);
             match (flag, in_file) {

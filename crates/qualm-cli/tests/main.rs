@@ -2,6 +2,7 @@
 //! `interrupt`.
 
 mod bench;
+mod clean;
 mod common;
 mod contract;
 mod diagnostics;

@@ -57,6 +57,7 @@ fn version_1_stays_readable_for_ever() {
     // Written before there was a choice.
     let spec = serde_json::to_value(fitted.spec()).unwrap();
     assert_eq!(spec["metric"], "euclidean");
+    assert_eq!(spec["reference"], "mixed");
     assert_eq!(fitted.provenance().losses.len(), 2);
     let right = matches!(fitted.features(), Features::Columns(c) if c[3] == "power");
     assert!(right, "{:?}", fitted.features());

@@ -28,6 +28,9 @@ Path = Union[str, "os.PathLike[str]"]
 #: What :meth:`Detector.predict` calls outliers and others.
 Labels = Literal["pyod", "sklearn"]
 
+#: Whether the fitted rows may hold outliers.
+Reference = Literal["mixed", "clean"]
+
 #: Every detector class by the name of its Spec.
 _CLASSES: dict[str, type[Detector]] = {}
 

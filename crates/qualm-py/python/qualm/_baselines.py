@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector, Labels
+from ._base import Detector, Labels, Reference
 from ._neighbours import Scaling
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ class IForest(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection). The method has nothing to choose by it.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -55,6 +58,7 @@ class IForest(Detector):
         n_estimators: int = 100,
         max_samples: float | Literal["auto"] = 256,
         space: Scaling = "identity",
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -65,6 +69,7 @@ class IForest(Detector):
         self.n_estimators = n_estimators
         self.max_samples = max_samples
         self.space = space
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -93,6 +98,9 @@ class OCSVM(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection). The method has nothing to choose by it.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -125,6 +133,7 @@ class OCSVM(Detector):
         exact_rows: int = 20000,
         n_components: int = 512,
         space: Scaling = "identity",
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -138,6 +147,7 @@ class OCSVM(Detector):
         self.exact_rows = exact_rows
         self.n_components = n_components
         self.space = space
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -157,6 +167,9 @@ class EllipticEnvelope(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection). The method has nothing to choose by it.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -184,6 +197,7 @@ class EllipticEnvelope(Detector):
         *,
         support_fraction: float | None = None,
         space: Scaling = "identity",
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -193,6 +207,7 @@ class EllipticEnvelope(Detector):
     ) -> None:
         self.support_fraction = support_fraction
         self.space = space
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -219,6 +234,9 @@ class AutoEncoder(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='standardise'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection). The method has nothing to choose by it.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -250,6 +268,7 @@ class AutoEncoder(Detector):
         learning_rate: float = 0.001,
         weight_decay: float = 1e-05,
         space: Scaling = "standardise",
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -263,6 +282,7 @@ class AutoEncoder(Detector):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.space = space
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -298,6 +318,9 @@ class REPEN(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection). The method has nothing to choose by it.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
 
@@ -331,6 +354,7 @@ class REPEN(Detector):
         learning_rate: float = 0.001,
         weight_decay: float = 0.0,
         space: Scaling = "identity",
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -347,6 +371,7 @@ class REPEN(Detector):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.space = space
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs

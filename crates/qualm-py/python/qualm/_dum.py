@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from ._base import Detector, Labels
+from ._base import Detector, Labels, Reference
 
 
 class DUM(Detector):
@@ -81,6 +81,9 @@ class DUM(Detector):
         Standard deviation of the noise that makes a random view of a row; 0 for none.
     members : int, default=2
         Networks that are trained and averaged.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection): then the covariance of the robust metric is that of all rows.
     device : {'cpu', 'cuda', 'wgpu'}, default='cpu'
         Where it is trained; the wheels on PyPI have the processor only.
     contamination : float in (0, 0.5], 'auto' or thresholder, default=0.1
@@ -165,6 +168,7 @@ class DUM(Detector):
         statistic: Literal["norm", "trace", "entropy"] | None = None,
         view_noise: float | None = None,
         members: int | None = None,
+        reference: Reference | None = None,
         device: Literal["cpu", "cuda", "wgpu"] | None = None,
         contamination: Any = 0.1,
         random_state: Any = 0,
@@ -196,6 +200,7 @@ class DUM(Detector):
         self.statistic = statistic
         self.view_noise = view_noise
         self.members = members
+        self.reference = reference
         self.device = device
         self.contamination = contamination
         self.random_state = random_state

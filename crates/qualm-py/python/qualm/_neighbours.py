@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector, Labels
+from ._base import Detector, Labels, Reference
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -48,6 +48,9 @@ class KNN(Detector):
         covariance.
     p : float, default=2.0
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -78,6 +81,7 @@ class KNN(Detector):
         space: Scaling = "identity",
         metric: Metric = "euclidean",
         p: float = 2.0,
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -90,6 +94,7 @@ class KNN(Detector):
         self.space = space
         self.metric = metric
         self.p = p
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -116,6 +121,9 @@ class LOF(Detector):
         covariance.
     p : float, default=2.0
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -145,6 +153,7 @@ class LOF(Detector):
         space: Scaling = "identity",
         metric: Metric = "euclidean",
         p: float = 2.0,
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -156,6 +165,7 @@ class LOF(Detector):
         self.space = space
         self.metric = metric
         self.p = p
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -185,6 +195,9 @@ class ABOD(Detector):
         with 'mahalanobis' whitened.
     p : float, default=2.0
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -215,6 +228,7 @@ class ABOD(Detector):
         space: Scaling = "identity",
         metric: Metric = "euclidean",
         p: float = 2.0,
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -227,6 +241,7 @@ class ABOD(Detector):
         self.space = space
         self.metric = metric
         self.p = p
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -253,6 +268,9 @@ class SP(Detector):
         covariance.
     p : float, default=2.0
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -282,6 +300,7 @@ class SP(Detector):
         space: Scaling = "identity",
         metric: Metric = "euclidean",
         p: float = 2.0,
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -293,6 +312,7 @@ class SP(Detector):
         self.space = space
         self.metric = metric
         self.p = p
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -313,6 +333,9 @@ class LeSiNN(Detector):
     space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
         How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
         deviation 1; rows divided by their norm; standardised, then divided by it.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection). The method has nothing to choose by it.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
 
@@ -339,6 +362,7 @@ class LeSiNN(Detector):
         n_estimators: int = 50,
         max_samples: float = 8,
         space: Scaling = "identity",
+        reference: Reference = "mixed",
         contamination: Any = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = -1,
@@ -348,6 +372,7 @@ class LeSiNN(Detector):
         self.n_estimators = n_estimators
         self.max_samples = max_samples
         self.space = space
+        self.reference = reference
         self.contamination = contamination
         self.random_state = random_state
         self.n_jobs = n_jobs

@@ -41,6 +41,7 @@ use crate::neighbours::{
     unwritten,
 };
 use crate::nn::vectorised;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -68,6 +69,9 @@ pub struct AbodSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
+    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    pub reference: Reference,
 }
 
 /// Which pairs of rows [`AbodSpec`] takes.
@@ -91,6 +95,7 @@ impl Default for AbodSpec {
             space: Scaling::Identity,
             metric: DistanceMetric::default(),
             p: EUCLIDEAN_POWER,
+            reference: Reference::default(),
         }
     }
 }

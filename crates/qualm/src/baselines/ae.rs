@@ -29,6 +29,7 @@ use crate::fit::warning::Warning;
 use crate::fit::{Schedule, Session, Shuffled};
 use crate::neighbours::squared_distance;
 use crate::nn::{Adam, Mlp, TrainingState, Workspace, vectorised};
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -49,6 +50,8 @@ pub struct AeSpec {
     pub weight_decay: f64,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    pub reference: Reference,
 }
 
 impl Default for AeSpec {
@@ -60,6 +63,7 @@ impl Default for AeSpec {
             learning_rate: 1e-3,
             weight_decay: 1e-5,
             space: Scaling::Standardise,
+            reference: Reference::default(),
         }
     }
 }

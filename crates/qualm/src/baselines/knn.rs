@@ -30,6 +30,7 @@ use crate::neighbours::{
     DistanceMetric, EUCLIDEAN_POWER, Neighbour, Neighbours, SelfMatch, is_euclidean_power,
     unwritten,
 };
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -50,6 +51,9 @@ pub struct KnnSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
+    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    pub reference: Reference,
 }
 
 /// How [`KnnSpec`] makes a score from the distances to the neighbours.
@@ -72,6 +76,7 @@ impl Default for KnnSpec {
             space: Scaling::Identity,
             metric: DistanceMetric::default(),
             p: EUCLIDEAN_POWER,
+            reference: Reference::default(),
         }
     }
 }

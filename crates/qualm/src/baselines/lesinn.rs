@@ -21,6 +21,7 @@ use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
 use crate::error::Result;
 use crate::fit::session::Session;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -35,6 +36,8 @@ pub struct LesinnSpec {
     pub max_samples: usize,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    pub reference: Reference,
 }
 
 impl Default for LesinnSpec {
@@ -43,6 +46,7 @@ impl Default for LesinnSpec {
             n_estimators: 50,
             max_samples: 8,
             space: Scaling::Identity,
+            reference: Reference::default(),
         }
     }
 }

@@ -37,6 +37,7 @@ use crate::neighbours::{
     DistanceMetric, EUCLIDEAN_POWER, Neighbour, Neighbours, SelfMatch, is_euclidean_power,
     unwritten,
 };
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -58,6 +59,9 @@ pub struct LofSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
+    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    pub reference: Reference,
 }
 
 impl Default for LofSpec {
@@ -67,6 +71,7 @@ impl Default for LofSpec {
             space: Scaling::Identity,
             metric: DistanceMetric::default(),
             p: EUCLIDEAN_POWER,
+            reference: Reference::default(),
         }
     }
 }

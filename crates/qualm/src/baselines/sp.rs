@@ -27,6 +27,7 @@ use crate::neighbours::{
     unwritten,
 };
 use crate::nn::vectorised;
+use crate::reference::Reference;
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
 use crate::space::Scaling;
@@ -48,6 +49,9 @@ pub struct SpSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
+    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    pub reference: Reference,
 }
 
 impl Default for SpSpec {
@@ -57,6 +61,7 @@ impl Default for SpSpec {
             space: Scaling::Identity,
             metric: DistanceMetric::default(),
             p: EUCLIDEAN_POWER,
+            reference: Reference::default(),
         }
     }
 }

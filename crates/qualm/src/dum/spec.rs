@@ -9,6 +9,7 @@ use super::statistic::Statistic;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nn::Adam;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::{
     KernelMetric, KernelOptions, KernelScaling, Scaling, SpaceKind, SpaceOptions, one_unit,
@@ -75,6 +76,8 @@ pub struct DumSpec {
     pub view_noise: f64,
     /// Networks trained from different first weights and averaged, at least 1.
     pub members: usize,
+    /// Whether the fitted rows may hold outliers.
+    pub reference: Reference,
     /// Where the network is trained and run.
     pub device: Device,
 }
@@ -105,6 +108,7 @@ impl Default for DumSpec {
             statistic: Statistic::Norm,
             view_noise: 0.0,
             members: 2,
+            reference: Reference::default(),
             device: Device::Cpu,
         }
     }

@@ -59,6 +59,7 @@ use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::fit::watch::{Extent, Halt, Watch};
 use crate::nn::vectorised;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -77,6 +78,8 @@ pub struct EeSpec {
     pub support_fraction: Option<f64>,
     /// How rows are scaled first. Scaling feature by feature changes scores only by rounding.
     pub space: Scaling,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    pub reference: Reference,
 }
 
 impl Default for EeSpec {
@@ -84,6 +87,7 @@ impl Default for EeSpec {
         Self {
             support_fraction: None,
             space: Scaling::Identity,
+            reference: Reference::default(),
         }
     }
 }

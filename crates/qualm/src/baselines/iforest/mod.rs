@@ -29,6 +29,7 @@ use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::error::Result;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 pub(super) use depth::average_path;
@@ -53,6 +54,8 @@ pub struct IforestSpec {
     pub max_samples: usize,
     /// How rows are scaled first. Scaling feature by feature changes scores only by rounding.
     pub space: Scaling,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    pub reference: Reference,
 }
 
 impl Default for IforestSpec {
@@ -61,6 +64,7 @@ impl Default for IforestSpec {
             n_estimators: 100,
             max_samples: 256,
             space: Scaling::Identity,
+            reference: Reference::default(),
         }
     }
 }

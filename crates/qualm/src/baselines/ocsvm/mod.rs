@@ -39,6 +39,7 @@ use crate::error::Result;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
 use crate::number_or_word::number_or_word;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 
@@ -62,6 +63,8 @@ pub struct OcsvmSpec {
     pub n_components: usize,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    pub reference: Reference,
 }
 
 /// The kernel's gamma: a number, or `"scale"`.
@@ -89,6 +92,7 @@ impl Default for OcsvmSpec {
             exact_rows: 20_000,
             n_components: 512,
             space: Scaling::Identity,
+            reference: Reference::default(),
         }
     }
 }

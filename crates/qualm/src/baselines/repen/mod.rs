@@ -39,6 +39,7 @@ use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require, re
 use crate::error::{Error, Result};
 use crate::fit::{Schedule, Session};
 use crate::nn::{Mlp, TrainingState};
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::Scaling;
 use ranking::{Loss, Ranking, rectify};
@@ -72,6 +73,8 @@ pub struct RepenSpec {
     pub weight_decay: f64,
     /// How rows are scaled first.
     pub space: Scaling,
+    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    pub reference: Reference,
 }
 
 impl Default for RepenSpec {
@@ -87,6 +90,7 @@ impl Default for RepenSpec {
             learning_rate: 1e-3,
             weight_decay: 0.0,
             space: Scaling::Identity,
+            reference: Reference::default(),
         }
     }
 }
