@@ -16,7 +16,8 @@ outputs of an encoder, after its last rectifier), sphere (tables: one variance a
 explains each score), paper (the published recipe unchanged). Without --preset: embedding for
 .npy, .npz and vector columns, default otherwise.
 Presets of the other detectors: default (the usual hyper-parameters), paper (the same, each
-feature scaled to [0, 1] first). --set space=standardise, unit or sphere scales otherwise."
+feature scaled to [0, 1] first). --set space=standardise, unit, sphere or robust (whitened by a
+robust covariance) scales otherwise; all but iforest and ee depend on the columns' scales."
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ pub trait DetectorSpec: Debug + Send + Sync {
         None
     }
 
+    /// Whether the scores do not depend on the scales of the columns that the method sees.
+    fn is_scale_free(&self) -> bool {
+        false
+    }
+
     /// Decides what is left to the rows, and lowers what the rows do not allow; returns a
     /// warning for each lowered value.
     fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {

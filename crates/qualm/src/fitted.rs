@@ -147,8 +147,13 @@ impl Fitted {
         spec.device().check()?;
         let near = rows.near();
         let rows = near.as_ref().map_or(rows, Matrix::rows);
+        let features = Features::Vector {
+            name: None,
+            width: rows.n_cols(),
+        };
         let mut spec = spec.clone();
         let mut warnings = spec.adapt(rows);
+        warnings.extend(spec.unscaled(rows, &features));
         spec.check_memory_besides(0, rows.n_rows(), rows.n_cols())?;
         let hyper_parameters = spec.hyper_parameters();
         hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
@@ -166,10 +171,6 @@ impl Fitted {
         let own_scores = Some(scores.clone());
         let calibration = Calibration::new(scores)?;
         let diagnostics = outcome.diagnostics.with_scores(calibration.scores());
-        let features = Features::Vector {
-            name: None,
-            width: rows.n_cols(),
-        };
         warnings.extend(outcome.warnings);
         warnings.extend(Warning::rounding(rows.rounding(), &features));
         let mut fitted = Self {
@@ -228,13 +229,8 @@ impl Fitted {
     /// [`Error::Width`] when there are not as many names as features.
     pub fn with_features(mut self, features: Features) -> Result<Self> {
         self.check_width(features.width())?;
-        let warnings = &mut self.provenance.warnings;
-        for warning in warnings.iter_mut() {
-            if let Warning::Offsets { .. } = warning
-                && let Some(named) = Warning::rounding(&self.rounding, &features)
-            {
-                *warning = named;
-            }
+        for warning in &mut self.provenance.warnings {
+            warning.rename(&self.features, &features);
         }
         self.features = features;
         Ok(self)

@@ -10,8 +10,10 @@ use crate::device::{Device, DeviceError};
 use crate::dum::DumSpec;
 use crate::error::{Error, Result};
 use crate::features::Features;
+use crate::fit::Warning;
 use crate::memory;
 use crate::rows::Rows;
+use crate::space::{Scaling, unlike_scales};
 
 /// Makes [`Spec`] and everything that enumerates its detectors from one table. A line is the
 /// detector's name, its variant and hyper-parameters, and what it measures.
@@ -194,8 +196,29 @@ impl Spec {
 
     /// Decides what the hyper-parameters leave to the rows, and lowers what the rows do not
     /// allow; returns a warning for each lowered value.
-    pub(crate) fn adapt(&mut self, rows: Rows<'_>) -> Vec<crate::fit::Warning> {
+    pub(crate) fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
         self.hyper_parameters_mut().adapt(rows)
+    }
+
+    /// A warning where the columns' scales decide the scores, nothing brings them to one, and they
+    /// are very unlike.
+    pub(crate) fn unscaled(&mut self, rows: Rows<'_>, features: &Features) -> Option<Warning> {
+        let spec = self.hyper_parameters_mut();
+        let scales_decide = match *spec.scaling_mut()? {
+            Scaling::Identity => !spec.is_scale_free(),
+            // The wide columns decide a row's norm and its direction.
+            Scaling::Unit => true,
+            _ => false,
+        };
+        if !scales_decide {
+            return None;
+        }
+        let (widest, narrowest, ratio) = unlike_scales(rows)?;
+        Some(Warning::Scales {
+            widest: features.name(widest),
+            narrowest: features.name(narrowest),
+            ratio,
+        })
     }
 
     /// Where it is fitted.
@@ -297,8 +320,11 @@ impl Spec {
     fn lighter(&self, helps: impl Fn(&Self) -> bool) -> Vec<String> {
         let with = |key: &str, value: Value| self.with(Map::from_iter([(key.to_owned(), value)]));
         let mut advice = Vec::new();
-        if with("metric", "euclidean".into()).is_ok_and(|spec| helps(&spec)) {
-            advice.push("set metric = euclidean".to_owned());
+        for (key, value) in [("metric", "euclidean"), ("space", "standardise")] {
+            let robust = key == "metric" || self.keys().get(key) == Some(&"robust".into());
+            if robust && with(key, value.into()).is_ok_and(|spec| helps(&spec)) {
+                advice.push(format!("set {key} = {value}"));
+            }
         }
         let lower = self.keys().into_iter().filter(|(key, value)| {
             let half = value.as_u64().map(|value| value.div_ceil(2));

@@ -9,4 +9,5 @@ mod golden;
 mod offsets;
 mod real_data;
 mod resume;
+mod scales;
 mod version_1;

@@ -5,7 +5,7 @@
 use qualm::{Error, Features, Fitted, Matrix, Rounding, Warning};
 use serde_json::{Value, json};
 
-use crate::common::{baseline, bits, blob, contents, sealed};
+use crate::common::{baseline, bits, blob, contents, edited};
 use crate::contract::cases::cases;
 
 const D: usize = 4;
@@ -130,13 +130,5 @@ fn a_model_file_keeps_the_offsets_and_older_versions_refuse_it() {
 
 /// A model file that says it rounds otherwise.
 fn with_rounding(bytes: &[u8], rounding: &Value) -> Vec<u8> {
-    let (length, rest) = bytes.split_at(8);
-    let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
-    let (header, body) = rest.split_at(length);
-    let mut header: Value = serde_json::from_slice(header).unwrap();
-    let text = header["__metadata__"]["qualm"].as_str().unwrap();
-    let mut json: Value = serde_json::from_str(text).unwrap();
-    json["rounding"] = rounding.clone();
-    header["__metadata__"]["qualm"] = json.to_string().into();
-    sealed(header, body)
+    edited(bytes, |json| json["rounding"] = rounding.clone())
 }

@@ -24,12 +24,15 @@ class IForest(Detector):
     max_samples : int, float in (0, 1] or 'auto', default=256
         Rows that each tree is grown on, or their share; all of them where there are fewer. 'auto'
         is 256, without a warning where there are fewer.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. The columns' scales do not matter.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). The method has nothing to choose by it.
+        (novelty detection): then the covariance of space='robust' is that of all rows; nothing
+        else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -95,12 +98,16 @@ class OCSVM(Detector):
         warning says so.
     n_components : int, default=512
         Landmarks, 1 to 4096.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. The kernel depends on the columns' scales: a warning says so where these
+        are very unlike.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). The method has nothing to choose by it.
+        (novelty detection): then the covariance of space='robust' is that of all rows; nothing
+        else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -163,13 +170,16 @@ class EllipticEnvelope(Detector):
     ----------
     support_fraction : float in (0, 1] or None, default=None
         Share of the rows in the subset of least determinant; None for ``(n + d + 1) / 2`` rows,
-        which withstands the most outliers.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+        which withstands the most outliers, or for all rows where reference='clean'.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. The columns' scales do not matter.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). The method has nothing to choose by it.
+        (novelty detection): then the covariance is that of all rows, unless there is a
+        support_fraction.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -231,12 +241,15 @@ class AutoEncoder(Detector):
         Adam's step size.
     weight_decay : float >= 0, default=1e-05
         Decoupled weight decay.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='standardise'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='standardise'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. The loss depends on the columns' scales, so the default scales them.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). The method has nothing to choose by it.
+        (novelty detection): then the covariance of space='robust' is that of all rows; nothing
+        else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -315,12 +328,16 @@ class REPEN(Detector):
         Adam's step size.
     weight_decay : float >= 0, default=0.0
         Decoupled weight decay.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. Distances depend on the columns' scales: a warning says so where these
+        are very unlike.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). The method has nothing to choose by it.
+        (novelty detection): then the covariance of space='robust' is that of all rows; nothing
+        else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
 

@@ -30,10 +30,12 @@ class DUM(Detector):
 
         None is 'embedding' for vectors (an array, or a column of lists) and 'default' for the
         columns of a frame or table. For a table that is held in an array, give 'default'.
-    space : {'kernel', 'sphere', 'unit', 'standardise', 'minmax', 'identity'}, default='kernel'
-        How rows become the vectors that the network sees: random Fourier features of a Gaussian
-        kernel; standardised and divided by the norm; divided by the norm; each column to mean 0
-        and standard deviation 1; each column to [0, 1]; as they are.
+    space : str, default='kernel'
+        How rows become the vectors that the network sees: 'kernel', random Fourier features of a
+        Gaussian kernel; 'robust', standardised, then whitened by a robust covariance; 'sphere',
+        standardised, then divided by the norm; 'unit', divided by the norm; 'standardise', each
+        column to mean 0 and standard deviation 1; 'minmax', each column to [0, 1]; 'identity', as
+        they are.
     centre : bool, default=False
         For space 'unit': subtract the mean of the fitted rows first.
     bandwidth : float > 0, default=1.0
@@ -83,7 +85,8 @@ class DUM(Detector):
         Networks that are trained and averaged.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection): then the covariance of the robust metric is that of all rows.
+        (novelty detection): then the covariance of the robust metric and space is that of all
+        rows.
     device : {'cpu', 'cuda', 'wgpu'}, default='cpu'
         Where it is trained; the wheels on PyPI have the processor only.
     contamination : float in (0, 0.5], 'auto' or thresholder, default=0.1
@@ -144,7 +147,7 @@ class DUM(Detector):
         self,
         preset: str | None = None,
         *,
-        space: Literal["kernel", "sphere", "unit", "standardise", "minmax", "identity"]
+        space: Literal["kernel", "robust", "sphere", "unit", "standardise", "minmax", "identity"]
         | None = None,
         centre: bool | None = None,
         bandwidth: float | None = None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._synonyms import ABODNames, KNNNames, LOFNames, SPNames
 
 #: How a detector's rows are scaled first.
-Scaling = Literal["identity", "minmax", "standardise", "unit", "sphere"]
+Scaling = Literal["identity", "minmax", "standardise", "unit", "sphere", "robust"]
 
 #: How the distance of two scaled rows is measured.
 Metric = Literal[
@@ -38,9 +38,12 @@ class KNN(Detector):
         not more rows than that.
     method : {'largest', 'mean', 'median'}, default='largest'
         What is made of their distances.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. Distances depend on the columns' scales: a warning says so where these
+        are very unlike.
     metric : str, default='euclidean'
         The distance of two scaled rows: 'euclidean' ('l2'); 'cosine', 1 minus the cosine of their
         angle; 'manhattan' ('l1', 'cityblock'); 'chebyshev'; 'minkowski'; 'mahalanobis', which
@@ -50,7 +53,8 @@ class KNN(Detector):
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
+        (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
+        that of all rows; nothing else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -111,9 +115,12 @@ class LOF(Detector):
     n_neighbors : int, default=20
         Neighbours of a row; a fitted row is not its own. Lowered, with a warning, where there are
         not more rows than that.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. Distances depend on the columns' scales: a warning says so where these
+        are very unlike.
     metric : str, default='euclidean'
         The distance of two scaled rows: 'euclidean' ('l2'); 'cosine', 1 minus the cosine of their
         angle; 'manhattan' ('l1', 'cityblock'); 'chebyshev'; 'minkowski'; 'mahalanobis', which
@@ -123,7 +130,8 @@ class LOF(Detector):
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
+        (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
+        that of all rows; nothing else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -185,9 +193,12 @@ class ABOD(Detector):
     method : {'fast', 'exact', 'default'}, default='fast'
         Pairs of the nearest rows, or of all (at most 2,000 fitted rows); 'default' is PyOD's name
         for 'exact'.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. Distances depend on the columns' scales: a warning says so where these
+        are very unlike.
     metric : str, default='euclidean'
         The distance of two scaled rows, which decides which are near: 'euclidean' ('l2'),
         'cosine', 'manhattan' ('l1', 'cityblock'), 'chebyshev', 'minkowski' or 'mahalanobis', as
@@ -197,7 +208,8 @@ class ABOD(Detector):
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
+        (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
+        that of all rows; nothing else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -258,9 +270,12 @@ class SP(Detector):
     subset_size : int or float in (0, 1], default=20
         Rows in the sample, or their share; half of the rows, with a warning, where there are not
         more than that.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. Distances depend on the columns' scales: a warning says so where these
+        are very unlike.
     metric : str, default='euclidean'
         The distance of two scaled rows: 'euclidean' ('l2'); 'cosine', 1 minus the cosine of their
         angle; 'manhattan' ('l1', 'cityblock'); 'chebyshev'; 'minkowski'; 'mahalanobis', which
@@ -270,7 +285,8 @@ class SP(Detector):
         The power of metric='minkowski', at least 1; 2 is the Euclidean distance.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection): then the covariance of metric='mahalanobis' is that of all rows.
+        (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
+        that of all rows; nothing else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
     **pyod
@@ -330,12 +346,16 @@ class LeSiNN(Detector):
         Samples.
     max_samples : int or float in (0, 1], default=8
         Rows in each, or their share; fewer than there are fitted rows.
-    space : {'identity', 'minmax', 'standardise', 'unit', 'sphere'}, default='identity'
-        How rows are scaled first: not at all; each column to [0, 1]; to mean 0 and standard
-        deviation 1; rows divided by their norm; standardised, then divided by it.
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. Distances depend on the columns' scales: a warning says so where these
+        are very unlike.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). The method has nothing to choose by it.
+        (novelty detection): then the covariance of space='robust' is that of all rows; nothing
+        else changes.
     contamination, random_state, n_jobs, verbose, labels
         As in :class:`qualm.DUM`.
 

@@ -20,6 +20,9 @@
 //! Unlike in `PyOD`, further copies of p do not count among the k: a row with k copies would
 //! otherwise have no angle at all, and the highest possible score.
 //!
+//! Distances depend on the columns' scales: where their units differ, set `space` to `standardise`
+//! or `robust`.
+//!
 //! Default: k = 10, as in the paper's Table 2; `PyOD` has 5.
 
 use std::convert::Infallible;
@@ -28,8 +31,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::measure::Measure;
-use super::spaced::{fit_measured, restore_measured};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::{Error, Result};
@@ -69,8 +71,8 @@ pub struct AbodSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
-    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` and of the metric `mahalanobis` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -236,6 +238,12 @@ fn unstopped(result: Result<f64, Infallible>) -> f64 {
     found
 }
 
+impl AbodSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference).measured_by(self.metric)
+    }
+}
+
 impl DetectorSpec for AbodSpec {
     fn validate(&self) -> Result<()> {
         self.metric.check(self.p)?;
@@ -250,7 +258,7 @@ impl DetectorSpec for AbodSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let search = Neighbours::memory(n_rows, n_features, self.n_neighbors);
-        search.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+        search.saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
@@ -270,7 +278,7 @@ impl DetectorSpec for AbodSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_measured(self.space, self.metric, rows, session, |rows, session| {
+        self.stage().fit(rows, session, |rows, session| {
             match self.method {
                 AbodMethod::Fast => {
                     require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
@@ -304,12 +312,8 @@ impl DetectorSpec for AbodSpec {
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
         let norm = self.metric.norm(self.p);
-        restore_measured(
-            self.space,
-            self.metric,
-            n_features,
-            reader,
-            |n_features, reader| {
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
                 let least = match self.method {
                     AbodMethod::Fast => self.n_neighbors,
                     AbodMethod::Exact => 3,
@@ -319,8 +323,7 @@ impl DetectorSpec for AbodSpec {
                     k: self.n_neighbors,
                     method: self.method,
                 })
-            },
-        )
+            })
     }
 }
 

@@ -12,6 +12,9 @@
 //! All layers but the last end in a rectifier. A batch of n rows is `(n, d)`; each epoch
 //! shuffles the rows and leaves out those that do not fill a last batch.
 //!
+//! The loss adds up errors of all columns, so it depends on their scales; the default brings them
+//! to one. With `space = identity` wide columns decide.
+//!
 //! Defaults: those of `PyOD`'s `AutoEncoder` (standardised rows, widths 64 and 32, ten epochs
 //! of batches of 32 rows, Adam with learning rate 1e-3 and weight decay 1e-5; score the
 //! Euclidean norm), without its dropout and batch normalisation, which blur what a row is
@@ -21,7 +24,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::network::{NetworkLearner, NetworkLoss, TrainingKeys, for_outputs, training_memory};
-use super::spaced::{fit_spaced, restore_spaced};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
@@ -50,7 +53,8 @@ pub struct AeSpec {
     pub weight_decay: f64,
     /// How rows are scaled first.
     pub space: Scaling,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -102,6 +106,12 @@ impl AeSpec {
     }
 }
 
+impl AeSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference)
+    }
+}
+
 impl DetectorSpec for AeSpec {
     fn validate(&self) -> Result<()> {
         let widths = format!("{:?}", self.hidden);
@@ -113,11 +123,8 @@ impl DetectorSpec for AeSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let batch = self.batch_size.min(n_rows);
-        let scaled = match self.space {
-            Scaling::Identity => 0,
-            _ => 4 * (n_rows as u64).saturating_mul(n_features as u64),
-        };
-        training_memory(&self.layer_sizes(n_features), batch).saturating_add(scaled)
+        let training = training_memory(&self.layer_sizes(n_features), batch);
+        training.saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -125,7 +132,7 @@ impl DetectorSpec for AeSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        self.stage().fit(rows, session, |rows, session| {
             let course = self.course(rows.n_rows());
             let sizes = self.layer_sizes(rows.n_cols());
             let mut state = TrainingState::new(&sizes, session.seed(), 0);
@@ -144,11 +151,12 @@ impl DetectorSpec for AeSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            let sizes = self.layer_sizes(n_features);
-            let network = Mlp::restore(&sizes, "network", reader)?;
-            Ok(Ae { network })
-        })
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
+                let sizes = self.layer_sizes(n_features);
+                let network = Mlp::restore(&sizes, "network", reader)?;
+                Ok(Ae { network })
+            })
     }
 }
 

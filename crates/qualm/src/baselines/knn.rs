@@ -14,13 +14,15 @@
 //! A fitted row is not its own neighbour, but its copies are. A new row that equals a fitted
 //! one has a neighbour at distance 0.
 //!
+//! Distances depend on the columns' scales: where their units differ, set `space` to `standardise`
+//! or `robust`.
+//!
 //! Defaults: k = 5 and the largest distance, as in `PyOD`'s `KNN`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::measure::Measure;
-use super::spaced::{fit_measured, restore_measured};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
@@ -51,8 +53,8 @@ pub struct KnnSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
-    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` and of the metric `mahalanobis` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -113,6 +115,12 @@ struct Knn {
     method: KnnMethod,
 }
 
+impl KnnSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference).measured_by(self.metric)
+    }
+}
+
 impl DetectorSpec for KnnSpec {
     fn validate(&self) -> Result<()> {
         self.metric.check(self.p)?;
@@ -122,7 +130,7 @@ impl DetectorSpec for KnnSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let search = Neighbours::memory(n_rows, n_features, self.n_neighbors);
-        search.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+        search.saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
@@ -139,7 +147,7 @@ impl DetectorSpec for KnnSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_measured(self.space, self.metric, rows, session, |rows, session| {
+        self.stage().fit(rows, session, |rows, session| {
             require_more_rows("n_neighbors", self.n_neighbors, rows.n_rows())?;
             let (rows, numbers) = Neighbours::fit(rows, self.metric.norm(self.p));
             let knn = Knn {
@@ -160,19 +168,14 @@ impl DetectorSpec for KnnSpec {
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
         let norm = self.metric.norm(self.p);
-        restore_measured(
-            self.space,
-            self.metric,
-            n_features,
-            reader,
-            |n_features, reader| {
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
                 Ok(Knn {
                     rows: Neighbours::restore(self.n_neighbors, n_features, norm, reader)?,
                     k: self.n_neighbors,
                     method: self.method,
                 })
-            },
-        )
+            })
     }
 }
 

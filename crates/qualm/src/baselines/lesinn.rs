@@ -11,11 +11,14 @@
 //! The distance is Euclidean, summed in float64. As in the definition, and in the authors'
 //! code, a row is compared with itself in a subsample that it was drawn into, and adds 0 there.
 //!
+//! Distances depend on the columns' scales: where their units differ, set `space` to `standardise`
+//! or `robust`.
+//!
 //! Defaults: t = 50, psi = 8, as the authors use it in their REPEN.
 
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{fit_spaced, restore_spaced};
+use super::spaced::Stage;
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require, require_more_rows};
@@ -36,7 +39,8 @@ pub struct LesinnSpec {
     pub max_samples: usize,
     /// How rows are scaled first.
     pub space: Scaling,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -64,6 +68,12 @@ pub(super) fn check_subsamples(n_estimators: usize, max_samples: usize) -> Resul
     require("max_samples", max_samples, max_samples >= 1, "at least 1")
 }
 
+impl LesinnSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference)
+    }
+}
+
 impl DetectorSpec for LesinnSpec {
     fn validate(&self) -> Result<()> {
         check_subsamples(self.n_estimators, self.max_samples)
@@ -72,6 +82,7 @@ impl DetectorSpec for LesinnSpec {
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let size = self.max_samples.min(n_rows);
         Subsamples::memory(self.n_estimators, size, n_features)
+            .saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -79,12 +90,11 @@ impl DetectorSpec for LesinnSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed();
-        fit_spaced(self.space, rows, |rows| {
+        self.stage().fit(rows, session, |rows, session| {
             require_more_rows("max_samples", self.max_samples, rows.n_rows())?;
             let (t, psi) = (self.n_estimators, self.max_samples);
             Ok(Outcome::new(Lesinn {
-                subsamples: Subsamples::draw(rows, t, psi, seed, 0),
+                subsamples: Subsamples::draw(rows, t, psi, session.seed(), 0),
                 d: rows.n_cols(),
             }))
         })
@@ -92,12 +102,13 @@ impl DetectorSpec for LesinnSpec {
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
         let (t, psi) = (self.n_estimators, self.max_samples);
-        restore_spaced(self.space, n_features, reader, |reader| {
-            Ok(Lesinn {
-                subsamples: Subsamples::restore(t, psi, n_features, reader)?,
-                d: n_features,
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
+                Ok(Lesinn {
+                    subsamples: Subsamples::restore(t, psi, n_features, reader)?,
+                    d: n_features,
+                })
             })
-        })
     }
 }
 

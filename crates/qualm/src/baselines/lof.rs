@@ -20,14 +20,16 @@
 //! row all its neighbours lie at distance 0, its density is 1e10, and its score 1. Rows near
 //! such copies then have very large scores; as scikit-learn says, a larger k avoids that.
 //!
+//! Distances depend on the columns' scales: where their units differ, set `space` to `standardise`
+//! or `robust`.
+//!
 //! Default: k = 20, scikit-learn's and `PyOD`'s.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::measure::Measure;
-use super::spaced::{fit_measured, restore_measured};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
@@ -59,8 +61,8 @@ pub struct LofSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
-    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` and of the metric `mahalanobis` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -105,6 +107,12 @@ fn factor(nearest: &[Neighbour], densities: &[f64], own: f64) -> f64 {
     mean(nearest, |n| densities[n.row as usize] / own)
 }
 
+impl LofSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference).measured_by(self.metric)
+    }
+}
+
 impl DetectorSpec for LofSpec {
     fn validate(&self) -> Result<()> {
         self.metric.check(self.p)?;
@@ -114,7 +122,7 @@ impl DetectorSpec for LofSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let search = Neighbours::memory(n_rows, n_features, self.n_neighbors);
-        search.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+        search.saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
@@ -132,7 +140,7 @@ impl DetectorSpec for LofSpec {
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
         let k = self.n_neighbors;
-        fit_measured(self.space, self.metric, rows, session, |rows, session| {
+        self.stage().fit(rows, session, |rows, session| {
             require_more_rows("n_neighbors", k, rows.n_rows())?;
             let (rows, numbers) = Neighbours::fit(rows, self.metric.norm(self.p));
             let nearest =
@@ -160,12 +168,8 @@ impl DetectorSpec for LofSpec {
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
         let norm = self.metric.norm(self.p);
-        restore_measured(
-            self.space,
-            self.metric,
-            n_features,
-            reader,
-            |n_features, reader| {
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
                 let rows = Neighbours::restore(self.n_neighbors, n_features, norm, reader)?;
                 let mut values = |name, expected, holds: fn(f64) -> bool| {
                     let values = reader.f64(name)?;
@@ -185,8 +189,7 @@ impl DetectorSpec for LofSpec {
                     k_distance,
                     density,
                 })
-            },
-        )
+            })
     }
 }
 

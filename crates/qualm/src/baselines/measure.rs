@@ -6,6 +6,7 @@ use crate::container::{Reader, Writer};
 use crate::error::Result;
 use crate::fit::Meter;
 use crate::neighbours::DistanceMetric;
+use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::{Whitened, normalise};
 
@@ -27,12 +28,17 @@ impl Measure {
     pub(super) fn fit(
         metric: DistanceMetric,
         rows: Rows<'_>,
+        reference: Reference,
         seed: u64,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
         Ok(match metric {
             DistanceMetric::Cosine => Self::Direction,
-            DistanceMetric::Mahalanobis => Self::Whitened(Whitened::fit(rows, seed, meter)?),
+            DistanceMetric::Mahalanobis => {
+                let sample = Whitened::sample(rows, seed, 0);
+                let sample = Rows::checked(&sample, rows.n_cols());
+                Self::Whitened(Whitened::fit(sample, reference, meter)?)
+            }
             _ => Self::Plain,
         })
     }
@@ -80,7 +86,7 @@ impl Measure {
 
     pub(super) fn save(&self, writer: &mut Writer) {
         if let Self::Whitened(map) = self {
-            map.save(writer);
+            map.save("metric", writer);
         }
     }
 
@@ -93,7 +99,9 @@ impl Measure {
     ) -> Result<Self> {
         Ok(match metric {
             DistanceMetric::Cosine => Self::Direction,
-            DistanceMetric::Mahalanobis => Self::Whitened(Whitened::restore(n_features, reader)?),
+            DistanceMetric::Mahalanobis => {
+                Self::Whitened(Whitened::restore("metric", n_features, reader)?)
+            }
             _ => Self::Plain,
         })
     }

@@ -8,6 +8,9 @@
 //! q(x) = min over s in S of |x - s|
 //! ```
 //!
+//! Distances depend on the columns' scales: where their units differ, set `space` to `standardise`
+//! or `robust`.
+//!
 //! Defaults: m = 20, as in the paper and in `PyOD`'s `Sampling`. As there, a sampled row is
 //! compared with itself too, so the sampled rows score 0.
 
@@ -15,8 +18,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::measure::Measure;
-use super::spaced::{fit_measured, restore_measured};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, lower, require, require_more_rows};
 use crate::error::Result;
@@ -49,8 +51,8 @@ pub struct SpSpec {
     /// The power of the metric `minkowski`, at least 1; 2 for every other metric.
     #[serde(skip_serializing_if = "is_euclidean_power")]
     pub p: f64,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it; the
-    /// covariance of the metric `mahalanobis` is of all rows where they may not.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` and of the metric `mahalanobis` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -75,6 +77,12 @@ struct Sp {
     norm: Norm,
 }
 
+impl SpSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference).measured_by(self.metric)
+    }
+}
+
 impl DetectorSpec for SpSpec {
     fn validate(&self) -> Result<()> {
         self.metric.check(self.p)?;
@@ -84,7 +92,7 @@ impl DetectorSpec for SpSpec {
 
     fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         let sample = 4 * (self.subset_size.min(n_rows) as u64).saturating_mul(n_features as u64);
-        sample.saturating_add(Measure::memory(self.metric, n_rows, n_features))
+        sample.saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn unwritten_keys(&self) -> Vec<(&'static str, Value)> {
@@ -102,12 +110,11 @@ impl DetectorSpec for SpSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        let seed = session.seed();
-        fit_measured(self.space, self.metric, rows, session, |rows, _| {
+        self.stage().fit(rows, session, |rows, session| {
             let m = self.subset_size;
             // With all rows in the sample every score would be 0.
             require_more_rows("subset_size", m, rows.n_rows())?;
-            let mut rng = stream(seed, Purpose::SAMPLE, [0, 0]);
+            let mut rng = stream(session.seed(), Purpose::SAMPLE, [0, 0]);
             let picked = rand::seq::index::sample(&mut rng, rows.n_rows(), m);
             let picked = picked.iter().filter_map(|i| rows.get(i));
             Ok(Outcome::new(Sp {
@@ -120,19 +127,14 @@ impl DetectorSpec for SpSpec {
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
         let norm = self.metric.norm(self.p);
-        restore_measured(
-            self.space,
-            self.metric,
-            n_features,
-            reader,
-            |n_features, reader| {
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
                 Ok(Sp {
                     sample: reader.f32_rows("sample", n_features)?,
                     d: n_features,
                     norm,
                 })
-            },
-        )
+            })
     }
 }
 

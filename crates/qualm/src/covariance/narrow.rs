@@ -156,7 +156,7 @@ impl Gram {
 }
 
 /// The Cholesky factor L of r I + U'U, with U of h rows.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Narrow {
     /// U, `(h, d)`.
     rows: Panels,

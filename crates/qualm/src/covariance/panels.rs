@@ -32,7 +32,7 @@ const SUMS: usize = 64 << 20;
 
 /// Rows, `(n, d)`: panels of [`WIDTH`] rows, each column after column, the last one filled
 /// up with zeros.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Panels {
     data: Vec<f64>,
     n: usize,

@@ -76,7 +76,8 @@ pub struct DumSpec {
     pub view_noise: f64,
     /// Networks trained from different first weights and averaged, at least 1.
     pub members: usize,
-    /// Whether the fitted rows may hold outliers.
+    /// Whether the fitted rows may hold outliers; the covariance of the robust metric and space is
+    /// of all rows where they may not.
     pub reference: Reference,
     /// Where the network is trained and run.
     pub device: Device,
@@ -206,18 +207,21 @@ impl DumSpec {
     }
 
     pub(crate) fn space_options(&self) -> SpaceOptions {
+        let scaled = |scaling| SpaceOptions::Scaled(scaling, self.reference);
         match self.space {
-            SpaceKind::Identity => SpaceOptions::Scaled(Scaling::Identity),
-            SpaceKind::Minmax => SpaceOptions::Scaled(Scaling::Minmax),
-            SpaceKind::Standardise => SpaceOptions::Scaled(Scaling::Standardise),
+            SpaceKind::Identity => scaled(Scaling::Identity),
+            SpaceKind::Minmax => scaled(Scaling::Minmax),
+            SpaceKind::Standardise => scaled(Scaling::Standardise),
             SpaceKind::Unit if self.centre => SpaceOptions::CentredUnit,
-            SpaceKind::Unit => SpaceOptions::Scaled(Scaling::Unit),
-            SpaceKind::Sphere => SpaceOptions::Scaled(Scaling::Sphere),
+            SpaceKind::Unit => scaled(Scaling::Unit),
+            SpaceKind::Sphere => scaled(Scaling::Sphere),
+            SpaceKind::Robust => scaled(Scaling::Robust),
             SpaceKind::Kernel => SpaceOptions::Kernel(KernelOptions {
                 bandwidth: self.bandwidth,
                 fourier_features: self.fourier_features,
                 scaling: self.scaling,
                 metric: self.metric,
+                reference: self.reference,
             }),
         }
     }

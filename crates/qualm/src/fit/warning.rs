@@ -1,5 +1,7 @@
 //! What a fit warns of without failing.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::features::Features;
@@ -95,6 +97,21 @@ pub enum Warning {
         /// By what all values are multiplied then.
         scale: f64,
     },
+    /// Columns of very unlike spread, where the scores depend on scale and nothing scales them.
+    #[error(
+        "column '{widest}' varies {} times as much as column '{narrowest}', the scores depend on \
+         scale and nothing scales the columns: the wide ones decide; set space = standardise or \
+         space = robust",
+        times(*ratio)
+    )]
+    Scales {
+        /// The column of the widest spread.
+        widest: String,
+        /// The column of the narrowest, among those that vary.
+        narrowest: String,
+        /// How many times as wide the one is.
+        ratio: f64,
+    },
     /// Many rows have the very same score.
     #[error("{distinct} distinct scores over {n_rows} rows: most rows cannot be told apart")]
     FewDistinctScores {
@@ -116,6 +133,24 @@ impl Warning {
         })
     }
 
+    /// Names the columns that it speaks of anew.
+    pub(crate) fn rename(&mut self, from: &Features, to: &Features) {
+        let named: Vec<&mut String> = match self {
+            Self::Offsets { columns, .. } => columns.iter_mut().collect(),
+            Self::Scales {
+                widest, narrowest, ..
+            } => vec![widest, narrowest],
+            _ => return,
+        };
+        let places = (0..from.width()).map(|j| (from.name(j), j));
+        let places: HashMap<String, usize> = places.collect();
+        for name in named {
+            if let Some(j) = places.get(name) {
+                *name = to.name(*j);
+            }
+        }
+    }
+
     /// That there are fewer rows than a subsample was to have, if so.
     pub(crate) fn fewer_rows(key: &str, asked: usize, n_rows: usize) -> Option<Self> {
         (n_rows < asked).then(|| Self::FewerRows {
@@ -123,6 +158,15 @@ impl Warning {
             asked,
             n_rows,
         })
+    }
+}
+
+/// A ratio in a few digits.
+fn times(ratio: f64) -> String {
+    if ratio < 1e6 {
+        format!("{ratio:.0}")
+    } else {
+        format!("{ratio:.1e}")
     }
 }
 

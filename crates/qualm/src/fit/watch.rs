@@ -169,7 +169,7 @@ impl Drop for Ticks<'_, '_> {
 }
 
 /// Does work to which nobody listens.
-#[cfg(test)]
+#[expect(clippy::expect_used, reason = "only a listener stops work")]
 pub(crate) fn unwatched<T>(work: impl FnOnce(&Watch<'_>) -> Result<T, Halt>) -> T {
     let done = Meter::new(&mut ()).watch("work", Extent::At(0, 1), work);
     done.expect("nobody stops it")

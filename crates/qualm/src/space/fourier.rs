@@ -62,10 +62,11 @@ impl Fourier {
         };
         let pairs = (MEDIAN_SAMPLE * MEDIAN_SAMPLE / 2 * d) as u64;
         let normals = if kernel.is_robust(member) {
-            let products = Metric::products(rows.n_rows(), d).saturating_add(pairs);
+            let products = Metric::products(rows.n_rows(), d, kernel.reference);
+            let products = products.saturating_add(pairs);
             meter.watch("robust covariance", Extent::Products(products), |watch| {
                 let fitted = sample(Metric::enough(d));
-                let metric = Metric::fit(Rows::checked(&fitted, d), watch)?;
+                let metric = Metric::fit(Rows::checked(&fitted, d), kernel.reference, watch)?;
                 drop(fitted);
                 let images = metric.apply(&sample(MEDIAN_SAMPLE), watch)?;
                 let bandwidth = kernel.bandwidth * median_distance(&images, d, watch)?;
@@ -222,6 +223,7 @@ mod tests {
     use super::super::columns::Columns;
     use super::*;
     use crate::fit::watch::unwatched;
+    use crate::reference::Reference;
     use crate::space::{KernelMetric, KernelScaling};
 
     #[test]
@@ -233,6 +235,7 @@ mod tests {
             fourier_features: 8192,
             scaling: KernelScaling::Standardise,
             metric: KernelMetric::Euclidean,
+            reference: Reference::Mixed,
         };
         let scaler = Scaler::new(Columns::from_rows(rows).standard());
         let fourier = Fourier::draw(&scaler, kernel, rows, 1, 0, &mut Meter::new(&mut ()));

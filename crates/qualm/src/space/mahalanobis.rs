@@ -1,4 +1,5 @@
-//! A robust, shrunken covariance of rows, for a Gaussian kernel of the Mahalanobis distance.
+//! A robust, shrunken covariance of rows, for the Mahalanobis distance: of a Gaussian kernel, of
+//! the space `robust` and of the metric `mahalanobis`.
 //!
 //! In the Euclidean distance of standardised rows, correlated columns count several times, and
 //! outliers inflate the standard deviations of the very columns in which they are outliers.
@@ -13,7 +14,9 @@
 //! determinant estimator*, Technometrics 41, 1999): the first covariance is that of all rows,
 //! each further one that of the [`KEPT`] share of the rows nearest to the mean in the metric of
 //! the one before; [`STEPS`] covariances in all. Unlike `FastMCD` there is no search from random
-//! subsets: a start from all rows is good enough for a kernel, and it is deterministic.
+//! subsets: a start from all rows is good enough for a kernel, and it is deterministic. Where the
+//! rows are known to be usual ([`Reference::Clean`]), the first covariance, that of all rows, is
+//! the last.
 //!
 //! Each covariance C of h rows is shrunk towards a multiple of the identity:
 //!
@@ -33,6 +36,7 @@ use crate::container::{Reader, Writer};
 use crate::covariance::{Gram, Narrow, Panels, Triangle, Whitening, lower, nearest};
 use crate::error::Result;
 use crate::fit::watch::{Halt, Watch};
+use crate::reference::Reference;
 use crate::rows::Rows;
 
 /// The share of the rows that make the covariance: those nearest to their mean.
@@ -45,14 +49,14 @@ const STEPS: usize = 4;
 const SHRINKAGE: [f64; 2] = [0.003, 0.3];
 
 /// A covariance's metric, as a map `W` with `|W x|^2 = x' S^-1 x`.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Metric {
     map: Map,
     d: usize,
 }
 
 /// The inverse of the Cholesky factor of S.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 enum Map {
     Wide(Whitening),
     Narrow(Narrow),
@@ -62,12 +66,16 @@ enum Map {
 
 impl Metric {
     /// Of rows that are scaled already.
-    pub(super) fn fit(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Self, Halt> {
+    pub(super) fn fit(
+        rows: Rows<'_>,
+        reference: Reference,
+        watch: &Watch<'_>,
+    ) -> Result<Self, Halt> {
         let d = rows.n_cols();
         let map = if rows.n_rows() < d {
-            concentrate_narrow(rows, watch)?
+            concentrate_narrow(rows, reference, watch)?
         } else {
-            Map::Wide(concentrate(&Panels::new(rows), watch)?)
+            Map::Wide(concentrate(&Panels::new(rows), reference, watch)?)
         };
         Ok(Self { map, d })
     }
@@ -89,14 +97,14 @@ impl Metric {
     }
 
     /// Products that it takes to find it.
-    pub(super) fn products(n_rows: usize, n_features: usize) -> u64 {
+    pub(super) fn products(n_rows: usize, n_features: usize, reference: Reference) -> u64 {
         let n = n_rows.min(Self::enough(n_features));
         let square = |x: usize| (x as u64).saturating_mul(x as u64);
-        let (steps, rows) = (STEPS as u64, n as u64);
+        let (steps, rows) = (steps(reference) as u64, n as u64);
         if n < n_features {
             let step = square(n).saturating_mul(rows) / 2;
             let products = square(n).saturating_mul(n_features as u64) / 2;
-            let made = Narrow::products(kept(n), n_features);
+            let made = Narrow::products(kept(n, reference), n_features);
             return products.saturating_add(made).saturating_add(steps * step);
         }
         let pass = square(n_features).saturating_mul(rows);
@@ -111,7 +119,7 @@ impl Metric {
         let rows = product(n, n_features).saturating_mul(12);
         let matrices = if n < n_features {
             // The products of all rows twice with those of a step; then the two factors.
-            let h = kept(n);
+            let h = kept(n, Reference::Mixed);
             let steps = 2 * product(n, n) + product(h, n);
             let factors = 2 * product(h, n_features) + product(h, h);
             8u64.saturating_mul(steps.max(factors))
@@ -207,19 +215,30 @@ impl Metric {
     }
 }
 
-/// The rows of a step's covariance, of n.
-fn kept(n: usize) -> usize {
-    ((n as f64 * KEPT).ceil() as usize).clamp(1, n.max(1))
+/// How many covariances are computed.
+fn steps(reference: Reference) -> usize {
+    match reference {
+        Reference::Mixed => STEPS,
+        Reference::Clean => 1,
+    }
+}
+
+/// The rows of the last covariance, of n.
+fn kept(n: usize, reference: Reference) -> usize {
+    match reference {
+        Reference::Mixed => ((n as f64 * KEPT).ceil() as usize).clamp(1, n.max(1)),
+        Reference::Clean => n,
+    }
 }
 
 /// The metric of the covariance that C-steps lead to.
-fn concentrate(rows: &Panels, watch: &Watch<'_>) -> Result<Whitening, Halt> {
+fn concentrate(rows: &Panels, reference: Reference, watch: &Watch<'_>) -> Result<Whitening, Halt> {
     let (n, d) = (rows.n_rows(), rows.n_features());
-    let kept = kept(n);
+    let kept = kept(n, reference);
     let mut distances = vec![0.0; n];
     let (mut location, covariance) = rows.moments(&vec![true; n], watch)?;
     let mut metric = shrunk(covariance, d, n, watch)?;
-    for _ in 1..STEPS {
+    for _ in 1..steps(reference) {
         rows.distances(&location, &metric, &mut distances, watch)?;
         let covariance;
         (location, covariance) = rows.moments(&nearest(&distances, kept), watch)?;
@@ -229,8 +248,13 @@ fn concentrate(rows: &Panels, watch: &Watch<'_>) -> Result<Whitening, Halt> {
 }
 
 /// The same for fewer rows than columns.
-fn concentrate_narrow(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Map, Halt> {
+fn concentrate_narrow(
+    rows: Rows<'_>,
+    reference: Reference,
+    watch: &Watch<'_>,
+) -> Result<Map, Halt> {
     let (n, d) = (rows.n_rows(), rows.n_cols());
+    let kept = kept(n, reference);
     let mut panels = Panels::new(rows);
     // Around the medians, so that the products of the bulk of the rows round as little as can
     // be, however far away the others are.
@@ -238,15 +262,15 @@ fn concentrate_narrow(rows: Rows<'_>, watch: &Watch<'_>) -> Result<Map, Halt> {
     panels.clear_padding();
     let gram = Gram::new(&panels, watch)?;
     let mut marked = vec![true; n];
-    for _ in 1..STEPS {
+    for _ in 1..steps(reference) {
         let centred = gram.centred(&marked);
         let count = marked.iter().filter(|m| **m).count();
         let (_, ridge) = shrinkage(centred.mean_square(&marked), d, count);
         let distances = centred.distances(&marked, ridge, watch)?;
         let distances = distances.unwrap_or_else(|| centred.squares());
-        marked = nearest(&distances, kept(n));
+        marked = nearest(&distances, kept);
     }
-    let (mean, ridge) = shrinkage(gram.centred(&marked).mean_square(&marked), d, kept(n));
+    let (mean, ridge) = shrinkage(gram.centred(&marked).mean_square(&marked), d, kept);
     drop(gram);
     let subset: Vec<usize> = (0..n).filter(|i| marked[*i]).collect();
     let narrow = Narrow::new(panels.pick(&subset), ridge, watch)?;
@@ -321,7 +345,7 @@ mod tests {
     }
 
     fn fit(rows: &Matrix) -> Metric {
-        unwatched(|watch| Metric::fit(rows.rows(), watch))
+        unwatched(|watch| Metric::fit(rows.rows(), Reference::Mixed, watch))
     }
 
     fn squared(metric: &Metric, row: &[f32]) -> f64 {
@@ -378,7 +402,8 @@ mod tests {
 
     /// The same metric by way of the `(d, d)` matrix.
     fn wide(rows: &Matrix) -> Metric {
-        let map = unwatched(|watch| concentrate(&Panels::new(rows.rows()), watch));
+        let map =
+            unwatched(|watch| concentrate(&Panels::new(rows.rows()), Reference::Mixed, watch));
         Metric {
             map: Map::Wide(map),
             d: rows.rows().n_cols(),

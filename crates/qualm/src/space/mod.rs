@@ -11,6 +11,7 @@
 //! | `standardise` | mean 0, deviation 1 | none | around the origin |
 //! | `unit` | none, or centring | divide by the norm | on the unit sphere |
 //! | `sphere` | mean 0, deviation 1 | divide by the norm | on the unit sphere |
+//! | `robust` | mean 0, deviation 1 | whiten by a robust covariance | around the origin |
 //! | `kernel` | mean 0, deviation 1, or none | (divide by the norm, then) random Fourier features | on the unit sphere |
 //!
 //! On the unit sphere the dot product of two vectors is their cosine similarity, which is what
@@ -25,7 +26,7 @@ mod scaler;
 mod transform;
 mod whitened;
 
-pub(crate) use columns::one_unit;
+pub(crate) use columns::{one_unit, unlike_scales};
 pub use options::{KernelMetric, KernelScaling, Scaling, SpaceKind};
 pub(crate) use options::{KernelOptions, SpaceOptions};
 pub(crate) use scaler::{LIMIT, normalise};

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::mahalanobis::Metric;
+use crate::reference::Reference;
 
-/// How rows become the vectors that a model sees. On the last three the vectors have unit
-/// norm, so that their dot product is a cosine similarity.
+/// How rows become the vectors that a model sees. On `Unit`, `Sphere` and `Kernel` the vectors
+/// have unit norm, so that their dot product is a cosine similarity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -21,6 +22,8 @@ pub enum SpaceKind {
     Unit,
     /// Standardised, then divided by the norm.
     Sphere,
+    /// Standardised, then whitened by a robust, shrunken covariance ([`Scaling::Robust`]).
+    Robust,
     /// Standardised, then random Fourier features of a Gaussian kernel (Rahimi & Recht,
     /// 2007): dot products approximate `exp(-|x - y|^2 / (2 bandwidth^2))`.
     Kernel,
@@ -42,6 +45,10 @@ pub enum Scaling {
     Unit,
     /// Standardised, then divided by the norm.
     Sphere,
+    /// Standardised, then whitened by a robust, shrunken covariance: each direction is measured
+    /// in units of the standard deviation of most of the rows, or of all where
+    /// [`Reference::Clean`] says that none is an outlier. Correlated columns count once.
+    Robust,
 }
 
 /// How rows are scaled before the kernel of [`SpaceKind::Kernel`].
@@ -81,8 +88,8 @@ pub enum KernelMetric {
 /// A space with what it needs to be fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum SpaceOptions {
-    /// Scaling alone, or followed by the division by the norm.
-    Scaled(Scaling),
+    /// Scaling alone, or followed by the division by the norm or by whitening.
+    Scaled(Scaling, Reference),
     /// [`Scaling::Unit`] of rows whose mean is subtracted first.
     CentredUnit,
     /// Random Fourier features.
@@ -98,15 +105,18 @@ pub(crate) struct KernelOptions {
     pub(crate) fourier_features: usize,
     pub(crate) scaling: KernelScaling,
     pub(crate) metric: KernelMetric,
+    pub(crate) reference: Reference,
 }
 
 impl SpaceOptions {
     /// Bytes that fitting takes besides the rows, at the least, for so many members.
     pub(crate) fn memory(&self, members: usize, n_rows: usize, n_features: usize) -> u64 {
-        let Self::Kernel(kernel) = self else {
-            return 0;
+        let is_robust = match self {
+            Self::Kernel(kernel) => (0..members.min(2) as u64).any(|m| kernel.is_robust(m)),
+            Self::Scaled(scaling, _) => *scaling == Scaling::Robust,
+            Self::CentredUnit => false,
         };
-        if (0..members.min(2) as u64).any(|member| kernel.is_robust(member)) {
+        if is_robust {
             Metric::memory(n_rows, n_features)
         } else {
             0

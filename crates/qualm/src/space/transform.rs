@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use super::columns::Columns;
 use super::fourier::Fourier;
-use super::options::{KernelOptions, Scaling, SpaceOptions};
+use super::options::{Scaling, SpaceOptions};
 use super::scaler::{Scaler, normalise};
+use super::whitened::Whitened;
 use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::fit::Meter;
@@ -28,12 +29,36 @@ enum Projection {
     None,
     /// Division by the norm.
     Norm,
+    /// Whitening.
+    Whitened(Whitened),
     /// Random Fourier features.
     Fourier(Fourier),
 }
 
+impl Projection {
+    /// One that learns nothing from the rows.
+    fn plain(options: SpaceOptions) -> Self {
+        match options {
+            SpaceOptions::Scaled(Scaling::Unit | Scaling::Sphere, _)
+            | SpaceOptions::CentredUnit => Self::Norm,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The scaler of this shift and scale.
+fn scaler(options: SpaceOptions, scaling: [Vec<f32>; 2]) -> Scaler {
+    let scaler = Scaler::new(scaling);
+    let unit = match options {
+        SpaceOptions::Scaled(scaling, _) => scaling == Scaling::Unit,
+        SpaceOptions::CentredUnit => true,
+        SpaceOptions::Kernel(kernel) => kernel.unit_rows(),
+    };
+    if unit { scaler.before_norm() } else { scaler }
+}
+
 impl Space {
-    /// Learns scaling, bandwidth and frequencies from rows.
+    /// Learns scaling, covariance, bandwidth and frequencies from rows.
     ///
     /// # Errors
     /// [`Error::NoVariance`] when every column is constant; [`Error::Stopped`].
@@ -54,39 +79,29 @@ impl Space {
         let unscaled = || [vec![0.0; n_features], vec![1.0; n_features]];
         let scaling = match options {
             SpaceOptions::CentredUnit => [columns.mean_f32(), vec![1.0; n_features]],
-            SpaceOptions::Scaled(Scaling::Minmax) => columns.minmax(),
-            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit) => unscaled(),
+            SpaceOptions::Scaled(Scaling::Minmax, _) => columns.minmax(),
+            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit, _) => unscaled(),
             SpaceOptions::Kernel(kernel) if kernel.unit_rows() => unscaled(),
-            SpaceOptions::Scaled(Scaling::Standardise | Scaling::Sphere)
+            SpaceOptions::Scaled(Scaling::Standardise | Scaling::Sphere | Scaling::Robust, _)
             | SpaceOptions::Kernel(_) => columns.standard(),
         };
-        Self::new(options, scaling, |scaler, kernel| {
-            Fourier::draw(scaler, kernel, rows, seed, member, meter)
-        })
-    }
-
-    /// A space of this shift and scale; `fourier` is asked for a kernel's frequencies.
-    fn new(
-        options: SpaceOptions,
-        scaling: [Vec<f32>; 2],
-        fourier: impl FnOnce(&Scaler, KernelOptions) -> Result<Fourier>,
-    ) -> Result<Self> {
-        let scaler = Scaler::new(scaling);
-        let (scaler, projection) = match options {
-            SpaceOptions::Scaled(Scaling::Unit) | SpaceOptions::CentredUnit => {
-                (scaler.before_norm(), Projection::Norm)
+        let scaler = scaler(options, scaling);
+        let projection = match options {
+            SpaceOptions::Scaled(Scaling::Robust, reference) => {
+                let mut sample = Whitened::sample(rows, seed, member);
+                let mut unscaled = vec![0.0; n_features];
+                for row in sample.chunks_exact_mut(n_features) {
+                    unscaled.copy_from_slice(row);
+                    scaler.scale_into(&unscaled, row);
+                }
+                let sample = Rows::checked(&sample, n_features);
+                Projection::Whitened(Whitened::fit(sample, reference, meter)?)
             }
-            SpaceOptions::Scaled(Scaling::Sphere) => (scaler, Projection::Norm),
-            SpaceOptions::Scaled(_) => (scaler, Projection::None),
             SpaceOptions::Kernel(kernel) => {
-                let scaler = if kernel.unit_rows() {
-                    scaler.before_norm()
-                } else {
-                    scaler
-                };
-                let fourier = fourier(&scaler, kernel)?;
-                (scaler, Projection::Fourier(fourier))
+                let fourier = Fourier::draw(&scaler, kernel, rows, seed, member, meter)?;
+                Projection::Fourier(fourier)
             }
+            learns_nothing => Projection::plain(learns_nothing),
         };
         Ok(Self { scaler, projection })
     }
@@ -96,13 +111,17 @@ impl Space {
         let Scaler { shift, scale, .. } = &self.scaler;
         writer.f32(format!("{prefix}.shift"), &[shift.len()], shift);
         writer.f32(format!("{prefix}.scaling"), &[scale.len()], scale);
-        if let Projection::Fourier(fourier) = &self.projection {
-            let shape = [fourier.n_in, fourier.n_out() / 2];
-            writer.f32(
-                format!("{prefix}.frequencies"),
-                &shape,
-                &fourier.frequencies,
-            );
+        match &self.projection {
+            Projection::None | Projection::Norm => {}
+            Projection::Whitened(map) => map.save(prefix, writer),
+            Projection::Fourier(fourier) => {
+                let shape = [fourier.n_in, fourier.n_out() / 2];
+                writer.f32(
+                    format!("{prefix}.frequencies"),
+                    &shape,
+                    &fourier.frequencies,
+                );
+            }
         }
     }
 
@@ -118,13 +137,23 @@ impl Space {
     ) -> Result<Self> {
         let shift = reader.f32(&format!("{prefix}.shift"), &[n_in])?;
         let scale = reader.f32(&format!("{prefix}.scaling"), &[n_in])?;
-        Self::new(options, [shift, scale], |_, kernel| {
-            let shape = [n_in, kernel.fourier_features / 2];
-            Ok(Fourier {
-                frequencies: reader.f32(&format!("{prefix}.frequencies"), &shape)?,
-                n_in,
-                unit_rows: kernel.unit_rows(),
-            })
+        let projection = match options {
+            SpaceOptions::Scaled(Scaling::Robust, _) => {
+                Projection::Whitened(Whitened::restore(prefix, n_in, reader)?)
+            }
+            SpaceOptions::Kernel(kernel) => {
+                let shape = [n_in, kernel.fourier_features / 2];
+                Projection::Fourier(Fourier {
+                    frequencies: reader.f32(&format!("{prefix}.frequencies"), &shape)?,
+                    n_in,
+                    unit_rows: kernel.unit_rows(),
+                })
+            }
+            learns_nothing => Projection::plain(learns_nothing),
+        };
+        Ok(Self {
+            scaler: scaler(options, [shift, scale]),
+            projection,
         })
     }
 
@@ -159,7 +188,7 @@ impl Space {
 
     /// Whether column j of the vectors is column j of the rows.
     pub(crate) fn keeps_columns(&self) -> bool {
-        !matches!(self.projection, Projection::Fourier(_))
+        matches!(self.projection, Projection::None | Projection::Norm)
     }
 
     /// Projects rows that are scaled.
@@ -177,23 +206,30 @@ impl Space {
                     Threads::All => out.par_chunks_exact_mut(d).for_each(normalise),
                 }
             }
+            Projection::Whitened(map) => map.project_into(scaled, out),
             Projection::Fourier(fourier) => fourier.project_into(scaled, out, threads),
         }
     }
 
     /// The vectors of rows in a space without a kernel, `(n, n_in)`: the rows themselves where
     /// the space keeps them.
-    pub(crate) fn vectors<'a>(&self, rows: Rows<'a>) -> Cow<'a, [f32]> {
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub(crate) fn vectors<'a>(
+        &self,
+        rows: Rows<'a>,
+        meter: &mut Meter<'_>,
+    ) -> Result<Cow<'a, [f32]>> {
         if self.only_scales() && self.keeps(rows) {
-            return Cow::Borrowed(rows.as_slice());
+            return Ok(Cow::Borrowed(rows.as_slice()));
         }
         let d = self.n_in();
         let mut vectors = vec![0.0; rows.as_slice().len()];
         let transform = |(row, out): (&[f32], &mut [f32])| {
             self.scale_into(row, out);
-            if !self.only_scales() {
-                let scaled = out.to_vec();
-                self.project_into(&scaled, out, Threads::One);
+            if let Projection::Norm = self.projection {
+                normalise(out);
             }
         };
         rows.as_slice()
@@ -201,23 +237,31 @@ impl Space {
             .zip(vectors.par_chunks_exact_mut(d))
             .with_min_len(256)
             .for_each(transform);
-        Cow::Owned(vectors)
+        if let Projection::Whitened(map) = &self.projection {
+            vectors = map.map(Rows::checked(&vectors, d), meter)?;
+        }
+        Ok(Cow::Owned(vectors))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::SpaceOptions::Scaled;
     use super::*;
+    use crate::reference::Reference;
     use crate::rows::Matrix;
-    use crate::space::{KernelMetric, KernelScaling};
+    use crate::space::{KernelMetric, KernelOptions, KernelScaling};
 
     const KERNEL: SpaceOptions = SpaceOptions::Kernel(KernelOptions {
         bandwidth: 1.0,
         fourier_features: 256,
         scaling: KernelScaling::Standardise,
         metric: KernelMetric::Euclidean,
+        reference: Reference::Mixed,
     });
+
+    fn scaled_by(scaling: Scaling) -> SpaceOptions {
+        SpaceOptions::Scaled(scaling, Reference::Mixed)
+    }
 
     fn transform(options: SpaceOptions, data: &[f32], n_cols: usize) -> Vec<f32> {
         let rows = Rows::new(data, n_cols).unwrap();
@@ -236,11 +280,11 @@ mod tests {
     #[test]
     fn minmax_and_standardise_by_hand() {
         assert_eq!(
-            transform(Scaled(Scaling::Minmax), &DATA, 2),
+            transform(scaled_by(Scaling::Minmax), &DATA, 2),
             [0.0, 0.0, 0.5, 1.0, 1.0, 0.5]
         );
         let r = 1.5f32.sqrt();
-        for (found, expected) in transform(Scaled(Scaling::Standardise), &DATA, 2)
+        for (found, expected) in transform(scaled_by(Scaling::Standardise), &DATA, 2)
             .iter()
             .zip([-r, -r, 0.0, r, r, 0.0])
         {
@@ -251,7 +295,7 @@ mod tests {
     #[test]
     fn spheres_have_unit_norm_even_for_huge_values() {
         let huge = DATA.map(|v| v * 1e37);
-        for options in [Scaled(Scaling::Unit), Scaled(Scaling::Sphere), KERNEL] {
+        for options in [scaled_by(Scaling::Unit), scaled_by(Scaling::Sphere), KERNEL] {
             for data in [DATA, huge] {
                 let out = transform(options, &data, 2);
                 for row in out.chunks_exact(out.len() / 3) {
@@ -266,8 +310,14 @@ mod tests {
     fn a_constant_column_is_zero_where_fitted_and_shows_where_new() {
         let rows = Matrix::new(vec![0.1, 1.0, 0.1, 2.0, 0.1, 4.0], 2).unwrap();
         for scaling in [Scaling::Minmax, Scaling::Standardise] {
-            let space =
-                Space::fit(Scaled(scaling), rows.rows(), 0, 0, &mut Meter::new(&mut ())).unwrap();
+            let space = Space::fit(
+                scaled_by(scaling),
+                rows.rows(),
+                0,
+                0,
+                &mut Meter::new(&mut ()),
+            )
+            .unwrap();
             let mut out = [0.0; 2];
             space.scale_into(&[0.1, 1.0], &mut out);
             assert_eq!(out[0], 0.0);
@@ -280,13 +330,13 @@ mod tests {
     fn rows_are_kept_where_scaling_would_not_change_a_bit() {
         let far = DATA.map(|v| v * 1e15);
         for (options, data, expected) in [
-            (Scaled(Scaling::Identity), DATA, true),
-            (Scaled(Scaling::Identity), far, false),
-            (Scaled(Scaling::Unit), DATA, true),
-            (Scaled(Scaling::Unit), far, true),
+            (scaled_by(Scaling::Identity), DATA, true),
+            (scaled_by(Scaling::Identity), far, false),
+            (scaled_by(Scaling::Unit), DATA, true),
+            (scaled_by(Scaling::Unit), far, true),
             (SpaceOptions::CentredUnit, DATA, false),
-            (Scaled(Scaling::Minmax), DATA, false),
-            (Scaled(Scaling::Sphere), DATA, false),
+            (scaled_by(Scaling::Minmax), DATA, false),
+            (scaled_by(Scaling::Sphere), DATA, false),
         ] {
             let rows = Rows::new(&data, 2).unwrap();
             let space = Space::fit(options, rows, 0, 0, &mut Meter::new(&mut ())).unwrap();
@@ -303,7 +353,7 @@ mod tests {
     fn rows_that_are_all_equal_are_refused() {
         let rows = Rows::new(&[1.0, 2.0, 1.0, 2.0], 2).unwrap();
         let error = Space::fit(
-            Scaled(Scaling::Sphere),
+            scaled_by(Scaling::Sphere),
             rows,
             0,
             0,

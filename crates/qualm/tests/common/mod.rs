@@ -102,6 +102,19 @@ pub fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
 
+/// A model file whose JSON document was changed, sealed again.
+pub fn edited(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let (length, rest) = bytes.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+    let (header, body) = rest.split_at(length);
+    let mut header: Value = serde_json::from_slice(header).unwrap();
+    let text = header["__metadata__"]["qualm"].as_str().unwrap();
+    let mut json: Value = serde_json::from_str(text).unwrap();
+    change(&mut json);
+    header["__metadata__"]["qualm"] = json.to_string().into();
+    sealed(header, body)
+}
+
 /// A model file taken apart: each tensor with its type, shape and bytes, and the JSON
 /// document without the time of fitting, the one thing that may differ between two fits.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,9 @@ pub mod cases;
 #[allow(unreachable_pub, reason = "an example")]
 mod dummy;
 
-use crate::common::{bits, blob, blob_matrix, contents, keys, normals, rank_correlation, small};
+use crate::common::{
+    baseline, bits, blob, blob_matrix, contents, edited, keys, normals, rank_correlation, small,
+};
 use cases::{Case, Planted, Seed, cases};
 use qualm::calibrate::ThresholdRule;
 use qualm::contract::check_detector;
@@ -197,6 +199,47 @@ fn a_saved_model_is_the_model_bit_for_bit() {
             let why = [&fitted, &loaded].map(|f| f.explain(rows.rows(), D).unwrap());
             assert_eq!(why[0], why[1], "{}", case.name);
         }
+    }
+}
+
+#[test]
+fn rows_however_far_away_have_finite_scores() {
+    let rows = blob_matrix(1, N, D);
+    for case in cases() {
+        let fitted = fit(&case, rows.rows(), 0);
+        for far in [1e6, 1e15, 1e30, f32::MAX] {
+            for sign in [far, -far] {
+                let mut row = rows.rows().get(0).unwrap().to_vec();
+                row[ODD] = sign;
+                row.extend([sign; D]);
+                let scores = fitted.score(Rows::new(&row, D).unwrap()).unwrap();
+                let finite = scores.iter().all(|score| score.is_finite());
+                assert!(finite, "{}: {scores:?} at {sign}", case.name);
+            }
+        }
+    }
+}
+
+/// Files of versions without the key hold models of rows that may hold outliers.
+#[test]
+fn a_file_that_does_not_name_its_reference_is_mixed() {
+    let rows = blob_matrix(1, N, D);
+    for detector in qualm::Spec::DETECTORS {
+        let spec = if *detector == "dum" {
+            small(json!({}))
+        } else {
+            baseline(detector, json!({}))
+        };
+        assert_eq!(spec.keys()["reference"], "mixed", "{detector}");
+        let fitted = spec.fit(rows.rows(), 0, &mut ()).unwrap();
+        let bytes = edited(&fitted.to_bytes().unwrap(), |json| {
+            let spec = json["spec"].as_object_mut().unwrap();
+            assert_eq!(spec.remove("reference"), Some("mixed".into()));
+        });
+        let old = Fitted::from_bytes(&bytes).unwrap();
+        assert_eq!(old.spec(), fitted.spec(), "{detector}");
+        let scores = [&old, &fitted].map(|f| bits(&f.score(rows.rows()).unwrap()));
+        assert_eq!(scores[0], scores[1], "{detector}");
     }
 }
 

@@ -7,3 +7,4 @@ mod distances;
 mod ensembles;
 mod metrics;
 mod neighbours;
+mod whitened;

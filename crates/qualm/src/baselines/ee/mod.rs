@@ -36,6 +36,12 @@
 //!   the last metric that measured all of these is used; among several such ends we take one
 //!   that measures the most directions, scikit-learn takes any.
 //!
+//! Where the rows are known to be usual (`reference = clean`) there is nothing to leave out: the
+//! location and the covariance are those of all rows, without a search and without a reweighting.
+//! A `support_fraction` that was given is taken all the same.
+//!
+//! The score does not depend on the columns' scales.
+//!
 //! Default: `support_fraction` is `None`, the h above, as in scikit-learn.
 
 #[cfg(test)]
@@ -50,7 +56,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use self::mcd::Search;
 use self::scatter::Scatter;
-use super::spaced::{fit_spaced, restore_spaced};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::covariance::{Panels, WIDTH, Whitening, fill, subtract};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
@@ -74,11 +80,13 @@ const BLOCK: usize = 16 * WIDTH;
 #[serde(default, deny_unknown_fields)]
 pub struct EeSpec {
     /// Share of the rows in the subset of least determinant, above 0 and at most 1; `None`
-    /// for `(n + d + 1) / 2` rows, which has the highest breakdown point.
+    /// for `(n + d + 1) / 2` rows, which has the highest breakdown point, or for all rows where
+    /// `reference` is clean.
     pub support_fraction: Option<f64>,
     /// How rows are scaled first. Scaling feature by feature changes scores only by rounding.
     pub space: Scaling,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance is that of
+    /// all rows, unless there is a `support_fraction`.
     pub reference: Reference,
 }
 
@@ -101,6 +109,11 @@ struct Ee {
 }
 
 impl EeSpec {
+    /// Whether no row is left out.
+    fn takes_all(&self) -> bool {
+        self.reference == Reference::Clean && self.support_fraction.is_none()
+    }
+
     /// Rows in the subset.
     ///
     /// # Errors
@@ -116,6 +129,12 @@ impl EeSpec {
     }
 }
 
+impl EeSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference)
+    }
+}
+
 impl DetectorSpec for EeSpec {
     fn validate(&self) -> Result<()> {
         let fraction = self.support_fraction.unwrap_or(1.0);
@@ -128,14 +147,19 @@ impl DetectorSpec for EeSpec {
         let (n, d) = (n_rows as u64, n_features as u64);
         let rows = n.saturating_mul(d.saturating_mul(8));
         rows.saturating_add(d.saturating_mul(d).saturating_mul(8 * 8))
+            .saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
         Some(&mut self.space)
     }
 
+    fn is_scale_free(&self) -> bool {
+        true
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        self.stage().fit(rows, session, |rows, session| {
             let (n, d) = (rows.n_rows(), rows.n_cols());
             if n <= d {
                 return Err(Error::TooFewRows {
@@ -152,11 +176,18 @@ impl DetectorSpec for EeSpec {
             let standard = meter.watch("covariance of all rows", all, |watch| {
                 Standard::from_rows(rows, watch)
             })?;
-            let search = Search::new(&standard.panels, support, standard.rank);
-            let raw = search.run(seed, meter)?;
-            let robust = meter.watch("rows near to the subset", all, |watch| {
-                reweighted(&standard.panels, raw, support, watch)
-            })?;
+            let robust = if self.takes_all() {
+                let every = vec![true; n];
+                meter.watch("covariance of all rows", all, |watch| {
+                    Scatter::from_rows(&standard.panels, &every, watch)
+                })?
+            } else {
+                let search = Search::new(&standard.panels, support, standard.rank);
+                let raw = search.run(seed, meter)?;
+                meter.watch("rows near to the subset", all, |watch| {
+                    reweighted(&standard.panels, raw, support, watch)
+                })?
+            };
             let rank = robust.rank();
             let mut outcome = Outcome::new(standard.detector(&robust));
             outcome
@@ -170,9 +201,10 @@ impl DetectorSpec for EeSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            Ee::restore(n_features, reader)
-        })
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
+                Ee::restore(n_features, reader)
+            })
     }
 }
 

@@ -14,6 +14,8 @@
 //! threshold uniform between their least and greatest value there: as in scikit-learn, whose
 //! `score_samples` is this score with the other sign.
 //!
+//! A split looks at the order of the values in one column: the columns' scales do not matter.
+//!
 //! Defaults: t = 100, psi = 256, as in the paper, scikit-learn and `PyOD`.
 
 mod depth;
@@ -23,7 +25,7 @@ mod tree;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::spaced::{fit_spaced, restore_spaced};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, require};
 use crate::error::Result;
@@ -54,7 +56,8 @@ pub struct IforestSpec {
     pub max_samples: usize,
     /// How rows are scaled first. Scaling feature by feature changes scores only by rounding.
     pub space: Scaling,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -78,6 +81,12 @@ struct Forest {
     d: usize,
 }
 
+impl IforestSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference)
+    }
+}
+
 impl DetectorSpec for IforestSpec {
     fn validate(&self) -> Result<()> {
         let few = (1..=1_000_000).contains(&self.n_estimators);
@@ -86,20 +95,25 @@ impl DetectorSpec for IforestSpec {
         require("max_samples", self.max_samples, some, "2 to 2^30")
     }
 
-    fn memory(&self, n_rows: usize, _: usize) -> u64 {
+    fn memory(&self, n_rows: usize, n_features: usize) -> u64 {
         // A tree that isolates every row has twice as many nodes, of 20 bytes; one that finds
         // duplicates has fewer.
         let psi = self.max_samples.min(n_rows) as u64;
         psi.saturating_mul(20)
             .saturating_mul(self.n_estimators as u64)
+            .saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
         Some(&mut self.space)
     }
 
+    fn is_scale_free(&self) -> bool {
+        true
+    }
+
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        self.stage().fit(rows, session, |rows, session| {
             let psi = self.max_samples.min(rows.n_rows());
             let mut trees = Vec::with_capacity(self.n_estimators);
             let total = self.n_estimators as u64;
@@ -125,9 +139,10 @@ impl DetectorSpec for IforestSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            Forest::restore(self, n_features, reader)
-        })
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
+                Forest::restore(self, n_features, reader)
+            })
     }
 }
 

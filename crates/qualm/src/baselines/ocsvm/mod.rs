@@ -13,6 +13,9 @@
 //! The score is minus scikit-learn's `decision_function`, in its units: the coefficients sum
 //! to nu n.
 //!
+//! The kernel's distances depend on the columns' scales: where their units differ, set `space` to
+//! `standardise` or `robust`.
+//!
 //! Defaults are scikit-learn's: nu = 0.5, gamma = 1 / (d V) with V the variance of all
 //! values, and the solver's tolerance 1e-3. Up to `exact_rows` the solver is exact ([`smo`]);
 //! above, the kernel is approximated by `n_components` landmarks ([`nystroem`]), and the
@@ -32,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use self::columns::Columns;
 use self::kernel::{Expansion, KernelScaler};
-use super::spaced::{fit_spaced, restore_spaced};
+use super::spaced::Stage;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require};
 use crate::error::Result;
@@ -63,7 +66,8 @@ pub struct OcsvmSpec {
     pub n_components: usize,
     /// How rows are scaled first.
     pub space: Scaling,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -136,6 +140,12 @@ impl OcsvmSpec {
     }
 }
 
+impl OcsvmSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference)
+    }
+}
+
 impl DetectorSpec for OcsvmSpec {
     fn validate(&self) -> Result<()> {
         if let Gamma::Value(gamma) = self.gamma {
@@ -162,6 +172,7 @@ impl DetectorSpec for OcsvmSpec {
             m as u64 * nystroem::fitted_rows(n_rows, m) as u64
         };
         rows.saturating_add(kernel.saturating_mul(4))
+            .saturating_add(self.stage().memory(n_rows, n_features))
     }
 
     fn scaling_mut(&mut self) -> Option<&mut Scaling> {
@@ -169,7 +180,7 @@ impl DetectorSpec for OcsvmSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        self.stage().fit(rows, session, |rows, session| {
             if rows.n_rows() <= self.exact_rows {
                 self.exact(rows, session)
             } else {
@@ -179,9 +190,10 @@ impl DetectorSpec for OcsvmSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            Ocsvm::restore(n_features, reader)
-        })
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
+                Ocsvm::restore(n_features, reader)
+            })
     }
 }
 

@@ -20,6 +20,9 @@
 //!
 //! The score of a row is `LeSiNN`'s, over subsamples of the fitted rows, in the learned space.
 //!
+//! Distances depend on the columns' scales: where their units differ, set `space` to `standardise`
+//! or `robust`.
+//!
 //! Defaults: M = 20, alpha = 1.732 (a quarter by Cantelli), margin 1000, 30 epochs of n / 256
 //! batches of 256 triplets, 50 subsamples of 8 rows, as the authors publish them. Where they
 //! use Adadelta and Keras's first weights, this has Adam and the first weights of
@@ -32,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lesinn::check_subsamples;
 use super::network::{NetworkLearner, TrainingKeys, for_outputs, training_memory};
-use super::spaced::{fit_spaced, restore_spaced};
+use super::spaced::Stage;
 use super::subsamples::Subsamples;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, DetectorSpec, Outcome, check_finite, require, require_more_rows};
@@ -73,7 +76,8 @@ pub struct RepenSpec {
     pub weight_decay: f64,
     /// How rows are scaled first.
     pub space: Scaling,
-    /// Whether the fitted rows may hold outliers. The method has nothing to choose by it.
+    /// Whether the fitted rows may hold outliers. Where they may not, the covariance of the space
+    /// `robust` is of all rows; nothing else changes.
     pub reference: Reference,
 }
 
@@ -134,6 +138,12 @@ impl RepenSpec {
     }
 }
 
+impl RepenSpec {
+    fn stage(&self) -> Stage {
+        Stage::new(self.space, self.reference)
+    }
+}
+
 impl DetectorSpec for RepenSpec {
     fn validate(&self) -> Result<()> {
         let width = (1..=65_536).contains(&self.n_components);
@@ -163,6 +173,7 @@ impl DetectorSpec for RepenSpec {
         let batch = self.batch_size.saturating_mul(3);
         training_memory(&[n_features, self.n_components], batch)
             .saturating_add(rows)
+            .saturating_add(self.stage().memory(n_rows, n_features))
             .saturating_add(Subsamples::memory(
                 self.n_estimators,
                 size,
@@ -175,7 +186,7 @@ impl DetectorSpec for RepenSpec {
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {
-        fit_spaced(self.space, rows, |rows| {
+        self.stage().fit(rows, session, |rows, session| {
             require_more_rows("max_samples", self.max_samples, rows.n_rows())?;
             let candidates = self.candidates(rows, session)?;
             let course = self.course(rows.n_rows());
@@ -207,14 +218,15 @@ impl DetectorSpec for RepenSpec {
     }
 
     fn restore(&self, n_features: usize, reader: &mut Reader) -> Result<Box<dyn Detector>> {
-        restore_spaced(self.space, n_features, reader, |reader| {
-            let sizes = [n_features, self.n_components];
-            let (t, psi) = (self.n_estimators, self.max_samples);
-            Ok(Repen {
-                network: Mlp::restore(&sizes, "network", reader)?,
-                subsamples: Subsamples::restore(t, psi, self.n_components, reader)?,
+        self.stage()
+            .restore(n_features, reader, |n_features, reader| {
+                let sizes = [n_features, self.n_components];
+                let (t, psi) = (self.n_estimators, self.max_samples);
+                Ok(Repen {
+                    network: Mlp::restore(&sizes, "network", reader)?,
+                    subsamples: Subsamples::restore(t, psi, self.n_components, reader)?,
+                })
             })
-        })
     }
 }
 
