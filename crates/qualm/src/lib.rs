@@ -92,7 +92,10 @@ pub use baselines::*;
 pub use detector::LogVariances;
 pub use device::{Device, DeviceError};
 pub use diagnostics::Diagnostics;
-pub use dum::{BagSize, Bags, CellCount, Covariance, DumSpec, Similarity, Statistic};
+pub use dum::{
+    BagSize, Bags, Bandwidth, CellCount, Covariance, DumSpec, Exponent, Extrapolation, Network,
+    Similarity, Statistic,
+};
 pub use error::{Error, Location, Result};
 pub use explain::Contribution;
 pub use features::Features;

@@ -47,6 +47,8 @@ impl Purpose {
     pub const DIAGNOSTICS: Self = Self(14);
     /// Which half a row belongs to.
     pub const HALVES: Self = Self(15);
+    /// Rows that a kernel network keeps; index: member.
+    pub const ANCHORS: Self = Self(17);
     /// Rows of the contract checks.
     pub const CONTRACT: Self = Self(16);
 

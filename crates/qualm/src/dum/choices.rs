@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::number_or_word::number_or_word;
+use crate::reference::Reference;
 
 /// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,109 @@ number_or_word!(
     Number(usize),
     Auto = "auto",
     "expected a number of cells or \"auto\""
+);
+
+/// Which network f1 is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Network {
+    /// A multilayer perceptron, trained by gradient steps: the paper's.
+    Mlp,
+    /// Kernels around fitted rows, weighted as the objective's fixed point has it. It needs
+    /// `space = "kernel"`, whose kernel it computes exactly, bags of two and a circular
+    /// covariance.
+    Kernel,
+}
+
+/// What a row far from all fitted rows gets, in a multilayer perceptron.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Extrapolation {
+    /// A variance that grows with its Mahalanobis distance, added to that of the network.
+    Distance,
+    /// Whatever the network says, as in the paper. It has never seen such a row.
+    None,
+}
+
+/// Bandwidth of a kernel, in medians of the distance between two rows: a number, or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bandwidth {
+    /// So many medians. Above 0.
+    Medians(f64),
+    /// 1 for Fourier features; in a kernel network [`Bandwidth::MIXED`] or
+    /// [`Bandwidth::CLEAN`], by [`Reference`].
+    Auto,
+}
+
+/// Exponent of a kernel network's kernel: a number, or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Exponent {
+    /// Above 0.
+    Power(f64),
+    /// 1 where the fitted rows may hold outliers: wide neighbourhoods. Where they are clean
+    /// `(d + 1) / 2`, which makes it the density of a Cauchy distribution in d columns: narrow
+    /// ones.
+    Auto,
+}
+
+impl Bandwidth {
+    /// Where the fitted rows may hold outliers, which lie close together as often as not.
+    pub const MIXED: f64 = 0.5;
+
+    /// Where they are usual, so that even the nearest of them is evidence.
+    pub const CLEAN: f64 = 0.1;
+
+    /// The number, once it is decided.
+    pub(crate) fn medians(self) -> f64 {
+        match self {
+            Self::Medians(medians) => medians,
+            Self::Auto => 1.0,
+        }
+    }
+
+    /// The number for a network and a reference.
+    pub(super) fn of(self, network: Network, reference: Reference) -> f64 {
+        match (self, network, reference) {
+            (Self::Medians(medians), _, _) => medians,
+            (Self::Auto, Network::Mlp, _) => 1.0,
+            (Self::Auto, Network::Kernel, Reference::Mixed) => Self::MIXED,
+            (Self::Auto, Network::Kernel, Reference::Clean) => Self::CLEAN,
+        }
+    }
+}
+
+impl Exponent {
+    /// The number, once it is decided.
+    pub(super) fn power(self) -> f64 {
+        match self {
+            Self::Power(power) => power,
+            Self::Auto => 1.0,
+        }
+    }
+
+    /// The number for rows of so many columns.
+    pub(super) fn of(self, reference: Reference, n_features: usize) -> f64 {
+        match (self, reference) {
+            (Self::Power(power), _) => power,
+            (Self::Auto, Reference::Mixed) => 1.0,
+            (Self::Auto, Reference::Clean) => 0.5 * (n_features as f64 + 1.0),
+        }
+    }
+}
+
+number_or_word!(
+    Bandwidth,
+    Medians(f64),
+    Auto = "auto",
+    "expected a number of medians or \"auto\""
+);
+number_or_word!(
+    Exponent,
+    Power(f64),
+    Auto = "auto",
+    "expected a number or \"auto\""
 );
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Fitting: every member of the ensemble is trained, then all are put on one scale.
 
+use super::choices::Network as NetworkKind;
 use super::device;
-use super::model::Dum;
+use super::kernel_network::{KernelNetwork, SWEEPS, Sweeps};
+use super::model::{Dum, Network};
 use super::plan::Plan;
 use super::spec::{CACHED, DumSpec};
 use super::train::Trainer;
@@ -10,20 +12,30 @@ use crate::detector::{Detector, DetectorSpec, Outcome};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
-use crate::features::Features;
-use crate::fit::{Session, Warning};
+use crate::fit::{Curve, Schedule, Session, Warning};
 use crate::nn::{Mlp, TrainingState, Workspace};
+use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
 use crate::space::Space;
 
-/// Trains every member.
+/// What the fit of the members leaves.
+#[derive(Default)]
+struct Fits {
+    networks: Vec<(Space, Network)>,
+    curves: Vec<Curve>,
+    warnings: Vec<Warning>,
+    /// Mean effective number of rows in a bag.
+    effective_rows: Option<f64>,
+}
+
+/// Fits every member.
 fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Dum>> {
     let plan = Plan::new(spec, rows.n_rows())?;
-    let seed = session.seed();
-    let mut curves = Vec::with_capacity(spec.members);
-    let mut warnings: Vec<Warning> = plan.warning(spec, rows.n_rows()).into_iter().collect();
-    let mut networks = Vec::with_capacity(spec.members);
-    let mut effective = 0.0;
+    let (seed, is_kernel) = (session.seed(), spec.network == NetworkKind::Kernel);
+    let mut fits = Fits::default();
+    if !is_kernel {
+        fits.warnings.extend(plan.warning(spec, rows.n_rows()));
+    }
     for member in 0..spec.members {
         let options = spec.space_options();
         let space = Space::fit(options, rows, seed, member as u64, &mut session.meter())?;
@@ -35,39 +47,78 @@ fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outc
             seed,
             member,
         };
-        let state = TrainingState::new(&trainer.layer_sizes(), seed, member);
-        let mut engine = device::engine(spec, plan, state)?;
-        let mut learner = trainer.learner(engine.as_mut(), &mut session.meter())?;
-        let curve = session.train(&trainer.course(), &mut learner)?;
-        drop(learner);
-        let network = engine.into_state()?.into_network()?;
-        let effective_rows = curve.last_effective_rows();
-        effective += effective_rows / spec.members as f64;
-        // A fiftieth of the way from one row to all of them.
-        if (effective_rows - 1.0) < 0.02 * (plan.bag_size as f64 - 1.0) {
-            warnings.push(Warning::CollapsedBags {
-                effective_rows,
-                bag_size: plan.bag_size,
-            });
-        }
-        curves.push(curve);
-        networks.push((space, network));
+        let network = if is_kernel {
+            sweep(&trainer, session, &mut fits)?
+        } else {
+            train(&trainer, session, &mut fits)?
+        };
+        fits.networks.push((space, network));
     }
-    let mut dum = Dum::new(spec, networks)?;
+    let mut dum = Dum::new(spec, fits.networks)?;
+    dum.extrapolate(rows, seed, &mut session.meter())?;
     let (scores, member_agreement) = dum.align(rows, seed, &mut session.meter())?;
     let diagnostics = Diagnostics {
-        effective_rows: Some(effective),
-        bag_size: Some(plan.bag_size),
+        effective_rows: fits.effective_rows,
+        bag_size: (!is_kernel).then_some(plan.bag_size),
         member_agreement,
         ..Diagnostics::default()
     };
     Ok(Outcome {
         scores,
-        steps: plan.steps,
-        curves,
-        warnings,
+        steps: if is_kernel { SWEEPS } else { plan.steps },
+        curves: fits.curves,
+        warnings: fits.warnings,
         diagnostics,
         ..Outcome::new(dum)
+    })
+}
+
+/// Trains a multilayer perceptron.
+fn train(trainer: &Trainer<'_>, session: &mut Session<'_>, fits: &mut Fits) -> Result<Network> {
+    let (spec, plan) = (trainer.spec, trainer.plan);
+    let state = TrainingState::new(&trainer.layer_sizes(), trainer.seed, trainer.member);
+    let mut engine = device::engine(spec, plan, state)?;
+    let mut learner = trainer.learner(engine.as_mut(), &mut session.meter())?;
+    let curve = session.train(&trainer.course(), &mut learner)?;
+    drop(learner);
+    let network = engine.into_state()?.into_network()?;
+    let effective_rows = curve.last_effective_rows();
+    *fits.effective_rows.get_or_insert(0.0) += effective_rows / spec.members as f64;
+    // A fiftieth of the way from one row to all of them.
+    if (effective_rows - 1.0) < 0.02 * (plan.bag_size as f64 - 1.0) {
+        fits.warnings.push(Warning::CollapsedBags {
+            effective_rows,
+            bag_size: plan.bag_size,
+        });
+    }
+    fits.curves.push(curve);
+    Ok(Network::Mlp {
+        network,
+        remote: None,
+    })
+}
+
+/// Finds the weights of a kernel network.
+///
+/// # Seed
+/// Draws the anchors, where there are more rows than that.
+fn sweep(trainer: &Trainer<'_>, session: &mut Session<'_>, fits: &mut Fits) -> Result<Network> {
+    let (spec, d) = (trainer.spec, trainer.space.n_out());
+    let mut rng = stream(trainer.seed, Purpose::ANCHORS, [trainer.member as u64, 0]);
+    let picked = rng::sample(&mut rng, trainer.rows.n_rows(), spec.anchors);
+    let anchors = trainer.vectors(&picked);
+    let network = KernelNetwork::new(spec, &anchors, d, &mut session.meter())?;
+    let mut sweeps = Sweeps::new(network, &anchors, &mut session.meter())?;
+    let course = Schedule {
+        steps: SWEEPS,
+        batch_rows: picked.len(),
+        ..trainer.course()
+    };
+    fits.curves.push(session.train(&course, &mut sweeps)?);
+    let own = picked.into_iter().zip(sweeps.log_variances()).collect();
+    Ok(Network::Kernel {
+        network: sweeps.into_network(),
+        own,
     })
 }
 
@@ -79,6 +130,11 @@ impl DetectorSpec for DumSpec {
     /// The parameters with Adam's memory of every member, the buffers of a step, and the
     /// vectors of the rows.
     fn memory(&self, n_rows: usize, d: usize) -> u64 {
+        if self.network == NetworkKind::Kernel {
+            let networks = KernelNetwork::memory(self, n_rows, d);
+            let networks = networks.saturating_mul(self.members as u64);
+            return networks.saturating_add(self.space_options().memory(self.members, n_rows, d));
+        }
         let width = self.vector_width(d);
         let sizes = self.layer_sizes(width);
         let n_params = Mlp::n_params(&sizes).map_or(u64::MAX, |n| n as u64);
@@ -110,13 +166,6 @@ impl DetectorSpec for DumSpec {
         preset.map(|preset| *self = preset).is_ok()
     }
 
-    fn preset_for(&self, features: &Features) -> &'static str {
-        match features {
-            Features::Columns(_) => "default",
-            Features::Vector { .. } => "embedding",
-        }
-    }
-
     fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
         self.decide(rows);
         Vec::new()
@@ -137,8 +186,13 @@ impl DetectorSpec for DumSpec {
     }
 
     fn absent_keys(&self) -> &'static [(&'static str, &'static str)] {
-        // The only metric there was.
-        &[("metric", "euclidean")]
+        // The only ones there were.
+        &[
+            ("metric", "euclidean"),
+            ("scaling", "standardise"),
+            ("network", "mlp"),
+            ("extrapolation", "none"),
+        ]
     }
 
     fn fit(&self, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome> {

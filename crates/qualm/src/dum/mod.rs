@@ -21,15 +21,17 @@ mod fitting;
 #[cfg(test)]
 #[path = "../../tests/golden/objective.rs"]
 mod golden;
+mod kernel_network;
 pub(crate) mod model;
 mod objective;
 pub(crate) mod plan;
 mod ranges;
+mod reach;
 pub(crate) mod spec;
 mod statistic;
 pub(crate) mod train;
 
-pub use choices::{BagSize, Bags, CellCount};
+pub use choices::{BagSize, Bags, Bandwidth, CellCount, Exponent, Extrapolation, Network};
 pub use objective::{Covariance, Similarity};
 pub use spec::DumSpec;
 pub use statistic::Statistic;

@@ -1,18 +1,26 @@
 //! The fitted model: networks that score.
+//!
+//! A member's network is a multilayer perceptron or a [`KernelNetwork`]; beyond the [`Reach`] of
+//! the fitted rows a multilayer perceptron is not asked.
 
 use rayon::prelude::*;
 
+use super::choices::{Extrapolation, Network as NetworkKind};
 use super::device::{self, DEVICE_BLOCK, Remote};
 use super::engine::clamp;
+use super::kernel_network::KernelNetwork;
 use super::objective::Covariance;
+use super::reach::{Growth, Reach};
 use super::spec::DumSpec;
+use super::statistic::Statistic;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, LogVariances, check_finite, score_fitted};
-use crate::device::Device;
+use crate::device::{Device, DeviceError};
 use crate::diagnostics::Agreement;
 use crate::error::Result;
 use crate::fit::Meter;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
+use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
 use crate::space::Space;
 
@@ -28,18 +36,39 @@ pub(crate) struct Dum {
     /// Where it scores: where it was fitted, or the processor when read from a file.
     device: Device,
     members: Vec<Member>,
+    /// Where the fitted rows lie, where rows beyond are extrapolated.
+    reach: Option<Reach>,
 }
 
 /// One network, its space, and where its scores lie over the fitted rows.
 #[derive(Debug)]
 struct Member {
     space: Space,
-    network: Mlp,
-    /// A copy of the network on the device that scores.
-    remote: Option<Box<dyn Remote>>,
+    network: Network,
+    /// What rows beyond the reach add to the variance.
+    growth: Option<Growth>,
     location: f64,
     spread: f64,
 }
+
+/// The function f1 of a member.
+#[derive(Debug)]
+pub(super) enum Network {
+    Mlp {
+        network: Mlp,
+        /// A copy of the network on the device that scores.
+        remote: Option<Box<dyn Remote>>,
+    },
+    Kernel {
+        network: KernelNetwork,
+        /// Fitted rows that are anchors and their log-variances, each without itself; empty in a
+        /// model that was read from a file.
+        own: Vec<(usize, f64)>,
+    },
+}
+
+/// Fitted rows that the growth beyond the reach is set by, at most.
+const REACH_SAMPLE: usize = 5000;
 
 /// The scale on which several members' scores are averaged: their mean location and spread.
 struct Scale {
@@ -74,11 +103,11 @@ impl Dum {
     ///
     /// # Errors
     /// [`crate::Error::Device`].
-    pub(crate) fn new(spec: &DumSpec, networks: Vec<(Space, Mlp)>) -> Result<Self> {
+    pub(super) fn new(spec: &DumSpec, networks: Vec<(Space, Network)>) -> Result<Self> {
         let members = networks.into_iter().map(|(space, network)| Member {
             space,
             network,
-            remote: None,
+            growth: None,
             location: 0.0,
             spread: 1.0,
         });
@@ -86,9 +115,44 @@ impl Dum {
             spec: spec.clone(),
             device: Device::Cpu,
             members: members.collect(),
+            reach: None,
         };
         dum.move_to(spec.device)?;
         Ok(dum)
+    }
+
+    /// Learns how far the fitted rows reach, and what rows beyond add to each member's variance.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`], [`crate::Error::Interrupted`].
+    pub(super) fn extrapolate(
+        &mut self,
+        rows: Rows<'_>,
+        seed: u64,
+        meter: &mut Meter<'_>,
+    ) -> Result<()> {
+        if !extrapolates(&self.spec) {
+            return Ok(());
+        }
+        let mut reach = Reach::fit(rows, self.spec.reference, seed, meter)?;
+        let mut rng = stream(seed, Purpose::SAMPLE, [0, 2]);
+        let picked = rng::sample(&mut rng, rows.n_rows(), REACH_SAMPLE);
+        let picked = picked.iter().filter_map(|&i| rows.get(i)).flatten();
+        let sample: Vec<f32> = picked.copied().collect();
+        let sample = Rows::checked(&sample, rows.n_cols());
+        let distances = reach.set(sample);
+        for i in 0..self.members.len() {
+            let scores = score_fitted(sample, meter, |rows, out| {
+                self.score_members(rows, out, |members| &members[i..=i])
+            })?;
+            if let Some(member) = self.members.get_mut(i) {
+                let width = member.space.n_out();
+                let growth = Growth::new(&distances, &scores, self.spec.statistic, width);
+                member.growth = Some(growth);
+            }
+        }
+        self.reach = Some(reach);
+        Ok(())
     }
 
     /// Learns each member's mean and deviation over the fitted rows, so that all members
@@ -101,17 +165,21 @@ impl Dum {
         meter: &mut Meter<'_>,
     ) -> Result<(Option<Vec<f64>>, Option<f64>)> {
         let n_members = self.members.len();
-        if n_members == 1 {
+        let n = rows.n_rows();
+        let is_kernel = self.spec.network == NetworkKind::Kernel;
+        if n_members == 1 && !is_kernel {
             return Ok((None, None));
         }
-        let n = rows.n_rows();
         let keep = self.spec.keeps_member_scores(n);
         let mut kept = Vec::new();
         let mut agreement = Agreement::over(n, seed);
         for i in 0..n_members {
-            let scores = score_fitted(rows, meter, |rows, out| {
+            let mut scores = score_fitted(rows, meter, |rows, out| {
                 self.score_members(rows, out, |members| &members[i..=i])
             })?;
+            if let Some(member) = self.members.get_mut(i) {
+                member.leave_out(&mut scores, self.spec.statistic);
+            }
             agreement.add(&scores);
             let mean = scores.iter().sum::<f64>() / n as f64;
             let square = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n as f64;
@@ -133,7 +201,7 @@ impl Dum {
             }
             out
         });
-        Ok((combined, agreement.mean()))
+        Ok((combined, agreement.mean().filter(|_| n_members > 1)))
     }
 
     /// Mean over some members of their scores.
@@ -168,8 +236,29 @@ impl Dum {
         }
     }
 
-    /// Log-variances of a block: `(n, k)`, and padding after them.
+    /// Log-variances of a block, `(n, k)`.
     fn log_variances_of<'b>(
+        &self,
+        member: &Member,
+        rows: Rows<'_>,
+        buffers: &'b mut Buffers,
+        threads: Threads,
+    ) -> Result<&'b [f32]> {
+        let (Some(reach), Some(growth)) = (&self.reach, member.growth) else {
+            return self.networks_word(member, rows, buffers, threads);
+        };
+        let (moved, out) = reach.within(rows);
+        let within = moved.as_ref().map_or(rows, |moved| Rows::checked(moved, rows.n_cols()));
+        self.networks_word(member, within, buffers, threads)?;
+        let width = self.width(member);
+        for (out, s) in out.iter().zip(buffers.clamped.chunks_exact_mut(width)) {
+            growth.add(*out, s);
+        }
+        Ok(&buffers.clamped)
+    }
+
+    /// Log-variances of a block as the network has them, `(n, k)`.
+    fn networks_word<'b>(
         &self,
         member: &Member,
         rows: Rows<'_>,
@@ -181,6 +270,7 @@ impl Dum {
             scaled,
             vectors,
             scratch,
+            products,
             clamped,
         } = buffers;
         let space = &member.space;
@@ -203,13 +293,22 @@ impl Dum {
             vectors
         };
         clamped.clear();
-        if let Some(remote) = &member.remote {
-            clamped.extend(remote.infer(vectors)?);
-        } else {
-            clamped.extend_from_slice(member.network.infer(vectors, scratch, threads));
-        }
+        let bound = match &member.network {
+            Network::Kernel { network, .. } => {
+                network.infer(vectors, products, clamped, threads);
+                0.0
+            }
+            Network::Mlp { network, remote } => {
+                if let Some(remote) = remote {
+                    clamped.extend(remote.infer(vectors)?);
+                } else {
+                    clamped.extend_from_slice(network.infer(vectors, scratch, threads));
+                }
+                self.spec.log_variance_bound as f32
+            }
+        };
         clamped.truncate(rows.n_rows() * self.width(member));
-        clamp(clamped, self.spec.log_variance_bound as f32);
+        clamp(clamped, bound);
         Ok(clamped)
     }
 
@@ -219,8 +318,18 @@ impl Dum {
             .map(|i| {
                 let prefix = format!("member.{i}");
                 let space = Space::restore(spec.space_options(), n_features, &prefix, reader)?;
-                let sizes = spec.layer_sizes(space.n_out());
-                let network = Mlp::restore(&sizes, &format!("{prefix}.network"), reader)?;
+                let name = format!("{prefix}.network");
+                let network = match spec.network {
+                    NetworkKind::Kernel => Network::Kernel {
+                        network: KernelNetwork::restore(space.n_out(), &name, reader)?,
+                        own: Vec::new(),
+                    },
+                    NetworkKind::Mlp => Network::Mlp {
+                        network: Mlp::restore(&spec.layer_sizes(space.n_out()), &name, reader)?,
+                        remote: None,
+                    },
+                };
+                let growth = extrapolates(spec).then(|| Growth::restore(&prefix, reader));
                 let scale = reader.f64(&format!("{prefix}.scale"))?;
                 let &[location, spread] = scale.as_slice() else {
                     let found = format!("{} values", scale.len());
@@ -237,17 +346,42 @@ impl Dum {
                 Ok(Member {
                     space,
                     network,
-                    remote: None,
+                    growth: growth.transpose()?,
                     location,
                     spread,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
+        let reach = extrapolates(spec);
+        let reach = reach.then(|| Reach::restore(spec.reference, n_features, reader));
         Ok(Self {
             spec: spec.clone(),
             device: Device::Cpu,
             members,
+            reach: reach.transpose()?,
         })
+    }
+}
+
+/// Whether rows beyond the fitted ones need help: kernel networks are uncertain there by
+/// themselves.
+fn extrapolates(spec: &DumSpec) -> bool {
+    spec.network == NetworkKind::Mlp && spec.extrapolation == Extrapolation::Distance
+}
+
+impl Member {
+    /// Puts the scores that anchors have without themselves in place of those they have as new
+    /// rows, and forgets them.
+    fn leave_out(&mut self, scores: &mut [f64], statistic: Statistic) {
+        let Network::Kernel { own, .. } = &mut self.network else {
+            return;
+        };
+        let width = self.space.n_out();
+        for (row, s) in std::mem::take(own) {
+            if let Some(score) = scores.get_mut(row) {
+                *score = statistic.of(&[s as f32], width);
+            }
+        }
     }
 }
 
@@ -287,6 +421,8 @@ struct Buffers {
     scaled: Vec<f32>,
     vectors: Vec<f32>,
     scratch: Scratch,
+    /// Distances to the anchors of a kernel network.
+    products: Vec<f32>,
     clamped: Vec<f32>,
 }
 
@@ -340,12 +476,16 @@ impl Detector for Dum {
     }
 
     fn move_to(&mut self, device: Device) -> Result<()> {
-        let networks = self.members.iter().map(|m| &m.network);
-        let remotes: Vec<_> = networks
-            .map(|network| device::remote(device, network))
-            .collect::<Result<_>>()?;
-        for (member, remote) in self.members.iter_mut().zip(remotes) {
-            member.remote = remote;
+        let copy = |member: &Member| match &member.network {
+            Network::Mlp { network, .. } => device::remote(device, network),
+            Network::Kernel { .. } if device == Device::Cpu => Ok(None),
+            Network::Kernel { .. } => Err(DeviceError::OnlyCpu { device }.into()),
+        };
+        let remotes: Vec<_> = self.members.iter().map(copy).collect::<Result<_>>()?;
+        for (member, copy) in self.members.iter_mut().zip(remotes) {
+            if let Network::Mlp { remote, .. } = &mut member.network {
+                *remote = copy;
+            }
         }
         self.device = device;
         Ok(())
@@ -355,8 +495,18 @@ impl Detector for Dum {
         for (i, member) in self.members.iter().enumerate() {
             let prefix = format!("member.{i}");
             member.space.save(&prefix, writer);
-            member.network.save(&format!("{prefix}.network"), writer);
+            let name = format!("{prefix}.network");
+            match &member.network {
+                Network::Mlp { network, .. } => network.save(&name, writer),
+                Network::Kernel { network, .. } => network.save(&name, writer),
+            }
+            if let Some(growth) = member.growth {
+                growth.save(&prefix, writer);
+            }
             writer.f64(format!("{prefix}.scale"), &[member.location, member.spread]);
+        }
+        if let Some(reach) = &self.reach {
+            reach.save(writer);
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What each key of a [`DumSpec`] may be.
 
-use super::choices::BagSize;
+use super::choices::{BagSize, Bandwidth, Exponent, Network};
+use super::objective::Covariance;
 use super::spec::DumSpec;
 use crate::detector::require;
+use crate::device::Device;
 use crate::error::Result;
+use crate::space::SpaceKind;
 
 impl DumSpec {
     /// Checks every key.
@@ -12,9 +15,18 @@ impl DumSpec {
     /// [`crate::Error::InvalidKey`] naming the key, its value and what it may be.
     pub(super) fn check(&self) -> Result<()> {
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        let bandwidth = self.bandwidth;
-        let holds = bandwidth.is_finite() && bandwidth > 0.0;
-        require("bandwidth", bandwidth, holds, "a number above 0")?;
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        if let Bandwidth::Medians(medians) = self.bandwidth {
+            let expected = "a number above 0 or \"auto\"";
+            require("bandwidth", medians, positive(medians), expected)?;
+        }
+        if let Exponent::Power(power) = self.exponent {
+            let expected = "a number above 0 or \"auto\"";
+            require("exponent", power, positive(power), expected)?;
+        }
+        let holds = (1..=1_000_000).contains(&self.anchors);
+        require("anchors", self.anchors, holds, "1 to 1000000")?;
+        self.check_network()?;
         let fourier = self.fourier_features;
         let holds = fourier.is_multiple_of(2) && (2..=65_536).contains(&fourier);
         require(
@@ -58,5 +70,22 @@ impl DumSpec {
         require("view_noise", self.view_noise, holds, "0 or above")?;
         let holds = (1..=1000).contains(&self.members);
         require("members", self.members, holds, "1 to 1000")
+    }
+
+    /// A kernel network is the answer to one kernel, bags of two and a circular covariance.
+    fn check_network(&self) -> Result<()> {
+        if self.network == Network::Mlp {
+            return Ok(());
+        }
+        let name = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+        let holds = self.space == SpaceKind::Kernel;
+        let expected = "\"kernel\", or network = \"mlp\" beside it";
+        require("space", name(&self.space), holds, expected)?;
+        let holds = self.covariance == Covariance::Circular;
+        let expected = "\"circular\", or network = \"mlp\" beside it";
+        require("covariance", name(&self.covariance), holds, expected)?;
+        let holds = self.device == Device::Cpu;
+        let expected = "\"cpu\", or network = \"mlp\", which can be trained elsewhere, beside it";
+        require("device", self.device, holds, expected)
     }
 }

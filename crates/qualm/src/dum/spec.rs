@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::choices::{BagSize, Bags, CellCount};
+use super::choices::{BagSize, Bags, Bandwidth, CellCount, Exponent, Extrapolation, Network};
 use super::objective::{Covariance, Similarity};
 use super::statistic::Statistic;
 
@@ -21,7 +21,7 @@ pub(super) const CACHED: usize = 64 << 20;
 
 /// Every choice of the Deep Uncertainty Model.
 ///
-/// `DumSpec::default()` is the preset for tables; [`DumSpec::preset`] gives the others.
+/// `DumSpec::default()` is the preset `default`; [`DumSpec::preset`] gives the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DumSpec {
@@ -30,10 +30,17 @@ pub struct DumSpec {
     /// `unit` space only: subtract the mean of the fitted rows before dividing by the norm.
     #[serde(alias = "center")]
     pub centre: bool,
-    /// `kernel` space only: bandwidth of the Gaussian kernel, in medians of the distance
-    /// between two rows. Above 0.
-    pub bandwidth: f64,
-    /// `kernel` space only: number of random Fourier features. Even, 2 to 65,536.
+    /// Which network f1 is.
+    pub network: Network,
+    /// `kernel` space only: bandwidth of the kernel, in medians of the distance between two
+    /// rows. Above 0.
+    pub bandwidth: Bandwidth,
+    /// Kernel network only: exponent of its kernel, `(1 + D^2 / b^2)^-exponent`. Above 0.
+    pub exponent: Exponent,
+    /// Kernel network only: how many fitted rows it keeps, at the most. 1 to 1,000,000.
+    pub anchors: usize,
+    /// `kernel` space and `mlp` network only: number of random Fourier features. Even, 2 to
+    /// 65,536.
     pub fourier_features: usize,
     /// `kernel` space only: what rows are scaled to first.
     pub scaling: KernelScaling,
@@ -74,8 +81,11 @@ pub struct DumSpec {
     /// Standard deviation of the Gaussian noise that makes a random view of a row, in units
     /// of the scaled features; 0 for none.
     pub view_noise: f64,
-    /// Networks trained from different first weights and averaged, at least 1.
+    /// Networks that are averaged, at least 1. They differ in first weights, in the anchors of
+    /// many rows, and where `metric` takes turns in the distance.
     pub members: usize,
+    /// `mlp` network only: what a row far from the fitted ones gets.
+    pub extrapolation: Extrapolation,
     /// Whether the fitted rows may hold outliers; the covariance of the robust metric and space is
     /// of all rows where they may not.
     pub reference: Reference,
@@ -88,10 +98,13 @@ impl Default for DumSpec {
         Self {
             space: SpaceKind::Kernel,
             centre: false,
-            bandwidth: 1.0,
+            network: Network::Kernel,
+            bandwidth: Bandwidth::Auto,
+            exponent: Exponent::Auto,
+            anchors: 2000,
             fourier_features: 512,
-            scaling: KernelScaling::Standardise,
-            metric: KernelMetric::Both,
+            scaling: KernelScaling::Auto,
+            metric: KernelMetric::Auto,
             covariance: Covariance::Circular,
             objective: Similarity::Dot,
             bag_size: BagSize::Rows(2),
@@ -109,6 +122,7 @@ impl Default for DumSpec {
             statistic: Statistic::Norm,
             view_noise: 0.0,
             members: 2,
+            extrapolation: Extrapolation::Distance,
             reference: Reference::default(),
             device: Device::Cpu,
         }
@@ -119,6 +133,7 @@ impl DumSpec {
     /// Names of the presets.
     pub const PRESETS: &[&str] = &[
         "default",
+        "mlp",
         "sphere",
         "embedding",
         "paper",
@@ -129,12 +144,14 @@ impl DumSpec {
 
     /// A preset by name.
     ///
-    /// - `default`, for tables: two networks on kernel spheres, one of the plain distance
-    ///   between rows and one of a robust Mahalanobis distance.
-    /// - `embedding`, for vectors whose geometry has a meaning: rows on the unit sphere, then
-    ///   the robust distance.
-    /// - `auto`: `embedding` where no column has a tenth of the variance of all, `default`
-    ///   otherwise.
+    /// - `default`, for tables and vectors: two kernel networks, one of a robust Mahalanobis
+    ///   distance and one of the distance between normal scores; where no column has a tenth of
+    ///   the variance of all, as in the outputs of a network, one of the robust distance between
+    ///   rows of unit norm.
+    /// - `auto`: another name of `default`.
+    /// - `embedding`: `default` with its choice for vectors, whatever the columns are like.
+    /// - `mlp`: two multilayer perceptrons trained by gradient steps on Fourier features of a
+    ///   kernel, one of the plain distance between rows and one of a robust Mahalanobis distance.
     /// - `clusters`, for vectors whose usual rows are of several kinds, as the classes of an
     ///   image encoder are: bags from one neighbourhood each, on the centred unit sphere.
     /// - `features`, for the outputs of an encoder after its last rectifier: the paper's
@@ -142,16 +159,23 @@ impl DumSpec {
     ///   scored by the mean of the log-variances, because their largest is chance.
     /// - `sphere`, for tables whose scores should explain themselves: one variance for each
     ///   column.
-    /// - `paper`: the recipe of the paper to the letter.
+    /// - `paper`: the recipe of the paper to the letter, but that a row far from the fitted ones is
+    ///   uncertain; `extrapolation = "none"` leaves that away.
     ///
     /// # Errors
     /// [`Error::UnknownPreset`].
     pub fn preset(name: &str) -> Result<Self> {
+        let mlp = Self {
+            network: Network::Mlp,
+            scaling: KernelScaling::Standardise,
+            metric: KernelMetric::Both,
+            ..Self::default()
+        };
         let single = Self {
             hidden: 256,
             max_steps: 20_000,
             members: 1,
-            ..Self::default()
+            ..mlp.clone()
         };
         let literal = Self {
             covariance: Covariance::Diagonal,
@@ -160,23 +184,20 @@ impl DumSpec {
             ..single.clone()
         };
         match name {
-            "default" => Ok(Self::default()),
+            "default" | "auto" => Ok(Self::default()),
             "embedding" => Ok(Self {
                 scaling: KernelScaling::Unit,
                 metric: KernelMetric::Robust,
+                members: 1,
                 ..Self::default()
             }),
-            "auto" => Ok(Self {
-                scaling: KernelScaling::Auto,
-                metric: KernelMetric::Auto,
-                ..Self::default()
-            }),
+            "mlp" => Ok(mlp),
             "clusters" => Ok(Self {
                 space: SpaceKind::Unit,
                 centre: true,
                 bags: Bags::Local,
                 bag_size: BagSize::Rows(4),
-                ..Self::default()
+                ..mlp
             }),
             "features" => Ok(Self {
                 space: SpaceKind::Identity,
@@ -216,30 +237,47 @@ impl DumSpec {
             SpaceKind::Unit => scaled(Scaling::Unit),
             SpaceKind::Sphere => scaled(Scaling::Sphere),
             SpaceKind::Robust => scaled(Scaling::Robust),
-            SpaceKind::Kernel => SpaceOptions::Kernel(KernelOptions {
-                bandwidth: self.bandwidth,
-                fourier_features: self.fourier_features,
-                scaling: self.scaling,
-                metric: self.metric,
-                reference: self.reference,
-            }),
+            SpaceKind::Kernel => {
+                let kernel = KernelOptions {
+                    bandwidth: self.bandwidth.medians(),
+                    fourier_features: self.fourier_features,
+                    scaling: self.scaling,
+                    metric: self.metric,
+                    reference: self.reference,
+                };
+                match self.network {
+                    Network::Mlp => SpaceOptions::Kernel(kernel),
+                    Network::Kernel => SpaceOptions::Exact(kernel),
+                }
+            }
         }
     }
 
     /// Lets the rows decide what is left to them.
     pub(super) fn decide(&mut self, rows: Rows<'_>) {
-        let asks = self.scaling == KernelScaling::Auto || self.metric == KernelMetric::Auto;
-        if self.space == SpaceKind::Kernel && asks {
-            let (scaling, metric) = if one_unit(rows) {
-                (KernelScaling::Unit, KernelMetric::Robust)
-            } else {
-                (KernelScaling::Standardise, KernelMetric::Both)
-            };
-            if self.scaling == KernelScaling::Auto {
-                self.scaling = scaling;
-            }
-            if self.metric == KernelMetric::Auto {
-                self.metric = metric;
+        if self.space != SpaceKind::Kernel {
+            return;
+        }
+        self.bandwidth = Bandwidth::Medians(self.bandwidth.of(self.network, self.reference));
+        let exponent = self.exponent.of(self.reference, rows.n_cols());
+        self.exponent = Exponent::Power(exponent);
+        if self.scaling != KernelScaling::Auto && self.metric != KernelMetric::Auto {
+            return;
+        }
+        let (scaling, metric) = if one_unit(rows) {
+            (KernelScaling::Unit, KernelMetric::Robust)
+        } else {
+            (KernelScaling::Standardise, KernelMetric::Balanced)
+        };
+        if self.scaling == KernelScaling::Auto {
+            self.scaling = scaling;
+        }
+        if self.metric == KernelMetric::Auto {
+            self.metric = metric;
+            // Kernel networks of the same distance and the same anchors are the same.
+            let alike = self.network == Network::Kernel && rows.n_rows() <= self.anchors;
+            if alike && metric == KernelMetric::Robust {
+                self.members = 1;
             }
         }
     }
@@ -260,7 +298,7 @@ impl DumSpec {
     /// Width of the vectors that rows of width `d` become.
     pub(super) fn vector_width(&self, d: usize) -> usize {
         match self.space {
-            SpaceKind::Kernel => self.fourier_features,
+            SpaceKind::Kernel if self.network == Network::Mlp => self.fourier_features,
             _ => d,
         }
     }
@@ -299,8 +337,8 @@ mod tests {
     }
 
     #[test]
-    fn auto_asks_the_rows_and_leaves_what_was_chosen() {
-        let auto = DumSpec::preset("auto").unwrap();
+    fn what_is_auto_is_asked_of_the_rows_and_what_was_chosen_is_left() {
+        let auto = DumSpec::default();
         // Twenty columns alike; then one of them a thousand times as wide.
         let alike: Vec<f32> = (0..4000).map(|i| ((i * 7919) % 101) as f32).collect();
         let mut wide = alike.clone();
@@ -313,16 +351,30 @@ mod tests {
             spec.decide(rows.rows());
             spec
         };
-        assert_eq!(decided(&auto, &alike), embedding);
-        assert_eq!(decided(&auto, &wide), DumSpec::default());
+        assert_eq!(decided(&auto, &alike), decided(&embedding, &alike));
+        let table = decided(&auto, &wide);
+        assert_eq!(table.metric, KernelMetric::Balanced);
+        assert_eq!((table.scaling, table.members), (KernelScaling::Standardise, 2));
+        assert_eq!(table.bandwidth, Bandwidth::Medians(Bandwidth::MIXED));
+        assert_eq!(table.exponent, Exponent::Power(1.0));
+        let clean = DumSpec {
+            reference: Reference::Clean,
+            ..auto.clone()
+        };
+        let table = decided(&clean, &wide);
+        assert_eq!(table.bandwidth, Bandwidth::Medians(Bandwidth::CLEAN));
+        assert_eq!(table.exponent, Exponent::Power(10.5));
         let chosen = DumSpec {
             metric: KernelMetric::Euclidean,
+            bandwidth: Bandwidth::Medians(3.0),
             ..auto
         };
         let settled = decided(&chosen, &alike);
         assert_eq!(settled.metric, KernelMetric::Euclidean);
         assert_eq!(settled.scaling, KernelScaling::Unit);
-        assert_eq!(decided(&embedding, &wide), embedding);
+        assert_eq!((settled.bandwidth, settled.members), (chosen.bandwidth, 2));
+        let mlp = DumSpec::preset("mlp").unwrap();
+        assert_eq!(decided(&mlp, &wide).bandwidth, Bandwidth::Medians(1.0));
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Trainer<'_> {
     }
 
     /// The vectors of the picked rows: `(n,)` numbers to `(n, n_out)`.
-    fn vectors(&self, picked: &[usize]) -> Vec<f32> {
+    pub(super) fn vectors(&self, picked: &[usize]) -> Vec<f32> {
         let mut scaled = vec![0.0; picked.len() * self.space.n_in()];
         self.scale(picked, &mut scaled);
         let mut out = vec![0.0; picked.len() * self.space.n_out()];

@@ -21,12 +21,14 @@
 mod columns;
 mod fourier;
 mod mahalanobis;
+mod normal_scores;
 mod options;
 mod scaler;
 mod transform;
 mod whitened;
 
 pub(crate) use columns::{one_unit, unlike_scales};
+pub(crate) use fourier::median_distance;
 pub use options::{KernelMetric, KernelScaling, Scaling, SpaceKind};
 pub(crate) use options::{KernelOptions, SpaceOptions};
 pub(crate) use scaler::{LIMIT, normalise};

@@ -77,12 +77,27 @@ pub enum KernelMetric {
     /// Mahalanobis, with a robust, shrunken covariance: each direction is measured in units
     /// of the standard deviation of most of the rows.
     Robust,
-    /// The members of an ensemble take turns, the first with the Euclidean distance.
+    /// Euclidean, between the normal scores of the columns: each value counts by its rank, so that
+    /// heavy-tailed columns do not decide every distance.
+    Normal,
+    /// The members of an ensemble take turns, the first with the Euclidean distance, the second
+    /// with the robust one.
     Both,
+    /// The members of an ensemble take turns, the first with the robust distance, the second with
+    /// that of normal scores.
+    Balanced,
     /// Decided by the rows: `Robust` where no column has a tenth of the total variance, as in
-    /// the outputs of a network and in tables of many columns of one unit; `Both` otherwise.
+    /// the outputs of a network and in tables of many columns of one unit; otherwise `Balanced`.
     /// The Spec of the fitted model holds the decision.
     Auto,
+}
+
+/// The distance of one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MemberMetric {
+    Euclidean,
+    Robust,
+    Normal,
 }
 
 /// A space with what it needs to be fitted.
@@ -94,6 +109,8 @@ pub(crate) enum SpaceOptions {
     CentredUnit,
     /// Random Fourier features.
     Kernel(KernelOptions),
+    /// Rows whose Euclidean distance is the one that the kernel is of.
+    Exact(KernelOptions),
 }
 
 /// What a kernel needs.
@@ -112,7 +129,9 @@ impl SpaceOptions {
     /// Bytes that fitting takes besides the rows, at the least, for so many members.
     pub(crate) fn memory(&self, members: usize, n_rows: usize, n_features: usize) -> u64 {
         let is_robust = match self {
-            Self::Kernel(kernel) => (0..members.min(2) as u64).any(|m| kernel.is_robust(m)),
+            Self::Kernel(kernel) | Self::Exact(kernel) => {
+                (0..members.min(2) as u64).any(|m| kernel.is_robust(m))
+            }
             Self::Scaled(scaling, _) => *scaling == Scaling::Robust,
             Self::CentredUnit => false,
         };
@@ -125,14 +144,24 @@ impl SpaceOptions {
 }
 
 impl KernelOptions {
+    /// The distance that a member's kernel is of.
+    pub(super) fn metric_of(&self, member: u64) -> MemberMetric {
+        let second = !member.is_multiple_of(2);
+        match self.metric {
+            KernelMetric::Euclidean => MemberMetric::Euclidean,
+            KernelMetric::Robust => MemberMetric::Robust,
+            KernelMetric::Normal => MemberMetric::Normal,
+            KernelMetric::Both if second => MemberMetric::Robust,
+            KernelMetric::Both => MemberMetric::Euclidean,
+            // `Auto` has been decided by the rows before a fit; until then it may be `Balanced`.
+            KernelMetric::Balanced | KernelMetric::Auto if second => MemberMetric::Normal,
+            KernelMetric::Balanced | KernelMetric::Auto => MemberMetric::Robust,
+        }
+    }
+
     /// Whether a member's kernel is of the robust distance.
     pub(super) fn is_robust(&self, member: u64) -> bool {
-        match self.metric {
-            KernelMetric::Euclidean => false,
-            KernelMetric::Robust => true,
-            // `Auto` has been decided by the rows before a fit; until then it may be `Both`.
-            KernelMetric::Both | KernelMetric::Auto => !member.is_multiple_of(2),
-        }
+        self.metric_of(member) == MemberMetric::Robust
     }
 
     /// Whether rows are divided by their norm before the kernel.

@@ -37,10 +37,23 @@ impl Scaler {
     pub(super) fn scale_into(&self, row: &[f32], out: &mut [f32]) {
         for (((out, x), shift), scale) in out.iter_mut().zip(row).zip(&self.shift).zip(&self.scale)
         {
-            let scaled = (f64::from(*x) - f64::from(*shift)) * f64::from(*scale);
-            // Not `clamp`, which would check its bounds again for every value.
-            *out = scaled.max(-self.limit).min(self.limit) as f32;
+            *out = self.scaled(*x, *shift, *scale);
         }
+    }
+
+    /// Scales one row in its place.
+    pub(super) fn scale(&self, row: &mut [f32]) {
+        for ((x, shift), scale) in row.iter_mut().zip(&self.shift).zip(&self.scale) {
+            *x = self.scaled(*x, *shift, *scale);
+        }
+    }
+
+    #[expect(clippy::inline_always, reason = "the loops around it vectorise")]
+    #[inline(always)]
+    fn scaled(&self, x: f32, shift: f32, scale: f32) -> f32 {
+        let scaled = (f64::from(x) - f64::from(shift)) * f64::from(scale);
+        // Not `clamp`, which would check its bounds again for every value.
+        scaled.max(-self.limit).min(self.limit) as f32
     }
 
     /// Whether finite values, row after row, stay as they are, to the bit.

@@ -1,4 +1,4 @@
-//! A space fitted to rows: scaling, then projection.
+//! A space fitted to rows: normal scores where asked for, scaling, then projection.
 
 use std::borrow::Cow;
 
@@ -6,18 +6,22 @@ use rayon::prelude::*;
 
 use super::columns::Columns;
 use super::fourier::Fourier;
-use super::options::{Scaling, SpaceOptions};
+use super::normal_scores::NormalScores;
+use super::options::{KernelOptions, MemberMetric, Scaling, SpaceOptions};
 use super::scaler::{Scaler, normalise};
 use super::whitened::Whitened;
 use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::fit::Meter;
 use crate::nn::Threads;
+use crate::reference::Reference;
 use crate::rows::Rows;
 
 /// A space fitted to rows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Space {
+    /// Columns by rank, before they are scaled.
+    normal_scores: Option<NormalScores>,
     scaler: Scaler,
     projection: Projection,
 }
@@ -31,6 +35,8 @@ enum Projection {
     Norm,
     /// Whitening.
     Whitened(Whitened),
+    /// Division by the norm, then whitening.
+    UnitWhitened(Whitened),
     /// Random Fourier features.
     Fourier(Fourier),
 }
@@ -41,8 +47,42 @@ impl Projection {
         match options {
             SpaceOptions::Scaled(Scaling::Unit | Scaling::Sphere, _)
             | SpaceOptions::CentredUnit => Self::Norm,
+            SpaceOptions::Exact(kernel) if kernel.unit_rows() => Self::Norm,
             _ => Self::None,
         }
+    }
+
+    /// The whitening of a sample of rows that are scaled already.
+    fn whitened(
+        mut sample: Vec<f32>,
+        d: usize,
+        options: SpaceOptions,
+        reference: Reference,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self> {
+        let plain = Self::plain(options);
+        if plain == Self::Norm {
+            sample.chunks_exact_mut(d).for_each(normalise);
+        }
+        let map = Whitened::fit(Rows::checked(&sample, d), reference, meter)?;
+        Ok(plain.before(map))
+    }
+
+    /// Whitening after this.
+    fn before(self, map: Whitened) -> Self {
+        if self == Self::Norm {
+            Self::UnitWhitened(map)
+        } else {
+            Self::Whitened(map)
+        }
+    }
+}
+
+/// What a kernel needs, where there is one.
+fn kernel_of(options: SpaceOptions) -> Option<KernelOptions> {
+    match options {
+        SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) => Some(kernel),
+        _ => None,
     }
 }
 
@@ -52,7 +92,7 @@ fn scaler(options: SpaceOptions, scaling: [Vec<f32>; 2]) -> Scaler {
     let unit = match options {
         SpaceOptions::Scaled(scaling, _) => scaling == Scaling::Unit,
         SpaceOptions::CentredUnit => true,
-        SpaceOptions::Kernel(kernel) => kernel.unit_rows(),
+        SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) => kernel.unit_rows(),
     };
     if unit { scaler.before_norm() } else { scaler }
 }
@@ -75,35 +115,70 @@ impl Space {
                 n_rows: rows.n_rows(),
             });
         }
+        let normal_scores = kernel_of(options)
+            .filter(|kernel| kernel.metric_of(member) == MemberMetric::Normal)
+            .map(|_| NormalScores::fit(rows));
+        let Some(scores) = normal_scores else {
+            return Self::fit_scaled(options, &columns, rows, seed, member, meter);
+        };
+        let d = rows.n_cols();
+        let mut values = rows.as_slice().to_vec();
+        values.par_chunks_exact_mut(d).for_each(|row| scores.score(row));
+        let scored = Rows::checked(&values, d);
+        let columns = Columns::from_rows(scored);
+        Ok(Self {
+            normal_scores: Some(scores),
+            ..Self::fit_scaled(options, &columns, scored, seed, member, meter)?
+        })
+    }
+
+    /// The space of rows whose columns are as they are to be scaled.
+    fn fit_scaled(
+        options: SpaceOptions,
+        columns: &Columns,
+        rows: Rows<'_>,
+        seed: u64,
+        member: u64,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self> {
         let n_features = rows.n_cols();
         let unscaled = || [vec![0.0; n_features], vec![1.0; n_features]];
         let scaling = match options {
             SpaceOptions::CentredUnit => [columns.mean_f32(), vec![1.0; n_features]],
             SpaceOptions::Scaled(Scaling::Minmax, _) => columns.minmax(),
             SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit, _) => unscaled(),
-            SpaceOptions::Kernel(kernel) if kernel.unit_rows() => unscaled(),
+            SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) if kernel.unit_rows() => {
+                unscaled()
+            }
             SpaceOptions::Scaled(Scaling::Standardise | Scaling::Sphere | Scaling::Robust, _)
-            | SpaceOptions::Kernel(_) => columns.standard(),
+            | SpaceOptions::Kernel(_)
+            | SpaceOptions::Exact(_) => columns.standard(),
         };
         let scaler = scaler(options, scaling);
-        let projection = match options {
-            SpaceOptions::Scaled(Scaling::Robust, reference) => {
+        let reference = match options {
+            SpaceOptions::Scaled(Scaling::Robust, reference) => Some(reference),
+            SpaceOptions::Exact(kernel) if kernel.is_robust(member) => Some(kernel.reference),
+            _ => None,
+        };
+        let projection = match (options, reference) {
+            (_, Some(reference)) => {
                 let mut sample = Whitened::sample(rows, seed, member);
-                let mut unscaled = vec![0.0; n_features];
                 for row in sample.chunks_exact_mut(n_features) {
-                    unscaled.copy_from_slice(row);
-                    scaler.scale_into(&unscaled, row);
+                    scaler.scale(row);
                 }
-                let sample = Rows::checked(&sample, n_features);
-                Projection::Whitened(Whitened::fit(sample, reference, meter)?)
+                Projection::whitened(sample, n_features, options, reference, meter)?
             }
-            SpaceOptions::Kernel(kernel) => {
+            (SpaceOptions::Kernel(kernel), None) => {
                 let fourier = Fourier::draw(&scaler, kernel, rows, seed, member, meter)?;
                 Projection::Fourier(fourier)
             }
-            learns_nothing => Projection::plain(learns_nothing),
+            (learns_nothing, None) => Projection::plain(learns_nothing),
         };
-        Ok(Self { scaler, projection })
+        Ok(Self {
+            normal_scores: None,
+            scaler,
+            projection,
+        })
     }
 
     /// Writes what [`Space::fit`] learned.
@@ -111,9 +186,12 @@ impl Space {
         let Scaler { shift, scale, .. } = &self.scaler;
         writer.f32(format!("{prefix}.shift"), &[shift.len()], shift);
         writer.f32(format!("{prefix}.scaling"), &[scale.len()], scale);
+        if let Some(scores) = &self.normal_scores {
+            scores.save(prefix, writer);
+        }
         match &self.projection {
             Projection::None | Projection::Norm => {}
-            Projection::Whitened(map) => map.save(prefix, writer),
+            Projection::Whitened(map) | Projection::UnitWhitened(map) => map.save(prefix, writer),
             Projection::Fourier(fourier) => {
                 let shape = [fourier.n_in, fourier.n_out() / 2];
                 writer.f32(
@@ -141,6 +219,10 @@ impl Space {
             SpaceOptions::Scaled(Scaling::Robust, _) => {
                 Projection::Whitened(Whitened::restore(prefix, n_in, reader)?)
             }
+            SpaceOptions::Exact(_) if reader.has(&format!("{prefix}.centre")) => {
+                let map = Whitened::restore(prefix, n_in, reader)?;
+                Projection::plain(options).before(map)
+            }
             SpaceOptions::Kernel(kernel) => {
                 let shape = [n_in, kernel.fourier_features / 2];
                 Projection::Fourier(Fourier {
@@ -151,7 +233,10 @@ impl Space {
             }
             learns_nothing => Projection::plain(learns_nothing),
         };
+        let scored = kernel_of(options).is_some() && reader.has(&format!("{prefix}.knots"));
+        let normal_scores = scored.then(|| NormalScores::restore(n_in, prefix, reader));
         Ok(Self {
+            normal_scores: normal_scores.transpose()?,
             scaler: scaler(options, [shift, scale]),
             projection,
         })
@@ -172,13 +257,32 @@ impl Space {
 
     /// Scales one row: `(n_in,)` to `(n_in,)`.
     pub(crate) fn scale_into(&self, row: &[f32], out: &mut [f32]) {
-        self.scaler.scale_into(row, out);
+        let Some(scores) = &self.normal_scores else {
+            return self.scaler.scale_into(row, out);
+        };
+        out.copy_from_slice(row);
+        scores.score(out);
+        self.scaler.scale(out);
+    }
+
+    /// Moves a row towards the centre of a whitened space, to this share of its way from there.
+    pub(crate) fn towards_centre(&self, row: &mut [f32], share: f64) {
+        let (Projection::Whitened(map) | Projection::UnitWhitened(map)) = &self.projection else {
+            return;
+        };
+        let Scaler { shift, scale, .. } = &self.scaler;
+        self.scaler.scale(row);
+        let columns = map.centre().iter().zip(shift).zip(scale);
+        for (x, ((centre, shift), scale)) in row.iter_mut().zip(columns) {
+            let moved = centre + share * (f64::from(*x) - centre);
+            *x = (moved / f64::from(*scale) + f64::from(*shift)) as f32;
+        }
     }
 
     /// Whether scaling leaves these rows, to the bit, as they are, so that they can be used in
     /// place.
     pub(crate) fn keeps(&self, rows: Rows<'_>) -> bool {
-        self.scaler.keeps(rows.as_slice())
+        self.normal_scores.is_none() && self.scaler.keeps(rows.as_slice())
     }
 
     /// Whether scaled rows are the vectors already, and need no [`Space::project_into`].
@@ -207,6 +311,11 @@ impl Space {
                 }
             }
             Projection::Whitened(map) => map.project_into(scaled, out),
+            Projection::UnitWhitened(map) => {
+                let mut unit = scaled.to_vec();
+                unit.chunks_exact_mut(self.n_in()).for_each(normalise);
+                map.project_into(&unit, out);
+            }
             Projection::Fourier(fourier) => fourier.project_into(scaled, out, threads),
         }
     }

@@ -51,6 +51,11 @@ impl Whitened {
         })
     }
 
+    /// `(d,)`
+    pub(super) fn centre(&self) -> &[f64] {
+        &self.centre
+    }
+
     /// Bytes that fitting takes besides the rows.
     pub(crate) fn memory(n_rows: usize, n_features: usize) -> u64 {
         let images = (n_rows as u64).saturating_mul(4 * n_features as u64);

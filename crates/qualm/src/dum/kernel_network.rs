@@ -1,0 +1,432 @@
+//! A network f1 whose hidden units are fitted rows: the answer that bags of two lead to, found
+//! without gradient steps.
+//!
+//! With bags of two the more certain row of a bag has most of the weight in its mean. In the
+//! limit of strong contrast the mean of many bags is (docs/method.md)
+//!
+//! ```text
+//! M = 2 E[F(x) z(x)],      F(x) = the share of rows less certain than x
+//! ```
+//!
+//! and the gradient orders rows by z(x) . M. For a kernel k(x, y) = z(x) . z(y) that is a sum over
+//! rows, so the precision of a row is what its neighbours lend it:
+//!
+//! ```text
+//! exp(-p s(x)) = sum_j w_j k(x, a_j) / sum_j w_j,      k(x, y) = (1 + |x - y|^2 / b^2)^-p
+//! ```
+//!
+//! over M anchors a_j, fitted rows, with w_j = F(a_j): the fixed point of the objective. It is
+//! found by sweeps, each of which computes all s(a_j) from the shares and the shares from the
+//! s(a_j). An anchor lends nothing to itself.
+//!
+//! The kernel is the rational quadratic one (C. E. Rasmussen and C. K. I. Williams, *Gaussian
+//! Processes for Machine Learning*, 2006, equation 4.19), whose tails are heavy: far from all
+//! anchors s grows as 2 log of the distance, without end, where a Gaussian kernel would be zero
+//! and an ordinary network whatever its weights happen to say. So far is uncertain.
+
+use rayon::prelude::*;
+
+use super::spec::DumSpec;
+use crate::container::{Reader, Writer};
+use crate::error::Result;
+use crate::fit::watch::{Extent, Watch};
+use crate::fit::{Learner, Meter, StepOutcome};
+use crate::nn::{Mat, PADDED, Threads, matmul, vectorised};
+use crate::space::median_distance;
+
+/// Sweeps of a fit. Four leave ranks that a further one changes by less than a hundredth.
+pub(super) const SWEEPS: u64 = 8;
+
+/// Rows whose distances give the median that the bandwidth is counted in.
+const MEDIAN_SAMPLE: usize = 1000;
+
+/// Terms below this share of the largest are left out.
+const NEGLIGIBLE: f64 = 1e-9;
+
+/// Running sums of a reduction.
+const LANES: usize = 16;
+
+/// The network.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KernelNetwork {
+    /// `(d, M)`: column j is anchor j.
+    anchors: Vec<f32>,
+    /// Their squared norms, `(M,)`.
+    squares: Vec<f32>,
+    /// `(M,)`
+    weights: Vec<f32>,
+    /// One over the squared bandwidth.
+    scale: f32,
+    exponent: f64,
+}
+
+/// A kernel's sum over the anchors in two parts, so that neither under- nor overflows.
+struct Nearest {
+    /// The least of 1 + |x - a|^2 / b^2.
+    least: f32,
+}
+
+impl KernelNetwork {
+    /// With all anchors alike.
+    ///
+    /// # Shapes
+    /// `anchors`: `(M, d)`, the vectors of fitted rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub(super) fn new(
+        spec: &DumSpec,
+        anchors: &[f32],
+        d: usize,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self> {
+        let n = anchors.len() / d;
+        // Anchors are in the order of the rows, which may be sorted: every so many of them.
+        let step = n.div_ceil(MEDIAN_SAMPLE);
+        let sample = anchors.chunks_exact(d).step_by(step).flatten();
+        let sample: Vec<f64> = sample.map(|x| f64::from(*x)).collect();
+        let products = (sample.len() / d).pow(2) / 2 * d;
+        let median = meter.watch("bandwidth", Extent::Products(products as u64), |watch| {
+            median_distance(&sample, d, watch)
+        })?;
+        let bandwidth = spec.bandwidth.medians() * median;
+        let transposed = (0..d).flat_map(|j| anchors.iter().skip(j).step_by(d));
+        Ok(Self {
+            squares: anchors.chunks_exact(d).map(square).collect(),
+            weights: vec![1.0; n],
+            scale: (bandwidth * bandwidth).recip() as f32,
+            exponent: spec.exponent.power(),
+            anchors: transposed.copied().collect(),
+        })
+    }
+
+    fn n_anchors(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Log-variances of vectors.
+    ///
+    /// # Shapes
+    /// `vectors`: `(n, d)` with n at least [`PADDED`]; the result is `(n,)`, in `out`.
+    pub(super) fn infer(
+        &self,
+        vectors: &[f32],
+        products: &mut Vec<f32>,
+        out: &mut Vec<f32>,
+        threads: Threads,
+    ) {
+        let m = self.n_anchors();
+        let d = self.anchors.len() / m;
+        let total = total(&self.weights);
+        self.distances(vectors, products, threads);
+        let one = |q: &mut [f32]| {
+            let nearest = Nearest::of(q);
+            nearest.log_variance(q, &self.weights, self.exponent, total) as f32
+        };
+        out.clear();
+        match threads {
+            Threads::One => out.extend(products.chunks_exact_mut(m).map(one)),
+            Threads::All => products
+                .par_chunks_exact_mut(m)
+                .map(one)
+                .collect_into_vec(out),
+        }
+        debug_assert_eq!(out.len(), vectors.len() / d, "one log-variance a row");
+    }
+
+    /// `1 + |x - a_j|^2 / b^2`, `(n, M)`.
+    fn distances(&self, vectors: &[f32], out: &mut Vec<f32>, threads: Threads) {
+        let m = self.n_anchors();
+        let d = self.anchors.len() / m;
+        let n = vectors.len() / d;
+        out.clear();
+        out.resize(n * m, 0.0);
+        let anchors = Mat::new(&self.anchors, d, m);
+        matmul(out, Mat::new(vectors, n, d), anchors, threads);
+        let finish = |(row, products): (&[f32], &mut [f32])| {
+            let own = square(row);
+            let scale = self.scale;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (product, anchor) in products.iter_mut().zip(&self.squares) {
+                        let distance = own + anchor - 2.0 * *product;
+                        let distance = if distance > 0.0 { distance } else { 0.0 };
+                        *product = 1.0 + distance * scale;
+                    }
+                },
+            );
+        };
+        match threads {
+            Threads::One => vectors
+                .chunks_exact(d)
+                .zip(out.chunks_exact_mut(m))
+                .for_each(finish),
+            Threads::All => vectors
+                .par_chunks_exact(d)
+                .zip(out.par_chunks_exact_mut(m))
+                .for_each(finish),
+        }
+    }
+
+    /// Writes the network.
+    pub(super) fn save(&self, prefix: &str, writer: &mut Writer) {
+        let m = self.n_anchors();
+        let d = self.anchors.len() / m;
+        writer.f32(format!("{prefix}.anchors"), &[d, m], &self.anchors);
+        writer.f32(format!("{prefix}.weights"), &[m], &self.weights);
+        let scale = [f64::from(self.scale), self.exponent];
+        writer.f64(format!("{prefix}.kernel"), &scale);
+    }
+
+    /// Reads what [`KernelNetwork::save`] wrote.
+    ///
+    /// # Errors
+    /// [`crate::Error::CorruptModel`].
+    pub(super) fn restore(d: usize, prefix: &str, reader: &mut Reader) -> Result<Self> {
+        let weights = reader.f32_rows(&format!("{prefix}.weights"), 1)?;
+        let m = weights.len();
+        let anchors = reader.f32(&format!("{prefix}.anchors"), &[d, m])?;
+        let name = format!("{prefix}.kernel");
+        let kernel = reader.f64_of(&name, 2)?;
+        let (scale, exponent) = (kernel[0] as f32, kernel[1]);
+        let holds = m > 0 && scale > 0.0 && exponent > 0.0 && total(&weights) > 0.0;
+        if !holds || weights.iter().any(|w| *w < 0.0) {
+            let found = format!("{m} anchors, scale {scale}, exponent {exponent}");
+            let expected = "some anchors of weight 0 or above, a scale and an exponent above 0";
+            return Err(reader.corrupt(name, found, expected));
+        }
+        let mut squares = vec![0.0; m];
+        for row in anchors.chunks_exact(m) {
+            squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+        }
+        Ok(Self {
+            anchors,
+            squares,
+            weights,
+            scale,
+            exponent,
+        })
+    }
+
+    /// Bytes that fitting takes: the anchors with their distances, and the distances of a block.
+    pub(super) fn memory(spec: &DumSpec, n_rows: usize, d: usize) -> u64 {
+        let m = spec.anchors.min(n_rows) as u64;
+        let anchors = m.saturating_mul(2 * d as u64);
+        let blocks = m.saturating_mul(m + 2 * 1024);
+        anchors.saturating_add(blocks).saturating_mul(4)
+    }
+}
+
+impl Nearest {
+    /// Of a row of `1 + |x - a_j|^2 / b^2`.
+    fn of(q: &[f32]) -> Self {
+        let least = vectorised(
+            #[inline(always)]
+            || {
+                let mut least = [f32::INFINITY; LANES];
+                let (body, tail) = q.as_chunks::<LANES>();
+                for chunk in body {
+                    for (least, q) in least.iter_mut().zip(chunk) {
+                        *least = if *q < *least { *q } else { *least };
+                    }
+                }
+                for q in tail {
+                    least[0] = if *q < least[0] { *q } else { least[0] };
+                }
+                least.iter().fold(f32::INFINITY, |a, b| a.min(*b))
+            },
+        );
+        Self { least }
+    }
+
+    /// The terms of the sum, in units of that of the nearest anchor, in place of the distances.
+    fn terms(&self, q: &mut [f32], exponent: f64) {
+        let least = self.least;
+        vectorised(
+            #[inline(always)]
+            || {
+                for q in q.iter_mut() {
+                    *q = least / *q;
+                }
+            },
+        );
+        // The power of 1 is most of all uses.
+        if exponent == 1.0 {
+            return;
+        }
+        let floor = NEGLIGIBLE.powf(exponent.recip()) as f32;
+        for q in q {
+            *q = if *q < floor { 0.0 } else { q.powf(exponent as f32) };
+        }
+    }
+
+    /// `s` from the sum of the weighted terms.
+    fn of_sum(&self, sum: f64, total: f64, exponent: f64) -> f64 {
+        f64::from(self.least).ln() - (sum / total).ln() / exponent
+    }
+
+    /// The log-variance of a row from its distances, which it overwrites.
+    fn log_variance(&self, q: &mut [f32], weights: &[f32], exponent: f64, total: f64) -> f64 {
+        self.terms(q, exponent);
+        // A row whose nearest anchor has no weight still has that distance.
+        let sum = weighted(q, weights).max(f64::from(f32::MIN_POSITIVE));
+        self.of_sum(sum, total, exponent)
+    }
+}
+
+/// `sum_j w_j t_j`, in a fixed order.
+fn weighted(terms: &[f32], weights: &[f32]) -> f64 {
+    let mut sums = [0.0f32; LANES];
+    vectorised(
+        #[inline(always)]
+        || {
+            let (body, tail) = terms.as_chunks::<LANES>();
+            let (weight_body, weight_tail) = weights.as_chunks::<LANES>();
+            for (terms, weights) in body.iter().zip(weight_body) {
+                for ((sum, t), w) in sums.iter_mut().zip(terms).zip(weights) {
+                    *sum += t * w;
+                }
+            }
+            for ((sum, t), w) in sums.iter_mut().zip(tail).zip(weight_tail) {
+                *sum += t * w;
+            }
+        },
+    );
+    sums.iter().map(|sum| f64::from(*sum)).sum()
+}
+
+fn total(weights: &[f32]) -> f64 {
+    weights.iter().map(|w| f64::from(*w)).sum()
+}
+
+/// The squared norm of a row.
+fn square(row: &[f32]) -> f32 {
+    row.iter().map(|x| x * x).sum()
+}
+
+/// The sweeps that find the weights.
+pub(super) struct Sweeps {
+    network: KernelNetwork,
+    /// Terms of every anchor's sum over the others, `(M, M)`, 0 on the diagonal.
+    terms: Vec<f32>,
+    nearest: Vec<Nearest>,
+}
+
+impl Sweeps {
+    /// Before the first.
+    ///
+    /// # Shapes
+    /// `anchors`: `(M, d)`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub(super) fn new(
+        network: KernelNetwork,
+        anchors: &[f32],
+        meter: &mut Meter<'_>,
+    ) -> Result<Self> {
+        let m = network.n_anchors();
+        let d = anchors.len() / m;
+        let extent = Extent::Products((m * m * d) as u64);
+        let (terms, nearest) = meter.watch("kernel of the anchors", extent, |watch: &Watch<'_>| {
+            let block = PADDED * d;
+            let blocks = anchors.par_chunks(block).enumerate().map(|(i, rows)| {
+                watch.ticks().add(rows.len() * m)?;
+                // As many rows as the product needs to give each the same bits.
+                let n = rows.len() / d;
+                let mut padded = rows.to_vec();
+                padded.resize(block, 0.0);
+                let mut terms = Vec::new();
+                network.distances(&padded, &mut terms, Threads::One);
+                terms.truncate(n * m);
+                let mut nearest = Vec::with_capacity(n);
+                for (j, q) in terms.chunks_exact_mut(m).enumerate() {
+                    if m > 1 {
+                        q[i * PADDED + j] = f32::INFINITY;
+                    }
+                    let own = Nearest::of(q);
+                    own.terms(q, network.exponent);
+                    nearest.push(own);
+                }
+                Ok((terms, nearest))
+            });
+            let blocks: Vec<(Vec<f32>, Vec<Nearest>)> = blocks.collect::<Result<_, _>>()?;
+            let (terms, nearest): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
+            Ok((terms.concat(), nearest.into_iter().flatten().collect()))
+        })?;
+        Ok(Self {
+            network,
+            terms,
+            nearest,
+        })
+    }
+
+    /// Log-variances of the anchors, `(M,)`, each without itself.
+    pub(super) fn log_variances(&self) -> Vec<f64> {
+        let m = self.network.n_anchors();
+        let weights = &self.network.weights;
+        let total = total(weights);
+        let rows = self.terms.par_chunks_exact(m).zip(&self.nearest);
+        rows.zip(weights.par_iter())
+            .map(|((terms, nearest), own)| {
+                let sum = weighted(terms, weights).max(f64::from(f32::MIN_POSITIVE));
+                let others = (total - f64::from(*own)).max(f64::from(f32::MIN_POSITIVE));
+                nearest.of_sum(sum, others, self.network.exponent)
+            })
+            .collect()
+    }
+
+    pub(super) fn into_network(self) -> KernelNetwork {
+        self.network
+    }
+}
+
+impl Learner for Sweeps {
+    /// The loss is the log-variance of a bag's agreement, `-1/p log sum_j w_j exp(-p s_j)`: the
+    /// objective in the log domain.
+    fn step(&mut self, _: u64) -> Result<StepOutcome> {
+        let s = self.log_variances();
+        let weights = shares(&s);
+        let power = self.network.exponent;
+        let least = s.iter().copied().fold(f64::INFINITY, f64::min);
+        let terms = s.iter().zip(&weights);
+        let sum: f64 = terms
+            .map(|(s, w)| f64::from(*w) * (power * (least - s)).exp())
+            .sum();
+        let loss = least - (sum / total(&weights)).ln() / power;
+        self.network.weights = weights;
+        Ok(StepOutcome {
+            loss,
+            effective_rows: None,
+        })
+    }
+
+    fn save(&mut self, writer: &mut Writer) -> Result<()> {
+        let weights = &self.network.weights;
+        writer.f32("weights", &[weights.len()], weights);
+        Ok(())
+    }
+
+    fn restore(&mut self, _: u64, reader: &mut Reader) -> Result<()> {
+        self.network.weights = reader.f32("weights", &[self.network.n_anchors()])?;
+        Ok(())
+    }
+}
+
+/// The share of the others that are less certain than each, equals counted half.
+fn shares(s: &[f64]) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..s.len()).collect();
+    order.sort_unstable_by(|a, b| s[*a].total_cmp(&s[*b]));
+    let n = s.len() as f64;
+    let mut out = vec![0.0; s.len()];
+    let mut before = 0;
+    for equal in order.chunk_by(|a, b| s[*a] == s[*b]) {
+        let middle = before as f64 + 0.5 * equal.len() as f64;
+        for i in equal {
+            out[*i] = (1.0 - middle / n) as f32;
+        }
+        before += equal.len();
+    }
+    out
+}

@@ -1,0 +1,229 @@
+//! How far the fitted rows reach, and the variance of rows beyond.
+//!
+//! A multilayer perceptron has seen nothing off the data, and what it says there is an accident of
+//! its weights: the paper's abstract objective (equation 2) contrasts with distributions elsewhere
+//! and then bounds them away. Here a row x at Mahalanobis distance D (robust and shrunken, see
+//! `space/mahalanobis.rs`) has the covariance
+//!
+//! ```text
+//! Sigma(x) = diag(exp s(x'))  +  v ((D / D_r)^g - 1)_+  I
+//! ```
+//!
+//! with D_r the distance that [`WITHIN`] of the fitted rows keep, and x' the row itself where
+//! D <= D_r, else the point where the line from the centre to it crosses D_r. Inside the reach that
+//! is the network's word; outside, the direction decides what the network says, and the distance
+//! adds to it without end. So along any ray from the centre the variance only grows from D_r on.
+//!
+//! v and g put the added variance on the network's scale: v is the variance that [`WITHIN`] of the
+//! fitted rows keep, and g is the slope, on logarithmic axes, of the line through the medians of
+//! distance and variance and these two; at least 2, the growth of a squared distance.
+
+use super::statistic::Statistic;
+use crate::container::{Reader, Writer};
+use crate::error::Result;
+use crate::fit::Meter;
+use crate::nn::Threads;
+use crate::reference::Reference;
+use crate::rows::Rows;
+use crate::space::{Scaling, Space, SpaceOptions};
+
+/// The share of the fitted rows within the reach.
+const WITHIN: f64 = 0.98;
+
+/// Growth of the variance with the distance at the least, as an exponent.
+const LEAST_SLOPE: f64 = 2.0;
+
+/// Distinguishes the rows that the covariance is drawn from from those of the members.
+const DRAW: u64 = 1 << 32;
+
+/// Where the fitted rows lie.
+#[derive(Debug)]
+pub(super) struct Reach {
+    space: Space,
+    /// The distance D_r.
+    distance: f64,
+}
+
+/// The added variance on the scale of one member.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Growth {
+    /// Log-variance v.
+    level: f64,
+    /// Exponent g.
+    slope: f64,
+}
+
+impl Reach {
+    /// Of the fitted rows.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoVariance`], [`crate::Error::Stopped`].
+    ///
+    /// # Seed
+    /// Draws the rows of the covariance, where there are more than enough.
+    pub(super) fn fit(
+        rows: Rows<'_>,
+        reference: Reference,
+        seed: u64,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self> {
+        let options = Self::options(reference);
+        let space = Space::fit(options, rows, seed, DRAW, meter)?;
+        Ok(Self {
+            space,
+            distance: f64::INFINITY,
+        })
+    }
+
+    fn options(reference: Reference) -> SpaceOptions {
+        SpaceOptions::Scaled(Scaling::Robust, reference)
+    }
+
+    /// Sets the reach by some of the fitted rows; returns their distances.
+    pub(super) fn set(&mut self, rows: Rows<'_>) -> Vec<f64> {
+        let distances = self.distances(rows);
+        let reach = quantile(&distances, WITHIN);
+        self.distance = if reach > 0.0 {
+            reach
+        } else {
+            // Most rows are equal: those that differ say what is far.
+            distances.iter().copied().fold(0.0, f64::max)
+        };
+        distances
+    }
+
+    /// Distance of each row from the centre, `(n,)`.
+    fn distances(&self, rows: Rows<'_>) -> Vec<f64> {
+        let d = rows.n_cols();
+        let mut scaled = vec![0.0; rows.as_slice().len()];
+        for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(d)) {
+            self.space.scale_into(row, out);
+        }
+        let mut vectors = vec![0.0; scaled.len()];
+        self.space.project_into(&scaled, &mut vectors, Threads::One);
+        let length = |v: &[f32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        vectors.chunks_exact(d).map(length).collect()
+    }
+
+    /// The rows with those beyond the reach moved to its edge, where there are any, and how far
+    /// out each is: `ln(D / D_r)`, `(n,)`.
+    pub(super) fn within(&self, rows: Rows<'_>) -> (Option<Vec<f32>>, Vec<f64>) {
+        let mut out: Vec<f64> = self.distances(rows);
+        for distance in &mut out {
+            *distance = (*distance / self.distance).ln();
+        }
+        if out.iter().all(|out| *out <= 0.0) {
+            return (None, out);
+        }
+        let mut moved = rows.as_slice().to_vec();
+        for (row, out) in moved.chunks_exact_mut(rows.n_cols()).zip(&out) {
+            if *out > 0.0 {
+                self.space.towards_centre(row, (-out).exp());
+            }
+        }
+        (Some(moved), out)
+    }
+
+    pub(super) fn save(&self, writer: &mut Writer) {
+        self.space.save("reach", writer);
+        writer.f64("reach.distance", &[self.distance]);
+    }
+
+    /// # Errors
+    /// [`crate::Error::CorruptModel`].
+    pub(super) fn restore(reference: Reference, n_in: usize, reader: &mut Reader) -> Result<Self> {
+        let space = Space::restore(Self::options(reference), n_in, "reach", reader)?;
+        let distance = reader.f64_of("reach.distance", 1)?.iter().sum();
+        if distance <= 0.0 {
+            let found = format!("a distance of {distance}");
+            return Err(reader.corrupt("reach.distance".to_owned(), found, "one above 0"));
+        }
+        Ok(Self { space, distance })
+    }
+}
+
+impl Growth {
+    /// From distances and scores of the same fitted rows; `width` is that of the vectors.
+    pub(super) fn new(
+        distances: &[f64],
+        scores: &[f64],
+        statistic: Statistic,
+        width: usize,
+    ) -> Self {
+        let at = |share| (quantile(distances, share), quantile(scores, share));
+        let ((near, low), (far, high)) = (at(0.5), at(WITHIN));
+        let slope = (high - low) / (far / near).ln();
+        Self {
+            // Every dimension has it.
+            level: high - statistic.of(&[0.0], width),
+            slope: if slope.is_finite() {
+                slope.max(LEAST_SLOPE)
+            } else {
+                LEAST_SLOPE
+            },
+        }
+    }
+
+    /// Adds to a row's log-variances what its distance adds to its variances.
+    pub(super) fn add(self, out: f64, log_variances: &mut [f32]) {
+        let grown = self.slope * out;
+        if grown <= 0.0 {
+            return;
+        }
+        // log(v (exp(grown) - 1)).
+        let added = self.level + grown + (-(-grown).exp()).ln_1p();
+        for s in log_variances {
+            let (s_own, larger) = (f64::from(*s), f64::from(*s).max(added));
+            *s = (larger + ((s_own - larger).exp() + (added - larger).exp()).ln()) as f32;
+        }
+    }
+
+    pub(super) fn save(self, prefix: &str, writer: &mut Writer) {
+        writer.f64(format!("{prefix}.growth"), &[self.level, self.slope]);
+    }
+
+    /// # Errors
+    /// [`crate::Error::CorruptModel`].
+    pub(super) fn restore(prefix: &str, reader: &mut Reader) -> Result<Self> {
+        let growth = reader.f64_of(&format!("{prefix}.growth"), 2)?;
+        Ok(Self {
+            level: growth[0],
+            slope: growth[1],
+        })
+    }
+}
+
+/// The value that a share of the values keep.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    let at = ((values.len() - 1) as f64 * share).round() as usize;
+    *values.select_nth_unstable_by(at, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_by_hand() {
+        // One dimension, entropy: distances and scores whose medians are e and 1, ends e^2 and 4.
+        let distances = [1.0, 1f64.exp(), 2f64.exp()];
+        let growth = Growth::new(&distances, &[0.0, 1.0, 4.0], Statistic::Entropy, 1);
+        assert_eq!((growth.level, growth.slope), (4.0, 3.0));
+        let mut s = [0.0f32];
+        growth.add(-0.1, &mut s);
+        assert_eq!(s, [0.0]);
+        // Twice as far: e^0 + e^4 (2^3 - 1).
+        growth.add(2f64.ln(), &mut s);
+        assert!((f64::from(s[0]) - (1.0 + 4f64.exp() * 7.0).ln()).abs() < 1e-5);
+        // The largest distance there is.
+        growth.add(700.0, &mut s);
+        assert!((f64::from(s[0]) - 2104.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn growth_is_at_least_that_of_a_square() {
+        let growth = Growth::new(&[1.0, 1.0, 1.0], &[1.0, 1.0, 1.0], Statistic::Norm, 4);
+        assert_eq!(growth.slope, LEAST_SLOPE);
+    }
+}
