@@ -5,9 +5,9 @@
     scores FILE [NEW.npy] mean of the ranks of the fitted rows, or of those of NEW, as float64
 
 NAME is `pyod/consensus` (isolation forest, ECOD and KNN) or `pyod/engine`: whichever three
-`ADEngine.investigate` would choose by its rules. In PyOD 3.6.7 these are isolation forest, ECOD and
-KNN for 20 columns or more; for fewer columns KNN, isolation forest and LOF below 5,000 rows, and
-isolation forest, ECOD and INNE from there on. Detectors, their keys and the mean of ranks are
+`ADEngine.investigate` would choose by its rules. In PyOD 3.6.7 these are isolation forest, ECOD
+and KNN for 20 columns or more; for fewer columns KNN, isolation forest and LOF below 5,000 rows,
+and isolation forest, ECOD and INNE from there on. Detectors, their keys and the mean of ranks are
 PyOD's own; new rows, for which it makes no consensus, are ranked among themselves.
 """
 

@@ -275,7 +275,7 @@ def main():
     add = parser.add_argument
     add("--kinds", type=several(FOLDERS), default=list(FOLDERS), help=", ".join(FOLDERS))
     add("--protocols", type=several(PROTOCOLS), default=PROTOCOLS, help=", ".join(PROTOCOLS))
-    add("--half", type=several("AB"), default="AB", help="only these sets: A or B")
+    add("--half", type=several(["A", "B"]), default=["A", "B"], help="only these sets: A or B")
     add("--only", default="", help="contenders, separated by semicolons")
     add("--rows", type=int, default=5000, help="of a set at most, but of oddbench")
     add("--seeds", type=int, help="in place of those of variants.py")
@@ -289,6 +289,8 @@ def main():
         parser.error(f"unknown: {'; '.join(unknown)}; there are: {'; '.join(names)}")
     if not arguments.table_only:
         measure(arguments)
+    if not RESULTS.exists():
+        raise SystemExit(f"nothing has been measured: there is no {RESULTS}")
     report.write(pq.read_table(RESULTS).to_pylist(), HERE / "RESULTS.md")
 
 
