@@ -36,7 +36,7 @@ class Consensus:
     def fit(self, name, seed):
         """Fits what `ADEngine` plans, or the three."""
         engine = ADEngine(random_state=seed)
-        if name == "consensus":
+        if name == "pyod/consensus":
             plan = engine.make_plan(THREE)
         else:
             plan = engine.plan_detection(engine.profile_data(self.rows))
@@ -67,7 +67,7 @@ def answer(words):
             consensus.rows = rows(file)
             return {"n": len(consensus.rows)}
         case ["fit", name, seed]:
-            return consensus.fit(name.removeprefix("pyod/"), int(seed))
+            return consensus.fit(name, int(seed))
         case ["scores", file, *new]:
             scores = consensus.scores(*map(rows, new))
             scores.astype(np.float64).tofile(file)

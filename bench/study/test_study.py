@@ -109,3 +109,26 @@ def test_report():
     assert found.line("knn")[2:5] == ["80.0", "80.0", "–"]
     assert found.test("knn", found.sets) == ["+5.0 (–)", "– to –", "1 of 1"]
     assert found.test("knn", []) == ["– (–)", "– to –", "0 of 0"]
+
+
+def test_consensus_is_the_mean_of_ranks():
+    pytest.importorskip("pyod")
+    from consensus import Consensus
+    from pyod.models.ecod import ECOD
+    from pyod.models.iforest import IForest
+    from pyod.models.knn import KNN
+
+    generator = np.random.default_rng(0)
+    rows, new = generator.normal(size=(200, 6)), generator.normal(size=(50, 6)) * 2
+    ours = Consensus()
+    ours.rows = rows
+    ours.fit("pyod/consensus", 3)
+    three = [model.fit(rows) for model in [IForest(random_state=3), ECOD(), KNN()]]
+    found = ours.scores() * len(rows), ours.scores(new) * len(new)
+    fitted = [stats.rankdata(one.decision_scores_) for one in three]
+    scored = [stats.rankdata(one.decision_function(new)) for one in three]
+    assert found[0] == pytest.approx(np.mean(fitted, axis=0))
+    assert found[1] == pytest.approx(np.mean(scored, axis=0))
+    ours.fit("pyod/engine", 3)
+    chosen = [type(one["detector"]).__name__ for one in ours.results]
+    assert chosen == ["KNN", "IForest", "LOF"]
