@@ -9,7 +9,7 @@ from scipy.stats import t
 
 @dataclass(frozen=True)
 class Paired:
-    """A mean difference over sets: standard error, 95 % interval, and on how many it is above 0."""
+    """A mean difference over sets: standard error, interval, and on how many it is above 0."""
 
     mean: float
     error: float

@@ -39,7 +39,8 @@ class Kind:
     def means(self, contender, sets=None):
         """The contender's mean on each set that it finished."""
         by_set = self.scores[contender]
-        return [mean(by_set[name]) for name in (self.sets if sets is None else sets) if name in by_set]
+        wanted = self.sets if sets is None else sets
+        return [mean(by_set[name]) for name in wanted if name in by_set]
 
     def spreads(self, contender):
         """Standard deviation over seeds on each set."""

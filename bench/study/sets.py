@@ -13,6 +13,8 @@ FOLDERS = {"tables": ["table2", "extra"], "embeddings": ["embeddings"], "oddbenc
 PROTOCOLS = ["mixed", "clean"]
 # Draws the sampled rows, and the usual rows that the clean protocol fits.
 SEED = 0
+# Rows of a set at most, but of oddbench, whose sets are small.
+ROWS = 5000
 # Outliers among the rows of oddbench in the mixed protocol.
 SHARE = 0.1
 
@@ -50,8 +52,8 @@ def sets(data, kind):
             yield Set(kind, name, "AB"[half], path)
 
 
-def split(one, protocol, most):
-    """A set under a protocol; of those but oddbench at most so many rows, a sample."""
+def split(one, protocol, most=ROWS):
+    """A set under a protocol."""
     table = pq.read_table(one.path)
     columns = [name for name in table.column_names if name not in ["label", "part"]]
     rows = np.column_stack([table[name].to_numpy() for name in columns]).astype(np.float32)

@@ -6,7 +6,8 @@
 Every contender of `variants.py` is fitted to every labelled set of DIR/table2 and DIR/extra (the
 tables), DIR/embeddings and DIR/oddbench; labels measure and do nothing else. One thread a process.
 Runs are kept in `results.parquet` after every set and not run again, unless the contender's keys
-have changed; the tables of `RESULTS.md` are made from that file. Needs `requirements.txt`.
+have changed or `--again` asks for it, as after a change of the engine. The tables of `RESULTS.md`
+are made from that file. Needs `requirements.txt`.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from queue import Queue
 from threading import Lock
@@ -80,15 +82,13 @@ class Results:
     def key(row):
         return tuple(row[name] for name in ["kind", "set", "protocol", "contender", "seed"])
 
-    def missing(self, wanted, again):
-        """Of some runs those without a result; the results of other keys are dropped."""
-        missing = []
-        for row in wanted:
-            key = self.key(row)
-            if again or self.rows.get(key, {}).get("keys") != row["keys"]:
-                self.rows.pop(key, None)
-                missing.append(row)
-        return missing
+    def misses(self, run, again):
+        """Whether there is no result of a run; that of other keys is dropped."""
+        key = self.key(run)
+        if again or self.rows.get(key, {}).get("keys") != run["keys"]:
+            self.rows.pop(key, None)
+            return True
+        return False
 
     def keep(self, rows):
         with self.lock:
@@ -185,7 +185,7 @@ class Sides:
 
 def study(one, protocol, wanted, free, results, progress, arguments):
     """Some runs on one set under one protocol. `wanted`: contender, and the row of its run."""
-    parts = split(one, protocol, arguments.rows)
+    parts = split(one, protocol)
     if not parts.outlier.any():
         print(f"{one.name} {protocol}: no outlier among the scored rows, left out", flush=True)
         return
@@ -207,25 +207,23 @@ def study(one, protocol, wanted, free, results, progress, arguments):
 def work(binary, results, arguments):
     """Sets with their missing runs: the first seed of all, then the others."""
     found = known(binary, arguments.protocols)
-    of_kind = {kind: list(sets(os.environ["QUALM_DATA"], kind)) for kind in arguments.kinds}
-    for later in [False, True]:
-        for one in (one for kind in arguments.kinds for one in of_kind[kind]):
-            for protocol in arguments.protocols:
-                wanted = []
-                if one.half not in arguments.half:
-                    continue
-                for contender in found[protocol]:
-                    if arguments.only and contender.name not in arguments.only:
-                        continue
-                    seeds = range(arguments.seeds or contender.seeds)
-                    run = {"kind": one.kind, "set": one.name, "half": one.half}
-                    run |= {"protocol": protocol, "contender": contender.name}
-                    run |= {"detector": contender.detector, "keys": json.dumps(contender.keys)}
-                    runs = [run | {"seed": seed} for seed in (seeds[1:] if later else seeds[:1])]
-                    missing = results.missing(runs, arguments.again)
-                    wanted += [(contender, run) for run in missing]
-                if wanted:
-                    yield one, protocol, wanted
+    data = os.environ["QUALM_DATA"]
+    chosen = [one for kind in arguments.kinds for one in sets(data, kind)]
+    chosen = [one for one in chosen if one.half in arguments.half]
+    for first, one, protocol in product([True, False], chosen, arguments.protocols):
+        wanted = []
+        for contender in found[protocol]:
+            if arguments.only and contender.name not in arguments.only:
+                continue
+            run = {"kind": one.kind, "set": one.name, "half": one.half, "protocol": protocol}
+            run |= {"contender": contender.name, "detector": contender.detector}
+            run |= {"keys": json.dumps(contender.keys)}
+            seeds = range(arguments.seeds or contender.seeds)
+            for seed in seeds[:1] if first else seeds[1:]:
+                if results.misses(run | {"seed": seed}, arguments.again):
+                    wanted.append((contender, run | {"seed": seed}))
+        if wanted:
+            yield one, protocol, wanted
 
 
 def measure(arguments):
@@ -238,7 +236,7 @@ def measure(arguments):
     binary, results = build(), Results()
     todo = list(work(binary, results, arguments))
     progress = Progress([run for _, _, wanted in todo for _, run in wanted], arguments.jobs)
-    print(progress, flush=True)
+    print(f"{progress.total:,} runs", flush=True)
     free = Queue()
     for _ in range(arguments.jobs):
         free.put(Sides(binary, arguments.limit))
@@ -275,13 +273,13 @@ def main():
     add = parser.add_argument
     add("--kinds", type=several(FOLDERS), default=list(FOLDERS), help=", ".join(FOLDERS))
     add("--protocols", type=several(PROTOCOLS), default=PROTOCOLS, help=", ".join(PROTOCOLS))
-    add("--half", type=several(["A", "B"]), default=["A", "B"], help="only these sets: A or B")
+    help_half = "A or B: only these sets, in the tables too"
+    add("--half", type=several(["A", "B"]), default=["A", "B"], help=help_half)
     add("--only", default="", help="contenders, separated by semicolons")
-    add("--rows", type=int, default=5000, help="of a set at most, but of oddbench")
     add("--seeds", type=int, help="in place of those of variants.py")
     add("--limit", type=int, default=300, help="seconds of a fit; what takes longer is no result")
     add("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
-    add("--again", action="store_true", help="measure finished runs once more")
+    add("--again", action="store_true", help="forget finished runs and measure them anew")
     add("--table-only", action="store_true", help="only rewrite RESULTS.md")
     arguments = parser.parse_args()
     arguments.only = [name.strip() for name in arguments.only.split(";") if name.strip()]
@@ -291,7 +289,8 @@ def main():
         measure(arguments)
     if not RESULTS.exists():
         raise SystemExit(f"nothing has been measured: there is no {RESULTS}")
-    report.write(pq.read_table(RESULTS).to_pylist(), HERE / "RESULTS.md")
+    rows = [row for row in pq.read_table(RESULTS).to_pylist() if row["half"] in arguments.half]
+    report.write(rows, HERE / "RESULTS.md")
 
 
 if __name__ == "__main__":

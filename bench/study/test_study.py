@@ -59,7 +59,8 @@ def labelled(request, tmp_path):
 
 
 def test_halves_are_every_other_set(labelled):
-    assert [(one.path.stem, one.half) for one in labelled[0]] == [("a", "A"), ("c", "A"), ("b", "B")]
+    halves = [(one.path.stem, one.half) for one in labelled[0]]
+    assert halves == [("a", "A"), ("c", "A"), ("b", "B")]
     if labelled[0][0].kind == "oddbench":
         assert not any(one.path.stem == one.name.split("/")[-1] for one in labelled[0])
 
