@@ -91,8 +91,9 @@ def run(ours, scores, detector, seed, keys, outlier):
 class Results:
     """All runs so far, written whole after every set."""
 
-    def __init__(self):
-        self.rows = pq.read_table(RESULTS).to_pylist() if RESULTS.exists() else []
+    def __init__(self, path=RESULTS):
+        self.path = path
+        self.rows = pq.read_table(path).to_pylist() if path.exists() else []
         self.lock = Lock()
 
     def missing(self, name, contender, rows, seeds):
@@ -104,9 +105,9 @@ class Results:
         with self.lock:
             self.rows += rows
             table = pa.Table.from_pylist(self.rows)
-            new = RESULTS.with_suffix(".new")
+            new = self.path.with_suffix(".new")
             pq.write_table(table, new, compression="zstd")
-            new.replace(RESULTS)
+            new.replace(self.path)
 
 
 def study(kind, name, paths, binary, results, arguments):
