@@ -89,6 +89,7 @@ golden:
     python3 crates/qualm/tests/golden/objective.py
     python3 crates/qualm/tests/golden/neighbours.py
     python3 crates/qualm/tests/golden/ocsvm_ee.py
+    python3 crates/qualm/tests/golden/ecod.py
     python3 crates/qualm/tests/golden/ensembles.py
     python3 crates/qualm/tests/golden/networks.py
 

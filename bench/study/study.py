@@ -73,8 +73,9 @@ def known(binary, protocols):
 class Results:
     """All runs so far, written whole after every set."""
 
-    def __init__(self):
-        rows = pq.read_table(RESULTS).to_pylist() if RESULTS.exists() else []
+    def __init__(self, path=RESULTS):
+        self.path = path
+        rows = pq.read_table(path).to_pylist() if path.exists() else []
         self.rows = {self.key(row): row for row in rows}
         self.lock = Lock()
 
@@ -94,9 +95,9 @@ class Results:
         with self.lock:
             self.rows |= {self.key(row): row for row in rows}
             ordered = [self.rows[key] for key in sorted(self.rows)]
-            new = RESULTS.with_suffix(".new")
+            new = self.path.with_suffix(".new")
             pq.write_table(pa.Table.from_pylist(ordered), new, compression="zstd")
-            new.replace(RESULTS)
+            new.replace(self.path)
 
 
 class Progress:

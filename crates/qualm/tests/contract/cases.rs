@@ -64,16 +64,20 @@ impl Case {
             name,
             spec,
             planted: Planted::Column { above: 0 },
-            scale_free: matches!(
-                keys["space"].as_str(),
-                Some("minmax" | "standardise" | "robust")
-            ),
+            scale_free: detector == "ecod"
+                || matches!(
+                    keys["space"].as_str(),
+                    Some("minmax" | "standardise" | "robust")
+                ),
             seed: match detector {
-                "knn" | "lof" | "abod" | "ocsvm" => Seed::DoesNot,
+                "knn" | "lof" | "abod" | "ocsvm" | "ecod" => Seed::DoesNot,
                 "ee" => Seed::May,
                 _ => Seed::Matters,
             },
-            works_on_three: matches!(detector, "iforest" | "ae" | "ocsvm" | "knn" | "lof" | "sp"),
+            works_on_three: matches!(
+                detector,
+                "iforest" | "ae" | "ocsvm" | "knn" | "lof" | "sp" | "ecod"
+            ),
         }
     }
 }
@@ -98,6 +102,8 @@ fn robust() -> Vec<Case> {
             // Whitened columns share nothing that a narrow layer could use: after ten epochs it gives
             // back little of any row.
             "ae" => 9,
+            // One column adds no more than the logarithm of the rows.
+            "ecod" => 9,
             _ => 0,
         };
         Case {
@@ -316,5 +322,15 @@ fn baselines() -> Vec<Case> {
             "repen: standardise",
             json!({"space": "standardise"}),
         ),
+        // A fitted row's share in a tail is one row at the least, so that one column adds no more
+        // than the logarithm of the rows.
+        Case {
+            planted: Planted::Column { above: 5 },
+            ..case("ecod", "ecod: default", json!({}))
+        },
+        Case {
+            planted: Planted::Row { above: 0 },
+            ..case("ecod", "ecod: paper", paper())
+        },
     ]
 }
