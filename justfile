@@ -62,10 +62,12 @@ bench-python *ARGS:
 bench-scaling *ARGS:
     python3 bench/scaling/scaling.py {{ARGS}}
 
-# The configurations of the model and the other detectors over all labelled sets: needs QUALM_DATA,
-# and numpy and pyarrow; goes on where it was stopped
+# The model's presets, the other detectors and PyOD's consensus over all labelled sets: needs
+# QUALM_DATA; goes on where it was stopped; installs PyOD into bench/study/.venv
 study *ARGS:
-    python3 bench/study/study.py {{ARGS}}
+    test -x bench/study/.venv/bin/python || python3 -m venv bench/study/.venv
+    bench/study/.venv/bin/pip install --quiet --requirement bench/study/requirements.txt
+    bench/study/.venv/bin/python bench/study/study.py {{ARGS}}
 
 # Local bags and `features` on the features of an image encoder: needs QUALM_DATA, QUALM_MODELS, and
 # numpy, pyarrow, pillow, torch and safetensors
@@ -87,6 +89,7 @@ golden:
     python3 crates/qualm/tests/golden/objective.py
     python3 crates/qualm/tests/golden/neighbours.py
     python3 crates/qualm/tests/golden/ocsvm_ee.py
+    python3 crates/qualm/tests/golden/ecod.py
     python3 crates/qualm/tests/golden/ensembles.py
     python3 crates/qualm/tests/golden/networks.py
 

@@ -7,6 +7,7 @@ import platform
 import re
 import select
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,6 +73,18 @@ class Contender:
         if self.process.poll() is None:
             self.process.stdin.close()
             self.process.wait()
+
+
+def serve(answer):
+    """The other side, in Python: answers each line of standard input by `answer(words)`."""
+    # Answers go out here; what a library prints must not stand among them.
+    out, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        try:
+            found = answer(line.split())
+        except Exception as error:  # noqa: BLE001: told to the driver
+            found = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(found), file=out, flush=True)
 
 
 def build(bench="baselines", features=""):

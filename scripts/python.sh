@@ -60,6 +60,7 @@ checks() {
     "$work/full/bin/python" -m mypy --strict --python-executable "$work/full/bin/python" \
         --config-file "$config" "$package/tests/typing" "$package/python/qualm"
     (cd "$work" && full/bin/python ../../examples/in_place_of.py)
+    "$work/full/bin/python" -m pytest -q -p no:cacheprovider bench/study
 }
 
 case "${1:-all}" in

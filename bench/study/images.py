@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from contender import ROOT, between_marks, table, write_csv  # noqa: E402
 
-from study import auroc  # noqa: E402
+from sets import auroc  # noqa: E402
 from variants import BASELINES  # noqa: E402
 
 BINARY = ROOT / "target" / "release" / "qualm"
@@ -72,7 +72,7 @@ CONTENDERS = [
     *((name, name, "default", []) for name in BASELINES),
     *((f"{name}, unit length", name, "default", ["space=unit"]) for name in BASELINES),
 ]
-WITHOUT_CHANCE = ["knn", "lof", "abod", "ocsvm"]
+WITHOUT_CHANCE = ["knn", "lof", "abod", "ocsvm", "ecod"]
 
 
 def encoder():

@@ -1,13 +1,26 @@
-"""What local bags do on the shown sets: the tables of LOCAL.md, from results.parquet."""
+"""What local bags do on the shown sets: the tables of LOCAL.md, from local.parquet.
 
+    python3 bench/study/local.py
+
+The fits are those of an earlier study, which had local bags among its contenders; the presets were
+those of its time.
+"""
+
+import sys
 from pathlib import Path
 
-from contender import between_marks, table
-
-from report import Kind, mean, number
-from variants import BAGS, CELLS, SPHERES
+import pyarrow.parquet as pq
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from contender import between_marks, table  # noqa: E402
+
+from report import Kind, mean, number  # noqa: E402
+
+# What was compared on each kind of sets.
+CELLS = {"tables": [2, 5, 10, 20, 50, 200], "embeddings": [2, 10, 50], "unions": [10, 20, 50, 200]}
+BAGS = {"tables": [2, 4, 8], "embeddings": [2, 8], "unions": [2, 4, 8]}
 # The rows of a set in the runs that are compared, at most.
 ROWS = {"tables": 1500, "embeddings": 1500, "unions": 5000}
 GLOBAL = "global"
@@ -93,10 +106,10 @@ def gaining(kind, sizes):
     return table(["set", "n", "d", "as shipped", "best of local", "which"], lines)
 
 
-def write(rows):
+def main():
     """The tables, into LOCAL.md."""
-    text = ""
-    for name in SPHERES:
+    rows, text = pq.read_table(HERE / "local.parquet").to_pylist(), ""
+    for name in CELLS:
         of_kind = [r for r in rows if r["kind"] == name and r["rows"] == ROWS[name]]
         kind = Kind(name, of_kind)
         sizes = {r["set"]: (r["n"], r["d"]) for r in of_kind}
@@ -109,3 +122,7 @@ def write(rows):
         text += "\nSets on which the best of all local bags on the sphere, picked with the labels in"
         text += "\nsight, is 5 points or more above the preset:\n\n" + gaining(kind, sizes)
     between_marks(HERE / "LOCAL.md", text, "sets")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,17 @@
 """RESULTS.md from results.parquet."""
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from contender import between_marks, table
 
-from variants import BASELINES, PRESETS, contenders, local_bags
+from paired import paired
+from sets import FOLDERS, PROTOCOLS
+from variants import BASELINES, DEFAULT, contenders
 
-SHIPPED = "as shipped"
+# Who is ranked: each kind's default, the other detectors, and the consensus.
+FIELD = [*BASELINES, "pyod consensus"]
+HALVES = ["A", "B"]
 
 
 def mean(values):
@@ -15,12 +19,12 @@ def mean(values):
     return statistics.fmean(values) if values else float("nan")
 
 
-def number(value, digits=1):
-    return "–" if value != value else f"{value:.{digits}f}"
+def number(value, digits=1, sign=""):
+    return "–" if value != value else f"{value:{sign}.{digits}f}"
 
 
 class Kind:
-    """The runs on one kind of sets: for every contender and set its AUROC in points, by seed."""
+    """The runs on a kind of sets: for every contender and set its AUROC in points, by seed."""
 
     def __init__(self, name, rows):
         self.name = name
@@ -31,81 +35,108 @@ class Kind:
                 by_set.setdefault(row["set"], []).append(100 * row["auroc"])
                 self.seconds[row["contender"]].append(row["seconds"])
         self.sets = sorted({row["set"] for row in rows})
-        # Every other set, in the order of their names.
-        self.halves = [self.sets[::2], self.sets[1::2]]
 
     def means(self, contender, sets=None):
         """The contender's mean on each set that it finished."""
         by_set = self.scores[contender]
-        return [mean(by_set[name]) for name in sets or self.sets if name in by_set]
-
-    def ranks(self, contender, others):
-        """Its rank on each set among others and itself, 1 = best; ties share."""
-        ranks = []
-        for name in self.sets:
-            own = mean(self.scores[contender].get(name, []))
-            against = [mean(self.scores[other].get(name, [])) for other in others]
-            if own == own:
-                better = sum(value > own for value in against)
-                equal = sum(value == own for value in against)
-                ranks.append(1 + better + equal / 2)
-        return ranks
+        wanted = self.sets if sets is None else sets
+        return [mean(by_set[name]) for name in wanted if name in by_set]
 
     def spreads(self, contender):
         """Standard deviation over seeds on each set."""
         by_set = self.scores[contender].values()
         return [statistics.stdev(values) for values in by_set if len(values) > 1]
 
+
+class Protocol(Kind):
+    """A kind of sets under a protocol, beside the default preset."""
+
+    def __init__(self, name, rows):
+        super().__init__(name, rows)
+        self.default = DEFAULT[name]
+        half = {row["set"]: row["half"] for row in rows}
+        self.halves = [[name for name in self.sets if half[name] == which] for which in HALVES]
+        names = [one.name for one in contenders() if self.scores.get(one.name)]
+        self.names = sorted(names, key=lambda name: -mean(self.means(name)))
+
+    def ranks(self, contender):
+        """Its rank on each set among the field and itself, 1 = best; ties share."""
+        others = [name for name in [self.default, *FIELD] if name != contender]
+        ranks = []
+        for name, own in self.scores[contender].items():
+            against = [mean(self.scores[other].get(name, [])) for other in others]
+            better = sum(value > mean(own) for value in against)
+            equal = sum(value == mean(own) for value in against)
+            ranks.append(1 + better + equal / 2)
+        return ranks
+
     def line(self, contender):
-        spreads = self.spreads(contender)
-        values = self.means(contender)
-        field = [SHIPPED, *BASELINES]
-        against = [other for other in field if other != contender and self.scores[other]]
-        name = f"**{contender}**" if contender == SHIPPED else contender
+        spreads, values = self.spreads(contender), self.means(contender)
         return [
-            name,
+            contender,
             len(values),
             number(mean(values)),
             *(number(mean(self.means(contender, half))) for half in self.halves),
             number(statistics.median(values)),
-            number(mean(self.ranks(contender, against) if self.scores["knn"] else []), 2),
+            number(mean(self.ranks(contender)), 2),
             number(mean(spreads), 2),
             f"{100 * mean(s < 1.5 for s in spreads):.0f} %" if spreads else "–",
-            number(mean(self.seconds[contender]), 2),
+            number(mean(self.seconds[contender]), 3),
         ]
 
-    def table(self):
-        # Those on the sphere are in LOCAL.md alone.
-        elsewhere = {name for name, _ in local_bags(self.name) if name.startswith("sphere")}
-        names = [name for name, _, _ in contenders(self.name) if self.scores[name]]
-        names = [name for name in names if name not in elsewhere]
-        names.sort(key=lambda name: -mean(self.means(name)))
+    def means_table(self):
         header = ["contender", "sets", "mean", "half A", "half B", "median", "mean rank"]
         header += ["spread", "spread under 1.5", "seconds a fit"]
-        return table(header, [self.line(name) for name in names])
+        return table(header, map(self.line, self.names))
 
-    def by_set(self):
-        """The default and the baselines, set by set."""
-        names = [name for name in [SHIPPED, *BASELINES] if self.scores[name]]
+    def test(self, other, sets):
+        """What the default is ahead of another contender by, over the sets that both finished."""
+        ours, theirs = self.scores[self.default], self.scores[other]
+        both = [name for name in sets if name in ours and name in theirs]
+        found = paired(mean(ours[name]) - mean(theirs[name]) for name in both)
+        gain = f"{number(found.mean, 1, '+')} ({number(found.error)})"
+        interval = f"{number(found.low, 1, '+')} to {number(found.high, 1, '+')}"
+        count = f"{found.ahead} of {found.sets}"
+        return [f"**{gain}**" if found.sure else gain, interval, count]
+
+    def tests_table(self):
+        header = [f"{self.default} beside"]
+        for which in ["all", "half A", "half B"]:
+            header += [f"{which}: ahead by", "95 % interval", "ahead on"]
         lines = []
-        for one in self.sets:
-            values = [mean(self.scores[name].get(one, [])) for name in names]
-            best = max(value for value in values if value == value)
-            cells = [f"**{number(v)}**" if v == best else number(v) for v in values]
-            lines.append([one, *cells])
-        return table(["set", *names], lines)
+        for other in self.names:
+            if other != self.default:
+                parts = [self.test(other, sets) for sets in [self.sets, *self.halves]]
+                lines.append([other, *(cell for part in parts for cell in part)])
+        return table(header, lines)
+
+
+def unfinished(rows):
+    """Fits without a result: how many of each contender ended how."""
+    told = Counter()
+    for row in rows:
+        if row["status"] != "ok":
+            late = row["status"].startswith("over ")
+            told[row["contender"], "over the time limit" if late else "refused"] += 1
+    text = ", ".join(f"{name} {how} {n}" for (name, how), n in sorted(told.items()))
+    return f"Fits without a result: {text}.\n\n" if text else ""
 
 
 def write(rows, document):
-    """The tables of every kind of sets, into the document."""
-    text = ""
-    there = {row["kind"] for row in rows}
-    for name in (name for name in PRESETS if name in there):
-        for most in sorted({row["rows"] for row in rows if row["kind"] == name}, reverse=True):
-            kind = Kind(name, [r for r in rows if r["kind"] == name and r["rows"] == most])
-            title = f"{name.capitalize()}, {len(kind.sets)} sets of at most {most:,} rows"
-            text += f"## {title}\n\n{kind.table()}\n"
-            if kind.scores["knn"]:
-                text += f"Set by set:\n\n{kind.by_set()}\n"
+    """The tables of every kind of sets and protocol, into the document."""
+    known = {one.name for one in contenders()}
+    rows = [row for row in rows if row["contender"] in known]
     machines = "; ".join(sorted({row["machine"] for row in rows}))
-    between_marks(document, f"{machines}.\n\n" + text)
+    revisions = ", ".join(sorted({row["revision"] for row in rows}))
+    text = f"{machines}. Revisions: {revisions}.\n\n"
+    for kind in FOLDERS:
+        for protocol in PROTOCOLS:
+            own = [row for row in rows if (row["kind"], row["protocol"]) == (kind, protocol)]
+            if not own:
+                continue
+            found = Protocol(kind, own)
+            title = f"{kind.capitalize()}, {protocol}: {len(found.sets)} sets"
+            text += f"## {title}\n\n{found.means_table()}\n{unfinished(own)}"
+            if found.scores.get(found.default):
+                text += f"Paired tests:\n\n{found.tests_table()}\n"
+    between_marks(document, text)

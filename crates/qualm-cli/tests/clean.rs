@@ -1,4 +1,5 @@
-//! `--clean`: the fitted rows are known to be usual.
+//! What is said and asked before a fit about its rows: `--clean`, for rows that are known to be
+//! usual, and the warning of columns whose scales decide the scores.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
@@ -74,4 +75,53 @@ fn clean_and_mixed_at_once_are_refused() {
         "reference=dirty",
     ];
     refused(&folder, &unknown, &["reference", "dirty", "mixed", "clean"]);
+}
+
+#[test]
+fn columns_of_unlike_scale_are_named_at_the_fit_and_in_info() {
+    let folder = Folder::new();
+    let rows = (0..60).map(|i| (f64::from(i * 37 % 61), f64::from(i * 23 % 61)));
+    let rows = rows.map(|(a, b)| format!("{a},{},{b}\n", 1e6 * (a + b)));
+    folder.write(
+        "t.csv",
+        format!("metres,dollars,volts\n{}", rows.collect::<String>()),
+    );
+    let words = [
+        "column 'dollars' varies ",
+        "space = standardise or space = robust",
+    ];
+    let fit = |more: &[&str]| {
+        let args = ["fit", "t.csv", "-o", "m.qualm", "--json", "--detector"];
+        let ran = folder.run(&[&args, more].concat()).ok();
+        let info = folder.run(&["info", "m.qualm"]).ok().stdout;
+        let said = words.map(|word| ran.stderr.contains(word));
+        assert_eq!(
+            said,
+            words.map(|word| info.contains(word)),
+            "{more:?}: {info}"
+        );
+        let listed = ran.json()["warnings"].to_string();
+        assert_eq!(listed.contains("\"scales\""), said[0], "{more:?}: {listed}");
+        assert_eq!(said[0], said[1], "{more:?}");
+        said[0]
+    };
+    for detector in ["lof", "ocsvm", "sp", "knn", "abod", "lesinn", "repen"] {
+        assert!(fit(&[detector]), "{detector}");
+        assert!(!fit(&[detector, "--set", "space=robust"]), "{detector}");
+    }
+    assert!(fit(&["ae", "--set", "space=identity"]));
+    for detector in ["ae", "iforest", "ee"] {
+        assert!(!fit(&[detector]), "{detector}");
+    }
+    // Not with --quiet, as the other warnings of a fit.
+    let quiet = [
+        "fit",
+        "t.csv",
+        "-o",
+        "m.qualm",
+        "--detector",
+        "knn",
+        "--quiet",
+    ];
+    assert_eq!(folder.run(&quiet).ok().stderr, "");
 }

@@ -28,6 +28,7 @@ QUICK = {
     qualm.AutoEncoder: {"hidden": (8,), "epochs": 3},
     qualm.LeSiNN: {"max_samples": 4},
     qualm.REPEN: {"max_samples": 4, "epochs": 2},
+    qualm.ECOD: {},
 }
 CLASSES = list(QUICK)
 

@@ -1,4 +1,4 @@
-"""One battery for all eleven classes."""
+"""One battery for all twelve classes."""
 
 import ast
 import copy

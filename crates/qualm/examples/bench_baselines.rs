@@ -1,16 +1,19 @@
-//! Our side of `bench/baselines`, `bench/scaling` and `bench/python`: takes commands on standard
-//! input, one a line, and answers each with one line of JSON, so that a driver can take turns
-//! between it and another library, and stop it when it takes too long.
+//! Our side of `bench/baselines`, `bench/scaling`, `bench/python` and `bench/study`: takes commands
+//! on standard input, one a line, and answers each with one line of JSON, so that a driver can take
+//! turns between it and another library, and stop it when it takes too long.
 //!
 //! ```text
 //! detectors                          their names
 //! read FILE ROWS|all [LABEL]         all rows of a file, or a seeded sample, without LABEL
-//! fit DETECTOR SEED [KEY=VALUE ..]   fits the default preset, which scores the fitted rows
+//! check DETECTOR [KEY=VALUE ..]      whether there is such a detector with such keys
+//! fit DETECTOR SEED [KEY=VALUE ..]   fits it, which scores the fitted rows
 //! fit-first DETECTOR SEED ROWS       fits the default preset to the first so many rows
 //! score                              checks and scores all rows, as new ones
-//! scores FILE                        the fitted rows' scores, as little-endian float64
+//! scores FILE [NEW]                  scores of the fitted rows, or those of the file NEW, as
+//!                                    little-endian float64
 //! ```
 //!
+//! DETECTOR is a name, with a preset other than its default behind a slash: `dum/embedding`.
 //! What the library refuses is answered with `{"error": ..}`; the next command is taken.
 
 #![allow(
@@ -70,8 +73,9 @@ fn answer(words: &[&str], state: &mut State) -> Result<Value> {
             };
             Ok(shape)
         }
+        ["check", detector, keys @ ..] => Ok(json!({ "keys": spec(detector, keys)?.keys() })),
         ["fit", detector, seed, keys @ ..] => {
-            let spec = Spec::preset(detector, "default")?.with(parse(keys)?)?;
+            let spec = spec(detector, keys)?;
             let seed = seed.parse()?;
             // Freeing the last model is not part of this fit, and would add to its peak.
             state.fitted = None;
@@ -100,8 +104,12 @@ fn answer(words: &[&str], state: &mut State) -> Result<Value> {
             fitted(state)?.score(rows)?;
             Ok(json!({ "seconds": started.elapsed().as_secs_f64() }))
         }
-        ["scores", file] => {
-            let scores = fitted(state)?.fitted_scores().unwrap_or_default();
+        ["scores", file, new @ ..] => {
+            let fitted = fitted(state)?;
+            let scores = match new {
+                [] => fitted.fitted_scores().unwrap_or_default().to_vec(),
+                [new, ..] => fitted.score(read(Path::new(new), "all", None)?.rows())?,
+            };
             let bytes: Vec<u8> = scores.iter().flat_map(|s| s.to_le_bytes()).collect();
             write(file, bytes)?;
             Ok(json!({ "n": scores.len() }))
@@ -117,6 +125,12 @@ fn rows(state: &State) -> Result<Rows<'_>> {
 
 fn fitted(state: &State) -> Result<&Fitted> {
     Ok(state.fitted.as_ref().ok_or("nothing has been fitted")?)
+}
+
+/// A detector by its name, or name/preset, with some keys changed.
+fn spec(detector: &str, keys: &[&str]) -> Result<Spec> {
+    let (name, preset) = detector.split_once('/').unwrap_or((detector, "default"));
+    Ok(Spec::preset(name, preset)?.with(parse(keys)?)?)
 }
 
 /// `n_neighbors=20` and the like; a value that is no JSON is text.

@@ -196,7 +196,7 @@ pub trait Detector: Debug + Send + Sync {
     }
 
     /// Each feature's share of each row's score, `(n, d)`, where the detector itself can tell:
-    /// in \[0, 1\], the shares of a row sum to 1.
+    /// in \[0, 1\], the shares of a row sum to 1, or to 0 where no feature raises the score.
     ///
     /// # Errors
     /// Whatever goes wrong on a device.

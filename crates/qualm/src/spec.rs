@@ -108,6 +108,7 @@ detectors! {
     "ae" Ae(baselines::AeSpec) "autoencoder: reconstruction error",
     "lesinn" Lesinn(baselines::LesinnSpec) "mean distance to the nearest rows of many subsamples",
     "repen" Repen(baselines::RepenSpec) "distances in a learned space, ranked by triplets",
+    "ecod" Ecod(baselines::EcodSpec) "how far out in the tails of its columns, each by itself",
 }
 
 impl Default for Spec {

@@ -12,7 +12,7 @@ a conformal p-value and a decision. **Higher score = more anomalous**, everywher
 >>> bool(detector.p_values(rows)[3] < 0.01)
 True
 
-All eleven detectors have PyOD's methods and scikit-learn's protocol: see :class:`Detector`.
+All twelve detectors have PyOD's methods and scikit-learn's protocol: see :class:`Detector`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._base import Detector, Explanation, load
-from ._baselines import OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
+from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
 from ._core import __version__
 from ._dum import DUM
@@ -36,6 +36,7 @@ __all__ = [
     "AutoEncoder",
     "DUM",
     "Detector",
+    "ECOD",
     "EllipticEnvelope",
     "Explanation",
     "IForest",

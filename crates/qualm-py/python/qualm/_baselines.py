@@ -1,4 +1,4 @@
-"""Trees, boundaries and networks: IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN."""
+"""Trees, boundaries, networks, tails: IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN, ECOD."""
 
 from __future__ import annotations
 
@@ -387,6 +387,65 @@ class REPEN(Detector):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.space = space
+        self.reference = reference
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.labels = labels
+
+
+class ECOD(Detector):
+    """How far out in the tails of its columns, each by itself.
+
+    The score is minus the logarithm of the share of fitted rows that are as far out or further,
+    summed over the columns. New rows are held against the fitted rows alone, so that a score does
+    not depend on the rows beside it; beyond the fitted values the tail goes on exponentially.
+
+    Parameters
+    ----------
+    space : str, default='identity'
+        How rows are scaled first: 'identity', not at all; 'minmax', each column to [0, 1];
+        'standardise', to mean 0 and standard deviation 1; 'unit', rows divided by their norm;
+        'sphere', standardised, then divided by it; 'robust', standardised, then whitened by a
+        robust covariance. The columns' scales do not matter.
+    reference : {'mixed', 'clean'}, default='mixed'
+        Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
+        (novelty detection): then the covariance of space='robust' is that of all rows; nothing
+        else changes.
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+
+    References
+    ----------
+    Z. Li, Y. Zhao, X. Hu, N. Botta, C. Ionescu and G. H. Chen, 'ECOD: unsupervised outlier
+    detection using empirical cumulative distribution functions', IEEE TKDE 2022. The scores of the
+    fitted rows are PyOD's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from qualm import ECOD
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    >>> rows[7] += 8
+    >>> int(ECOD().fit(rows).decision_scores_.argmax())
+    7
+    """
+
+    _detector: ClassVar[str] = "ecod"
+
+    def __init__(
+        self,
+        *,
+        space: Scaling = "identity",
+        reference: Reference = "mixed",
+        contamination: Any = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = -1,
+        verbose: int = 0,
+        labels: Labels = "pyod",
+    ) -> None:
         self.space = space
         self.reference = reference
         self.contamination = contamination

@@ -45,6 +45,7 @@ detectors: list[qualm.Detector] = [
     qualm.AutoEncoder(hidden_neuron_list=[8, 4], epoch_num=3, lr=0.01),
     qualm.LeSiNN(),
     qualm.REPEN(),
+    qualm.ECOD(space="minmax"),
 ]
 with contextlib.suppress(qualm.NotFittedError):
     model.fit(rows)

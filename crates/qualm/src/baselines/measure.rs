@@ -57,6 +57,11 @@ impl Measure {
         d + usize::from(matches!(self, Self::Direction))
     }
 
+    /// Whether column j of mapped rows is column j of the rows.
+    pub(super) fn keeps_columns(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
     /// The rows, `(n, width)`.
     ///
     /// # Errors

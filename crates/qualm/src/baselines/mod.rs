@@ -1,10 +1,11 @@
-//! The ten detectors that the paper compares its model with, one file or folder each.
+//! The ten detectors that the paper compares its model with, and `ecod`, one file or folder each.
 //!
 //! Each opens with its citation, the equation, the exact variant and where its defaults
 //! come from. What they share is the [`crate::Scaling`] before each of them.
 
 mod abod;
 mod ae;
+mod ecod;
 mod ee;
 #[cfg(test)]
 #[path = "../../tests/golden/baselines.rs"]
@@ -23,6 +24,7 @@ mod subsamples;
 
 pub use abod::{AbodMethod, AbodSpec};
 pub use ae::AeSpec;
+pub use ecod::EcodSpec;
 pub use ee::EeSpec;
 pub use iforest::IforestSpec;
 pub use knn::{KnnMethod, KnnSpec};

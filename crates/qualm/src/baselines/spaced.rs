@@ -1,6 +1,8 @@
 //! The space stage before a baseline: rows are scaled, then mapped for the metric; the detector
 //! sees the vectors.
 
+use std::borrow::Cow;
+
 use super::measure::Measure;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, Outcome};
@@ -109,6 +111,16 @@ impl Stage {
     }
 }
 
+impl<D: Detector> Spaced<D> {
+    /// Rows as the detector sees them.
+    fn mapped<'a>(&self, rows: Rows<'a>) -> Result<Cow<'a, [f32]>> {
+        let nobody = &mut ();
+        let meter = &mut Meter::new(nobody);
+        let vectors = self.space.vectors(rows, meter)?;
+        self.measure.map(vectors, rows.n_cols(), meter)
+    }
+}
+
 impl<D: Detector> Detector for Spaced<D> {
     fn n_features(&self) -> usize {
         self.space.n_in()
@@ -117,17 +129,30 @@ impl<D: Detector> Detector for Spaced<D> {
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
         let blocks = rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK));
         for (i, (rows, out)) in blocks.enumerate() {
-            let d = rows.n_cols();
-            let nobody = &mut ();
-            let meter = &mut Meter::new(nobody);
-            let vectors = self.space.vectors(rows, meter)?;
-            let vectors = self.measure.map(vectors, d, meter)?;
-            let vectors = Rows::checked(&vectors, self.measure.width(d));
-            let scored = self.inner.score_into(vectors, out);
+            let vectors = self.mapped(rows)?;
+            let width = self.measure.width(rows.n_cols());
+            let scored = self.inner.score_into(Rows::checked(&vectors, width), out);
             // Counted from the first row of all.
             scored.map_err(|error| error.renumbered(|row| i * BLOCK + row))?;
         }
         Ok(())
+    }
+
+    fn contributions(&self, rows: Rows<'_>) -> Result<Option<Vec<f64>>> {
+        // The detector tells of its own columns.
+        if !self.space.keeps_columns() || !self.measure.keeps_columns() {
+            return Ok(None);
+        }
+        let mut all = Vec::new();
+        for rows in rows.blocks(BLOCK) {
+            let vectors = self.mapped(rows)?;
+            let vectors = Rows::checked(&vectors, rows.n_cols());
+            let Some(shares) = self.inner.contributions(vectors)? else {
+                return Ok(None);
+            };
+            all.extend(shares);
+        }
+        Ok(Some(all))
     }
 
     fn save(&self, writer: &mut Writer) {

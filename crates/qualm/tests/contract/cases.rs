@@ -64,16 +64,20 @@ impl Case {
             name,
             spec,
             planted: Planted::Column { above: 0 },
-            scale_free: matches!(
-                keys["space"].as_str(),
-                Some("minmax" | "standardise" | "robust")
-            ),
+            scale_free: detector == "ecod"
+                || matches!(
+                    keys["space"].as_str(),
+                    Some("minmax" | "standardise" | "robust")
+                ),
             seed: match detector {
-                "knn" | "lof" | "abod" | "ocsvm" => Seed::DoesNot,
+                "knn" | "lof" | "abod" | "ocsvm" | "ecod" => Seed::DoesNot,
                 "ee" => Seed::May,
                 _ => Seed::Matters,
             },
-            works_on_three: matches!(detector, "iforest" | "ae" | "ocsvm" | "knn" | "lof" | "sp"),
+            works_on_three: matches!(
+                detector,
+                "iforest" | "ae" | "ocsvm" | "knn" | "lof" | "sp" | "ecod"
+            ),
         }
     }
 }
@@ -86,7 +90,8 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Every baseline in the robust space, on rows that may hold outliers and on rows that do not.
+/// The robust space, on rows that may hold outliers and on rows that do not: of every baseline, and
+/// of the Deep Uncertainty Model, whose default has it as a metric.
 fn robust() -> Vec<Case> {
     let baselines = Spec::DETECTORS.iter().filter(|name| **name != "dum");
     let both = baselines.flat_map(|name| ["mixed", "clean"].map(|reference| (*name, reference)));
@@ -97,6 +102,8 @@ fn robust() -> Vec<Case> {
             // Whitened columns share nothing that a narrow layer could use: after ten epochs it gives
             // back little of any row.
             "ae" => 9,
+            // One column adds no more than the logarithm of the rows.
+            "ecod" => 9,
             _ => 0,
         };
         Case {
@@ -104,7 +111,20 @@ fn robust() -> Vec<Case> {
             ..Case::baseline(detector, name.leak(), keys)
         }
     };
-    both.map(case).collect()
+    let dum = [
+        (
+            "dum: robust, clean",
+            json!({"space": "robust", "reference": "clean"}),
+            Planted::Row { above: 3 },
+        ),
+        (
+            "dum: kernels, clean",
+            json!({"reference": "clean"}),
+            Planted::Column { above: 9 },
+        ),
+    ];
+    let dum = dum.map(|(name, keys, planted)| Case::dum(name, keys, planted));
+    both.map(case).chain(dum).collect()
 }
 
 fn deep_uncertainty() -> Vec<Case> {
@@ -183,16 +203,6 @@ fn deep_uncertainty() -> Vec<Case> {
         dum(
             "dum: auto",
             json!({"scaling": "auto", "metric": "auto"}),
-            Planted::Column { above: 9 },
-        ),
-        dum(
-            "dum: robust, clean",
-            json!({"space": "robust", "reference": "clean"}),
-            Planted::Row { above: 3 },
-        ),
-        dum(
-            "dum: kernels, clean",
-            json!({"reference": "clean"}),
             Planted::Column { above: 9 },
         ),
         dum(
@@ -312,5 +322,15 @@ fn baselines() -> Vec<Case> {
             "repen: standardise",
             json!({"space": "standardise"}),
         ),
+        // A fitted row's share in a tail is one row at the least, so that one column adds no more
+        // than the logarithm of the rows.
+        Case {
+            planted: Planted::Column { above: 5 },
+            ..case("ecod", "ecod: default", json!({}))
+        },
+        Case {
+            planted: Planted::Row { above: 0 },
+            ..case("ecod", "ecod: paper", paper())
+        },
     ]
 }

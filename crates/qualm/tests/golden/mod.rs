@@ -4,6 +4,7 @@
 //! unit tests of the library, which includes them from this folder.
 
 mod distances;
+mod ecod;
 mod ensembles;
 mod metrics;
 mod neighbours;

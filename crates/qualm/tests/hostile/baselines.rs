@@ -156,6 +156,22 @@ fn subsamples_that_do_not_add_up_are_refused() {
 }
 
 #[test]
+fn columns_out_of_order_are_refused() {
+    let ecod = Parts::of(&baseline("ecod", json!({})));
+    assert!(Fitted::from_bytes(&ecod.with("sorted", 0, |bits| bits)).is_ok());
+    let bits = |x: f32| move |_| x.to_bits();
+    for (what, i, value) in [
+        ("a first value that is not the least", 0, f32::MAX),
+        ("a value below those before it", 7 * D + 2, f32::MIN),
+        ("a last value that is not the largest", 59 * D + 3, f32::MIN),
+        ("no number", 5, f32::NAN),
+        ("an infinite value", 59 * D, f32::INFINITY),
+    ] {
+        assert_refused(what, &ecod.with("sorted", i, bits(value)), "sorted");
+    }
+}
+
+#[test]
 fn layers_of_another_shape_are_refused() {
     let ae = Parts::of(&baseline("ae", json!({"hidden": [5, 2]})));
     for (what, hidden, part) in [
