@@ -79,7 +79,9 @@ fn small(space: &str) -> Spec {
         "space": space, "hidden": 16, "fourier_features": 128, "batch_size": 64,
         "epochs": 1, "min_steps": 400, "max_steps": 400,
     });
-    let spec = Spec::default().with(keys.as_object().unwrap().clone());
+    let spec = Spec::preset("dum", "mlp")
+        .unwrap()
+        .with(keys.as_object().unwrap().clone());
     spec.unwrap()
 }
 

@@ -27,7 +27,9 @@ fn model() -> Fitted {
     let keys = json!({
         "space": "identity", "hidden": 16, "epochs": 1, "min_steps": 40, "max_steps": 40,
     });
-    let spec = Spec::default().with(keys.as_object().unwrap().clone());
+    let spec = Spec::preset("dum", "mlp")
+        .unwrap()
+        .with(keys.as_object().unwrap().clone());
     let rows = (0..400).map(|i| ((i * 31) % 97) as f32 / 97.0).collect();
     let rows = Matrix::new(rows, 2).unwrap();
     let fitted = spec.unwrap().fit(rows.rows(), 0, &mut ()).unwrap();

@@ -262,7 +262,7 @@ mod tests {
         let serde_json::Value::Object(keys) = keys else {
             panic!("an object");
         };
-        let spec = Spec::default().with(keys).unwrap();
+        let spec = Spec::preset("dum", "mlp").unwrap().with(keys).unwrap();
         let rows = spiral(80);
         let stopped = |after| {
             spec.half_agreement(rows.rows(), 0, &mut Stopper(after))

@@ -188,7 +188,7 @@ mod tests {
         assert!(serde_json::from_str::<CellCount>("\"many\"").is_err());
         let none = DumSpec {
             cells: CellCount::Number(0),
-            ..DumSpec::default()
+            ..DumSpec::preset("mlp").unwrap()
         };
         let message = none.validate().unwrap_err().to_string();
         assert!(

@@ -220,7 +220,7 @@ mod tests {
                 min_steps: 20,
                 max_steps: 20,
                 members,
-                ..DumSpec::default()
+                ..DumSpec::preset("mlp").unwrap()
             };
             let identity = Identity {
                 spec: serde_json::Value::Null,

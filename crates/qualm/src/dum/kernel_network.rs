@@ -198,7 +198,10 @@ impl KernelNetwork {
         }
         let mut squares = vec![0.0; m];
         for row in anchors.chunks_exact(m) {
-            squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+            squares
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, x)| *sum += x * x);
         }
         Ok(Self {
             anchors,
@@ -257,7 +260,11 @@ impl Nearest {
         }
         let floor = NEGLIGIBLE.powf(exponent.recip()) as f32;
         for q in q {
-            *q = if *q < floor { 0.0 } else { q.powf(exponent as f32) };
+            *q = if *q < floor {
+                0.0
+            } else {
+                q.powf(exponent as f32)
+            };
         }
     }
 
@@ -329,32 +336,33 @@ impl Sweeps {
         let m = network.n_anchors();
         let d = anchors.len() / m;
         let extent = Extent::Products((m * m * d) as u64);
-        let (terms, nearest) = meter.watch("kernel of the anchors", extent, |watch: &Watch<'_>| {
-            let block = PADDED * d;
-            let blocks = anchors.par_chunks(block).enumerate().map(|(i, rows)| {
-                watch.ticks().add(rows.len() * m)?;
-                // As many rows as the product needs to give each the same bits.
-                let n = rows.len() / d;
-                let mut padded = rows.to_vec();
-                padded.resize(block, 0.0);
-                let mut terms = Vec::new();
-                network.distances(&padded, &mut terms, Threads::One);
-                terms.truncate(n * m);
-                let mut nearest = Vec::with_capacity(n);
-                for (j, q) in terms.chunks_exact_mut(m).enumerate() {
-                    if m > 1 {
-                        q[i * PADDED + j] = f32::INFINITY;
+        let (terms, nearest) =
+            meter.watch("kernel of the anchors", extent, |watch: &Watch<'_>| {
+                let block = PADDED * d;
+                let blocks = anchors.par_chunks(block).enumerate().map(|(i, rows)| {
+                    watch.ticks().add(rows.len() * m)?;
+                    // As many rows as the product needs to give each the same bits.
+                    let n = rows.len() / d;
+                    let mut padded = rows.to_vec();
+                    padded.resize(block, 0.0);
+                    let mut terms = Vec::new();
+                    network.distances(&padded, &mut terms, Threads::One);
+                    terms.truncate(n * m);
+                    let mut nearest = Vec::with_capacity(n);
+                    for (j, q) in terms.chunks_exact_mut(m).enumerate() {
+                        if m > 1 {
+                            q[i * PADDED + j] = f32::INFINITY;
+                        }
+                        let own = Nearest::of(q);
+                        own.terms(q, network.exponent);
+                        nearest.push(own);
                     }
-                    let own = Nearest::of(q);
-                    own.terms(q, network.exponent);
-                    nearest.push(own);
-                }
-                Ok((terms, nearest))
-            });
-            let blocks: Vec<(Vec<f32>, Vec<Nearest>)> = blocks.collect::<Result<_, _>>()?;
-            let (terms, nearest): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
-            Ok((terms.concat(), nearest.into_iter().flatten().collect()))
-        })?;
+                    Ok((terms, nearest))
+                });
+                let blocks: Vec<(Vec<f32>, Vec<Nearest>)> = blocks.collect::<Result<_, _>>()?;
+                let (terms, nearest): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
+                Ok((terms.concat(), nearest.into_iter().flatten().collect()))
+            })?;
         Ok(Self {
             network,
             terms,

@@ -248,7 +248,9 @@ impl Dum {
             return self.networks_word(member, rows, buffers, threads);
         };
         let (moved, out) = reach.within(rows);
-        let within = moved.as_ref().map_or(rows, |moved| Rows::checked(moved, rows.n_cols()));
+        let within = moved
+            .as_ref()
+            .map_or(rows, |moved| Rows::checked(moved, rows.n_cols()));
         self.networks_word(member, within, buffers, threads)?;
         let width = self.width(member);
         for (out, s) in out.iter().zip(buffers.clamped.chunks_exact_mut(width)) {

@@ -72,7 +72,7 @@ mod tests {
             bag_size,
             min_steps: 0,
             max_steps: 0,
-            ..DumSpec::default()
+            ..DumSpec::preset("mlp").unwrap()
         }
     }
 

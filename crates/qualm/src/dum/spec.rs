@@ -354,7 +354,10 @@ mod tests {
         assert_eq!(decided(&auto, &alike), decided(&embedding, &alike));
         let table = decided(&auto, &wide);
         assert_eq!(table.metric, KernelMetric::Balanced);
-        assert_eq!((table.scaling, table.members), (KernelScaling::Standardise, 2));
+        assert_eq!(
+            (table.scaling, table.members),
+            (KernelScaling::Standardise, 2)
+        );
         assert_eq!(table.bandwidth, Bandwidth::Medians(Bandwidth::MIXED));
         assert_eq!(table.exponent, Exponent::Power(1.0));
         let clean = DumSpec {

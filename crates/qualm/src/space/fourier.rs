@@ -186,11 +186,7 @@ fn sample(
 ///
 /// # Shapes
 /// `rows`: `(n, d)`.
-pub(crate) fn median_distance(
-    rows: &[f64],
-    d: usize,
-    watch: &Watch<'_>,
-) -> Result<f64, Halt> {
+pub(crate) fn median_distance(rows: &[f64], d: usize, watch: &Watch<'_>) -> Result<f64, Halt> {
     let squares = (0..rows.len() / d).into_par_iter().map(|i| {
         let mut ticks = watch.ticks();
         let (head, rest) = rows[i * d..].split_at(d);

@@ -98,7 +98,9 @@ impl NormalScores {
             let found = format!("knots of {} columns", lengths.len());
             return Err(reader.corrupt(name, found, "some knots for each column"));
         }
-        let total = lengths.iter().try_fold(0usize, |sum, n| sum.checked_add(*n as usize));
+        let total = lengths
+            .iter()
+            .try_fold(0usize, |sum, n| sum.checked_add(*n as usize));
         let total = total.unwrap_or(usize::MAX);
         let knots = reader.f32(&format!("{prefix}.knots"), &[total])?;
         let scores = reader.f32(&format!("{prefix}.scores"), &[total])?;
@@ -174,7 +176,11 @@ fn deviation(values: &[f32]) -> f64 {
     let squares = values.iter().map(|x| (f64::from(*x) - mean).powi(2));
     let deviation = (squares.sum::<f64>() / n).sqrt();
     let constant = values.first() == values.last();
-    if constant || deviation == 0.0 { 1.0 } else { deviation }
+    if constant || deviation == 0.0 {
+        1.0
+    } else {
+        deviation
+    }
 }
 
 /// Some of the distinct values, both ends among them, and their scores; evenly spaced in score.
@@ -186,7 +192,10 @@ fn knots(sorted: &[f32]) -> (Vec<f32>, Vec<f32>) {
     for equal in sorted.chunk_by(|a, b| a == b) {
         // Ranks start at 1/2 of a row: equal values share the middle of theirs.
         let middle = start as f64 + 0.5 * equal.len() as f64 + 0.5;
-        all.push((equal[0], normal.inverse_cdf(middle / (n as f64 + 1.0)) as f32));
+        all.push((
+            equal[0],
+            normal.inverse_cdf(middle / (n as f64 + 1.0)) as f32,
+        ));
         start += equal.len();
     }
     if all.len() > KNOTS {
@@ -227,7 +236,12 @@ mod tests {
     fn by_hand() {
         // Ranks 1, 2.5, 2.5, 4 of 4, over 5: the quantiles of 0.2, 0.5, 0.5 and 0.8.
         let scores = scores(&[3.0, 5.0, 5.0, 6.0]);
-        for (x, expected) in [(3.0, -0.841_62), (5.0, 0.0), (6.0, 0.841_62), (4.0, -0.420_81)] {
+        for (x, expected) in [
+            (3.0, -0.841_62),
+            (5.0, 0.0),
+            (6.0, 0.841_62),
+            (4.0, -0.420_81),
+        ] {
             assert!((of(&scores, x) - expected).abs() < 1e-4, "{x}");
         }
     }
@@ -238,7 +252,9 @@ mod tests {
         let scores = scores(&values);
         assert!(scores.columns[0].knots.len() <= KNOTS);
         let mut last = f32::NEG_INFINITY;
-        for x in [-1e30, -1e9, -5e4, 0.0, 1.0, 2500.0, 5002.0, 6e4, 1e6, 1e12, 1e30, 3e38] {
+        for x in [
+            -1e30, -1e9, -5e4, 0.0, 1.0, 2500.0, 5002.0, 6e4, 1e6, 1e12, 1e30, 3e38,
+        ] {
             let score = of(&scores, x);
             assert!(score > last && score.is_finite(), "{x}: {score}");
             last = score;

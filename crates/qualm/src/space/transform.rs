@@ -123,7 +123,9 @@ impl Space {
         };
         let d = rows.n_cols();
         let mut values = rows.as_slice().to_vec();
-        values.par_chunks_exact_mut(d).for_each(|row| scores.score(row));
+        values
+            .par_chunks_exact_mut(d)
+            .for_each(|row| scores.score(row));
         let scored = Rows::checked(&values, d);
         let columns = Columns::from_rows(scored);
         Ok(Self {

@@ -30,13 +30,14 @@ pub fn keys(value: Value) -> Map<String, Value> {
     }
 }
 
-/// A Deep Uncertainty Model that trains in milliseconds, with some keys set otherwise.
+/// A multilayer perceptron that trains in milliseconds, with some keys set otherwise.
 pub fn small(changes: Value) -> Spec {
     let small = json!({
         "hidden": 32, "fourier_features": 128, "batch_size": 64,
         "epochs": 1, "min_steps": 400, "max_steps": 400,
     });
-    let spec = Spec::default().with(keys(small)).unwrap();
+    let spec = Spec::preset("dum", "mlp").unwrap();
+    let spec = spec.with(keys(small)).unwrap();
     spec.with(keys(changes)).unwrap()
 }
 

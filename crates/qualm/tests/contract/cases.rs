@@ -85,6 +85,7 @@ impl Case {
 /// The battery's table.
 pub fn cases() -> Vec<Case> {
     let mut cases = deep_uncertainty();
+    cases.extend(kernel_networks());
     cases.extend(baselines());
     cases.extend(robust());
     cases
@@ -133,9 +134,9 @@ fn deep_uncertainty() -> Vec<Case> {
                          seed to seed";
     let dum = Case::dum;
     vec![
-        // As the default, but a small number of Fourier features and few steps: the ranks
+        // As the preset `mlp`, but a small number of Fourier features and few steps: the ranks
         // are those of a rough model.
-        dum("dum: default", json!({}), Planted::Column { above: 9 }),
+        dum("dum: mlp", json!({}), Planted::Column { above: 9 }),
         dum(
             "dum: kernel of the Euclidean distance alone",
             json!({"metric": "euclidean", "bag_size": 4, "bandwidth": 2.0}),
@@ -148,7 +149,7 @@ fn deep_uncertainty() -> Vec<Case> {
             Planted::Row { above: 9 },
         ),
         dum(
-            "dum: embedding",
+            "dum: mlp, rows of unit norm",
             json!({"scaling": "unit", "metric": "robust"}),
             Planted::Exempt(
                 "rows are divided by their norm first: one that is far out is one direction \
@@ -156,22 +157,22 @@ fn deep_uncertainty() -> Vec<Case> {
             ),
         ),
         dum(
-            "dum: default, cosine",
+            "dum: mlp, cosine",
             json!({"objective": "cosine"}),
             Planted::Column { above: 9 },
         ),
         dum(
-            "dum: default, local bags",
+            "dum: mlp, local bags",
             json!({"bags": "local", "cells": 4}),
             Planted::Column { above: 9 },
         ),
         dum(
-            "dum: default, three members",
+            "dum: mlp, three members",
             json!({"members": 3}),
             Planted::Column { above: 9 },
         ),
         dum(
-            "dum: default, view noise",
+            "dum: mlp, view noise",
             json!({"view_noise": 0.1}),
             Planted::Column { above: 9 },
         ),
@@ -201,7 +202,7 @@ fn deep_uncertainty() -> Vec<Case> {
             Planted::Row { above: 3 },
         ),
         dum(
-            "dum: auto",
+            "dum: mlp, decided by the rows",
             json!({"scaling": "auto", "metric": "auto"}),
             Planted::Column { above: 9 },
         ),
@@ -225,6 +226,60 @@ fn deep_uncertainty() -> Vec<Case> {
             "dum: standardise, cosine",
             json!({"space": "standardise", "objective": "cosine"}),
             Planted::Row { above: 3 },
+        ),
+    ]
+}
+
+/// Kernel networks: fewer rows than anchors, so that nothing is drawn, and more.
+fn kernel_networks() -> Vec<Case> {
+    let case = |name, preset: &str, keys: Value, planted| {
+        let spec = Spec::preset("dum", preset).unwrap();
+        Case {
+            name,
+            planted,
+            scale_free: preset != "embedding",
+            spec: spec.with(crate::common::keys(keys)).unwrap(),
+            seed: Seed::DoesNot,
+            works_on_three: false,
+        }
+    };
+    let column = || Planted::Column { above: 0 };
+    vec![
+        case("dum: default", "default", json!({}), column()),
+        case(
+            "dum: default, clean",
+            "default",
+            json!({"reference": "clean"}),
+            column(),
+        ),
+        Case {
+            seed: Seed::Matters,
+            ..case(
+                "dum: default, few anchors",
+                "default",
+                json!({"anchors": 120, "members": 4}),
+                column(),
+            )
+        },
+        case(
+            "dum: default, plain distance",
+            "default",
+            json!({"metric": "euclidean", "bandwidth": 0.3, "exponent": 2.5}),
+            column(),
+        ),
+        case(
+            "dum: default, normal scores",
+            "default",
+            json!({"metric": "normal", "members": 1}),
+            column(),
+        ),
+        case(
+            "dum: embedding",
+            "embedding",
+            json!({}),
+            // Rows are divided by their norm first: one that is far out in one column is one
+            // direction among others.
+            Planted::Row { above: 0 },
         ),
     ]
 }

@@ -8,6 +8,7 @@ pub mod cases;
 #[path = "../../examples/detector.rs"]
 #[allow(unreachable_pub, reason = "an example")]
 mod dummy;
+mod far;
 
 use crate::common::{
     baseline, bits, blob, blob_matrix, contents, edited, keys, normals, rank_correlation, small,

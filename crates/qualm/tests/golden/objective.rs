@@ -117,7 +117,7 @@ fn three_adam_steps_agree_with_pytorch() {
             batch_size: n,
             log_variance_bound: 0.0,
             learning_rate: 1e-3,
-            ..DumSpec::default()
+            ..DumSpec::preset("mlp").unwrap()
         };
         let mut engine = Cpu::new(&spec, Plan::new(&spec, n).unwrap(), state);
 

@@ -137,7 +137,7 @@ mod unbuilt {
         ];
         for (device, _) in absent.into_iter().filter(|(_, built)| !built) {
             let rows = Matrix::new((0..60).map(|i| (i * i) as f32).collect(), 3).unwrap();
-            let mut spec = Spec::default();
+            let mut spec = Spec::preset("dum", "mlp").unwrap();
             spec.set_device(device).unwrap();
             let refused = [
                 device.check().unwrap_err(),
