@@ -113,7 +113,7 @@ impl Space {
         writer.f32(format!("{prefix}.scaling"), &[scale.len()], scale);
         match &self.projection {
             Projection::None | Projection::Norm => {}
-            Projection::Whitened(map) => map.save(prefix, writer),
+            Projection::Whitened(map) => map.save(&format!("{prefix}.metric"), writer),
             Projection::Fourier(fourier) => {
                 let shape = [fourier.n_in, fourier.n_out() / 2];
                 writer.f32(
@@ -139,7 +139,8 @@ impl Space {
         let scale = reader.f32(&format!("{prefix}.scaling"), &[n_in])?;
         let projection = match options {
             SpaceOptions::Scaled(Scaling::Robust, _) => {
-                Projection::Whitened(Whitened::restore(prefix, n_in, reader)?)
+                let prefix = format!("{prefix}.metric");
+                Projection::Whitened(Whitened::restore(&prefix, n_in, reader)?)
             }
             SpaceOptions::Kernel(kernel) => {
                 let shape = [n_in, kernel.fourier_features / 2];
