@@ -7,7 +7,7 @@
 //! | metadata `qualm` | format, version, Spec, feature names, offsets, threshold rule, provenance, digest |
 //! | `calibration.scores` | `(n_reference,)` float64, ascending |
 //! | `typical` | `(d,)` float32, median of each feature |
-//! | `member.I.shift`, `.scaling`, `.frequencies` | the space of network I |
+//! | `member.I.shift`, `.scaling`, `.frequencies`, `.metric.*` | the space of network I |
 //! | `member.I.network.L.weight`, `.bias` | `(in, out)` and `(out,)` float32 |
 //! | `member.I.scale` | mean and deviation of the member's scores, float64 |
 

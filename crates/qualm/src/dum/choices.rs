@@ -68,7 +68,7 @@ number_or_word!(
     "expected a number of cells or \"auto\""
 );
 
-/// Which network f1 is.
+/// Which network f1 is. `"auto"` is decided by the other keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -79,6 +79,10 @@ pub enum Network {
     /// `space = "kernel"`, whose kernel it computes exactly, bags of two and a circular
     /// covariance.
     Kernel,
+    /// `Kernel`, or `Mlp` where a key asks for what only that has: gradient steps and their
+    /// number, the size of the layers, another space, another device. The Spec of the fitted model
+    /// holds the decision.
+    Auto,
 }
 
 /// What a row far from all fitted rows gets, in a multilayer perceptron.
@@ -132,9 +136,9 @@ impl Bandwidth {
     pub(super) fn of(self, network: Network, reference: Reference) -> f64 {
         match (self, network, reference) {
             (Self::Medians(medians), _, _) => medians,
-            (Self::Auto, Network::Mlp, _) => 1.0,
             (Self::Auto, Network::Kernel, Reference::Mixed) => Self::MIXED,
             (Self::Auto, Network::Kernel, Reference::Clean) => Self::CLEAN,
+            (Self::Auto, _, _) => 1.0,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Fitting: every member of the ensemble is trained, then all are put on one scale.
 
-use super::choices::Network as NetworkKind;
 use super::device;
 use super::kernel_network::{KernelNetwork, SWEEPS, Sweeps};
 use super::model::{Dum, Network};
@@ -31,7 +30,7 @@ struct Fits {
 /// Fits every member.
 fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Dum>> {
     let plan = Plan::new(spec, rows.n_rows())?;
-    let (seed, is_kernel) = (session.seed(), spec.network == NetworkKind::Kernel);
+    let (seed, is_kernel) = (session.seed(), spec.is_kernel());
     let mut fits = Fits::default();
     if !is_kernel {
         fits.warnings.extend(plan.warning(spec, rows.n_rows()));
@@ -130,7 +129,7 @@ impl DetectorSpec for DumSpec {
     /// The parameters with Adam's memory of every member, the buffers of a step, and the
     /// vectors of the rows.
     fn memory(&self, n_rows: usize, d: usize) -> u64 {
-        if self.network == NetworkKind::Kernel {
+        if self.is_kernel() {
             let networks = KernelNetwork::memory(self, n_rows, d);
             let networks = networks.saturating_mul(self.members as u64);
             return networks.saturating_add(self.space_options().memory(self.members, n_rows, d));

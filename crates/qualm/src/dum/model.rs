@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::choices::{Extrapolation, Network as NetworkKind};
+use super::choices::Extrapolation;
 use super::device::{self, DEVICE_BLOCK, Remote};
 use super::engine::clamp;
 use super::kernel_network::KernelNetwork;
@@ -166,7 +166,7 @@ impl Dum {
     ) -> Result<(Option<Vec<f64>>, Option<f64>)> {
         let n_members = self.members.len();
         let n = rows.n_rows();
-        let is_kernel = self.spec.network == NetworkKind::Kernel;
+        let is_kernel = self.spec.is_kernel();
         if n_members == 1 && !is_kernel {
             return Ok((None, None));
         }
@@ -321,15 +321,16 @@ impl Dum {
                 let prefix = format!("member.{i}");
                 let space = Space::restore(spec.space_options(), n_features, &prefix, reader)?;
                 let name = format!("{prefix}.network");
-                let network = match spec.network {
-                    NetworkKind::Kernel => Network::Kernel {
+                let network = if spec.is_kernel() {
+                    Network::Kernel {
                         network: KernelNetwork::restore(space.n_out(), &name, reader)?,
                         own: Vec::new(),
-                    },
-                    NetworkKind::Mlp => Network::Mlp {
+                    }
+                } else {
+                    Network::Mlp {
                         network: Mlp::restore(&spec.layer_sizes(space.n_out()), &name, reader)?,
                         remote: None,
-                    },
+                    }
                 };
                 let growth = extrapolates(spec).then(|| Growth::restore(&prefix, reader));
                 let scale = reader.f64(&format!("{prefix}.scale"))?;
@@ -368,7 +369,7 @@ impl Dum {
 /// Whether rows beyond the fitted ones need help: kernel networks are uncertain there by
 /// themselves.
 fn extrapolates(spec: &DumSpec) -> bool {
-    spec.network == NetworkKind::Mlp && spec.extrapolation == Extrapolation::Distance
+    !spec.is_kernel() && spec.extrapolation == Extrapolation::Distance
 }
 
 impl Member {

@@ -1,12 +1,9 @@
 //! What each key of a [`DumSpec`] may be.
 
 use super::choices::{BagSize, Bandwidth, Exponent, Network};
-use super::objective::Covariance;
 use super::spec::DumSpec;
 use crate::detector::require;
-use crate::device::Device;
 use crate::error::Result;
-use crate::space::SpaceKind;
 
 impl DumSpec {
     /// Checks every key.
@@ -72,20 +69,15 @@ impl DumSpec {
         require("members", self.members, holds, "1 to 1000")
     }
 
-    /// A kernel network is the answer to one kernel, bags of two and a circular covariance.
+    /// A kernel network takes no gradient steps, and is the answer to one objective.
     fn check_network(&self) -> Result<()> {
-        if self.network == Network::Mlp {
+        let asks = self.only_mlp().filter(|_| self.network == Network::Kernel);
+        let Some(key) = asks else {
             return Ok(());
-        }
-        let name = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-        let holds = self.space == SpaceKind::Kernel;
-        let expected = "\"kernel\", or network = \"mlp\" beside it";
-        require("space", name(&self.space), holds, expected)?;
-        let holds = self.covariance == Covariance::Circular;
-        let expected = "\"circular\", or network = \"mlp\" beside it";
-        require("covariance", name(&self.covariance), holds, expected)?;
-        let holds = self.device == Device::Cpu;
-        let expected = "\"cpu\", or network = \"mlp\", which can be trained elsewhere, beside it";
-        require("device", self.device, holds, expected)
+        };
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let expected = "its default beside network = \"kernel\", which has no such choice; \
+                        set network = \"mlp\" for it";
+        require(key, &value[key], false, expected)
     }
 }

@@ -98,7 +98,7 @@ impl Default for DumSpec {
         Self {
             space: SpaceKind::Kernel,
             centre: false,
-            network: Network::Kernel,
+            network: Network::Auto,
             bandwidth: Bandwidth::Auto,
             exponent: Exponent::Auto,
             anchors: 2000,
@@ -149,6 +149,7 @@ impl DumSpec {
     ///   the variance of all, as in the outputs of a network, one of the robust distance between
     ///   rows of unit norm.
     /// - `auto`: another name of `default`.
+    ///   Where a key asks for what only a multilayer perceptron has, `mlp` with its keys.
     /// - `embedding`: `default` with its choice for vectors, whatever the columns are like.
     /// - `mlp`: two multilayer perceptrons trained by gradient steps on Fourier features of a
     ///   kernel, one of the plain distance between rows and one of a robust Mahalanobis distance.
@@ -245,16 +246,64 @@ impl DumSpec {
                     metric: self.metric,
                     reference: self.reference,
                 };
-                match self.network {
-                    Network::Mlp => SpaceOptions::Kernel(kernel),
-                    Network::Kernel => SpaceOptions::Exact(kernel),
+                if self.is_kernel() {
+                    SpaceOptions::Exact(kernel)
+                } else {
+                    SpaceOptions::Kernel(kernel)
                 }
             }
         }
     }
 
+    /// The first key that asks for what only a multilayer perceptron has.
+    pub(super) fn only_mlp(&self) -> Option<&'static str> {
+        let plain = Self::default();
+        let asks = [
+            ("space", self.space != plain.space),
+            (
+                "fourier_features",
+                self.fourier_features != plain.fourier_features,
+            ),
+            ("covariance", self.covariance != plain.covariance),
+            ("objective", self.objective != plain.objective),
+            ("bag_size", self.bag_size != plain.bag_size),
+            ("bags", self.bags != plain.bags),
+            ("hidden", self.hidden != plain.hidden),
+            ("layers", self.layers != plain.layers),
+            ("epochs", self.epochs != plain.epochs),
+            ("max_steps", self.max_steps != plain.max_steps),
+            ("min_steps", self.min_steps != plain.min_steps),
+            ("batch_size", self.batch_size != plain.batch_size),
+            ("learning_rate", self.learning_rate != plain.learning_rate),
+            ("weight_decay", self.weight_decay != plain.weight_decay),
+            (
+                "log_variance_bound",
+                self.log_variance_bound != plain.log_variance_bound,
+            ),
+            ("view_noise", self.view_noise != plain.view_noise),
+            ("extrapolation", self.extrapolation != plain.extrapolation),
+            ("device", self.device != plain.device),
+        ];
+        asks.iter().find(|(_, asks)| *asks).map(|(key, _)| *key)
+    }
+
+    /// Whether f1 is a kernel network.
+    pub(super) fn is_kernel(&self) -> bool {
+        match self.network {
+            Network::Mlp => false,
+            Network::Kernel => true,
+            Network::Auto => self.only_mlp().is_none(),
+        }
+    }
+
     /// Lets the rows decide what is left to them.
     pub(super) fn decide(&mut self, rows: Rows<'_>) {
+        let is_kernel = self.is_kernel();
+        self.network = if is_kernel {
+            Network::Kernel
+        } else {
+            Network::Mlp
+        };
         if self.space != SpaceKind::Kernel {
             return;
         }
@@ -267,7 +316,12 @@ impl DumSpec {
         let (scaling, metric) = if one_unit(rows) {
             (KernelScaling::Unit, KernelMetric::Robust)
         } else {
-            (KernelScaling::Standardise, KernelMetric::Balanced)
+            let metric = if is_kernel {
+                KernelMetric::Balanced
+            } else {
+                KernelMetric::Both
+            };
+            (KernelScaling::Standardise, metric)
         };
         if self.scaling == KernelScaling::Auto {
             self.scaling = scaling;
@@ -275,7 +329,7 @@ impl DumSpec {
         if self.metric == KernelMetric::Auto {
             self.metric = metric;
             // Kernel networks of the same distance and the same anchors are the same.
-            let alike = self.network == Network::Kernel && rows.n_rows() <= self.anchors;
+            let alike = is_kernel && rows.n_rows() <= self.anchors;
             if alike && metric == KernelMetric::Robust {
                 self.members = 1;
             }
@@ -298,7 +352,7 @@ impl DumSpec {
     /// Width of the vectors that rows of width `d` become.
     pub(super) fn vector_width(&self, d: usize) -> usize {
         match self.space {
-            SpaceKind::Kernel if self.network == Network::Mlp => self.fourier_features,
+            SpaceKind::Kernel if !self.is_kernel() => self.fourier_features,
             _ => d,
         }
     }
@@ -367,6 +421,15 @@ mod tests {
         let table = decided(&clean, &wide);
         assert_eq!(table.bandwidth, Bandwidth::Medians(Bandwidth::CLEAN));
         assert_eq!(table.exponent, Exponent::Power(10.5));
+        let steps = DumSpec {
+            max_steps: 2000,
+            ..auto.clone()
+        };
+        let trained = decided(&steps, &wide);
+        assert_eq!(
+            (trained.network, trained.metric),
+            (Network::Mlp, KernelMetric::Both)
+        );
         let chosen = DumSpec {
             metric: KernelMetric::Euclidean,
             bandwidth: Bandwidth::Medians(3.0),

@@ -193,7 +193,9 @@ impl Space {
         }
         match &self.projection {
             Projection::None | Projection::Norm => {}
-            Projection::Whitened(map) | Projection::UnitWhitened(map) => map.save(prefix, writer),
+            Projection::Whitened(map) | Projection::UnitWhitened(map) => {
+                map.save(&format!("{prefix}.metric"), writer);
+            }
             Projection::Fourier(fourier) => {
                 let shape = [fourier.n_in, fourier.n_out() / 2];
                 writer.f32(
@@ -219,10 +221,11 @@ impl Space {
         let scale = reader.f32(&format!("{prefix}.scaling"), &[n_in])?;
         let projection = match options {
             SpaceOptions::Scaled(Scaling::Robust, _) => {
-                Projection::Whitened(Whitened::restore(prefix, n_in, reader)?)
+                let prefix = format!("{prefix}.metric");
+                Projection::Whitened(Whitened::restore(&prefix, n_in, reader)?)
             }
-            SpaceOptions::Exact(_) if reader.has(&format!("{prefix}.centre")) => {
-                let map = Whitened::restore(prefix, n_in, reader)?;
+            SpaceOptions::Exact(_) if reader.has(&format!("{prefix}.metric.centre")) => {
+                let map = Whitened::restore(&format!("{prefix}.metric"), n_in, reader)?;
                 Projection::plain(options).before(map)
             }
             SpaceOptions::Kernel(kernel) => {

@@ -221,6 +221,35 @@ fn rows_however_far_away_have_finite_scores() {
     }
 }
 
+/// The covariance then has no matrix of its own; both kinds of file read back.
+#[test]
+fn the_robust_space_of_fewer_rows_than_columns_keeps_its_bits() {
+    let (n, d) = (24, 40);
+    let (rows, new) = (blob_matrix(1, n, d), blob_matrix(2, 70, d));
+    for reference in ["mixed", "clean"] {
+        let keys = json!({"space": "robust", "reference": reference, "batch_size": 8});
+        let dum = small(keys.clone());
+        let mut keys = keys;
+        keys.as_object_mut().unwrap().remove("batch_size");
+        for spec in [dum, baseline("knn", keys)] {
+            let fitted = spec.fit(rows.rows(), 0, &mut ()).unwrap();
+            let bytes = fitted.to_bytes().unwrap();
+            let loaded = Fitted::from_bytes(&bytes).unwrap();
+            assert_eq!(loaded.to_bytes().unwrap(), bytes, "{}", spec.detector());
+            let scores = bits(&fitted.score(new.rows()).unwrap());
+            assert_eq!(bits(&loaded.score(new.rows()).unwrap()), scores);
+            let alone = new.rows().blocks(1);
+            let alone = alone.flat_map(|row| loaded.score(row).unwrap());
+            assert_eq!(
+                bits(&alone.collect::<Vec<_>>()),
+                scores,
+                "{}",
+                spec.detector()
+            );
+        }
+    }
+}
+
 /// Files of versions without the key hold models of rows that may hold outliers.
 #[test]
 fn a_file_that_does_not_name_its_reference_is_mixed() {
