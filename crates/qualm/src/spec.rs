@@ -169,8 +169,7 @@ impl Spec {
         })
     }
 
-    /// The preset asked for, or the one for this kind of input where none was: `dum` has
-    /// `embedding` for vectors and `default` for columns.
+    /// The preset asked for, or the detector's one for this kind of input where none was.
     ///
     /// # Errors
     /// As [`Spec::preset`].
@@ -413,10 +412,8 @@ mod tests {
         };
         let spec = |preset, features| Spec::for_features("dum", preset, features).unwrap();
         assert_eq!(spec(None, &columns), Spec::default());
-        assert_eq!(
-            spec(None, &vector),
-            Spec::preset("dum", "embedding").unwrap()
-        );
+        // One default for both.
+        assert_eq!(spec(None, &vector), Spec::default());
         assert_eq!(
             spec(Some("sphere"), &vector),
             Spec::preset("dum", "sphere").unwrap()

@@ -15,9 +15,9 @@
 //! exp(-p s(x)) = sum_j w_j k(x, a_j) / sum_j w_j,      k(x, y) = (1 + |x - y|^2 / b^2)^-p
 //! ```
 //!
-//! over M anchors a_j, fitted rows, with w_j = F(a_j): the fixed point of the objective. It is
-//! found by sweeps, each of which computes all s(a_j) from the shares and the shares from the
-//! s(a_j). An anchor lends nothing to itself.
+//! over M anchors `a_j`, fitted rows, with `w_j = F(a_j)`: the fixed point of the objective. It is
+//! found by sweeps, each of which computes all `s(a_j)` from the shares and the shares from the
+//! `s(a_j)`. An anchor lends nothing to itself.
 //!
 //! The kernel is the rational quadratic one (C. E. Rasmussen and C. K. I. Williams, *Gaussian
 //! Processes for Machine Learning*, 2006, equation 4.19), whose tails are heavy: far from all
@@ -255,7 +255,7 @@ impl Nearest {
             },
         );
         // The power of 1 is most of all uses.
-        if exponent == 1.0 {
+        if exponent.to_bits() == 1f64.to_bits() {
             return;
         }
         let floor = NEGLIGIBLE.powf(exponent.recip()) as f32;
@@ -429,7 +429,7 @@ fn shares(s: &[f64]) -> Vec<f32> {
     let n = s.len() as f64;
     let mut out = vec![0.0; s.len()];
     let mut before = 0;
-    for equal in order.chunk_by(|a, b| s[*a] == s[*b]) {
+    for equal in order.chunk_by(|a, b| s[*a].to_bits() == s[*b].to_bits()) {
         let middle = before as f64 + 0.5 * equal.len() as f64;
         for i in equal {
             out[*i] = (1.0 - middle / n) as f32;

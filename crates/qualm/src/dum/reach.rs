@@ -9,10 +9,10 @@
 //! Sigma(x) = diag(exp s(x'))  +  v ((D / D_r)^g - 1)_+  I
 //! ```
 //!
-//! with D_r the distance that [`WITHIN`] of the fitted rows keep, and x' the row itself where
-//! D <= D_r, else the point where the line from the centre to it crosses D_r. Inside the reach that
+//! with `D_r` the distance that [`WITHIN`] of the fitted rows keep, and x' the row itself where
+//! `D <= D_r`, else the point where the line from the centre to it crosses `D_r`. Inside the reach that
 //! is the network's word; outside, the direction decides what the network says, and the distance
-//! adds to it without end. So along any ray from the centre the variance only grows from D_r on.
+//! adds to it without end. So along any ray from the centre the variance only grows from `D_r` on.
 //!
 //! v and g put the added variance on the network's scale: v is the variance that [`WITHIN`] of the
 //! fitted rows keep, and g is the slope, on logarithmic axes, of the line through the medians of
@@ -40,7 +40,7 @@ const DRAW: u64 = 1 << 32;
 #[derive(Debug)]
 pub(super) struct Reach {
     space: Space,
-    /// The distance D_r.
+    /// The distance `D_r`.
     distance: f64,
 }
 
