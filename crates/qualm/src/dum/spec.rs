@@ -19,6 +19,28 @@ use crate::space::{
 /// values (256 MiB); otherwise each batch makes its own.
 pub(super) const CACHED: usize = 64 << 20;
 
+/// Keys that a kernel network has no use for.
+const ONLY_MLP: &[&str] = &[
+    "space",
+    "fourier_features",
+    "covariance",
+    "objective",
+    "bag_size",
+    "bags",
+    "hidden",
+    "layers",
+    "epochs",
+    "min_steps",
+    "max_steps",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "log_variance_bound",
+    "view_noise",
+    "extrapolation",
+    "device",
+];
+
 /// Every choice of the Deep Uncertainty Model.
 ///
 /// `DumSpec::default()` is the preset `default`; [`DumSpec::preset`] gives the others.
@@ -257,34 +279,10 @@ impl DumSpec {
 
     /// The first key that asks for what only a multilayer perceptron has.
     pub(super) fn only_mlp(&self) -> Option<&'static str> {
-        let plain = Self::default();
-        let asks = [
-            ("space", self.space != plain.space),
-            (
-                "fourier_features",
-                self.fourier_features != plain.fourier_features,
-            ),
-            ("covariance", self.covariance != plain.covariance),
-            ("objective", self.objective != plain.objective),
-            ("bag_size", self.bag_size != plain.bag_size),
-            ("bags", self.bags != plain.bags),
-            ("hidden", self.hidden != plain.hidden),
-            ("layers", self.layers != plain.layers),
-            ("epochs", self.epochs != plain.epochs),
-            ("max_steps", self.max_steps != plain.max_steps),
-            ("min_steps", self.min_steps != plain.min_steps),
-            ("batch_size", self.batch_size != plain.batch_size),
-            ("learning_rate", self.learning_rate != plain.learning_rate),
-            ("weight_decay", self.weight_decay != plain.weight_decay),
-            (
-                "log_variance_bound",
-                self.log_variance_bound != plain.log_variance_bound,
-            ),
-            ("view_noise", self.view_noise != plain.view_noise),
-            ("extrapolation", self.extrapolation != plain.extrapolation),
-            ("device", self.device != plain.device),
-        ];
-        asks.iter().find(|(_, asks)| *asks).map(|(key, _)| *key)
+        let own = serde_json::to_value(self).unwrap_or_default();
+        let plain = serde_json::to_value(Self::default()).unwrap_or_default();
+        let asks = |key: &&&str| own[**key] != plain[**key];
+        ONLY_MLP.iter().find(asks).copied()
     }
 
     /// Whether f1 is a kernel network.
