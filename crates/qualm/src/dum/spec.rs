@@ -25,7 +25,6 @@ const ONLY_MLP: &[&str] = &[
     "fourier_features",
     "covariance",
     "objective",
-    "bag_size",
     "bags",
     "hidden",
     "layers",
@@ -37,7 +36,6 @@ const ONLY_MLP: &[&str] = &[
     "weight_decay",
     "log_variance_bound",
     "view_noise",
-    "extrapolation",
     "device",
 ];
 
@@ -72,7 +70,8 @@ pub struct DumSpec {
     pub covariance: Covariance,
     /// How the means of two bags are compared.
     pub objective: Similarity,
-    /// Rows in a bag, m. At least 2: with one the objective has no gradient.
+    /// Rows in a bag, m. At least 2: with one the objective has no gradient. A kernel network
+    /// weighs its anchors by the power m - 1 of the share of rows that are less certain.
     pub bag_size: BagSize,
     /// Where the rows of a pair of bags come from.
     pub bags: Bags,
@@ -106,7 +105,8 @@ pub struct DumSpec {
     /// Networks that are averaged, at least 1. They differ in first weights, in the anchors of
     /// many rows, and where `metric` takes turns in the distance.
     pub members: usize,
-    /// `mlp` network only: what a row far from the fitted ones gets.
+    /// What a row far from the fitted ones gets. Kernel networks need it where rows are divided by
+    /// their norm.
     pub extrapolation: Extrapolation,
     /// Whether the fitted rows may hold outliers; the covariance of the robust metric and space is
     /// of all rows where they may not.
@@ -129,7 +129,7 @@ impl Default for DumSpec {
             metric: KernelMetric::Auto,
             covariance: Covariance::Circular,
             objective: Similarity::Dot,
-            bag_size: BagSize::Rows(2),
+            bag_size: BagSize::Auto,
             bags: Bags::Global,
             cells: CellCount::Auto,
             hidden: 64,
@@ -290,13 +290,14 @@ impl DumSpec {
         match self.network {
             Network::Mlp => false,
             Network::Kernel => true,
-            Network::Auto => self.only_mlp().is_none(),
+            Network::Auto => self.only_mlp().is_none() && self.bag_size != BagSize::Half,
         }
     }
 
     /// Lets the rows decide what is left to them.
     pub(super) fn decide(&mut self, rows: Rows<'_>) {
         let is_kernel = self.is_kernel();
+        self.bag_size = self.bag_size.of(is_kernel);
         self.network = if is_kernel {
             Network::Kernel
         } else {
@@ -344,7 +345,7 @@ impl DumSpec {
     /// Whether the members' scores of so many fitted rows are kept until they are averaged;
     /// otherwise the rows are scored once more.
     pub(super) fn keeps_member_scores(&self, n_rows: usize) -> bool {
-        self.members > 1 && n_rows.saturating_mul(self.members) <= CACHED / 2
+        (self.members > 1 || self.is_kernel()) && n_rows.saturating_mul(self.members) <= CACHED / 2
     }
 
     /// Width of the vectors that rows of width `d` become.
