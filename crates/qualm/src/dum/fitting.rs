@@ -13,9 +13,10 @@ use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::fit::{Curve, Schedule, Session, Warning};
 use crate::nn::{Mlp, TrainingState, Workspace};
+use crate::reference::Reference;
 use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
-use crate::space::Space;
+use crate::space::{Space, Whitened};
 
 /// What the fit of the members leaves.
 #[derive(Default)]
@@ -107,12 +108,12 @@ fn sweep(trainer: &Trainer<'_>, session: &mut Session<'_>, fits: &mut Fits) -> R
     let picked = rng::sample(&mut rng, trainer.rows.n_rows(), spec.anchors);
     let anchors = trainer.vectors(&picked);
     let network = KernelNetwork::new(spec, &anchors, d, &mut session.meter())?;
-    let mut sweeps = Sweeps::new(
-        network,
-        trainer.plan.bag_size,
-        &anchors,
-        &mut session.meter(),
-    )?;
+    // Where outliers may be among the rows, the covariance leaves the outer ones out.
+    let whitened = spec.reference == Reference::Clean && trainer.space.whitens();
+    let whitened_by = whitened.then(|| Whitened::n_sampled(trainer.rows.n_rows(), d));
+    let bag_size = trainer.plan.bag_size;
+    let meter = &mut session.meter();
+    let mut sweeps = Sweeps::new(network, bag_size, &anchors, whitened_by, meter)?;
     let course = Schedule {
         steps: SWEEPS,
         batch_rows: picked.len(),

@@ -312,6 +312,61 @@ fn square(row: &[f32]) -> f32 {
     row.iter().map(|x| x * x).sum()
 }
 
+/// What an anchor's own part in the covariance takes off its distances.
+///
+/// A covariance S of h rows is smaller in the direction of each of them, so that a row of the
+/// sample is nearer to the others than a new row like it would be, the more so the more columns
+/// there are for each row. Without row i, by the formula of Sherman and Morrison (*Annals of
+/// Mathematical Statistics* 21, 1950),
+///
+/// ```text
+/// |x_i - x_j|^2  becomes  |x_i - x_j|^2 + (x_i . (x_i - x_j))^2 / (h - |x_i|^2)
+/// ```
+///
+/// for whitened rows around their mean.
+struct Leverage {
+    /// Squared distances of the anchors from their mean, `(M,)`.
+    squares: Vec<f64>,
+    /// Rows of the covariance, h.
+    rows: f64,
+}
+
+impl Leverage {
+    /// # Shapes
+    /// `anchors`: `(M, d)`.
+    fn new(anchors: &[f32], d: usize, rows: usize) -> Self {
+        let m = anchors.len() / d;
+        let mut mean = vec![0.0; d];
+        for row in anchors.chunks_exact(d) {
+            mean.iter_mut()
+                .zip(row)
+                .for_each(|(sum, x)| *sum += f64::from(*x) / m as f64);
+        }
+        let square = |row: &[f32]| -> f64 {
+            row.iter()
+                .zip(&mean)
+                .map(|(x, mean)| (f64::from(*x) - mean).powi(2))
+                .sum()
+        };
+        Self {
+            squares: anchors.chunks_exact(d).map(square).collect(),
+            rows: rows as f64,
+        }
+    }
+
+    /// Takes the part of anchor `i` out of its row of `1 + |x_i - a_j|^2 / b^2`.
+    fn leave_out(&self, i: usize, q: &mut [f32], scale: f64) {
+        let own = self.squares[i];
+        // Shrinkage keeps it below h but for rounding.
+        let rest = (self.rows - own).max(1e-6 * self.rows);
+        for (q, other) in q.iter_mut().zip(&self.squares) {
+            let square = (f64::from(*q) - 1.0) / scale;
+            let along = 0.5 * (own - other + square);
+            *q = (1.0 + scale * (square + along * along / rest)) as f32;
+        }
+    }
+}
+
 /// The sweeps that find the weights.
 pub(super) struct Sweeps {
     network: KernelNetwork,
@@ -323,7 +378,8 @@ pub(super) struct Sweeps {
 }
 
 impl Sweeps {
-    /// Before the first.
+    /// Before the first. `whitened_by` is the number of rows whose covariance whitens the
+    /// anchors, where they are among them.
     ///
     /// # Shapes
     /// `anchors`: `(M, d)`.
@@ -334,10 +390,12 @@ impl Sweeps {
         network: KernelNetwork,
         bag_size: usize,
         anchors: &[f32],
+        whitened_by: Option<usize>,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
         let m = network.n_anchors();
         let d = anchors.len() / m;
+        let leverage = whitened_by.map(|rows| Leverage::new(anchors, d, rows));
         let extent = Extent::Products((m * m * d) as u64);
         let (terms, nearest) =
             meter.watch("kernel of the anchors", extent, |watch: &Watch<'_>| {
@@ -353,6 +411,9 @@ impl Sweeps {
                     terms.truncate(n * m);
                     let mut nearest = Vec::with_capacity(n);
                     for (j, q) in terms.chunks_exact_mut(m).enumerate() {
+                        if let Some(leverage) = &leverage {
+                            leverage.leave_out(i * PADDED + j, q, f64::from(network.scale));
+                        }
                         if m > 1 {
                             q[i * PADDED + j] = f32::INFINITY;
                         }

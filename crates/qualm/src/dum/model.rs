@@ -3,6 +3,8 @@
 //! A member's network is a multilayer perceptron or a [`KernelNetwork`]; beyond the [`Reach`] of
 //! the fitted rows a multilayer perceptron is not asked.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::choices::Extrapolation;
@@ -137,15 +139,19 @@ impl Dum {
         let mut reach = Reach::fit(rows, self.spec.reference, seed, meter)?;
         let mut rng = stream(seed, Purpose::SAMPLE, [0, 2]);
         let picked = rng::sample(&mut rng, rows.n_rows(), REACH_SAMPLE);
-        let picked = picked.iter().filter_map(|&i| rows.get(i)).flatten();
-        let sample: Vec<f32> = picked.copied().collect();
+        let values = picked.iter().filter_map(|&i| rows.get(i)).flatten();
+        let sample: Vec<f32> = values.copied().collect();
         let sample = Rows::checked(&sample, rows.n_cols());
         let distances = reach.set(sample);
         for i in 0..self.members.len() {
-            let scores = score_fitted(sample, meter, |rows, out| {
+            let mut scores = score_fitted(sample, meter, |rows, out| {
                 self.score_members(rows, out, |members| &members[i..=i])
             })?;
             if let Some(member) = self.members.get_mut(i) {
+                let own = member.own_scores(self.spec.statistic);
+                for (row, score) in picked.iter().zip(&mut scores) {
+                    *score = own.get(row).copied().unwrap_or(*score);
+                }
                 let width = member.space.n_out();
                 let growth = Growth::new(&distances, &scores, self.spec.statistic, width);
                 member.growth = Some(growth);
@@ -170,7 +176,7 @@ impl Dum {
         // Rows beyond the reach have their scores from the distance, which no row lends itself.
         let beyond = self.reach.as_ref().filter(|_| is_kernel);
         let beyond = beyond.map(|reach| reach.within(rows).1).unwrap_or_default();
-        if n_members == 1 && !is_kernel {
+        if n_members == 1 && !is_kernel && self.reach.is_none() {
             return Ok((None, None));
         }
         let keep = self.spec.keeps_member_scores(n);
@@ -181,7 +187,13 @@ impl Dum {
                 self.score_members(rows, out, |members| &members[i..=i])
             })?;
             if let Some(member) = self.members.get_mut(i) {
-                member.leave_out(&mut scores, &beyond, self.spec.statistic);
+                for (row, own) in member.own_scores(self.spec.statistic) {
+                    let within = beyond.get(row).is_none_or(|out| *out <= 0.0);
+                    if let Some(score) = scores.get_mut(row).filter(|_| within) {
+                        *score = own;
+                    }
+                }
+                member.forget_own();
             }
             agreement.add(&scores);
             let mean = scores.iter().sum::<f64>() / n as f64;
@@ -193,6 +205,9 @@ impl Dum {
             if keep {
                 kept.push(scores);
             }
+        }
+        if let Some(reach) = &mut self.reach {
+            reach.done_with_fitted();
         }
         let scale = Scale::of(&self.members);
         let combined = keep.then(|| {
@@ -377,18 +392,20 @@ fn extrapolates(spec: &DumSpec) -> bool {
 }
 
 impl Member {
-    /// Puts the scores that anchors within the reach have without themselves in place of those
-    /// they have as new rows, and forgets them.
-    fn leave_out(&mut self, scores: &mut [f64], beyond: &[f64], statistic: Statistic) {
-        let Network::Kernel { own, .. } = &mut self.network else {
-            return;
+    /// The scores that anchors have without themselves, by their row.
+    fn own_scores(&self, statistic: Statistic) -> BTreeMap<usize, f64> {
+        let Network::Kernel { own, .. } = &self.network else {
+            return BTreeMap::new();
         };
         let width = self.space.n_out();
-        for (row, s) in std::mem::take(own) {
-            let within = beyond.get(row).is_none_or(|out| *out <= 0.0);
-            if let Some(score) = scores.get_mut(row).filter(|_| within) {
-                *score = statistic.of(&[s as f32], width);
-            }
+        let score = |(row, s): &(usize, f64)| (*row, statistic.of(&[*s as f32], width));
+        own.iter().map(score).collect()
+    }
+
+    /// Once they are with the scores of the fitted rows they are of no use.
+    fn forget_own(&mut self) {
+        if let Network::Kernel { own, .. } = &mut self.network {
+            *own = Vec::new();
         }
     }
 }
