@@ -1,10 +1,11 @@
 //! Fitting: every member of the ensemble is trained, then all are put on one scale.
 
 use super::device;
-use super::kernel_network::{KernelNetwork, SWEEPS, Sweeps};
+use super::kernel_network::KernelNetwork;
 use super::model::{Dum, Network};
 use super::plan::Plan;
 use super::spec::{CACHED, DumSpec};
+use super::sweeps::{SWEEPS, Sweeps};
 use super::train::Trainer;
 use crate::container::Reader;
 use crate::detector::{Detector, DetectorSpec, Outcome};
@@ -211,6 +212,7 @@ impl DetectorSpec for DumSpec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choices::Extrapolation;
     use super::*;
     use crate::fit::Identity;
     use crate::rows::Matrix;
@@ -219,8 +221,10 @@ mod tests {
     fn members_score_the_fitted_rows_once() {
         let data = (0..600).map(|i| ((i * 7919) % 101) as f32).collect();
         let rows = Matrix::new(data, 3).unwrap();
-        for members in [1, 2, 3] {
+        let (none, distance) = (Extrapolation::None, Extrapolation::Distance);
+        for (members, extrapolation) in [(1, none), (2, none), (3, none), (1, distance)] {
             let spec = DumSpec {
+                extrapolation,
                 hidden: 8,
                 min_steps: 20,
                 max_steps: 20,
@@ -242,8 +246,9 @@ mod tests {
                 .score_into(rows.rows(), &mut again)
                 .unwrap();
             // A single member is not put on a scale, so its rows are not scored yet.
+            let scored = members > 1 || extrapolation == distance;
             let once = outcome.scores.map(|scores| scores == again);
-            assert_eq!(once, (members > 1).then_some(true), "{members}");
+            assert_eq!(once, scored.then_some(true), "{members}");
         }
     }
 }
