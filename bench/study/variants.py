@@ -29,7 +29,7 @@ VARIANTS = {
 }
 
 # How many seeds: of a kind's default, which is asked for its spread, and of others by name; else one.
-SEEDS_OF_DEFAULT = 5
+SEEDS_OF_DEFAULT = 3
 SEEDS = {}
 
 
