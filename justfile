@@ -69,6 +69,10 @@ study *ARGS:
     bench/study/.venv/bin/pip install --quiet --requirement bench/study/requirements.txt
     bench/study/.venv/bin/python bench/study/study.py {{ARGS}}
 
+# What detectors say of rows that are grossly wrong, written into bench/study/FAR.md: needs QUALM_DATA
+study-far:
+    python3 bench/study/far.py
+
 # Local bags and `features` on the features of an image encoder: needs QUALM_DATA, QUALM_MODELS, and
 # numpy, pyarrow, pillow, torch and safetensors
 study-images *ARGS:
