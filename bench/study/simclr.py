@@ -1,31 +1,37 @@
 """Whether an embedding learned by SimCLR helps the model on tables (the paper's appendix A.5).
 
-    QUALM_DATA=DIR python3 bench/study/simclr.py [--rows 2000] [--seeds 3] [--jobs 2] [--table-only]
+    QUALM_DATA=DIR python3 bench/study/simclr.py [--rows 2000] [--seeds 3] [--jobs 2]
+                                                 [--table-only]
 
-On every set of DIR/table2, or on a seeded sample of a larger one, a small SimCLR is trained without
-labels on the same rows that are scored afterwards; the presets of the model are fitted to the rows
-and to the embeddings. Labels measure and do nothing else. Runs are kept in `simclr.parquet`
-after every set and not run again; the tables of `SIMCLR.md` are made from that file. Needs
-PyTorch, NumPy and PyArrow.
+On every set of DIR/table2, or on a seeded sample of a larger one, a small SimCLR is trained
+without labels on the same rows that are scored afterwards; the presets of the model are fitted to
+the rows and to the embeddings. Labels measure and do nothing else. Runs are kept in
+`simclr.parquet` after every embedding and not run again; the tables of `SIMCLR.md` are made from
+that file. Needs PyTorch, NumPy and PyArrow.
 """
 
 import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from study import HERE, Results, read, run, sets
 
-from contender import Contender, between_marks, build, machine, table
-from variants import PRESETS
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from contender import Contender, between_marks, build, machine, table  # noqa: E402
+from study import Results, read, run  # noqa: E402
+from variants import PRESETS  # noqa: E402
 
 RESULTS = HERE / "simclr.parquet"
 
@@ -49,6 +55,7 @@ CONTENDERS = [
 for _views in VIEWS:
     CONTENDERS += [
         (f"SimCLR ({_views}): embedding", _views, "dum", EMBEDDING),
+        (f"SimCLR ({_views}): default", _views, "dum", DEFAULT),
         (f"SimCLR ({_views}): knn", _views, "knn", {"space": "unit"}),
     ]
 
@@ -100,7 +107,9 @@ def embed(rows, views, seed):
         *(nn.Linear(HIDDEN, HIDDEN), nn.ReLU()),
         nn.Linear(HIDDEN, WIDTH),
     )
-    head = nn.Sequential(nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROJECTED))
+    head = nn.Sequential(
+        nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROJECTED)
+    )
     network = nn.Sequential(encoder, head)
     adam = torch.optim.Adam(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     size = min(BATCH, n)
@@ -121,67 +130,58 @@ def embed(rows, views, seed):
     return embedding, (statistics.fmean(losses[:tenth]), statistics.fmean(losses[-tenth:]))
 
 
-def study(name, paths, binary, done, arguments):
-    """The runs that are missing on one set."""
-    missing = [
-        (contender, seed)
-        for contender in CONTENDERS
-        for seed in range(arguments.seeds)
-        if (contender[0], seed) not in done
-    ]
-    if not missing:
-        return []
-    rows, outlier = read(paths, arguments.rows)
-    if not outlier.any():
-        return []
+def study(path, views, fits, binary, arguments):
+    """Fits to a set's rows, or to their embedding by one SimCLR."""
+    rows, outlier = read([path], arguments.rows)
+    about = {"set": path.stem, "n": len(rows), "d": rows.shape[1], "rows": arguments.rows}
+    about |= {"outliers": int(outlier.sum()), "machine": arguments.machine}
+    about |= {"first_loss": None, "last_loss": None, "embed_seconds": None}
+    if views:
+        start = time.perf_counter()
+        rows, losses = embed(rows, VIEWS[views], fits[0][-1])
+        about["embed_seconds"] = time.perf_counter() - start
+        about["first_loss"], about["last_loss"] = losses
     found = []
-    by_input = defaultdict(list)
-    for (contender, views, detector, keys), seed in missing:
-        by_input[views, seed if views else None].append((contender, detector, keys, seed))
     with tempfile.TemporaryDirectory() as folder, Contender([binary], 1) as ours:
         file, scores = Path(folder, "rows.npy"), Path(folder, "scores.f64")
-        for (views, seed), fits in by_input.items():
-            about = {"set": name, "n": len(rows), "d": rows.shape[1], "rows": arguments.rows}
-            about |= {"outliers": int(outlier.sum()), "machine": arguments.machine}
-            about |= {"first_loss": None, "last_loss": None, "embed_seconds": None}
-            given = rows
-            if views:
-                start = time.perf_counter()
-                given, losses = embed(rows, VIEWS[views], seed)
-                about["embed_seconds"] = time.perf_counter() - start
-                about["first_loss"], about["last_loss"] = losses
-            np.save(file, given)
-            ours.ask("read", file, "all")
-            for contender, detector, keys, own_seed in fits:
-                row = about | {"contender": contender, "detector": detector, "seed": own_seed}
-                row |= {"keys": json.dumps(keys)}
-                found.append(row | run(ours, scores, detector, own_seed, keys, outlier))
+        np.save(file, rows)
+        ours.ask("read", file, "all")
+        for contender, detector, keys, seed in fits:
+            row = about | {"contender": contender, "detector": detector, "seed": seed}
+            row |= {"keys": json.dumps(keys)}
+            found.append(row | run(ours, scores, detector, seed, keys, outlier))
     return found
 
 
 def measure(arguments):
-    """Runs all that is missing; a set's runs are kept together."""
+    """Runs all that is missing, the first seed of every set before the second."""
     if "QUALM_DATA" not in os.environ:
         raise SystemExit("QUALM_DATA names no folder")
-    binary, results = build(), Results(RESULTS)
-    arguments.machine = machine(1)
-    done = defaultdict(set)
-    for row in results.rows:
-        if row["rows"] == arguments.rows:
-            done[row["set"]].add((row["contender"], row["seed"]))
-    paths = [Path(path) for path in Path(os.environ["QUALM_DATA"], "table2").glob("*.parquet")]
+    paths = sorted(Path(os.environ["QUALM_DATA"], "table2").glob("*.parquet"))
     if not paths:
         raise SystemExit(f"{os.environ['QUALM_DATA']}/table2 has no Parquet file")
+    binary, results = build(), Results(RESULTS)
+    arguments.machine = machine(1)
+    work = []
+    for seed, path, views in product(range(arguments.seeds), paths, [None, *VIEWS]):
+        fits = [
+            (contender, detector, keys, seed)
+            for contender, own_views, detector, keys in CONTENDERS
+            if own_views == views
+            and not any(
+                (r["set"], r["contender"], r["rows"], r["seed"])
+                == (path.stem, contender, arguments.rows, seed)
+                for r in results.rows
+            )
+        ]
+        if fits:
+            work.append((path, views, fits))
     # PyTorch's own threads do not survive a fork.
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        work = {
-            pool.submit(study, path.stem, [path], binary, done[path.stem], arguments): path.stem
-            for path in sorted(paths)
-        }
-        for each in as_completed(work):
-            if each.result():
-                results.keep(each.result())
-            print(f"{work[each]}: {len(each.result())} runs", flush=True)
+        runs = [pool.submit(study, *each, binary, arguments) for each in work]
+        for each in as_completed(runs):
+            results.keep(each.result())
+            print(f"{each.result()[-1]['set']}: {len(each.result())} runs", flush=True)
 
 
 def spread(values):
@@ -213,7 +213,9 @@ def write(rows, path):
         seeds = [statistics.stdev(v) for v in scores[name].values() if len(v) > 1]
         ahead = sum(difference > 0 for difference in apart)
         more = ["", ""] if name == plain else [spread(apart), f"{ahead} of {len(apart)}"]
-        loss = losses[name] and " to ".join(f"{statistics.fmean(x):.2f}" for x in zip(*losses[name]))
+        loss = losses[name] and " to ".join(
+            f"{statistics.fmean(x):.2f}" for x in zip(*losses[name])
+        )
         whole = f"{statistics.fmean(own.values()):.1f}"
         lines.append([name, whole, *more, f"{statistics.fmean(seeds):.1f}", loss or ""])
     header = ["contender", "mean AUROC", f"less {plain}", "ahead on", "spread over seeds", "loss"]
