@@ -73,6 +73,11 @@ study *ARGS:
 study-far:
     python3 bench/study/far.py
 
+# SimCLR embeddings of table rows beside the rows themselves, on the paper's sets: needs QUALM_DATA, and
+# numpy, pyarrow and torch; goes on where it was stopped
+study-simclr *ARGS:
+    python3 bench/study/simclr.py {{ARGS}}
+
 # Local bags and `features` on the features of an image encoder: needs QUALM_DATA, QUALM_MODELS, and
 # numpy, pyarrow, pillow, torch and safetensors
 study-images *ARGS:

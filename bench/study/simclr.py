@@ -1,37 +1,40 @@
 """Whether an embedding learned by SimCLR helps the model on tables (the paper's appendix A.5).
 
-    QUALM_DATA=DIR python3 bench/study/simclr.py [--rows 2000] [--seeds 3] [--jobs 2] [--table-only]
+    QUALM_DATA=DIR python3 bench/study/simclr.py [--rows 2000] [--seeds 3] [--jobs 2]
+                                                 [--table-only]
 
-On every set of DIR/table2, or on a seeded sample of a larger one, a small SimCLR is trained without
-labels on the same rows that are scored afterwards; the presets of the model are fitted to the rows
-and to the embeddings. Labels measure and do nothing else. Runs are kept in `simclr.parquet`
-after every set and not run again; the tables of `SIMCLR.md` are made from that file. Needs
-PyTorch, NumPy and PyArrow.
+On every set of DIR/table2, or on a seeded sample of a larger one, a small SimCLR is trained
+without labels on the same rows that are scored afterwards; the presets of the model are fitted to
+the rows and to the embeddings. Labels measure and do nothing else. Runs are kept in
+`simclr.parquet` after every embedding and not run again; the tables of `SIMCLR.md` are made from
+that file. Needs PyTorch, NumPy, SciPy and PyArrow.
 """
 
 import argparse
-import json
+import math
 import os
-import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean, stdev
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
-from study import HERE, Results, read, run, sets
 
-from contender import Contender, between_marks, build, machine, table
-from variants import PRESETS
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from contender import Contender, between_marks, build, machine, table  # noqa: E402
+from paired import paired  # noqa: E402
+from sets import auroc, sets, split  # noqa: E402
 
 RESULTS = HERE / "simclr.parquet"
-
-#: Keys of the model, which start from its default.
-DEFAULT, EMBEDDING = {}, PRESETS["embeddings"]
-AUTO = {"scaling": "auto", "metric": "auto"}
 
 #: How two views of a row differ.
 VIEWS = {
@@ -42,14 +45,15 @@ VIEWS = {
 
 #: Name, the views of its SimCLR (none: the rows themselves), detector and keys.
 CONTENDERS = [
-    ("rows: default", None, "dum", DEFAULT),
-    ("rows: auto", None, "dum", AUTO),
-    ("rows: knn", None, "knn", {"space": "standardise"}),
+    ("rows: default", None, "dum", []),
+    ("rows: auto", None, "dum/auto", []),
+    ("rows: knn", None, "knn", ["space=standardise"]),
 ]
 for _views in VIEWS:
     CONTENDERS += [
-        (f"SimCLR ({_views}): embedding", _views, "dum", EMBEDDING),
-        (f"SimCLR ({_views}): knn", _views, "knn", {"space": "unit"}),
+        (f"SimCLR ({_views}): embedding", _views, "dum/embedding", []),
+        (f"SimCLR ({_views}): default", _views, "dum", []),
+        (f"SimCLR ({_views}): knn", _views, "knn", ["space=unit"]),
     ]
 
 HIDDEN, WIDTH, PROJECTED = 256, 128, 64
@@ -100,7 +104,9 @@ def embed(rows, views, seed):
         *(nn.Linear(HIDDEN, HIDDEN), nn.ReLU()),
         nn.Linear(HIDDEN, WIDTH),
     )
-    head = nn.Sequential(nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROJECTED))
+    head = nn.Sequential(
+        nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROJECTED)
+    )
     network = nn.Sequential(encoder, head)
     adam = torch.optim.Adam(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     size = min(BATCH, n)
@@ -118,113 +124,106 @@ def embed(rows, views, seed):
     with torch.no_grad():
         embedding = encoder(rows).numpy()
     tenth = STEPS // 10
-    return embedding, (statistics.fmean(losses[:tenth]), statistics.fmean(losses[-tenth:]))
+    return embedding, (fmean(losses[:tenth]), fmean(losses[-tenth:]))
 
 
-def study(name, paths, binary, done, arguments):
-    """The runs that are missing on one set."""
-    missing = [
-        (contender, seed)
-        for contender in CONTENDERS
-        for seed in range(arguments.seeds)
-        if (contender[0], seed) not in done
-    ]
-    if not missing:
-        return []
-    rows, outlier = read(paths, arguments.rows)
-    if not outlier.any():
-        return []
+def study(one, views, fits, binary, arguments):
+    """Fits to a set's rows, or to their embedding by one SimCLR."""
+    parts = split(one, "mixed", arguments.rows)
+    rows, outlier = parts.fitted, parts.outlier
+    about = {"set": one.path.stem, "n": len(rows), "d": rows.shape[1], "rows": arguments.rows}
+    about |= {"outliers": int(outlier.sum()), "machine": arguments.machine}
+    about |= {"first_loss": None, "last_loss": None, "embed_seconds": None}
+    if views:
+        start = time.perf_counter()
+        rows, losses = embed(rows, VIEWS[views], fits[0][-1])
+        about["embed_seconds"] = time.perf_counter() - start
+        about["first_loss"], about["last_loss"] = losses
     found = []
-    by_input = defaultdict(list)
-    for (contender, views, detector, keys), seed in missing:
-        by_input[views, seed if views else None].append((contender, detector, keys, seed))
     with tempfile.TemporaryDirectory() as folder, Contender([binary], 1) as ours:
         file, scores = Path(folder, "rows.npy"), Path(folder, "scores.f64")
-        for (views, seed), fits in by_input.items():
-            about = {"set": name, "n": len(rows), "d": rows.shape[1], "rows": arguments.rows}
-            about |= {"outliers": int(outlier.sum()), "machine": arguments.machine}
-            about |= {"first_loss": None, "last_loss": None, "embed_seconds": None}
-            given = rows
-            if views:
-                start = time.perf_counter()
-                given, losses = embed(rows, VIEWS[views], seed)
-                about["embed_seconds"] = time.perf_counter() - start
-                about["first_loss"], about["last_loss"] = losses
-            np.save(file, given)
-            ours.ask("read", file, "all")
-            for contender, detector, keys, own_seed in fits:
-                row = about | {"contender": contender, "detector": detector, "seed": own_seed}
-                row |= {"keys": json.dumps(keys)}
-                found.append(row | run(ours, scores, detector, own_seed, keys, outlier))
+        np.save(file, rows)
+        ours.ask("read", file, "all")
+        for contender, detector, keys, seed in fits:
+            seconds = ours.ask("fit", detector, seed, *keys)["seconds"]
+            ours.ask("scores", scores)
+            row = {"contender": contender, "seed": seed, "seconds": seconds}
+            row["auroc"] = auroc(outlier, np.fromfile(scores, np.float64))
+            found.append(about | row)
     return found
 
 
+def read():
+    """The runs so far."""
+    return pq.read_table(RESULTS).to_pylist() if RESULTS.exists() else []
+
+
+def keep(rows):
+    """Writes all runs; the file is whole at any time."""
+    new = RESULTS.with_suffix(".new")
+    pq.write_table(pa.Table.from_pylist(rows), new, compression="zstd")
+    new.replace(RESULTS)
+
+
+def missing(one, views, seed, done, rows):
+    """The fits of one embedding that have not been run."""
+    for contender, own_views, detector, keys in CONTENDERS:
+        if own_views == views and (one.path.stem, contender, rows, seed) not in done:
+            yield contender, detector, keys, seed
+
+
 def measure(arguments):
-    """Runs all that is missing; a set's runs are kept together."""
+    """Runs all that is missing, the first seed of every set before the second."""
     if "QUALM_DATA" not in os.environ:
         raise SystemExit("QUALM_DATA names no folder")
-    binary, results = build(), Results(RESULTS)
+    found = sets(os.environ["QUALM_DATA"], "tables")
+    found = [one for one in found if one.path.parent.name == "table2"]
+    binary, rows = build(), read()
     arguments.machine = machine(1)
-    done = defaultdict(set)
-    for row in results.rows:
-        if row["rows"] == arguments.rows:
-            done[row["set"]].add((row["contender"], row["seed"]))
-    paths = [Path(path) for path in Path(os.environ["QUALM_DATA"], "table2").glob("*.parquet")]
-    if not paths:
-        raise SystemExit(f"{os.environ['QUALM_DATA']}/table2 has no Parquet file")
+    done = {(row["set"], row["contender"], row["rows"], row["seed"]) for row in rows}
     # PyTorch's own threads do not survive a fork.
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        work = {
-            pool.submit(study, path.stem, [path], binary, done[path.stem], arguments): path.stem
-            for path in sorted(paths)
-        }
-        for each in as_completed(work):
-            if each.result():
-                results.keep(each.result())
-            print(f"{work[each]}: {len(each.result())} runs", flush=True)
-
-
-def spread(values):
-    """Mean and standard error, as words."""
-    error = statistics.stdev(values) / len(values) ** 0.5
-    return f"{statistics.fmean(values):+.1f} ± {error:.1f}"
+        runs = []
+        for seed, one, views in product(range(arguments.seeds), found, [None, *VIEWS]):
+            if fits := list(missing(one, views, seed, done, arguments.rows)):
+                runs.append(pool.submit(study, one, views, fits, binary, arguments))
+        for count, each in enumerate(as_completed(runs), 1):
+            rows += each.result()
+            keep(rows)
+            print(f"{each.result()[0]['set']}: {count} of {len(runs)}", flush=True)
 
 
 def write(rows, path):
     """The tables of a document, from the runs."""
-    scores = defaultdict(lambda: defaultdict(list))
-    shape, losses = {}, defaultdict(list)
+    scores, losses = defaultdict(lambda: defaultdict(list)), defaultdict(list)
     for row in rows:
-        shape[row["set"]] = (row["n"], row["d"], row["outliers"])
-        if row["status"] == "ok":
-            scores[row["contender"]][row["set"]].append(100 * row["auroc"])
+        scores[row["contender"]][row["set"]].append(100 * row["auroc"])
         if row["first_loss"]:
             losses[row["contender"]].append((row["first_loss"], row["last_loss"]))
+    shapes = {row["set"]: f"{row['set']} ({row['n']} x {row['d']})" for row in rows}
+    names = sorted(shapes)
     means = {
-        name: {one: statistics.fmean(values) for one, values in by_set.items()}
-        for name, by_set in scores.items()
+        contender: [fmean(by_set.get(name, [math.nan])) for name in names]
+        for contender, by_set in scores.items()
     }
-    names = [name for name, *_ in CONTENDERS if len(means.get(name, ())) == len(shape)]
-    plain = names[0]
-    lines = []
-    for name in names:
-        own = means[name]
-        apart = [own[one] - means[plain][one] for one in shape]
-        seeds = [statistics.stdev(v) for v in scores[name].values() if len(v) > 1]
-        ahead = sum(difference > 0 for difference in apart)
-        more = ["", ""] if name == plain else [spread(apart), f"{ahead} of {len(apart)}"]
-        loss = losses[name] and " to ".join(f"{statistics.fmean(x):.2f}" for x in zip(*losses[name]))
-        whole = f"{statistics.fmean(own.values()):.1f}"
-        lines.append([name, whole, *more, f"{statistics.fmean(seeds):.1f}", loss or ""])
-    header = ["contender", "mean AUROC", f"less {plain}", "ahead on", "spread over seeds", "loss"]
-    text = table(header, lines) + "\n"
-    each = [
-        [name.replace("SimCLR ", ""), *(f"{means[name][one]:.1f}" for one in sorted(shape))]
-        for name in names
-    ]
-    text += table(["contender", *(f"{one} {shape[one]}" for one in sorted(shape))], each)
-    text += f"\n{rows[0]['machine']}\n"
-    between_marks(path, text)
+    plain = CONTENDERS[0][0]
+    header = ["contender", "mean AUROC", f"less {plain}: mean", "standard error", "95 % interval"]
+    header += ["ahead on", "spread over seeds", "loss, first and last tenth"]
+    lines, each = [], []
+    for contender in (name for name, *_ in CONTENDERS if name in means):
+        own = means[contender]
+        line = [contender, f"{fmean(own):.1f}"] + [""] * 4
+        if contender != plain:
+            apart = paired(a - b for a, b in zip(own, means[plain]))
+            line[2:] = [f"{apart.mean:+.1f}", f"{apart.error:.1f}"]
+            line += [f"{apart.low:+.1f} to {apart.high:+.1f}", f"{apart.ahead} of {apart.sets}"]
+        spreads = [stdev(values) for values in scores[contender].values() if len(values) > 1]
+        line.append(f"{fmean(spreads):.1f}" if spreads else "")
+        line.append(" to ".join(f"{fmean(loss):.2f}" for loss in zip(*losses[contender])))
+        lines.append(line)
+        each.append([contender, *(f"{value:.1f}" for value in own)])
+    by_set = table(["contender", *(shapes[name] for name in names)], each)
+    between_marks(path, f"{table(header, lines)}\n{by_set}\n{rows[0]['machine']}\n")
 
 
 def main():
@@ -238,8 +237,7 @@ def main():
     arguments = parser.parse_args()
     if not arguments.table_only:
         measure(arguments)
-    rows = pq.read_table(RESULTS).to_pylist()
-    write([row for row in rows if row["rows"] == arguments.rows], HERE / "SIMCLR.md")
+    write([row for row in read() if row["rows"] == arguments.rows], HERE / "SIMCLR.md")
 
 
 if __name__ == "__main__":

@@ -260,27 +260,33 @@ def test_unfitted_detectors_say_so(cls, rows):
     assert not hasattr(cls(), "labels_")
 
 
-@every
-def test_parameters_out_of_range_are_named(cls, rows):
-    name, low, wrong = {
-        qualm.DUM: ("hidden", 0, "wide"),
-        qualm.OCSVM: ("nu", 2.0, "some"),
-        qualm.SP: ("subset_size", 0, "few"),
-        qualm.EllipticEnvelope: ("support_fraction", 1.5, "half"),
-        qualm.AutoEncoder: ("epochs", 0, "long"),
-        qualm.REPEN: ("n_components", 0, "few"),
-    }.get(
-        cls,
-        (
-            "n_neighbors" if "n_neighbors" in QUICK[cls] or cls is qualm.KNN else "n_estimators",
-            0,
-            "few",
-        ),
-    )
+#: A parameter of each class that is a number, one out of range, and a word that is no number.
+NUMBERS = {
+    qualm.DUM: ("hidden", 0, "wide"),
+    qualm.IForest: ("n_estimators", 0, "few"),
+    qualm.LOF: ("n_neighbors", 0, "few"),
+    qualm.OCSVM: ("nu", 2.0, "some"),
+    qualm.SP: ("subset_size", 0, "few"),
+    qualm.EllipticEnvelope: ("support_fraction", 1.5, "half"),
+    qualm.KNN: ("n_neighbors", 0, "few"),
+    qualm.ABOD: ("n_neighbors", 0, "few"),
+    qualm.AutoEncoder: ("epochs", 0, "long"),
+    qualm.LeSiNN: ("n_estimators", 0, "few"),
+    qualm.REPEN: ("n_components", 0, "few"),
+}
+
+
+@pytest.mark.parametrize("cls", NUMBERS)
+def test_numbers_out_of_range_are_named(cls, rows):
+    name, low, wrong = NUMBERS[cls]
     with pytest.raises(ValueError, match=f"{name} = {low:g}"):
         cls(**{name: low}).fit(rows)
     with pytest.raises(TypeError, match=f"{name} = .*{wrong}"):
         cls(**{name: wrong}).fit(rows)
+
+
+@every
+def test_parameters_out_of_range_are_named(cls, rows):
     with pytest.raises(ValueError, match="space = .*nowhere"):
         cls(space="nowhere").fit(rows)
     with pytest.raises(ValueError, match="contamination is 0.7, expected"):

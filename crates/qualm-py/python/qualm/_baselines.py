@@ -1,4 +1,4 @@
-"""Trees, boundaries, networks, tails: IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN, ECOD."""
+"""Neither neighbours nor DUM: IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN, ECOD."""
 
 from __future__ import annotations
 

@@ -47,6 +47,10 @@ use crate::space::Scaling;
 /// Rows scored by a thread at a time: column by column, so that a column stays in its cache.
 const BLOCK: usize = 1024;
 
+/// Sorted values between two that are searched first: these few stay in a cache, and leave a
+/// stretch of two cache lines to search.
+const STRIDE: usize = 32;
+
 /// Values that are sorted between two reports of progress.
 const SORTED: usize = 1 << 22;
 
@@ -77,8 +81,16 @@ struct Ecod {
     sorted: Vec<f32>,
     /// Rows.
     n: usize,
-    /// The standard deviation of each column, `(d,)`.
-    deviations: Vec<f64>,
+    /// Every so many of a column's sorted values, the first among them, and its standard deviation.
+    columns: Vec<(Vec<f32>, f64)>,
+}
+
+/// A fitted column.
+#[derive(Clone, Copy)]
+struct Column<'a> {
+    sorted: &'a [f32],
+    heads: &'a [f32],
+    deviation: f64,
 }
 
 impl EcodSpec {
@@ -164,29 +176,50 @@ fn deviation(values: &[f32]) -> f64 {
     (values.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
-/// Minus the logarithm of the smaller tail of a value, among the sorted values of its column.
-fn tail(sorted: &[f32], deviation: f64, x: f32) -> f64 {
-    let [Some(&least), Some(&most)] = [sorted.first(), sorted.last()] else {
-        return 0.0;
-    };
-    let n = sorted.len();
-    if x < least || x > most {
-        let beyond = (f64::from(x) - f64::from(most)).max(f64::from(least) - f64::from(x));
-        // Equal values differ from their rounded mean by rounding.
-        let varies = least < most && deviation > 0.0;
-        return ((n + 1) as f64).ln() + if varies { beyond / deviation } else { 0.0 };
+impl Column<'_> {
+    /// Minus the logarithm of a value's smaller tail.
+    fn tail(self, x: f32) -> f64 {
+        let [Some(&least), Some(&most)] = [self.sorted.first(), self.sorted.last()] else {
+            return 0.0;
+        };
+        let n = self.sorted.len();
+        if x < least || x > most {
+            let beyond = (f64::from(x) - f64::from(most)).max(f64::from(least) - f64::from(x));
+            // Equal values differ from their rounded mean by rounding.
+            let varies = least < most && self.deviation > 0.0;
+            let more = if varies { beyond / self.deviation } else { 0.0 };
+            return ((n + 1) as f64).ln() + more;
+        }
+        let (below, equal) = self.place(x);
+        (n as f64 / (below + equal).min(n - below) as f64).ln()
     }
-    let below = sorted.partition_point(|v| *v < x);
-    let (_, others) = sorted.split_at(below);
-    let equal = others.partition_point(|v| *v <= x);
-    (n as f64 / (below + equal).min(n - below) as f64).ln()
+
+    /// How many fitted values are below a value, and how many equal it.
+    fn place(self, x: f32) -> (usize, usize) {
+        let before = self.heads.partition_point(|head| *head < x);
+        let start = before.saturating_sub(1) * STRIDE;
+        let rest = &self.sorted[start..];
+        let stretch = &rest[..STRIDE.min(rest.len())];
+        let (_, others) = rest.split_at(stretch.partition_point(|v| *v < x));
+        // Most values are there once or not at all.
+        let mut reach = 1;
+        while others.get(reach - 1).is_some_and(|v| *v <= x) {
+            reach *= 2;
+        }
+        let equal = others[..(reach - 1).min(others.len())].partition_point(|v| *v <= x);
+        (self.sorted.len() - others.len(), equal)
+    }
 }
 
 impl Ecod {
     /// From the sorted columns of n rows, `(d, n)`.
     fn new(sorted: Vec<f32>, n: usize) -> Self {
+        let columns = sorted.par_chunks_exact(n).map(|column| {
+            let heads = column.iter().step_by(STRIDE).copied().collect();
+            (heads, deviation(column))
+        });
         Self {
-            deviations: sorted.par_chunks_exact(n).map(deviation).collect(),
+            columns: columns.collect(),
             sorted,
             n,
         }
@@ -195,10 +228,15 @@ impl Ecod {
     /// Calls `each` with every row's number, every column's, and the tail of the value there:
     /// column by column.
     fn tails(&self, rows: Rows<'_>, mut each: impl FnMut(usize, usize, f64)) {
-        let columns = self.sorted.chunks_exact(self.n).zip(&self.deviations);
-        for (j, (sorted, deviation)) in columns.enumerate() {
+        let columns = self.sorted.chunks_exact(self.n).zip(&self.columns);
+        for (j, (sorted, (heads, deviation))) in columns.enumerate() {
+            let column = Column {
+                sorted,
+                heads,
+                deviation: *deviation,
+            };
             for (i, row) in rows.iter().enumerate() {
-                each(i, j, tail(sorted, *deviation, row[j]));
+                each(i, j, column.tail(row[j]));
             }
         }
     }
@@ -206,7 +244,7 @@ impl Ecod {
 
 impl Detector for Ecod {
     fn n_features(&self) -> usize {
-        self.deviations.len()
+        self.columns.len()
     }
 
     fn score_into(&self, rows: Rows<'_>, out: &mut [f64]) -> Result<()> {
@@ -238,7 +276,7 @@ impl Detector for Ecod {
     }
 
     fn save(&self, writer: &mut Writer) {
-        let shape = [self.n, self.deviations.len()];
+        let shape = [self.n, self.columns.len()];
         writer.f32("sorted", &shape, &transposed(&self.sorted, self.n));
     }
 }
@@ -283,6 +321,36 @@ mod tests {
         let s = (36.0f64 / 5.0).sqrt();
         let beyond = [-1.0, 10.0].map(|x| scores(&fitted, &[x])[0]);
         assert_near(&beyond, &[6f64.ln() + 1.0 / s, 6f64.ln() + 2.0 / s]);
+    }
+
+    /// Around the stretches that are searched, with few ties, many and none.
+    #[test]
+    fn values_are_placed_as_counting_places_them() {
+        for n in [2, 3, 31, 32, 33, 64, 65, 97, 500] {
+            for distinct in [2, 5, 40, 1000] {
+                let value = |i: usize| (i * 7919 % distinct) as f32;
+                let mut data: Vec<f32> = (0..n).map(value).collect();
+                data.sort_unstable_by(f32::total_cmp);
+                let fitted = Ecod::new(data.clone(), n);
+                let new: Vec<f32> = (0..=2000i16).map(|i| f32::from(i) / 2.0).collect();
+                let mut scores = vec![0.0; new.len()];
+                fitted
+                    .score_into(Rows::checked(&new, 1), &mut scores)
+                    .unwrap();
+                for (x, score) in new.iter().zip(scores) {
+                    let at_most = data.iter().filter(|v| *v <= x).count();
+                    let at_least = data.iter().filter(|v| *v >= x).count();
+                    if at_most.min(at_least) > 0 {
+                        let expected = (n as f64 / at_most.min(at_least) as f64).ln();
+                        assert_eq!(
+                            score.to_bits(),
+                            expected.to_bits(),
+                            "{x} of {n}, {distinct}"
+                        );
+                    }
+                }
+            }
+        }
     }
 
     /// `PyOD` would add both tails of a symmetric column.
