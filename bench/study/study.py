@@ -219,7 +219,7 @@ def work(binary, results, arguments):
             run = {"kind": one.kind, "set": one.name, "half": one.half, "protocol": protocol}
             run |= {"contender": contender.name, "detector": contender.detector}
             run |= {"keys": json.dumps(contender.keys)}
-            seeds = range(arguments.seeds or contender.seeds)
+            seeds = range(arguments.seeds or contender.seeds(one.kind))
             for seed in seeds[:1] if first else seeds[1:]:
                 if results.misses(run | {"seed": seed}, arguments.again):
                     wanted.append((contender, run | {"seed": seed}))

@@ -107,7 +107,12 @@ fn sweep(trainer: &Trainer<'_>, session: &mut Session<'_>, fits: &mut Fits) -> R
     let picked = rng::sample(&mut rng, trainer.rows.n_rows(), spec.anchors);
     let anchors = trainer.vectors(&picked);
     let network = KernelNetwork::new(spec, &anchors, d, &mut session.meter())?;
-    let mut sweeps = Sweeps::new(network, &anchors, &mut session.meter())?;
+    let mut sweeps = Sweeps::new(
+        network,
+        trainer.plan.bag_size,
+        &anchors,
+        &mut session.meter(),
+    )?;
     let course = Schedule {
         steps: SWEEPS,
         batch_rows: picked.len(),

@@ -1,11 +1,11 @@
-//! A network f1 whose hidden units are fitted rows: the answer that bags of two lead to, found
+//! A network f1 whose hidden units are fitted rows: the answer that bags of m rows lead to, found
 //! without gradient steps.
 //!
-//! With bags of two the more certain row of a bag has most of the weight in its mean. In the
-//! limit of strong contrast the mean of many bags is (docs/method.md)
+//! The most certain row of a bag has most of the weight in its mean. In the limit of strong
+//! contrast it has all, and the mean of many bags is (docs/method.md)
 //!
 //! ```text
-//! M = 2 E[F(x) z(x)],      F(x) = the share of rows less certain than x
+//! M = m E[F(x)^(m - 1) z(x)],      F(x) = the share of rows less certain than x
 //! ```
 //!
 //! and the gradient orders rows by z(x) . M. For a kernel k(x, y) = z(x) . z(y) that is a sum over
@@ -15,7 +15,7 @@
 //! exp(-p s(x)) = sum_j w_j k(x, a_j) / sum_j w_j,      k(x, y) = (1 + |x - y|^2 / b^2)^-p
 //! ```
 //!
-//! over M anchors `a_j`, fitted rows, with `w_j = F(a_j)`: the fixed point of the objective. It is
+//! over M anchors `a_j`, fitted rows, with `w_j = F(a_j)^(m - 1)`: the fixed point of the objective. It is
 //! found by sweeps, each of which computes all `s(a_j)` from the shares and the shares from the
 //! `s(a_j)`. An anchor lends nothing to itself.
 //!
@@ -174,7 +174,7 @@ impl KernelNetwork {
         let m = self.n_anchors();
         let d = self.anchors.len() / m;
         writer.f32(format!("{prefix}.anchors"), &[d, m], &self.anchors);
-        writer.f32(format!("{prefix}.weights"), &[m], &self.weights);
+        writer.f32(format!("{prefix}.weights"), &[m, 1], &self.weights);
         let scale = [f64::from(self.scale), self.exponent];
         writer.f64(format!("{prefix}.kernel"), &scale);
     }
@@ -315,6 +315,8 @@ fn square(row: &[f32]) -> f32 {
 /// The sweeps that find the weights.
 pub(super) struct Sweeps {
     network: KernelNetwork,
+    /// The rows of a bag but one, m - 1.
+    others: i32,
     /// Terms of every anchor's sum over the others, `(M, M)`, 0 on the diagonal.
     terms: Vec<f32>,
     nearest: Vec<Nearest>,
@@ -330,6 +332,7 @@ impl Sweeps {
     /// [`crate::Error::Stopped`].
     pub(super) fn new(
         network: KernelNetwork,
+        bag_size: usize,
         anchors: &[f32],
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
@@ -365,6 +368,7 @@ impl Sweeps {
             })?;
         Ok(Self {
             network,
+            others: i32::try_from(bag_size).unwrap_or(i32::MAX) - 1,
             terms,
             nearest,
         })
@@ -395,7 +399,10 @@ impl Learner for Sweeps {
     /// objective in the log domain.
     fn step(&mut self, _: u64) -> Result<StepOutcome> {
         let s = self.log_variances();
-        let weights = shares(&s);
+        let mut weights = shares(&s);
+        for weight in &mut weights {
+            *weight = weight.powi(self.others);
+        }
         let power = self.network.exponent;
         let least = s.iter().copied().fold(f64::INFINITY, f64::min);
         let terms = s.iter().zip(&weights);

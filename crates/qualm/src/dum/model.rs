@@ -22,7 +22,7 @@ use crate::fit::Meter;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
 use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
-use crate::space::Space;
+use crate::space::{KernelScaling, Space};
 
 /// Rows scored at a time by one thread: enough to read the weights of a 4096-wide network
 /// seldom, little enough that its buffers stay near 32 MiB a thread. 256 or 512 rows gave
@@ -367,9 +367,10 @@ impl Dum {
 }
 
 /// Whether rows beyond the fitted ones need help: kernel networks are uncertain there by
-/// themselves.
+/// themselves, unless the length of a row is taken away before they see it.
 fn extrapolates(spec: &DumSpec) -> bool {
-    !spec.is_kernel() && spec.extrapolation == Extrapolation::Distance
+    let sees_length = spec.is_kernel() && spec.scaling != KernelScaling::Unit;
+    !sees_length && spec.extrapolation == Extrapolation::Distance
 }
 
 impl Member {

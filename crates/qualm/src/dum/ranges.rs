@@ -37,6 +37,7 @@ impl DumSpec {
         let bag = match self.bag_size {
             BagSize::Rows(rows) => rows,
             BagSize::Half => self.batch_size / 2,
+            BagSize::Auto => BagSize::MLP,
         };
         let expected = "at least 2 (with one row a bag the objective has no gradient) or \"half\"";
         require("bag_size", bag, bag >= 2, expected)?;
@@ -71,8 +72,9 @@ impl DumSpec {
 
     /// A kernel network takes no gradient steps, and is the answer to one objective.
     fn check_network(&self) -> Result<()> {
-        let asks = self.only_mlp().filter(|_| self.network == Network::Kernel);
-        let Some(key) = asks else {
+        let half = (self.bag_size == BagSize::Half).then_some("bag_size");
+        let asks = self.only_mlp().or(half);
+        let Some(key) = asks.filter(|_| self.network == Network::Kernel) else {
             return Ok(());
         };
         let value = serde_json::to_value(self).unwrap_or_default();

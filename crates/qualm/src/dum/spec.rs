@@ -19,6 +19,26 @@ use crate::space::{
 /// values (256 MiB); otherwise each batch makes its own.
 pub(super) const CACHED: usize = 64 << 20;
 
+/// Keys that a kernel network has no use for.
+const ONLY_MLP: &[&str] = &[
+    "space",
+    "fourier_features",
+    "covariance",
+    "objective",
+    "bags",
+    "hidden",
+    "layers",
+    "epochs",
+    "min_steps",
+    "max_steps",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "log_variance_bound",
+    "view_noise",
+    "device",
+];
+
 /// Every choice of the Deep Uncertainty Model.
 ///
 /// `DumSpec::default()` is the preset `default`; [`DumSpec::preset`] gives the others.
@@ -50,7 +70,8 @@ pub struct DumSpec {
     pub covariance: Covariance,
     /// How the means of two bags are compared.
     pub objective: Similarity,
-    /// Rows in a bag, m. At least 2: with one the objective has no gradient.
+    /// Rows in a bag, m. At least 2: with one the objective has no gradient. A kernel network
+    /// weighs its anchors by the power m - 1 of the share of rows that are less certain.
     pub bag_size: BagSize,
     /// Where the rows of a pair of bags come from.
     pub bags: Bags,
@@ -84,7 +105,8 @@ pub struct DumSpec {
     /// Networks that are averaged, at least 1. They differ in first weights, in the anchors of
     /// many rows, and where `metric` takes turns in the distance.
     pub members: usize,
-    /// `mlp` network only: what a row far from the fitted ones gets.
+    /// What a row far from the fitted ones gets. Kernel networks need it where rows are divided by
+    /// their norm.
     pub extrapolation: Extrapolation,
     /// Whether the fitted rows may hold outliers; the covariance of the robust metric and space is
     /// of all rows where they may not.
@@ -107,7 +129,7 @@ impl Default for DumSpec {
             metric: KernelMetric::Auto,
             covariance: Covariance::Circular,
             objective: Similarity::Dot,
-            bag_size: BagSize::Rows(2),
+            bag_size: BagSize::Auto,
             bags: Bags::Global,
             cells: CellCount::Auto,
             hidden: 64,
@@ -257,34 +279,10 @@ impl DumSpec {
 
     /// The first key that asks for what only a multilayer perceptron has.
     pub(super) fn only_mlp(&self) -> Option<&'static str> {
-        let plain = Self::default();
-        let asks = [
-            ("space", self.space != plain.space),
-            (
-                "fourier_features",
-                self.fourier_features != plain.fourier_features,
-            ),
-            ("covariance", self.covariance != plain.covariance),
-            ("objective", self.objective != plain.objective),
-            ("bag_size", self.bag_size != plain.bag_size),
-            ("bags", self.bags != plain.bags),
-            ("hidden", self.hidden != plain.hidden),
-            ("layers", self.layers != plain.layers),
-            ("epochs", self.epochs != plain.epochs),
-            ("max_steps", self.max_steps != plain.max_steps),
-            ("min_steps", self.min_steps != plain.min_steps),
-            ("batch_size", self.batch_size != plain.batch_size),
-            ("learning_rate", self.learning_rate != plain.learning_rate),
-            ("weight_decay", self.weight_decay != plain.weight_decay),
-            (
-                "log_variance_bound",
-                self.log_variance_bound != plain.log_variance_bound,
-            ),
-            ("view_noise", self.view_noise != plain.view_noise),
-            ("extrapolation", self.extrapolation != plain.extrapolation),
-            ("device", self.device != plain.device),
-        ];
-        asks.iter().find(|(_, asks)| *asks).map(|(key, _)| *key)
+        let own = serde_json::to_value(self).unwrap_or_default();
+        let plain = serde_json::to_value(Self::default()).unwrap_or_default();
+        let asks = |key: &&&str| own[**key] != plain[**key];
+        ONLY_MLP.iter().find(asks).copied()
     }
 
     /// Whether f1 is a kernel network.
@@ -292,13 +290,14 @@ impl DumSpec {
         match self.network {
             Network::Mlp => false,
             Network::Kernel => true,
-            Network::Auto => self.only_mlp().is_none(),
+            Network::Auto => self.only_mlp().is_none() && self.bag_size != BagSize::Half,
         }
     }
 
     /// Lets the rows decide what is left to them.
     pub(super) fn decide(&mut self, rows: Rows<'_>) {
         let is_kernel = self.is_kernel();
+        self.bag_size = self.bag_size.of(is_kernel);
         self.network = if is_kernel {
             Network::Kernel
         } else {
@@ -346,7 +345,7 @@ impl DumSpec {
     /// Whether the members' scores of so many fitted rows are kept until they are averaged;
     /// otherwise the rows are scored once more.
     pub(super) fn keeps_member_scores(&self, n_rows: usize) -> bool {
-        self.members > 1 && n_rows.saturating_mul(self.members) <= CACHED / 2
+        (self.members > 1 || self.is_kernel()) && n_rows.saturating_mul(self.members) <= CACHED / 2
     }
 
     /// Width of the vectors that rows of width `d` become.

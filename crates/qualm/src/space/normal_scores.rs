@@ -157,7 +157,7 @@ impl Column {
     fn rank(&self, x: f32) -> f32 {
         let above = self.knots.partition_point(|knot| *knot < x);
         match (above.checked_sub(1), self.knots.get(above)) {
-            (_, Some(knot)) if *knot == x => self.scores[above],
+            (_, Some(knot)) if *knot <= x => self.scores[above],
             (Some(below), Some(knot)) => {
                 let (low, score) = (self.knots[below], self.scores[below]);
                 let share = (f64::from(x) - f64::from(low)) / (f64::from(*knot) - f64::from(low));
@@ -189,7 +189,7 @@ fn knots(sorted: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let n = sorted.len();
     let mut all = Vec::new();
     let mut start = 0;
-    for equal in sorted.chunk_by(|a, b| a == b) {
+    for equal in sorted.chunk_by(|a, b| a >= b) {
         // Ranks start at 1/2 of a row: equal values share the middle of theirs.
         let middle = start as f64 + 0.5 * equal.len() as f64 + 0.5;
         all.push((

@@ -147,15 +147,15 @@ impl KernelOptions {
     /// The distance that a member's kernel is of.
     pub(super) fn metric_of(&self, member: u64) -> MemberMetric {
         let second = !member.is_multiple_of(2);
-        match self.metric {
-            KernelMetric::Euclidean => MemberMetric::Euclidean,
-            KernelMetric::Robust => MemberMetric::Robust,
-            KernelMetric::Normal => MemberMetric::Normal,
-            KernelMetric::Both if second => MemberMetric::Robust,
-            KernelMetric::Both => MemberMetric::Euclidean,
+        match (self.metric, second) {
+            (KernelMetric::Euclidean, _) | (KernelMetric::Both, false) => MemberMetric::Euclidean,
             // `Auto` has been decided by the rows before a fit; until then it may be `Balanced`.
-            KernelMetric::Balanced | KernelMetric::Auto if second => MemberMetric::Normal,
-            KernelMetric::Balanced | KernelMetric::Auto => MemberMetric::Robust,
+            (KernelMetric::Robust, _)
+            | (KernelMetric::Both, true)
+            | (KernelMetric::Balanced | KernelMetric::Auto, false) => MemberMetric::Robust,
+            (KernelMetric::Normal, _) | (KernelMetric::Balanced | KernelMetric::Auto, true) => {
+                MemberMetric::Normal
+            }
         }
     }
 

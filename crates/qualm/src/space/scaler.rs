@@ -12,6 +12,8 @@ pub(super) struct Scaler {
     pub(super) scale: Vec<f32>,
     /// Scaled values are clipped to `[-limit, limit]`.
     limit: f64,
+    /// Not value by value: a row beyond the limit is shortened, and keeps its direction.
+    shortens: bool,
 }
 
 impl Scaler {
@@ -22,6 +24,15 @@ impl Scaler {
             shift,
             scale,
             limit: LIMIT,
+            shortens: false,
+        }
+    }
+
+    /// The same for rows whose distances follow: along a ray they must not fall.
+    pub(super) fn before_distances(self) -> Self {
+        Self {
+            shortens: true,
+            ..self
         }
     }
 
@@ -35,23 +46,39 @@ impl Scaler {
 
     /// Scales one row: `(d,)` to `(d,)`.
     pub(super) fn scale_into(&self, row: &[f32], out: &mut [f32]) {
+        if self.shortens {
+            out.copy_from_slice(row);
+            return self.scale(out);
+        }
         for (((out, x), shift), scale) in out.iter_mut().zip(row).zip(&self.shift).zip(&self.scale)
         {
-            *out = self.scaled(*x, *shift, *scale);
+            *out = self.scaled(*x, *shift, *scale, 1.0);
         }
     }
 
     /// Scales one row in its place.
     pub(super) fn scale(&self, row: &mut [f32]) {
-        for ((x, shift), scale) in row.iter_mut().zip(&self.shift).zip(&self.scale) {
-            *x = self.scaled(*x, *shift, *scale);
+        let columns = || self.shift.iter().zip(&self.scale);
+        let most = row
+            .iter()
+            .zip(columns())
+            .fold(0.0f64, |most, (x, (shift, scale))| {
+                most.max(((f64::from(*x) - f64::from(*shift)) * f64::from(*scale)).abs())
+            });
+        let share = if self.shortens && most > self.limit {
+            self.limit / most
+        } else {
+            1.0
+        };
+        for (x, (shift, scale)) in row.iter_mut().zip(columns()) {
+            *x = self.scaled(*x, *shift, *scale, share);
         }
     }
 
     #[expect(clippy::inline_always, reason = "the loops around it vectorise")]
     #[inline(always)]
-    fn scaled(&self, x: f32, shift: f32, scale: f32) -> f32 {
-        let scaled = (f64::from(x) - f64::from(shift)) * f64::from(scale);
+    fn scaled(&self, x: f32, shift: f32, scale: f32, share: f64) -> f32 {
+        let scaled = (f64::from(x) - f64::from(shift)) * f64::from(scale) * share;
         // Not `clamp`, which would check its bounds again for every value.
         scaled.max(-self.limit).min(self.limit) as f32
     }

@@ -94,7 +94,15 @@ fn scaler(options: SpaceOptions, scaling: [Vec<f32>; 2]) -> Scaler {
         SpaceOptions::CentredUnit => true,
         SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) => kernel.unit_rows(),
     };
-    if unit { scaler.before_norm() } else { scaler }
+    let distances = matches!(
+        options,
+        SpaceOptions::Exact(_) | SpaceOptions::Scaled(Scaling::Robust, _)
+    );
+    match (unit, distances) {
+        (true, _) => scaler.before_norm(),
+        (false, true) => scaler.before_distances(),
+        (false, false) => scaler,
+    }
 }
 
 impl Space {

@@ -143,7 +143,7 @@ fn gross_errors_are_flagged_in_tables_and_vectors() {
             p.iter().filter(|p| **p <= 0.05).count() as f64 / 400.0
         };
         let detector = name.split(',').next().unwrap();
-        let mut hold = |what: &str, share: f64| {
+        let hold = |what: &str, share: f64| {
             let excused = blind.contains(&detector);
             assert!(
                 excused || share >= 0.95,
