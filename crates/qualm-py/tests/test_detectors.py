@@ -164,7 +164,7 @@ def test_kept_in_a_file_in_a_pickle_and_in_a_copy(cls, rows, tmp_path):
     expected = {**detector.get_params(), "n_jobs": -1}
     if cls is qualm.DUM:
         # What was left to the rows is kept as they decided it.
-        names = ("network", "bandwidth", "exponent", "scaling", "metric")
+        names = ("network", "bandwidth", "exponent", "scaling", "metric", "bag_size")
         expected.update((name, detector.spec_[name]) for name in names)
     assert loaded.get_params() == expected
     assert np.array_equal(loaded.decision_function(rows), scores)
@@ -218,7 +218,7 @@ def test_presets_of_dum(rows):
     assert default == fitted("auto") == fitted(network="kernel") == fitted(preset="default")
     # Of five columns one has at least a tenth of the variance.
     chosen = {"network": "kernel", "scaling": "standardise", "metric": "balanced"}
-    chosen.update(bandwidth=0.5, exponent=1)
+    chosen.update(bandwidth=0.5, exponent=1, bag_size=4)
     assert default == {**default, **chosen}
     vectors = {"scaling": "unit", "metric": "robust", "members": 1}
     assert fitted("embedding") == {**default, **vectors}
@@ -226,7 +226,8 @@ def test_presets_of_dum(rows):
     clean = {"reference": "clean", "bandwidth": 0.1, "exponent": 3}
     assert fitted(reference="clean") == {**default, **clean}
     # What is given wins over the preset.
-    assert fitted(metric="normal", anchors=50) == {**default, "metric": "normal", "anchors": 50}
+    given = {"metric": "normal", "anchors": 50, "bag_size": 3}
+    assert fitted(**given) == {**default, **given}
     assert fitted("clusters", **TRAINED)["cells"] == "auto"
     assert fitted("sphere", members=2, **TRAINED)["members"] == 2
     for wrong, error, message in (
@@ -243,9 +244,9 @@ def test_what_asks_for_gradient_steps_makes_a_multilayer_perceptron(rows):
     assert (trained.spec_["network"], trained.spec_["metric"]) == ("mlp", "both")
     same = qualm.DUM("mlp", **TRAINED).fit(rows)
     assert np.array_equal(trained.decision_scores_, same.decision_scores_)
-    asked = {"space": "sphere", "covariance": "diagonal", "objective": "cosine", "bag_size": 3}
+    asked = {"space": "sphere", "covariance": "diagonal", "objective": "cosine"}
     asked.update(bags="local", layers=2, learning_rate=0.01, weight_decay=0.1, max_steps=50)
-    asked.update(log_variance_bound=5.0, view_noise=0.1, extrapolation="none", **TRAINED)
+    asked.update(log_variance_bound=5.0, view_noise=0.1, bag_size="half", **TRAINED)
     for name, value in asked.items():
         with pytest.raises(ValueError, match=f"^{name} = .*network = .*mlp"):
             qualm.DUM(network="kernel", **{name: value}).fit(rows)
@@ -255,8 +256,16 @@ def test_what_asks_for_gradient_steps_makes_a_multilayer_perceptron(rows):
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
-    [("exponent", 0), ("exponent", "steep"), ("bandwidth", -1.0), ("bandwidth", "wide")]
-    + [("anchors", 0), ("anchors", 1_000_001), ("metric", "taxi"), ("extrapolation", "far")],
+    [
+        ("exponent", 0),
+        ("exponent", "steep"),
+        ("bandwidth", -1.0),
+        ("bandwidth", "wide"),
+        ("anchors", 0),
+        ("anchors", 1_000_001),
+        ("metric", "taxi"),
+        ("extrapolation", "far"),
+    ],
 )
 def test_keys_of_dum_out_of_range_are_named(name, wrong, rows):
     with pytest.raises((TypeError, ValueError), match=f"{name} = "):

@@ -1,4 +1,7 @@
-"""Trees, boundaries, networks, tails: IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN, ECOD."""
+"""Trees, boundaries, networks and tails.
+
+IForest, OCSVM, EllipticEnvelope, AutoEncoder, REPEN, ECOD.
+"""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ class DUM(Detector):
         - 'paper', the published recipe.
 
         'default' becomes 'mlp' where a parameter asks for what only a multilayer perceptron has:
-        ``space``, ``fourier_features``, ``covariance``, ``objective``, ``bag_size``, ``bags``,
-        ``hidden``, ``layers``, ``epochs``, ``min_steps``, ``max_steps``, ``batch_size``,
-        ``learning_rate``, ``weight_decay``, ``log_variance_bound``, ``view_noise``,
-        ``extrapolation`` or ``device``.
+        ``space``, ``fourier_features``, ``covariance``, ``objective``, ``bags``, ``hidden``,
+        ``layers``, ``epochs``, ``min_steps``, ``max_steps``, ``batch_size``, ``learning_rate``,
+        ``weight_decay``, ``log_variance_bound``, ``view_noise``, ``device``, or ``bag_size``
+        'half'.
     space : str, default='kernel'
         How rows become the vectors that the network sees: 'kernel', the features of a kernel;
         'robust', standardised, then whitened by a robust covariance; 'sphere', standardised, then
@@ -42,12 +42,12 @@ class DUM(Detector):
         For space 'unit': subtract the mean of the fitted rows first.
     network : {'auto', 'kernel', 'mlp'}, default='auto'
         'kernel', a weighted sum of kernels around fitted rows, whose weights are the objective's
-        fixed point; 'mlp', a multilayer perceptron trained by gradient steps. 'auto' is 'mlp' where
-        a parameter asks for what only that has, 'kernel' otherwise.
+        fixed point; 'mlp', a multilayer perceptron trained by gradient steps. 'auto' is 'mlp'
+        where a parameter asks for what only that has, 'kernel' otherwise.
     bandwidth : float > 0 or 'auto', default='auto'
         For space 'kernel': the kernel's bandwidth, in medians of the distance between two rows.
-        'auto' is 1 for 'mlp'; for network 'kernel' 0.5 where ``reference`` is 'mixed', 0.1 where it
-        is 'clean'.
+        'auto' is 1 for 'mlp'; for network 'kernel' 0.5 where ``reference`` is 'mixed', 0.1 where
+        it is 'clean'.
     exponent : float > 0 or 'auto', default='auto'
         For network 'kernel': p in its kernel (1 + D**2 / b**2)**-p of distance D and bandwidth b.
         'auto' is 1 where ``reference`` is 'mixed', half of one more than the columns where it is
@@ -70,8 +70,9 @@ class DUM(Detector):
         One variance for all dimensions, or one for each.
     objective : {'dot', 'cosine'}, default='dot'
         How the means of two bags are compared.
-    bag_size : int >= 2 or 'half', default=2
-        Rows in a bag, or half of a batch.
+    bag_size : int >= 2, 'half' or 'auto', default='auto'
+        Rows in a bag, or half of a batch. The more there are, the less do the less certain rows
+        count. 'auto' is 4 for network 'kernel', 2 for 'mlp'.
     bags : {'global', 'local'}, default='global'
         Whether a pair of bags is drawn from all rows or from one k-means cell.
     cells : int or 'auto', default='auto'
@@ -102,14 +103,15 @@ class DUM(Detector):
         Networks that are averaged, 1 to 1,000. One is enough where ``metric`` 'auto' becomes
         'robust' and a kernel network keeps every row: the members would be the same.
     extrapolation : {'distance', 'none'}, default='distance'
-        For network 'mlp': what a row far from the fitted ones gets. 'distance' adds a variance that
-        grows with the row's Mahalanobis distance; 'none' leaves it to the network, as the paper
-        does, which has never seen such a row. Kernel networks grow by themselves.
+        What a row far from the fitted ones gets where the network cannot tell: 'distance' adds a
+        variance that grows with the row's Mahalanobis distance; 'none' leaves it to the network,
+        as the paper does, which has never seen such a row. It counts for network 'mlp', and for
+        'kernel' where rows are divided by their norm; other kernel networks grow by themselves.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection). It decides ``bandwidth`` and ``exponent`` where they are 'auto', so how
-        near a row must be to a fitted one to be usual; where it is 'clean', the covariance of the
-        robust metric and space is that of all rows.
+        (novelty detection). It decides ``bandwidth`` and ``exponent`` where they are 'auto', so
+        how near a row must be to a fitted one to be usual; where it is 'clean', the covariance of
+        the robust metric and space is that of all rows.
     device : {'cpu', 'cuda', 'wgpu'}, default='cpu'
         Where a multilayer perceptron is trained; the wheels on PyPI have the processor only.
     contamination : float in (0, 0.5], 'auto' or thresholder, default=0.1
@@ -178,11 +180,10 @@ class DUM(Detector):
         anchors: int | None = None,
         fourier_features: int | None = None,
         scaling: Literal["standardise", "unit", "auto"] | None = None,
-        metric: Literal["balanced", "both", "euclidean", "normal", "robust", "auto"]
-        | None = None,
+        metric: Literal["balanced", "both", "euclidean", "normal", "robust", "auto"] | None = None,
         covariance: Literal["circular", "diagonal"] | None = None,
         objective: Literal["dot", "cosine"] | None = None,
-        bag_size: int | Literal["half"] | None = None,
+        bag_size: int | Literal["half", "auto"] | None = None,
         bags: Literal["global", "local"] | None = None,
         cells: int | Literal["auto"] | None = None,
         hidden: int | None = None,
