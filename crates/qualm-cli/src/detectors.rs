@@ -19,7 +19,7 @@ score), paper (the published recipe). A key of training, such as epochs, max_ste
 device, makes default train multilayer perceptrons, as mlp does.
 Presets of the other detectors: default (the usual hyper-parameters), paper (the same, each
 feature scaled to [0, 1] first). --set space=standardise, unit, sphere or robust (whitened by a
-robust covariance) scales otherwise; all but iforest and ee depend on the columns' scales."
+robust covariance) scales otherwise; all but iforest, ee and ecod depend on the columns' scales."
 }
 
 #[cfg(test)]

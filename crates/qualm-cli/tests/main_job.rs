@@ -335,16 +335,10 @@ fn a_key_of_training_makes_the_default_train() {
     let scores = |model: &str| folder.run(&["score", model, "t.csv"]).ok().stdout;
     assert_eq!(scores("steps.qualm"), scores("mlp.qualm"));
     let names = folder.names();
-    let refused = fit(
-        "x.qualm",
-        &[&steps[..], &["--set", "network=kernel"]].concat(),
-    );
+    let asked = ["--set", "hidden=32", "--set", "network=kernel"];
+    let refused = fit("x.qualm", &asked);
     assert_eq!(refused.code, Some(2));
-    for word in [
-        "max_steps = 60",
-        "network = \"kernel\"",
-        "network = \"mlp\"",
-    ] {
+    for word in ["hidden = 32", "network = \"kernel\"", "network = \"mlp\""] {
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
     assert_eq!(folder.names(), names);
