@@ -245,7 +245,7 @@ def test_what_asks_for_gradient_steps_makes_a_multilayer_perceptron(rows):
     same = qualm.DUM("mlp", **TRAINED).fit(rows)
     assert np.array_equal(trained.decision_scores_, same.decision_scores_)
     asked = {"space": "sphere", "covariance": "diagonal", "objective": "cosine"}
-    asked.update(bags="local", layers=2, learning_rate=0.01, weight_decay=0.1, max_steps=50)
+    asked.update(bags="local", layers=2, learning_rate=0.01, weight_decay=0.1)
     asked.update(log_variance_bound=5.0, view_noise=0.1, bag_size="half", **TRAINED)
     for name, value in asked.items():
         with pytest.raises(ValueError, match=f"^{name} = .*network = .*mlp"):
@@ -316,10 +316,11 @@ def test_parameters_out_of_range_are_named(cls, rows):
             "few",
         ),
     )
-    with pytest.raises(ValueError, match=f"{name} = {low:g}"):
-        cls(**{name: low}).fit(rows)
-    with pytest.raises(TypeError, match=f"{name} = .*{wrong}"):
-        cls(**{name: wrong}).fit(rows)
+    if cls is not qualm.ECOD:  # It has no numbers.
+        with pytest.raises(ValueError, match=f"{name} = {low:g}"):
+            cls(**{name: low}).fit(rows)
+        with pytest.raises(TypeError, match=f"{name} = .*{wrong}"):
+            cls(**{name: wrong}).fit(rows)
     with pytest.raises(ValueError, match="space = .*nowhere"):
         cls(space="nowhere").fit(rows)
     with pytest.raises(ValueError, match="contamination is 0.7, expected"):
