@@ -11,12 +11,22 @@ BASELINES = ["iforest", "lof", "ocsvm", "sp", "ee", "knn", "abod", "ae", "lesinn
 ROBUST = {"space": "robust"}
 
 # Presets of the Deep Uncertainty Model, and the one that a kind of sets gets without a choice.
-PRESETS = ["default", "embedding", "auto", "sphere", "clusters"]
-DEFAULT = {"tables": "dum default", "embeddings": "dum embedding", "oddbench": "dum default"}
+PRESETS = ["default", "mlp", "embedding"]
+DEFAULT = {"tables": "dum default", "embeddings": "dum default", "oddbench": "dum default"}
 
 # Other settings of the model, by name: a preset and the keys that are changed, such as
 #   "bandwidth 0.25": ("default", {"bandwidth": 0.25}),
-VARIANTS = {}
+VARIANTS = {
+    "plain distance": ("default", {"metric": "euclidean"}),
+    "robust distance": ("default", {"metric": "robust"}),
+    "normal scores": ("default", {"metric": "normal"}),
+    "plain and robust distance": ("default", {"metric": "both"}),
+    "bandwidth 0.25": ("default", {"bandwidth": 0.25}),
+    "bandwidth 1": ("default", {"bandwidth": 1.0}),
+    "bags of 4": ("default", {"bag_size": 4}),
+    "500 anchors": ("default", {"anchors": 500}),
+    "mlp, no extrapolation": ("mlp", {"extrapolation": "none"}),
+}
 
 # How many seeds: of a kind's default, which is asked for its spread, and of others by name; else one.
 SEEDS_OF_DEFAULT = 5

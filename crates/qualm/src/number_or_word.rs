@@ -1,15 +1,15 @@
-//! Keys that are a number or one of a few words.
+//! Keys that are a number or one word.
 
-/// Reads and writes an enum of a number and words, as that number or the word.
+/// Reads and writes an enum of two variants, a number and a word, as that number or that word.
 ///
 /// `number_or_word!(Gamma, Value(f64), Scale = "scale", "expected a number or \"scale\"");`
 macro_rules! number_or_word {
-    ($type:ident, $number:ident($inner:ty), $($variant:ident = $word:literal,)+ $expected:literal) => {
+    ($type:ident, $number:ident($inner:ty), $variant:ident = $word:literal, $expected:literal) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
                     Self::$number(number) => serializer.serialize_some(number),
-                    $(Self::$variant => serializer.serialize_str($word),)+
+                    Self::$variant => serializer.serialize_str($word),
                 }
             }
         }
@@ -24,7 +24,7 @@ macro_rules! number_or_word {
                 }
                 match Either::deserialize(deserializer)? {
                     Either::Number(number) => Ok(Self::$number(number)),
-                    $(Either::Word(word) if word == $word => Ok(Self::$variant),)+
+                    Either::Word(word) if word == $word => Ok(Self::$variant),
                     Either::Word(_) => Err(serde::de::Error::custom($expected)),
                 }
             }

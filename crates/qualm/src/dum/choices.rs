@@ -5,34 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::number_or_word::number_or_word;
 use crate::reference::Reference;
 
-/// Rows in a bag: a number, `"half"` a batch, which makes one pair a batch, or `"auto"`.
+/// Rows in a bag: a number, or `"half"` a batch, which makes one pair a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BagSize {
     /// This many rows.
     Rows(usize),
     /// Half of the batch, which the paper leaves open.
     Half,
-    /// [`BagSize::KERNEL`] in a kernel network, which is exact at any size, and [`BagSize::MLP`]
-    /// in a multilayer perceptron, to which every row of a bag but one is lost.
-    Auto,
-}
-
-impl BagSize {
-    /// Of a kernel network: its weights go with the third power of an anchor's rank, so that the
-    /// less certain half of the rows, outliers among them, hardly count.
-    pub const KERNEL: usize = 4;
-
-    /// Of a multilayer perceptron.
-    pub const MLP: usize = 2;
-
-    /// The number of rows, or half a batch, for a network.
-    pub(super) fn of(self, is_kernel: bool) -> Self {
-        match self {
-            Self::Auto if is_kernel => Self::Rows(Self::KERNEL),
-            Self::Auto => Self::Rows(Self::MLP),
-            decided => decided,
-        }
-    }
 }
 
 /// Where the rows of a pair of bags come from.
@@ -80,8 +59,7 @@ number_or_word!(
     BagSize,
     Rows(usize),
     Half = "half",
-    Auto = "auto",
-    "expected a number of rows, \"half\" or \"auto\""
+    "expected a number of rows or \"half\""
 );
 number_or_word!(
     CellCount,

@@ -167,6 +167,9 @@ impl Dum {
         let n_members = self.members.len();
         let n = rows.n_rows();
         let is_kernel = self.spec.is_kernel();
+        // Rows beyond the reach have their scores from the distance, which no row lends itself.
+        let beyond = self.reach.as_ref().filter(|_| is_kernel);
+        let beyond = beyond.map(|reach| reach.within(rows).1).unwrap_or_default();
         if n_members == 1 && !is_kernel {
             return Ok((None, None));
         }
@@ -178,7 +181,7 @@ impl Dum {
                 self.score_members(rows, out, |members| &members[i..=i])
             })?;
             if let Some(member) = self.members.get_mut(i) {
-                member.leave_out(&mut scores, self.spec.statistic);
+                member.leave_out(&mut scores, &beyond, self.spec.statistic);
             }
             agreement.add(&scores);
             let mean = scores.iter().sum::<f64>() / n as f64;
@@ -374,15 +377,16 @@ fn extrapolates(spec: &DumSpec) -> bool {
 }
 
 impl Member {
-    /// Puts the scores that anchors have without themselves in place of those they have as new
-    /// rows, and forgets them.
-    fn leave_out(&mut self, scores: &mut [f64], statistic: Statistic) {
+    /// Puts the scores that anchors within the reach have without themselves in place of those
+    /// they have as new rows, and forgets them.
+    fn leave_out(&mut self, scores: &mut [f64], beyond: &[f64], statistic: Statistic) {
         let Network::Kernel { own, .. } = &mut self.network else {
             return;
         };
         let width = self.space.n_out();
         for (row, s) in std::mem::take(own) {
-            if let Some(score) = scores.get_mut(row) {
+            let within = beyond.get(row).is_none_or(|out| *out <= 0.0);
+            if let Some(score) = scores.get_mut(row).filter(|_| within) {
                 *score = statistic.of(&[s as f32], width);
             }
         }

@@ -18,8 +18,7 @@ impl Plan {
     /// # Errors
     /// [`Error::TooFewRows`] when two bags do not fit into the rows.
     pub(crate) fn new(spec: &DumSpec, n_rows: usize) -> Result<Self> {
-        let bag_size = spec.bag_size.of(spec.is_kernel());
-        let least = match bag_size {
+        let least = match spec.bag_size {
             // A kernel network draws no bags.
             BagSize::Rows(m) if !spec.is_kernel() => 2 * m,
             _ => 4,
@@ -32,9 +31,9 @@ impl Plan {
             });
         }
         let batch = spec.batch_size.min(n_rows);
-        let bag_size = match bag_size {
+        let bag_size = match spec.bag_size {
             BagSize::Rows(m) => m,
-            BagSize::Half | BagSize::Auto => batch / 2,
+            BagSize::Half => batch / 2,
         };
         let batch_rows = batch / (2 * bag_size) * 2 * bag_size;
         let steps_per_epoch = (n_rows / batch_rows).max(1) as u64;

@@ -37,7 +37,6 @@ impl DumSpec {
         let bag = match self.bag_size {
             BagSize::Rows(rows) => rows,
             BagSize::Half => self.batch_size / 2,
-            BagSize::Auto => BagSize::MLP,
         };
         let expected = "at least 2 (with one row a bag the objective has no gradient) or \"half\"";
         require("bag_size", bag, bag >= 2, expected)?;

@@ -129,7 +129,7 @@ impl Default for DumSpec {
             metric: KernelMetric::Auto,
             covariance: Covariance::Circular,
             objective: Similarity::Dot,
-            bag_size: BagSize::Auto,
+            bag_size: BagSize::Rows(2),
             bags: Bags::Global,
             cells: CellCount::Auto,
             hidden: 64,
@@ -297,7 +297,6 @@ impl DumSpec {
     /// Lets the rows decide what is left to them.
     pub(super) fn decide(&mut self, rows: Rows<'_>) {
         let is_kernel = self.is_kernel();
-        self.bag_size = self.bag_size.of(is_kernel);
         self.network = if is_kernel {
             Network::Kernel
         } else {

@@ -6,6 +6,7 @@
 mod distances;
 mod ecod;
 mod ensembles;
+mod kernel_network;
 mod metrics;
 mod neighbours;
 mod whitened;
