@@ -294,7 +294,7 @@ fn the_default_asks_the_columns_and_says_what_they_said() {
         assert_eq!([&spec["scaling"], &spec["metric"]], [scaling, metric]);
         assert_eq!(spec["members"].to_string(), members);
         for said in [
-            "note: decided for these rows: bag_size=4, bandwidth=0.5, exponent=1.0, ",
+            "note: decided for these rows: bandwidth=0.5, exponent=1.0, ",
             &format!("metric=\"{metric}\", network=\"kernel\", scaling=\"{scaling}\""),
         ] {
             assert!(default.stderr.contains(said), "{}", default.stderr);

@@ -164,7 +164,7 @@ def test_kept_in_a_file_in_a_pickle_and_in_a_copy(cls, rows, tmp_path):
     expected = {**detector.get_params(), "n_jobs": -1}
     if cls is qualm.DUM:
         # What was left to the rows is kept as they decided it.
-        names = ("network", "bandwidth", "exponent", "scaling", "metric", "bag_size")
+        names = ("network", "bandwidth", "exponent", "scaling", "metric")
         expected.update((name, detector.spec_[name]) for name in names)
     assert loaded.get_params() == expected
     assert np.array_equal(loaded.decision_function(rows), scores)
@@ -218,7 +218,7 @@ def test_presets_of_dum(rows):
     assert default == fitted("auto") == fitted(network="kernel") == fitted(preset="default")
     # Of five columns one has at least a tenth of the variance.
     chosen = {"network": "kernel", "scaling": "standardise", "metric": "balanced"}
-    chosen.update(bandwidth=0.5, exponent=1, bag_size=4)
+    chosen.update(bandwidth=0.5, exponent=1)
     assert default == {**default, **chosen}
     vectors = {"scaling": "unit", "metric": "robust", "members": 1}
     assert fitted("embedding") == {**default, **vectors}

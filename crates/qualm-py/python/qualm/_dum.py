@@ -70,9 +70,9 @@ class DUM(Detector):
         One variance for all dimensions, or one for each.
     objective : {'dot', 'cosine'}, default='dot'
         How the means of two bags are compared.
-    bag_size : int >= 2, 'half' or 'auto', default='auto'
+    bag_size : int >= 2 or 'half', default=2
         Rows in a bag, or half of a batch. The more there are, the less do the less certain rows
-        count. 'auto' is 4 for network 'kernel', 2 for 'mlp'.
+        count.
     bags : {'global', 'local'}, default='global'
         Whether a pair of bags is drawn from all rows or from one k-means cell.
     cells : int or 'auto', default='auto'
@@ -183,7 +183,7 @@ class DUM(Detector):
         metric: Literal["balanced", "both", "euclidean", "normal", "robust", "auto"] | None = None,
         covariance: Literal["circular", "diagonal"] | None = None,
         objective: Literal["dot", "cosine"] | None = None,
-        bag_size: int | Literal["half", "auto"] | None = None,
+        bag_size: int | Literal["half"] | None = None,
         bags: Literal["global", "local"] | None = None,
         cells: int | Literal["auto"] | None = None,
         hidden: int | None = None,
