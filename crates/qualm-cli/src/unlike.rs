@@ -53,17 +53,14 @@ pub(crate) fn advice(rows: Rows<'_>) -> Vec<String> {
 /// Columns of one or two values.
 fn two_valued(rows: Rows<'_>) -> usize {
     let first = rows.iter().next().unwrap_or_default();
-    let mut open: Vec<(usize, f32, Option<f32>)> = first
-        .iter()
-        .enumerate()
-        .map(|(j, x)| (j, *x, None))
-        .collect();
-    for row in rows.iter() {
+    let first = first.iter().map(|x| bits(*x)).enumerate();
+    let mut open: Vec<(usize, u32, Option<u32>)> = first.map(|(j, x)| (j, x, None)).collect();
+    for row in &rows {
         if open.is_empty() {
             break;
         }
         open.retain_mut(|(j, first, second)| {
-            let x = row[*j];
+            let x = bits(row[*j]);
             x == *first || x == *second.get_or_insert(x)
         });
     }
@@ -74,15 +71,18 @@ fn two_valued(rows: Rows<'_>) -> usize {
 fn distinct(rows: Rows<'_>) -> usize {
     let hash = |row: &[f32]| {
         row.iter().fold(0u64, |hash, x| {
-            // -0 is 0.
-            let bits = u64::from((x + 0.0).to_bits());
-            (hash.rotate_left(5) ^ bits).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            (hash.rotate_left(5) ^ u64::from(bits(*x))).wrapping_mul(0x9E37_79B9_7F4A_7C15)
         })
     };
     let mut hashes: Vec<u64> = rows.iter().map(hash).collect();
     hashes.sort_unstable();
     hashes.dedup();
     hashes.len()
+}
+
+/// Alike for equal values: -0 is 0.
+fn bits(x: f32) -> u32 {
+    (x + 0.0).to_bits()
 }
 
 #[cfg(test)]
