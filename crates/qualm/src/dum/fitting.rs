@@ -1,10 +1,11 @@
 //! Fitting: every member of the ensemble is trained, then all are put on one scale.
 
 use super::device;
-use super::kernel_network::{KernelNetwork, SWEEPS, Sweeps};
+use super::kernel_network::KernelNetwork;
 use super::model::{Dum, Network};
 use super::plan::Plan;
 use super::spec::{CACHED, DumSpec};
+use super::sweeps::{SWEEPS, Sweeps};
 use super::train::Trainer;
 use crate::container::Reader;
 use crate::detector::{Detector, DetectorSpec, Outcome};
@@ -13,9 +14,10 @@ use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::fit::{Curve, Schedule, Session, Warning};
 use crate::nn::{Mlp, TrainingState, Workspace};
+use crate::reference::Reference;
 use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
-use crate::space::Space;
+use crate::space::{Space, Whitened};
 
 /// What the fit of the members leaves.
 #[derive(Default)]
@@ -107,12 +109,12 @@ fn sweep(trainer: &Trainer<'_>, session: &mut Session<'_>, fits: &mut Fits) -> R
     let picked = rng::sample(&mut rng, trainer.rows.n_rows(), spec.anchors);
     let anchors = trainer.vectors(&picked);
     let network = KernelNetwork::new(spec, &anchors, d, &mut session.meter())?;
-    let mut sweeps = Sweeps::new(
-        network,
-        trainer.plan.bag_size,
-        &anchors,
-        &mut session.meter(),
-    )?;
+    // Where outliers may be among the rows, the covariance leaves the outer ones out.
+    let whitened = spec.reference == Reference::Clean && trainer.space.whitens();
+    let whitened_by = whitened.then(|| Whitened::n_sampled(trainer.rows.n_rows(), d));
+    let bag_size = trainer.plan.bag_size;
+    let meter = &mut session.meter();
+    let mut sweeps = Sweeps::new(network, bag_size, &anchors, whitened_by, meter)?;
     let course = Schedule {
         steps: SWEEPS,
         batch_rows: picked.len(),
@@ -210,6 +212,7 @@ impl DetectorSpec for DumSpec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choices::Extrapolation;
     use super::*;
     use crate::fit::Identity;
     use crate::rows::Matrix;
@@ -218,8 +221,10 @@ mod tests {
     fn members_score_the_fitted_rows_once() {
         let data = (0..600).map(|i| ((i * 7919) % 101) as f32).collect();
         let rows = Matrix::new(data, 3).unwrap();
-        for members in [1, 2, 3] {
+        let (none, distance) = (Extrapolation::None, Extrapolation::Distance);
+        for (members, extrapolation) in [(1, none), (2, none), (3, none), (1, distance)] {
             let spec = DumSpec {
+                extrapolation,
                 hidden: 8,
                 min_steps: 20,
                 max_steps: 20,
@@ -241,8 +246,9 @@ mod tests {
                 .score_into(rows.rows(), &mut again)
                 .unwrap();
             // A single member is not put on a scale, so its rows are not scored yet.
+            let scored = members > 1 || extrapolation == distance;
             let once = outcome.scores.map(|scores| scores == again);
-            assert_eq!(once, (members > 1).then_some(true), "{members}");
+            assert_eq!(once, scored.then_some(true), "{members}");
         }
     }
 }

@@ -29,13 +29,10 @@ use rayon::prelude::*;
 use super::spec::DumSpec;
 use crate::container::{Reader, Writer};
 use crate::error::Result;
-use crate::fit::watch::{Extent, Watch};
-use crate::fit::{Learner, Meter, StepOutcome};
-use crate::nn::{Mat, PADDED, Threads, matmul, vectorised};
+use crate::fit::Meter;
+use crate::fit::watch::Extent;
+use crate::nn::{Mat, Threads, matmul, vectorised};
 use crate::space::median_distance;
-
-/// Sweeps of a fit. Four leave ranks that a further one changes by less than a hundredth.
-pub(super) const SWEEPS: u64 = 8;
 
 /// Rows whose distances give the median that the bandwidth is counted in.
 const MEDIAN_SAMPLE: usize = 1000;
@@ -54,14 +51,14 @@ pub(super) struct KernelNetwork {
     /// Their squared norms, `(M,)`.
     squares: Vec<f32>,
     /// `(M,)`
-    weights: Vec<f32>,
+    pub(super) weights: Vec<f32>,
     /// One over the squared bandwidth.
-    scale: f32,
-    exponent: f64,
+    pub(super) scale: f32,
+    pub(super) exponent: f64,
 }
 
 /// A kernel's sum over the anchors in two parts, so that neither under- nor overflows.
-struct Nearest {
+pub(super) struct Nearest {
     /// The least of 1 + |x - a|^2 / b^2.
     least: f32,
 }
@@ -100,14 +97,14 @@ impl KernelNetwork {
         })
     }
 
-    fn n_anchors(&self) -> usize {
+    pub(super) fn n_anchors(&self) -> usize {
         self.weights.len()
     }
 
     /// Log-variances of vectors.
     ///
     /// # Shapes
-    /// `vectors`: `(n, d)` with n at least [`PADDED`]; the result is `(n,)`, in `out`.
+    /// `vectors`: `(n, d)` with n at least [`crate::nn::PADDED`]; the result is `(n,)`, in `out`.
     pub(super) fn infer(
         &self,
         vectors: &[f32],
@@ -135,7 +132,7 @@ impl KernelNetwork {
     }
 
     /// `1 + |x - a_j|^2 / b^2`, `(n, M)`.
-    fn distances(&self, vectors: &[f32], out: &mut Vec<f32>, threads: Threads) {
+    pub(super) fn distances(&self, vectors: &[f32], out: &mut Vec<f32>, threads: Threads) {
         let m = self.n_anchors();
         let d = self.anchors.len() / m;
         let n = vectors.len() / d;
@@ -223,7 +220,7 @@ impl KernelNetwork {
 
 impl Nearest {
     /// Of a row of `1 + |x - a_j|^2 / b^2`.
-    fn of(q: &[f32]) -> Self {
+    pub(super) fn of(q: &[f32]) -> Self {
         let least = vectorised(
             #[inline(always)]
             || {
@@ -244,7 +241,7 @@ impl Nearest {
     }
 
     /// The terms of the sum, in units of that of the nearest anchor, in place of the distances.
-    fn terms(&self, q: &mut [f32], exponent: f64) {
+    pub(super) fn terms(&self, q: &mut [f32], exponent: f64) {
         let least = self.least;
         vectorised(
             #[inline(always)]
@@ -269,7 +266,7 @@ impl Nearest {
     }
 
     /// `s` from the sum of the weighted terms.
-    fn of_sum(&self, sum: f64, total: f64, exponent: f64) -> f64 {
+    pub(super) fn of_sum(&self, sum: f64, total: f64, exponent: f64) -> f64 {
         f64::from(self.least).ln() - (sum / total).ln() / exponent
     }
 
@@ -283,7 +280,7 @@ impl Nearest {
 }
 
 /// `sum_j w_j t_j`, in a fixed order.
-fn weighted(terms: &[f32], weights: &[f32]) -> f64 {
+pub(super) fn weighted(terms: &[f32], weights: &[f32]) -> f64 {
     let mut sums = [0.0f32; LANES];
     vectorised(
         #[inline(always)]
@@ -303,7 +300,7 @@ fn weighted(terms: &[f32], weights: &[f32]) -> f64 {
     sums.iter().map(|sum| f64::from(*sum)).sum()
 }
 
-fn total(weights: &[f32]) -> f64 {
+pub(super) fn total(weights: &[f32]) -> f64 {
     weights.iter().map(|w| f64::from(*w)).sum()
 }
 
@@ -312,136 +309,65 @@ fn square(row: &[f32]) -> f32 {
     row.iter().map(|x| x * x).sum()
 }
 
-/// The sweeps that find the weights.
-pub(super) struct Sweeps {
-    network: KernelNetwork,
-    /// The rows of a bag but one, m - 1.
-    others: i32,
-    /// Terms of every anchor's sum over the others, `(M, M)`, 0 on the diagonal.
-    terms: Vec<f32>,
-    nearest: Vec<Nearest>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::PADDED;
 
-impl Sweeps {
-    /// Before the first.
-    ///
-    /// # Shapes
-    /// `anchors`: `(M, d)`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Stopped`].
-    pub(super) fn new(
-        network: KernelNetwork,
-        bag_size: usize,
-        anchors: &[f32],
-        meter: &mut Meter<'_>,
-    ) -> Result<Self> {
-        let m = network.n_anchors();
-        let d = anchors.len() / m;
-        let extent = Extent::Products((m * m * d) as u64);
-        let (terms, nearest) =
-            meter.watch("kernel of the anchors", extent, |watch: &Watch<'_>| {
-                let block = PADDED * d;
-                let blocks = anchors.par_chunks(block).enumerate().map(|(i, rows)| {
-                    watch.ticks().add(rows.len() * m)?;
-                    // As many rows as the product needs to give each the same bits.
-                    let n = rows.len() / d;
-                    let mut padded = rows.to_vec();
-                    padded.resize(block, 0.0);
-                    let mut terms = Vec::new();
-                    network.distances(&padded, &mut terms, Threads::One);
-                    terms.truncate(n * m);
-                    let mut nearest = Vec::with_capacity(n);
-                    for (j, q) in terms.chunks_exact_mut(m).enumerate() {
-                        if m > 1 {
-                            q[i * PADDED + j] = f32::INFINITY;
-                        }
-                        let own = Nearest::of(q);
-                        own.terms(q, network.exponent);
-                        nearest.push(own);
-                    }
-                    Ok((terms, nearest))
-                });
-                let blocks: Vec<(Vec<f32>, Vec<Nearest>)> = blocks.collect::<Result<_, _>>()?;
-                let (terms, nearest): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
-                Ok((terms.concat(), nearest.into_iter().flatten().collect()))
-            })?;
-        Ok(Self {
-            network,
-            others: i32::try_from(bag_size).unwrap_or(i32::MAX) - 1,
-            terms,
-            nearest,
-        })
-    }
-
-    /// Log-variances of the anchors, `(M,)`, each without itself.
-    pub(super) fn log_variances(&self) -> Vec<f64> {
-        let m = self.network.n_anchors();
-        let weights = &self.network.weights;
-        let total = total(weights);
-        let rows = self.terms.par_chunks_exact(m).zip(&self.nearest);
-        rows.zip(weights.par_iter())
-            .map(|((terms, nearest), own)| {
-                let sum = weighted(terms, weights).max(f64::from(f32::MIN_POSITIVE));
-                let others = (total - f64::from(*own)).max(f64::from(f32::MIN_POSITIVE));
-                nearest.of_sum(sum, others, self.network.exponent)
-            })
-            .collect()
-    }
-
-    pub(super) fn into_network(self) -> KernelNetwork {
-        self.network
-    }
-}
-
-impl Learner for Sweeps {
-    /// The loss is the log-variance of a bag's agreement, `-1/p log sum_j w_j exp(-p s_j)`: the
-    /// objective in the log domain.
-    fn step(&mut self, _: u64) -> Result<StepOutcome> {
-        let s = self.log_variances();
-        let mut weights = shares(&s);
-        for weight in &mut weights {
-            *weight = weight.powi(self.others);
+    fn network(anchors: [f32; 2], weights: [f32; 2], exponent: f64) -> KernelNetwork {
+        KernelNetwork {
+            squares: anchors.map(|x| x * x).to_vec(),
+            anchors: anchors.to_vec(),
+            weights: weights.to_vec(),
+            scale: 1.0,
+            exponent,
         }
-        let power = self.network.exponent;
-        let least = s.iter().copied().fold(f64::INFINITY, f64::min);
-        let terms = s.iter().zip(&weights);
-        let sum: f64 = terms
-            .map(|(s, w)| f64::from(*w) * (power * (least - s)).exp())
-            .sum();
-        let loss = least - (sum / total(&weights)).ln() / power;
-        self.network.weights = weights;
-        Ok(StepOutcome {
-            loss,
-            effective_rows: None,
-        })
     }
 
-    fn save(&mut self, writer: &mut Writer) -> Result<()> {
-        let weights = &self.network.weights;
-        writer.f32("weights", &[weights.len()], weights);
-        Ok(())
+    fn infer(network: &KernelNetwork, x: f32) -> f32 {
+        let (mut products, mut out) = (Vec::new(), Vec::new());
+        network.infer(&[x; PADDED], &mut products, &mut out, Threads::One);
+        out[0]
     }
 
-    fn restore(&mut self, _: u64, reader: &mut Reader) -> Result<()> {
-        self.network.weights = reader.f32("weights", &[self.network.n_anchors()])?;
-        Ok(())
-    }
-}
-
-/// The share of the others that are less certain than each, equals counted half.
-fn shares(s: &[f64]) -> Vec<f32> {
-    let mut order: Vec<usize> = (0..s.len()).collect();
-    order.sort_unstable_by(|a, b| s[*a].total_cmp(&s[*b]));
-    let n = s.len() as f64;
-    let mut out = vec![0.0; s.len()];
-    let mut before = 0;
-    for equal in order.chunk_by(|a, b| s[*a].to_bits() == s[*b].to_bits()) {
-        let middle = before as f64 + 0.5 * equal.len() as f64;
-        for i in equal {
-            out[*i] = (1.0 - middle / n) as f32;
+    #[test]
+    fn by_hand() {
+        // At 1 the anchors 0 and 3 lie at squared distances 1 and 4: 1 + D^2 is 2 and 5.
+        for (exponent, expected) in [
+            (1.0, -((3.0 / 2.0 + 1.0 / 5.0) / 4f64).ln()),
+            (2.0, -((3.0 / 4.0 + 1.0 / 25.0) / 4f64).ln() / 2.0),
+        ] {
+            let found = infer(&network([0.0, 3.0], [3.0, 1.0], exponent), 1.0);
+            assert!(
+                (f64::from(found) - expected).abs() < 1e-6,
+                "{found} {expected}"
+            );
         }
-        before += equal.len();
     }
-    out
+
+    #[test]
+    fn far_from_all_anchors_it_grows_as_a_squared_distance() {
+        for exponent in [1.0, 32.5] {
+            let network = network([0.0, 3.0], [1.0, 1.0], exponent);
+            let far = [1e3f32, 1e6, 1e9, 1e12, 1e15].map(|x| infer(&network, x));
+            for pair in far.windows(2) {
+                let grown = f64::from(pair[1] - pair[0]);
+                assert!((grown - 2.0 * 1000f64.ln()).abs() < 0.02, "{far:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_whose_nearest_anchor_has_no_weight_is_finite() {
+        let found = infer(&network([0.0, 1e15], [0.0, 1.0], 40.0), 0.0);
+        assert!(found.is_finite() && found > 1.0, "{found}");
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        let mut writer = Writer::default();
+        network([0.0, 3.0], [0.0, 0.0], 1.0).save("n", &mut writer);
+        let read = KernelNetwork::restore(1, "n", &mut Reader::of_tensors(writer));
+        assert!(matches!(read, Err(crate::Error::CorruptModel { .. })));
+    }
 }

@@ -13,6 +13,7 @@
 //! (see [`crate::space`]), bound the log-variances and take small bags. The preset `paper`
 //! is the recipe to the letter.
 
+mod align;
 mod cells;
 mod choices;
 pub(crate) mod device;
@@ -29,6 +30,7 @@ mod ranges;
 mod reach;
 pub(crate) mod spec;
 mod statistic;
+mod sweeps;
 pub(crate) mod train;
 
 pub use choices::{BagSize, Bags, Bandwidth, CellCount, Exponent, Extrapolation, Network};

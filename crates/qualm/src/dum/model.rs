@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use super::align::Scale;
 use super::choices::Extrapolation;
 use super::device::{self, DEVICE_BLOCK, Remote};
 use super::engine::clamp;
@@ -12,15 +13,11 @@ use super::kernel_network::KernelNetwork;
 use super::objective::Covariance;
 use super::reach::{Growth, Reach};
 use super::spec::DumSpec;
-use super::statistic::Statistic;
 use crate::container::{Reader, Writer};
-use crate::detector::{Detector, LogVariances, check_finite, score_fitted};
+use crate::detector::{Detector, LogVariances, check_finite};
 use crate::device::{Device, DeviceError};
-use crate::diagnostics::Agreement;
 use crate::error::Result;
-use crate::fit::Meter;
 use crate::nn::{Mlp, PADDED, Scratch, Threads};
-use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
 use crate::space::{KernelScaling, Space};
 
@@ -32,23 +29,23 @@ const BLOCK: usize = 1024;
 /// A fitted Deep Uncertainty Model: one or more networks, each with the space it sees.
 #[derive(Debug)]
 pub(crate) struct Dum {
-    spec: DumSpec,
+    pub(super) spec: DumSpec,
     /// Where it scores: where it was fitted, or the processor when read from a file.
     device: Device,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     /// Where the fitted rows lie, where rows beyond are extrapolated.
-    reach: Option<Reach>,
+    pub(super) reach: Option<Reach>,
 }
 
 /// One network, its space, and where its scores lie over the fitted rows.
 #[derive(Debug)]
-struct Member {
-    space: Space,
-    network: Network,
+pub(super) struct Member {
+    pub(super) space: Space,
+    pub(super) network: Network,
     /// What rows beyond the reach add to the variance.
-    growth: Option<Growth>,
-    location: f64,
-    spread: f64,
+    pub(super) growth: Option<Growth>,
+    pub(super) location: f64,
+    pub(super) spread: f64,
 }
 
 /// The function f1 of a member.
@@ -65,37 +62,6 @@ pub(super) enum Network {
         /// model that was read from a file.
         own: Vec<(usize, f64)>,
     },
-}
-
-/// Fitted rows that the growth beyond the reach is set by, at most.
-const REACH_SAMPLE: usize = 5000;
-
-/// The scale on which several members' scores are averaged: their mean location and spread.
-struct Scale {
-    n_members: usize,
-    location: f64,
-    spread: f64,
-}
-
-impl Scale {
-    fn of(members: &[Member]) -> Self {
-        let n_members = members.len() as f64;
-        Self {
-            n_members: members.len(),
-            location: members.iter().map(|m| m.location).sum::<f64>() / n_members,
-            spread: members.iter().map(|m| m.spread).sum::<f64>() / n_members,
-        }
-    }
-
-    /// What a member's score adds to the mean: in units of the member's own spread, put back on
-    /// the mean scale. A single member's score stays as it is.
-    fn share(&self, member: &Member, score: f64) -> f64 {
-        if self.n_members == 1 {
-            return score;
-        }
-        let standard = self.spread * (score - member.location) / member.spread;
-        (self.location + standard) / self.n_members as f64
-    }
 }
 
 impl Dum {
@@ -121,94 +87,8 @@ impl Dum {
         Ok(dum)
     }
 
-    /// Learns how far the fitted rows reach, and what rows beyond add to each member's variance.
-    ///
-    /// # Errors
-    /// [`crate::Error::Stopped`], [`crate::Error::Interrupted`].
-    pub(super) fn extrapolate(
-        &mut self,
-        rows: Rows<'_>,
-        seed: u64,
-        meter: &mut Meter<'_>,
-    ) -> Result<()> {
-        if !extrapolates(&self.spec) {
-            return Ok(());
-        }
-        let mut reach = Reach::fit(rows, self.spec.reference, seed, meter)?;
-        let mut rng = stream(seed, Purpose::SAMPLE, [0, 2]);
-        let picked = rng::sample(&mut rng, rows.n_rows(), REACH_SAMPLE);
-        let picked = picked.iter().filter_map(|&i| rows.get(i)).flatten();
-        let sample: Vec<f32> = picked.copied().collect();
-        let sample = Rows::checked(&sample, rows.n_cols());
-        let distances = reach.set(sample);
-        for i in 0..self.members.len() {
-            let scores = score_fitted(sample, meter, |rows, out| {
-                self.score_members(rows, out, |members| &members[i..=i])
-            })?;
-            if let Some(member) = self.members.get_mut(i) {
-                let width = member.space.n_out();
-                let growth = Growth::new(&distances, &scores, self.spec.statistic, width);
-                member.growth = Some(growth);
-            }
-        }
-        self.reach = Some(reach);
-        Ok(())
-    }
-
-    /// Learns each member's mean and deviation over the fitted rows, so that all members
-    /// have an equal say. Returns the scores of the rows, where the members' own were few enough
-    /// to keep, and how far members agree; a single member keeps its plain log-uncertainty.
-    pub(super) fn align(
-        &mut self,
-        rows: Rows<'_>,
-        seed: u64,
-        meter: &mut Meter<'_>,
-    ) -> Result<(Option<Vec<f64>>, Option<f64>)> {
-        let n_members = self.members.len();
-        let n = rows.n_rows();
-        let is_kernel = self.spec.is_kernel();
-        // Rows beyond the reach have their scores from the distance, which no row lends itself.
-        let beyond = self.reach.as_ref().filter(|_| is_kernel);
-        let beyond = beyond.map(|reach| reach.within(rows).1).unwrap_or_default();
-        if n_members == 1 && !is_kernel {
-            return Ok((None, None));
-        }
-        let keep = self.spec.keeps_member_scores(n);
-        let mut kept = Vec::new();
-        let mut agreement = Agreement::over(n, seed);
-        for i in 0..n_members {
-            let mut scores = score_fitted(rows, meter, |rows, out| {
-                self.score_members(rows, out, |members| &members[i..=i])
-            })?;
-            if let Some(member) = self.members.get_mut(i) {
-                member.leave_out(&mut scores, &beyond, self.spec.statistic);
-            }
-            agreement.add(&scores);
-            let mean = scores.iter().sum::<f64>() / n as f64;
-            let square = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n as f64;
-            if let Some(member) = self.members.get_mut(i) {
-                member.location = mean;
-                member.spread = if square > 0.0 { square.sqrt() } else { 1.0 };
-            }
-            if keep {
-                kept.push(scores);
-            }
-        }
-        let scale = Scale::of(&self.members);
-        let combined = keep.then(|| {
-            let mut out = vec![0.0; n];
-            for (member, scores) in self.members.iter().zip(&kept) {
-                for (out, score) in out.iter_mut().zip(scores) {
-                    *out += scale.share(member, *score);
-                }
-            }
-            out
-        });
-        Ok((combined, agreement.mean().filter(|_| n_members > 1)))
-    }
-
     /// Mean over some members of their scores.
-    fn score_members(
+    pub(super) fn score_members(
         &self,
         rows: Rows<'_>,
         out: &mut [f64],
@@ -371,26 +251,9 @@ impl Dum {
 
 /// Whether rows beyond the fitted ones need help: kernel networks are uncertain there by
 /// themselves, unless the length of a row is taken away before they see it.
-fn extrapolates(spec: &DumSpec) -> bool {
+pub(super) fn extrapolates(spec: &DumSpec) -> bool {
     let sees_length = spec.is_kernel() && spec.scaling != KernelScaling::Unit;
     !sees_length && spec.extrapolation == Extrapolation::Distance
-}
-
-impl Member {
-    /// Puts the scores that anchors within the reach have without themselves in place of those
-    /// they have as new rows, and forgets them.
-    fn leave_out(&mut self, scores: &mut [f64], beyond: &[f64], statistic: Statistic) {
-        let Network::Kernel { own, .. } = &mut self.network else {
-            return;
-        };
-        let width = self.space.n_out();
-        for (row, s) in std::mem::take(own) {
-            let within = beyond.get(row).is_none_or(|out| *out <= 0.0);
-            if let Some(score) = scores.get_mut(row).filter(|_| within) {
-                *score = statistic.of(&[s as f32], width);
-            }
-        }
-    }
 }
 
 /// Runs `work` over blocks of rows: on the processor many in parallel or a single one with

@@ -25,7 +25,7 @@ use crate::fit::Meter;
 use crate::nn::Threads;
 use crate::reference::Reference;
 use crate::rows::Rows;
-use crate::space::{Scaling, Space, SpaceOptions};
+use crate::space::{Scaling, Space, SpaceOptions, Whitened};
 
 /// The share of the fitted rows within the reach.
 const WITHIN: f64 = 0.98;
@@ -42,6 +42,8 @@ pub(super) struct Reach {
     space: Space,
     /// The distance `D_r`.
     distance: f64,
+    /// Rows of the covariance, while fitted rows are scored that are among them.
+    sampled: Option<f64>,
 }
 
 /// The added variance on the scale of one member.
@@ -72,6 +74,9 @@ impl Reach {
         Ok(Self {
             space,
             distance: f64::INFINITY,
+            // Where outliers may be among the rows the covariance leaves the outer ones out.
+            sampled: (reference == Reference::Clean)
+                .then(|| Whitened::n_sampled(rows.n_rows(), rows.n_cols()) as f64),
         })
     }
 
@@ -92,6 +97,11 @@ impl Reach {
         distances
     }
 
+    /// From now on rows are new.
+    pub(super) fn done_with_fitted(&mut self) {
+        self.sampled = None;
+    }
+
     /// Distance of each row from the centre, `(n,)`.
     fn distances(&self, rows: Rows<'_>) -> Vec<f64> {
         let d = rows.n_cols();
@@ -101,7 +111,12 @@ impl Reach {
         }
         let mut vectors = vec![0.0; scaled.len()];
         self.space.project_into(&scaled, &mut vectors, Threads::One);
-        let length = |v: &[f32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let length = |v: &[f32]| {
+            let square = v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+            // As a row that had no part in the covariance: see `Leverage`.
+            let part = self.sampled.map_or(1.0, |n| n / (n - square).max(1e-6 * n));
+            (square * part).sqrt()
+        };
         vectors.chunks_exact(d).map(length).collect()
     }
 
@@ -138,7 +153,11 @@ impl Reach {
             let found = format!("a distance of {distance}");
             return Err(reader.corrupt("reach.distance".to_owned(), found, "one above 0"));
         }
-        Ok(Self { space, distance })
+        Ok(Self {
+            space,
+            distance,
+            sampled: None,
+        })
     }
 }
 

@@ -344,7 +344,8 @@ impl DumSpec {
     /// Whether the members' scores of so many fitted rows are kept until they are averaged;
     /// otherwise the rows are scored once more.
     pub(super) fn keeps_member_scores(&self, n_rows: usize) -> bool {
-        (self.members > 1 || self.is_kernel()) && n_rows.saturating_mul(self.members) <= CACHED / 2
+        let plain = self.extrapolation == Extrapolation::None && !self.is_kernel();
+        (self.members > 1 || !plain) && n_rows.saturating_mul(self.members) <= CACHED / 2
     }
 
     /// Width of the vectors that rows of width `d` become.

@@ -278,6 +278,14 @@ impl Space {
         self.scaler.scale(out);
     }
 
+    /// Whether rows are whitened.
+    pub(crate) fn whitens(&self) -> bool {
+        matches!(
+            self.projection,
+            Projection::Whitened(_) | Projection::UnitWhitened(_)
+        )
+    }
+
     /// Moves a row towards the centre of a whitened space, to this share of its way from there.
     pub(crate) fn towards_centre(&self, row: &mut [f32], share: f64) {
         let (Projection::Whitened(map) | Projection::UnitWhitened(map)) = &self.projection else {

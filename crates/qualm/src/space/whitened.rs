@@ -51,6 +51,11 @@ impl Whitened {
         })
     }
 
+    /// How many of n rows the covariance is of, where every row of the sample counts.
+    pub(crate) fn n_sampled(n_rows: usize, n_features: usize) -> usize {
+        n_rows.min(Metric::enough(n_features))
+    }
+
     /// `(d,)`
     pub(super) fn centre(&self) -> &[f64] {
         &self.centre

@@ -77,7 +77,11 @@ fn rows_off_normal_ones_have_small_p_values_out_to_the_largest_numbers() {
             let flagged = p_values(&fitted, &fresh, d);
             let share = flagged.iter().filter(|p| **p <= 0.05).count() as f64 / 2000.0;
             // Networks that reproduce rows, and forests, know the rows that they were fitted to.
-            let own = if name.starts_with("dum") { 0.085 } else { 0.13 };
+            let own = match name.as_str() {
+                "dum, features" => 0.1,
+                name if name.starts_with("dum") => 0.085,
+                _ => 0.13,
+            };
             assert!(
                 (0.02..=own).contains(&share),
                 "{name}: {share} of fresh rows in {d} columns"
@@ -182,6 +186,7 @@ fn gross_errors_are_flagged_in_tables_and_vectors() {
             flagged(&|_, row| row.iter_mut().for_each(|x| *x *= 1e3)),
         );
         let share = flagged(&|_, _| ());
-        assert!(share <= 0.12, "{name}: {share} of usual rows flagged");
+        let own = if detector == "dum" { 0.1 } else { 0.16 };
+        assert!(share <= own, "{name}: {share} of usual rows flagged");
     }
 }
