@@ -6,8 +6,7 @@
 Runs in well under a minute.
 """
 
-# %% A scikit-learn pipeline, with a search over a scorer. Labels are only for the measuring. The
-# rows are a table in an array, hence the preset for tables.
+# %% A scikit-learn pipeline, with a search over a scorer. Labels are only for the measuring.
 import numpy as np
 import qualm
 from pyod.models.iforest import IForest
@@ -23,13 +22,13 @@ rows, _, labels, _ = generate_data(
     n_train=600, n_test=100, n_features=12, contamination=0.1, random_state=0
 )
 
-pipeline = make_pipeline(RobustScaler(), PCA(8, random_state=0), qualm.DUM("default"))
+pipeline = make_pipeline(RobustScaler(), PCA(8, random_state=0), qualm.DUM())
 pipeline.fit(rows)
 print(f"pipeline: AUROC {roc_auc_score(labels, pipeline.decision_function(rows)):.3f}")
 
 search = GridSearchCV(
     pipeline,
-    {"dum__bag_size": [2, 8], "pca__n_components": [2, 8]},
+    {"dum__bandwidth": [0.25, 0.5, 1.0], "pca__n_components": [2, 8]},
     scoring=make_scorer(roc_auc_score, response_method="decision_function"),
     cv=StratifiedKFold(3, shuffle=True, random_state=0),
 )
@@ -44,7 +43,7 @@ detectors = {
     "IForest (PyOD)": IForest(contamination=0.1, random_state=0),
     "KNN (PyOD)": KNN(contamination=0.1),
     "KNN (qualm)": qualm.KNN(contamination=0.1),
-    "DUM (qualm)": qualm.DUM("default", contamination=0.1),
+    "DUM (qualm)": qualm.DUM(contamination=0.1),
 }
 for name, detector in detectors.items():
     detector.fit(train)

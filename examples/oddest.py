@@ -24,8 +24,7 @@ embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
 folder = Path(tempfile.mkdtemp())
 np.save(folder / "embeddings.npy", embeddings.astype(np.float32))
 
-# %% Fit, without labels. For an array the preset is `embedding`, that for vectors whose geometry
-# has a meaning.
+# %% Fit, without labels. No column dominates, so the directions of the vectors are compared.
 embeddings = np.load(folder / "embeddings.npy")
 model = qualm.DUM(verbose=1).fit(embeddings)
 

@@ -124,11 +124,12 @@ pub(crate) struct ThresholdArgs {
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
   qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
+  qualm fit table.csv --set metric=normal --set bandwidth=0.3 -o model.qualm
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm
   qualm fit table.csv --detector sp --preset paper --scores scores.csv -o model.qualm
   qualm fit table.csv --check-halves -o model.qualm   do two halves of the rows agree?
-  qualm fit big.parquet --resume -o model.qualm       continue an interrupted fit
+  qualm fit big.parquet --preset mlp --resume -o model.qualm      continue an interrupted fit
   qualm fit big.npy --preset paper --device cuda -o model.qualm
 
 {}", detectors::help()))]
@@ -141,7 +142,7 @@ pub(crate) struct Fit {
     /// Which detector [default: dum]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Spec::DETECTORS))]
     pub(crate) detector: Option<String>,
-    /// Named set of hyper-parameters
+    /// Named set of hyper-parameters [default: default]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// TOML file of hyper-parameters (the keys of the Spec; also detector and preset)
@@ -284,7 +285,7 @@ Suites, and the preset that a detector gets in them unless it is given as NAME:P
   table2      anomaly sets of the paper's Table 2, with the paper's numbers: dum default, all
               others paper
   extra       other anomaly sets: default
-  embeddings  embedding vectors: dum embedding, all others default
+  embeddings  embedding vectors: default
 Detectors: {}.
 
 Each file of DIR (or of DIR/SUITE, if DIR has none) is a set: .csv .tsv .parquet .arrow .feather

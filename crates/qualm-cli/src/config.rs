@@ -3,22 +3,25 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use qualm::{Device, Error, Features, Spec};
+use qualm::{Error, Spec};
 use serde_json::{Map, Value};
 
 use crate::args::Fit;
 
-/// What the user asked for, before the input is known.
+/// What the user asked for.
 #[derive(Debug)]
 pub(crate) struct Config {
-    detector: String,
-    preset: Option<String>,
-    keys: Map<String, Value>,
-    device: Option<Device>,
+    pub(crate) spec: Spec,
+    /// The preset that the Spec began with.
+    pub(crate) preset: String,
 }
 
 impl Config {
     /// Reads the flags and the configuration file.
+    ///
+    /// # Errors
+    /// On an unknown detector, preset or key, a value out of range, and a device that is not
+    /// there or that the detector cannot use.
     pub(crate) fn new(args: &Fit) -> Result<Self> {
         let mut keys = args.config.as_deref().map_or(Ok(Map::new()), read)?;
         for pair in &args.set {
@@ -52,53 +55,15 @@ impl Config {
             }
         };
         let detector = word("detector", args.detector.as_ref())?;
-        let config = Self {
-            detector: detector.unwrap_or_else(|| "dum".to_owned()),
-            preset: word("preset", args.preset.as_ref())?,
-            keys,
-            device: args.device,
-        };
-        // Refuse unknown names, keys and values now, and a device that is not there, before
-        // the input is read.
-        let spec = config.spec(&Features::Columns(Vec::new()))?;
-        spec.device().check()?;
-        Ok(config)
-    }
-
-    /// The preset that an input gets.
-    ///
-    /// # Errors
-    /// As [`Spec::preset_for`].
-    pub(crate) fn preset(&self, features: &Features) -> Result<&str> {
-        match &self.preset {
-            Some(preset) => Ok(preset),
-            None => Ok(Spec::preset_for(&self.detector, features)?),
-        }
-    }
-
-    /// Whether the kind of input chooses the preset.
-    pub(crate) fn preset_by_input(&self) -> bool {
-        let vector = Features::Vector {
-            name: None,
-            width: 0,
-        };
-        let kinds = [vector, Features::Columns(Vec::new())];
-        let [a, b] = kinds.map(|kind| Spec::preset_for(&self.detector, &kind).ok());
-        self.preset.is_none() && a != b
-    }
-
-    /// The Spec for an input.
-    ///
-    /// # Errors
-    /// On an unknown detector, preset or key, a value out of range, and a device that the
-    /// detector cannot use.
-    pub(crate) fn spec(&self, features: &Features) -> Result<Spec> {
-        let spec = Spec::for_features(&self.detector, self.preset.as_deref(), features)?;
-        let mut spec = spec.with(self.keys.clone())?;
-        if let Some(device) = self.device {
+        let detector = detector.as_deref().unwrap_or("dum");
+        let preset = word("preset", args.preset.as_ref())?;
+        let preset = preset.unwrap_or_else(|| "default".to_owned());
+        let mut spec = Spec::preset(detector, &preset)?.with(keys)?;
+        if let Some(device) = args.device {
             spec.set_device(device).map_err(Error::from)?;
         }
-        Ok(spec)
+        spec.device().check()?;
+        Ok(Self { spec, preset })
     }
 }
 

@@ -21,6 +21,7 @@ mod progress;
 #[cfg(unix)]
 mod signals;
 mod threshold;
+mod unlike;
 
 use std::process::ExitCode;
 

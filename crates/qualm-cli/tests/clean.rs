@@ -1,5 +1,5 @@
 //! What is said and asked before a fit about its rows: `--clean`, for rows that are known to be
-//! usual, and the warning of columns whose scales decide the scores.
+//! usual, the warning of columns whose scales decide the scores, and advice on unusual rows.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
 
@@ -124,4 +124,65 @@ fn columns_of_unlike_scale_are_named_at_the_fit_and_in_info() {
         "--quiet",
     ];
     assert_eq!(folder.run(&quiet).ok().stderr, "");
+}
+
+/// Which of the two the fit took the rows for stands on stderr before it and in `info` after it.
+#[test]
+fn what_the_rows_are_taken_for_is_said() {
+    let folder = Folder::new();
+    folder.write("t.csv", files::csv(&files::rows(60, 3, 1)));
+    for (flags, noted, told, bandwidth) in [
+        (
+            &[][..],
+            "note: preset default: the fitted rows may hold outliers; --clean, if they are known",
+            "mixed (the fitted rows may hold outliers)",
+            "bandwidth 0.5, exponent 1.0",
+        ),
+        (
+            &["--clean"],
+            "note: preset default: the fitted rows are taken for usual, none for an outlier",
+            "clean (the fitted rows are taken for usual)",
+            "bandwidth 0.1, exponent 2.0",
+        ),
+    ] {
+        let ran = folder.run(&[&["fit", "t.csv", "-o", "m.qualm"], flags].concat());
+        let stderr = ran.ok().stderr;
+        assert!(stderr.contains(noted), "{stderr}");
+        let info = folder.run(&["info", "m.qualm"]).ok().stdout;
+        let network = format!(
+            "network              kernel, 2 members, scaling standardise, metric balanced, {bandwidth}"
+        );
+        for line in [format!("reference            {told}"), network] {
+            assert!(info.lines().any(|l| l == line), "{line}: {info}");
+        }
+    }
+    // A detector without a network has no such line; one whose scores do not depend on the
+    // reference is not told of --clean.
+    let args = ["fit", "t.csv", "-o", "k.qualm", "--detector", "knn"];
+    assert!(!folder.run(&args).ok().stderr.contains("--clean"));
+    let info = folder.run(&["info", "k.qualm"]).ok().stdout;
+    assert!(info.contains("reference            mixed"), "{info}");
+    assert!(!info.contains("network  "), "{info}");
+}
+
+#[test]
+fn rows_unlike_those_of_the_default_are_met_with_advice() {
+    let folder = Folder::new();
+    folder.write("few.csv", files::csv(&files::rows(40, 3, 1)));
+    folder.write("enough.csv", files::csv(&files::rows(60, 3, 1)));
+    let fit = |input: &str, more: &[&str]| {
+        let args = [&["fit", input, "-o", "m.qualm"], more].concat();
+        folder.run(&args).ok().stderr
+    };
+    let said = "note: only 40 rows, so no p-value is below 0.02";
+    for more in [&[][..], &["--preset", "auto"], &["--set", "metric=normal"]] {
+        let stderr = fit("few.csv", more);
+        assert!(stderr.contains(said), "{stderr}");
+        assert!(!fit("enough.csv", more).contains("note: only"));
+    }
+    // Other presets and detectors were asked for by name.
+    for more in [["--preset", "embedding"], ["--detector", "iforest"]] {
+        assert!(!fit("few.csv", &more).contains("note: only"), "{more:?}");
+    }
+    assert_eq!(fit("few.csv", &["--quiet"]), "");
 }

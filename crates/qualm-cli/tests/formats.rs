@@ -79,7 +79,7 @@ fn vectors_of_every_format_fit_and_score_alike() {
     let report = folder.fit("v.npy", "m.qualm", &["--json"]).ok().json();
     assert_eq!(
         (&report["preset"], &report["d"]),
-        (&"embedding".into(), &8.into())
+        (&"default".into(), &8.into())
     );
     let expected = folder.scores("m.qualm", "v.npy", &[]);
     for input in ["v.npz", "v.parquet", "v.arrow"] {
@@ -88,8 +88,13 @@ fn vectors_of_every_format_fit_and_score_alike() {
         let refitted = folder.scores("other.qualm", "v.npy", &[]);
         assert_eq!(refitted, expected, "fitted on {input}");
     }
-    // Columns of the right number serve as a vector.
+    // Columns of the right number serve as a vector, and one default serves both.
     assert_eq!(folder.scores("m.qualm", "v.csv", &[]), expected);
+    for (model, input) in [("v.qualm", "v.npy"), ("t.qualm", "v.csv")] {
+        folder.run(&["fit", input, "-o", model]).ok();
+    }
+    let expected = folder.scores("v.qualm", "v.npy", &[]);
+    assert_eq!(folder.scores("t.qualm", "v.csv", &[]), expected);
 }
 
 #[test]

@@ -269,12 +269,12 @@ fn the_same_seed_gives_the_same_bytes_at_any_thread_count() {
 }
 
 #[test]
-fn the_preset_auto_asks_the_columns_and_says_what_they_said() {
+fn the_default_asks_the_columns_and_says_what_they_said() {
     let folder = Folder::new();
     let names: Vec<String> = (0..20).map(|j| format!("c{j}")).collect();
     for (file, widest, chosen) in [
-        ("alike.csv", 1, ["unit", "robust"]),
-        ("wide.csv", 1000, ["standardise", "both"]),
+        ("alike.csv", 1, ["unit", "robust", "1"]),
+        ("wide.csv", 1000, ["standardise", "balanced", "2"]),
     ] {
         let row = |i: u32| -> String {
             let value = |j: u32| (i * 7919 + j * 104_729) % 101 * if j == 3 { widest } else { 1 };
@@ -283,25 +283,65 @@ fn the_preset_auto_asks_the_columns_and_says_what_they_said() {
         };
         let rows: Vec<String> = (0..60).map(row).collect();
         let table = format!("{}\n{}\n", names.join(","), rows.join("\n"));
-        std::fs::write(folder.path(file), table).unwrap();
+        folder.write(file, table);
         let fit = |model: &str, more: &[&str]| {
-            let args = [&["fit", file, "-o", model, "--json"], &SMALL[..], more].concat();
+            let args = [&["fit", file, "-o", model, "--json"], more].concat();
             folder.run(&args).ok()
         };
-        let auto = fit("auto.qualm", &["--preset", "auto"]);
-        let spec = &auto.json()["spec"];
-        assert_eq!([&spec["scaling"], &spec["metric"]], chosen, "{file}");
-        let said = format!(
-            "chosen from the rows: metric=\"{}\", scaling=\"{}\"",
-            chosen[1], chosen[0]
-        );
-        assert!(auto.stderr.contains(&said), "{}", auto.stderr);
-        // The model is the one of the preset that was chosen, to the bit.
-        let preset = if widest == 1 { "embedding" } else { "default" };
-        fit("preset.qualm", &["--preset", preset]);
+        let default = fit("default.qualm", &[]);
+        let spec = &default.json()["spec"];
+        let [scaling, metric, members] = chosen;
+        assert_eq!([&spec["scaling"], &spec["metric"]], [scaling, metric]);
+        assert_eq!(spec["members"].to_string(), members);
+        for said in [
+            "note: decided for these rows: bandwidth=0.5, exponent=1.0, ",
+            &format!("metric=\"{metric}\", network=\"kernel\", scaling=\"{scaling}\""),
+        ] {
+            assert!(default.stderr.contains(said), "{}", default.stderr);
+        }
+        // Told to be quiet, it says nothing.
+        assert_eq!(fit("quiet.qualm", &["--quiet"]).stderr, "");
+        // The model is the one of what was chosen, to the bit.
+        let metric = format!("metric={metric}");
+        let scaling = format!("scaling={scaling}");
+        let members = format!("members={members}");
+        let keys = ["--set", &metric, "--set", &scaling, "--set", &members];
+        let named = if widest == 1 {
+            &["--preset", "embedding"]
+        } else {
+            &["--preset", "auto"]
+        };
         let scores = |model: &str| folder.run(&["score", model, file]).ok().stdout;
-        assert_eq!(scores("auto.qualm"), scores("preset.qualm"), "{file}");
+        for same in [&keys[..], named] {
+            fit("same.qualm", same);
+            assert_eq!(scores("default.qualm"), scores("same.qualm"), "{same:?}");
+        }
     }
+}
+
+#[test]
+fn a_key_of_training_makes_the_default_train() {
+    let folder = Folder::with_model();
+    let fit = |model: &str, more: &[&str]| {
+        let args = [&["fit", "t.csv", "-o", model, "--json"], more].concat();
+        folder.run(&args)
+    };
+    let steps = ["--set", "max_steps=60"];
+    let trained = fit("steps.qualm", &steps).ok();
+    assert_eq!(trained.json()["spec"]["network"], "mlp");
+    let said = "metric=\"both\", network=\"mlp\"";
+    assert!(trained.stderr.contains(said), "{}", trained.stderr);
+    fit("mlp.qualm", &[&steps[..], &["--preset", "mlp"]].concat()).ok();
+    let scores = |model: &str| folder.run(&["score", model, "t.csv"]).ok().stdout;
+    assert_eq!(scores("steps.qualm"), scores("mlp.qualm"));
+    let names = folder.names();
+    let asked = ["--set", "hidden=32", "--set", "network=kernel"];
+    let refused = fit("x.qualm", &asked);
+    assert_eq!(refused.code, Some(2));
+    for word in ["hidden = 32", "network = \"kernel\"", "network = \"mlp\""] {
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+    assert_eq!(folder.names(), names);
 }
 
 #[test]

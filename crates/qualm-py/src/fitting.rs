@@ -25,8 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 #[derive(Deserialize)]
 struct Request {
     detector: String,
-    /// `None` for that of the kind of input.
-    preset: Option<String>,
+    preset: String,
     /// The hyper-parameters that differ from the preset.
     keys: Map<String, Value>,
 }
@@ -49,12 +48,7 @@ pub(crate) fn fit(
 ) -> PyResult<Model> {
     let not_json = |error: serde_json::Error| PyRuntimeError::new_err(error.to_string());
     let request: Request = serde_json::from_str(request).map_err(not_json)?;
-    let spec = Spec::for_features(
-        &request.detector,
-        request.preset.as_deref(),
-        rows.features(),
-    );
-    let spec = spec
+    let spec = Spec::preset(&request.detector, &request.preset)
         .and_then(|spec| spec.with(request.keys))
         .map_err(raised)?;
     let rule = ThresholdRule::Contamination(contamination);

@@ -10,14 +10,7 @@ import qualm
 
 #: Parameters that make a fit quick, and possible on twenty rows.
 QUICK = {
-    qualm.DUM: {
-        "preset": "default",
-        "min_steps": 60,
-        "epochs": 1,
-        "fourier_features": 64,
-        "hidden": 16,
-        "batch_size": 16,
-    },
+    qualm.DUM: {},
     qualm.IForest: {"n_estimators": 20, "max_samples": 16},
     qualm.LOF: {"n_neighbors": 5},
     qualm.OCSVM: {},
@@ -31,6 +24,15 @@ QUICK = {
     qualm.ECOD: {},
 }
 CLASSES = list(QUICK)
+
+#: What makes DUM a multilayer perceptron that is quick to train.
+TRAINED = {
+    "min_steps": 60,
+    "epochs": 1,
+    "fourier_features": 64,
+    "hidden": 16,
+    "batch_size": 16,
+}
 
 
 def quick(cls, **parameters):

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 import qualm
-from conftest import CLASSES, quick
+from conftest import CLASSES, TRAINED, quick
 
 
 def run(binary, *arguments):
@@ -20,7 +20,7 @@ def run(binary, *arguments):
 def settings(detector):
     """The parameters as the command line takes them."""
     for name, value in detector.get_params().items():
-        if name == "preset" and value is not None:
+        if name == "preset":
             yield from ("--preset", value)
         elif value is not None and name not in (
             "contamination",
@@ -49,20 +49,22 @@ def test_the_same_file_and_the_same_scores(cls, rows, tmp_path, command_line, mo
     assert np.array_equal(scores, qualm.load(theirs).decision_function(rows))
 
 
+@pytest.mark.parametrize("keys", [{}, {"preset": "embedding"}, {"metric": "euclidean"}, TRAINED])
 @pytest.mark.parametrize("name", ["rows.npy", "rows.parquet"])
-def test_the_kind_of_input_chooses_the_same_preset(
-    name, rows, tmp_path, command_line, monkeypatch
+def test_one_default_for_every_kind_of_input(
+    name, keys, rows, tmp_path, command_line, monkeypatch
 ):
     polars = pytest.importorskip("polars")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     table = polars.DataFrame(rows, schema=list("abcde"))
     np.save(tmp_path / "rows.npy", rows)
     table.write_parquet(tmp_path / "rows.parquet")
-    detector = qualm.DUM(min_steps=50, epochs=1, batch_size=100)
+    detector = qualm.DUM(**keys)
     fit = ["fit", tmp_path / name, "-o", tmp_path / "theirs.qualm", "--contamination", 0.1]
     run(command_line, *fit, *settings(detector))
     detector.fit(rows if name == "rows.npy" else table)
     assert detector._model.to_bytes() == (tmp_path / "theirs.qualm").read_bytes()
+    assert np.array_equal(detector.decision_scores_, qualm.DUM(**keys).fit(rows).decision_scores_)
 
 
 @pytest.mark.parametrize("cls", [qualm.KNN, qualm.LOF, qualm.ABOD, qualm.SP])

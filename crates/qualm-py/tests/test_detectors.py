@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 import qualm
-from conftest import CLASSES, QUICK, quick
+from conftest import CLASSES, QUICK, TRAINED, quick
 from qualm import _core
 
 every = pytest.mark.parametrize("cls", CLASSES)
@@ -32,8 +32,8 @@ def test_parameters_are_the_keys_of_the_registry(cls):
     call["labels"] = "pyod"
     assert {name: own.pop(name) for name in call} == call
     if cls is qualm.DUM:
-        # Its defaults are those of the preset, which goes by the input.
-        assert own.pop("preset") is None
+        # Its defaults are those of the preset.
+        assert own.pop("preset") == "default"
         assert own == dict.fromkeys(keys)
     else:
         assert json.loads(json.dumps(own)) == keys
@@ -161,7 +161,12 @@ def test_kept_in_a_file_in_a_pickle_and_in_a_copy(cls, rows, tmp_path):
     detector.save(path)
     loaded = qualm.load(path)
     assert type(loaded) is cls
-    assert loaded.get_params() == {**detector.get_params(), "n_jobs": -1}
+    expected = {**detector.get_params(), "n_jobs": -1}
+    if cls is qualm.DUM:
+        # What was left to the rows is kept as they decided it.
+        names = ("network", "bandwidth", "exponent", "scaling", "metric")
+        expected.update((name, detector.spec_[name]) for name in names)
+    assert loaded.get_params() == expected
     assert np.array_equal(loaded.decision_function(rows), scores)
     assert np.array_equal(loaded.p_values(rows), detector.p_values(rows))
     assert loaded.threshold_ == detector.threshold_
@@ -199,46 +204,80 @@ def test_two_columns_explain_a_score(rows):
 
 @every
 def test_presets(cls, rows):
-    default = "preset='default'" if cls is qualm.DUM else ""
-    assert repr(cls.from_preset("default")) == f"{cls.__name__}({default})"
-    paper = cls.from_preset("paper", n_jobs=2, **small(cls))
+    assert repr(cls.from_preset("default")) == f"{cls.__name__}()"
+    paper = cls.from_preset("paper", n_jobs=2, **(TRAINED if cls is qualm.DUM else QUICK[cls]))
     assert paper.n_jobs == 2
     assert paper.fit(rows).spec_["space"] == "minmax"
     with pytest.raises(ValueError, match="no preset 'best'"):
         cls.from_preset("best")
 
 
-def small(cls):
-    """What makes a fit quick, whatever the preset."""
-    return {name: value for name, value in QUICK[cls].items() if name != "preset"}
-
-
-def test_the_kind_of_input_chooses_the_preset_where_none_is_given(rows):
-    fitted = lambda X, *preset, **keys: qualm.DUM(*preset, **small(qualm.DUM), **keys).fit(X).spec_
-    frame = pytest.importorskip("polars").DataFrame(rows, schema=list("abcde"))
-    assert fitted(rows) == fitted(frame, "embedding")
-    assert fitted(frame) == fitted(rows, "default")
-    assert fitted(rows)["scaling"] == "unit"
-    assert fitted(frame)["scaling"] == "standardise"
+def test_presets_of_dum(rows):
+    fitted = lambda *preset, **keys: qualm.DUM(*preset, **keys).fit(rows).spec_
+    default = fitted()
+    assert default == fitted("auto") == fitted(network="kernel") == fitted(preset="default")
+    # Of five columns one has at least a tenth of the variance.
+    chosen = {"network": "kernel", "scaling": "standardise", "metric": "balanced"}
+    chosen.update(bandwidth=0.5, exponent=1)
+    assert default == {**default, **chosen}
+    vectors = {"scaling": "unit", "metric": "robust", "members": 1}
+    assert fitted("embedding") == {**default, **vectors}
+    # Clean rows have narrower neighbourhoods.
+    clean = {"reference": "clean", "bandwidth": 0.1, "exponent": 3}
+    assert fitted(reference="clean") == {**default, **clean}
     # What is given wins over the preset.
-    assert fitted(rows, metric="euclidean") == {**fitted(rows), "metric": "euclidean"}
-    assert fitted(rows, "clusters")["cells"] == "auto"
-    assert fitted(rows, "sphere", members=1)["members"] == 1
+    given = {"metric": "normal", "anchors": 50, "bag_size": 3}
+    assert fitted(**given) == {**default, **given}
+    assert fitted("clusters", **TRAINED)["cells"] == "auto"
+    assert fitted("sphere", members=2, **TRAINED)["members"] == 2
     for wrong, error, message in (
         ("best", ValueError, "no preset 'best'"),
         (3, TypeError, "name"),
+        (None, TypeError, "name"),
     ):
         with pytest.raises(error, match=message):
             qualm.DUM(wrong).fit(rows)
 
 
+def test_what_asks_for_gradient_steps_makes_a_multilayer_perceptron(rows):
+    trained = qualm.DUM(**TRAINED).fit(rows)
+    assert (trained.spec_["network"], trained.spec_["metric"]) == ("mlp", "both")
+    same = qualm.DUM("mlp", **TRAINED).fit(rows)
+    assert np.array_equal(trained.decision_scores_, same.decision_scores_)
+    asked = {"space": "sphere", "covariance": "diagonal", "objective": "cosine"}
+    asked.update(bags="local", layers=2, learning_rate=0.01, weight_decay=0.1)
+    asked.update(log_variance_bound=5.0, view_noise=0.1, bag_size="half", **TRAINED)
+    for name, value in asked.items():
+        with pytest.raises(ValueError, match=f"^{name} = .*network = .*mlp"):
+            qualm.DUM(network="kernel", **{name: value}).fit(rows)
+    with pytest.raises(ValueError, match="network = .*forest"):
+        qualm.DUM(network="forest").fit(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("exponent", 0),
+        ("exponent", "steep"),
+        ("bandwidth", -1.0),
+        ("bandwidth", "wide"),
+        ("anchors", 0),
+        ("anchors", 1_000_001),
+        ("metric", "taxi"),
+        ("extrapolation", "far"),
+    ],
+)
+def test_keys_of_dum_out_of_range_are_named(name, wrong, rows):
+    with pytest.raises((TypeError, ValueError), match=f"{name} = "):
+        qualm.DUM(**{name: wrong}).fit(rows)
+
+
 def test_what_is_left_to_the_rows_is_said_by_the_model(tmp_path, rows):
-    auto = quick(qualm.DUM, scaling="auto", metric="auto").fit(rows)
+    auto = qualm.DUM(scaling="auto", metric="auto").fit(rows)
     assert auto.get_params()["metric"] == "auto"
     auto.save(tmp_path / "auto.qualm")
     loaded = qualm.load(tmp_path / "auto.qualm")
-    # Of five columns one has at least a tenth of the variance.
-    assert (loaded.spec_["scaling"], loaded.spec_["metric"]) == ("standardise", "both")
+    assert (loaded.spec_["scaling"], loaded.spec_["metric"]) == ("standardise", "balanced")
     assert auto.spec_ == loaded.spec_ == loaded.fit(rows).spec_
     assert np.array_equal(loaded.decision_function(rows), auto.decision_function(rows))
 

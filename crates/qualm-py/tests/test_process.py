@@ -140,7 +140,7 @@ def test_what_the_progress_raises_comes_out(rows):
 
     native = qualm._input.rows(rows)
     keys = {"min_steps": 200_000, "max_steps": 0}
-    request = json.dumps({"detector": "dum", "preset": None, "keys": keys})
+    request = json.dumps({"detector": "dum", "preset": "default", "keys": keys})
     with pytest.raises(LookupError, match="enough"):
         _core.fit(request, native, 0, 1, 0.1, report)
 

@@ -81,5 +81,5 @@ def test_scores_are_combined(data):
     train, test = standardizer(train, test)
     from sklearn.metrics import roc_auc_score
 
-    for combined in (average(test), maximization(test), aom(test, 11), moa(test, 11)):
+    for combined in (average(test), maximization(test), aom(test, 6), moa(test, 6)):
         assert roc_auc_score(y_test, combined) > 0.9

@@ -154,7 +154,7 @@ def test_shares_and_counts_out_of_range(rows):
 
 
 def test_a_search_ends_at_the_limit_of_steps(rows):
-    detector = qualm.DUM("default", max_steps=200, batch_size=100).fit(rows)
+    detector = qualm.DUM(max_steps=200, batch_size=100).fit(rows)
     assert (detector.spec_["min_steps"], detector.spec_["max_steps"]) == (200, 200)
     with pytest.raises(ValueError, match="max_steps = 200: expected 0 .* or at least min_steps"):
         qualm.DUM(min_steps=300, max_steps=200).fit(rows)

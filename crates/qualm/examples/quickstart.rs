@@ -19,9 +19,9 @@ fn main() -> qualm::Result<()> {
     vectors.extend([4.0, -4.0, 4.0]);
     let rows = Matrix::new(vectors, 3)?;
 
-    // Fit, without labels. `default` is the preset for tables, `embedding` that for embeddings;
-    // any other detector is a word as well: Spec::preset("knn", "default").
-    let spec = Spec::preset("dum", "default")?;
+    // Fit, without labels. One default serves tables and vectors; any other detector is a word:
+    // Spec::preset("knn", "default").
+    let spec = Spec::default();
     let mut fitted = spec.fit(rows.rows(), 0, &mut ())?;
 
     // Score: higher = more anomalous.

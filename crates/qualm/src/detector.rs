@@ -9,7 +9,6 @@ use crate::container::{Reader, Writer};
 use crate::device::{Device, DeviceError};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Location, Result};
-use crate::features::Features;
 use crate::fit::progress::Meter;
 use crate::fit::session::Session;
 use crate::fit::state::Curve;
@@ -46,12 +45,6 @@ pub trait DetectorSpec: Debug + Send + Sync {
             }
             _ => false,
         }
-    }
-
-    /// The preset for this kind of input.
-    fn preset_for(&self, features: &Features) -> &'static str {
-        let _ = features;
-        "default"
     }
 
     /// How rows are scaled first, where that is a key of its own.

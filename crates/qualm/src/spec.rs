@@ -169,25 +169,6 @@ impl Spec {
         })
     }
 
-    /// The preset asked for, or the detector's one for this kind of input where none was.
-    ///
-    /// # Errors
-    /// As [`Spec::preset`].
-    pub fn for_features(detector: &str, preset: Option<&str>, features: &Features) -> Result<Self> {
-        match preset {
-            Some(preset) => Self::preset(detector, preset),
-            None => Self::preset(detector, Self::preset_for(detector, features)?),
-        }
-    }
-
-    /// The name of the preset that an input of this kind gets when none is asked for.
-    ///
-    /// # Errors
-    /// [`Error::UnknownDetector`].
-    pub fn preset_for(detector: &str, features: &Features) -> Result<&'static str> {
-        Ok(Self::new(detector)?.hyper_parameters().preset_for(features))
-    }
-
     /// Names of the detector's presets.
     #[must_use]
     pub fn presets(&self) -> &'static [&'static str] {
@@ -401,25 +382,6 @@ mod tests {
         }
         // Who gives both is told that they do not fit.
         with(&serde_json::json!({"max_steps": 200, "min_steps": 300})).unwrap_err();
-    }
-
-    #[test]
-    fn the_kind_of_input_chooses_the_preset_where_none_was_asked_for() {
-        let columns = Features::Columns(vec!["a".to_owned()]);
-        let vector = Features::Vector {
-            name: None,
-            width: 3,
-        };
-        let spec = |preset, features| Spec::for_features("dum", preset, features).unwrap();
-        assert_eq!(spec(None, &columns), Spec::default());
-        // One default for both.
-        assert_eq!(spec(None, &vector), Spec::default());
-        assert_eq!(
-            spec(Some("sphere"), &vector),
-            Spec::preset("dum", "sphere").unwrap()
-        );
-        let knn = Spec::for_features("knn", None, &vector).unwrap();
-        assert_eq!(knn, Spec::preset("knn", "default").unwrap());
     }
 
     #[test]

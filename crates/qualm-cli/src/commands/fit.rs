@@ -10,6 +10,7 @@ use qualm::calibrate::ThresholdRule;
 use qualm::reports::FitReport;
 use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Spec};
 use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source, format_for, scored};
+use serde_json::Value;
 
 use crate::advice;
 use crate::args;
@@ -19,6 +20,7 @@ use crate::output::{self, Output};
 use crate::paths::{place, refuse_same};
 use crate::progress::FitProgress;
 use crate::threshold;
+use crate::unlike;
 
 pub(crate) fn run(args: &args::Fit, seed: u64, output: Output) -> Result<()> {
     FitJob::resolve(args, seed, output)?.run(output)
@@ -46,15 +48,17 @@ struct FitJob<'a> {
 
 impl<'a> FitJob<'a> {
     fn resolve(args: &'a args::Fit, seed: u64, output: Output) -> Result<Self> {
-        let config = Config::new(args)?;
+        let Config { spec, preset } = Config::new(args)?;
         let rule = threshold::rule(&args.rule).unwrap_or_default();
         rule.validate()?;
         let checkpoint = checkpoint_path(&args.output);
         let model_file = reserve(args, &checkpoint)?;
         let source = Source::open(&args.input, &selection(args), None)?;
         let features = source.features().clone();
-        let (spec, preset) = (config.spec(&features)?, config.preset(&features)?);
-        note_choices(&source, &config, preset, output);
+        let is_dum = spec.detector() == Spec::default().detector();
+        if is_dum {
+            output.note(format!("note: {}", purpose(&preset, &spec)));
+        }
         let scores = (args.scores.as_deref())
             .map(|path| ScoresFile::reserve(path, args, &source))
             .transpose()?;
@@ -67,6 +71,11 @@ impl<'a> FitJob<'a> {
         let notes = source.notes();
         let batch = source.read_all()?;
         note_columns(&notes.all(), output);
+        if is_dum && Spec::preset(spec.detector(), &preset)? == Spec::default() {
+            for advice in unlike::advice(batch.rows.rows()) {
+                output.note(format!("note: {advice}"));
+            }
+        }
         let rounding = batch.rows.rows().rounding();
         let held_out = held_out
             .map(|source| source.with_rounding(rounding).read_all())
@@ -75,7 +84,7 @@ impl<'a> FitJob<'a> {
             args,
             seed,
             spec,
-            preset: preset.to_owned(),
+            preset,
             rule,
             batch,
             features,
@@ -116,7 +125,7 @@ impl<'a> FitJob<'a> {
         }
         let chosen = chosen(&self.spec, fitted.spec());
         if !chosen.is_empty() {
-            output.note(format!("note: chosen from the rows: {chosen}"));
+            output.note(format!("note: decided for these rows: {chosen}"));
         }
         let (model, scores) = (&self.args.output, &self.args.scores);
         let report = FitReport {
@@ -215,17 +224,13 @@ fn note_columns(notes: &[ColumnNote], output: Output) {
     }
 }
 
-/// Says which preset the kind of input has chosen.
-fn note_choices(source: &Source, config: &Config, preset: &str, output: Output) {
-    if config.preset_by_input() {
-        let kind = match source.features() {
-            Features::Vector { .. } => "vectors",
-            Features::Columns(_) => "a table",
-        };
-        output.note(format!(
-            "note: preset {preset}, for {kind}; --preset chooses another"
-        ));
-    }
+/// What the fit takes the rows for, which decides more than any other key.
+fn purpose(preset: &str, spec: &Spec) -> String {
+    let rows = match spec.keys().get("reference").and_then(Value::as_str) {
+        Some("clean") => "the fitted rows are taken for usual, none for an outlier",
+        _ => "the fitted rows may hold outliers; --clean, if they are known to be usual",
+    };
+    format!("preset {preset}: {rows}")
 }
 
 /// The keys whose values the rows have chosen.

@@ -54,6 +54,20 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         ),
     );
     line("features", features(&report.features));
+    let keys = spec.keys();
+    let word = |key: &str| {
+        keys.get(key).map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
+    };
+    if let Some(reference) = word("reference") {
+        line("reference", taken_for(&reference));
+    }
+    if let Some(network) = word("network") {
+        line("network", network_of(&network, word));
+    }
     if !report.roles.ids.is_empty() {
         line("ids", report.roles.ids.join(", "));
     }
@@ -93,12 +107,37 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
     for warning in &p.warnings {
         line("warning", warning.to_string());
     }
-    for (key, value) in report.spec.keys() {
+    for (key, value) in keys {
         if key != "detector" {
             line(&format!("  {key}"), value.to_string());
         }
     }
     out
+}
+
+/// What a value of `reference` means.
+fn taken_for(reference: &str) -> String {
+    let rows = match reference {
+        "clean" => "are taken for usual",
+        _ => "may hold outliers",
+    };
+    format!("{reference} (the fitted rows {rows})")
+}
+
+/// Which network it is, and of which kernel: what the rows decided where it was left to them.
+fn network_of(network: &str, word: impl Fn(&str) -> Option<String>) -> String {
+    let members = word("members").unwrap_or_default();
+    let plural = if members == "1" { "" } else { "s" };
+    let mut parts = vec![network.to_owned(), format!("{members} member{plural}")];
+    let keys = ["scaling", "metric", "bandwidth", "exponent"];
+    let of_kernel = match (word("space").as_deref(), network) {
+        (Some("kernel"), "kernel") => keys.len(),
+        (Some("kernel"), _) => keys.len() - 1,
+        _ => 0,
+    };
+    let values = keys.iter().take(of_kernel);
+    parts.extend(values.filter_map(|key| Some(format!("{key} {}", word(key)?))));
+    parts.join(", ")
 }
 
 /// Each diagnostic that there is, with a word on what it means.

@@ -6,7 +6,7 @@ a conformal p-value and a decision. **Higher score = more anomalous**, everywher
 >>> import numpy as np, qualm
 >>> rows = np.random.default_rng(0).normal(size=(400, 6)).astype(np.float32)
 >>> rows[3] += 5
->>> detector = qualm.DUM("default").fit(rows)
+>>> detector = qualm.DUM().fit(rows)
 >>> int(detector.decision_function(rows).argmax())
 3
 >>> bool(detector.p_values(rows)[3] < 0.01)

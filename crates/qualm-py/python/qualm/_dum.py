@@ -10,51 +10,69 @@ from ._base import Detector, Labels, Reference
 class DUM(Detector):
     """Deep Uncertainty Model: variance of a learned embedding.
 
-    A network gives each row a mean and a covariance. It is trained without labels, by making the
+    A network gives each row a mean and a covariance. It is fitted without labels, so that the
     products of the experts of two bags of rows agree. Where the data are dense the variance is
     small, far from them it is large: the score is the size of the covariance.
 
     Parameters
     ----------
-    preset : str, default=None
+    preset : str, default='default'
         The preset that gives every parameter left None its value:
 
-        - 'default', for tables;
-        - 'embedding', for vectors whose geometry has a meaning, such as sentence or image
-          embeddings;
-        - 'auto', one of these two, by the variances of the columns;
+        - 'default', for tables and vectors: kernel networks;
+        - 'auto', another name of 'default';
+        - 'embedding', for vectors alone: what 'default' chooses for them, whatever the columns;
+        - 'mlp', two multilayer perceptrons trained by gradient steps, in place of kernels;
         - 'clusters', for vectors of several kinds, such as the classes of an image encoder;
         - 'features', for an encoder's outputs after its last ReLU;
         - 'sphere', for tables; its scores are explained by column;
         - 'paper', the published recipe.
 
-        None is 'embedding' for vectors (an array, or a column of lists) and 'default' for the
-        columns of a frame or table. For a table that is held in an array, give 'default'.
+        'default' becomes 'mlp' where a parameter asks for what only a multilayer perceptron has:
+        ``space``, ``fourier_features``, ``covariance``, ``objective``, ``bags``, ``hidden``,
+        ``layers``, ``epochs``, ``min_steps``, ``max_steps``, ``batch_size``, ``learning_rate``,
+        ``weight_decay``, ``log_variance_bound``, ``view_noise``, ``device``, or ``bag_size``
+        'half'.
     space : str, default='kernel'
-        How rows become the vectors that the network sees: 'kernel', random Fourier features of a
-        Gaussian kernel; 'robust', standardised, then whitened by a robust covariance; 'sphere',
-        standardised, then divided by the norm; 'unit', divided by the norm; 'standardise', each
-        column to mean 0 and standard deviation 1; 'minmax', each column to [0, 1]; 'identity', as
-        they are.
+        How rows become the vectors that the network sees: 'kernel', the features of a kernel;
+        'robust', standardised, then whitened by a robust covariance; 'sphere', standardised, then
+        divided by the norm; 'unit', divided by the norm; 'standardise', each column to mean 0 and
+        standard deviation 1; 'minmax', each column to [0, 1]; 'identity', as they are.
     centre : bool, default=False
         For space 'unit': subtract the mean of the fitted rows first.
-    bandwidth : float > 0, default=1.0
+    network : {'auto', 'kernel', 'mlp'}, default='auto'
+        'kernel', a weighted sum of kernels around fitted rows, whose weights are the objective's
+        fixed point; 'mlp', a multilayer perceptron trained by gradient steps. 'auto' is 'mlp'
+        where a parameter asks for what only that has, 'kernel' otherwise.
+    bandwidth : float > 0 or 'auto', default='auto'
         For space 'kernel': the kernel's bandwidth, in medians of the distance between two rows.
+        'auto' is 1 for 'mlp'; for network 'kernel' 0.5 where ``reference`` is 'mixed', 0.1 where
+        it is 'clean'.
+    exponent : float > 0 or 'auto', default='auto'
+        For network 'kernel': p in its kernel (1 + D**2 / b**2)**-p of distance D and bandwidth b.
+        'auto' is 1 where ``reference`` is 'mixed', half of one more than the columns where it is
+        'clean'.
+    anchors : int, default=2000
+        For network 'kernel': how many fitted rows it keeps, at the most; 1 to 1,000,000. Of more
+        rows so many are drawn at random.
     fourier_features : int, default=512
-        For space 'kernel': how many; even, 2 to 65,536.
-    scaling : {'standardise', 'unit', 'auto'}, default='standardise'
+        For space 'kernel' and network 'mlp': random Fourier features; even, 2 to 65,536.
+    scaling : {'standardise', 'unit', 'auto'}, default='auto'
         For space 'kernel': what rows are scaled to first. 'auto' is 'unit' where no column has a
         tenth of the variance of all, 'standardise' otherwise.
-    metric : {'both', 'euclidean', 'robust', 'auto'}, default='both'
-        For space 'kernel': which distance the kernel is of; 'robust' is a Mahalanobis distance in
-        a robust, shrunken covariance, 'both' lets members take turns. 'auto' is 'robust' where no
-        column has a tenth of the variance of all, 'both' otherwise.
+    metric : {'balanced', 'both', 'euclidean', 'normal', 'robust', 'auto'}, default='auto'
+        For space 'kernel': which distance the kernel is of. 'robust' is a Mahalanobis distance in
+        a robust, shrunken covariance; 'normal' is Euclidean between the normal scores of the
+        columns, where each value counts by its rank. With 'balanced' the members take turns with
+        'robust' and 'normal', with 'both' with 'euclidean' and 'robust'. 'auto' is 'robust' where
+        no column has a tenth of the variance of all; otherwise 'balanced', or 'both' for 'mlp'.
     covariance : {'circular', 'diagonal'}, default='circular'
         One variance for all dimensions, or one for each.
     objective : {'dot', 'cosine'}, default='dot'
         How the means of two bags are compared.
     bag_size : int >= 2 or 'half', default=2
-        Rows in a bag, or half of a batch.
+        Rows in a bag, or half of a batch. The more there are, the less do the less certain rows
+        count.
     bags : {'global', 'local'}, default='global'
         Whether a pair of bags is drawn from all rows or from one k-means cell.
     cells : int or 'auto', default='auto'
@@ -82,13 +100,20 @@ class DUM(Detector):
     view_noise : float >= 0, default=0.0
         Standard deviation of the noise that makes a random view of a row; 0 for none.
     members : int, default=2
-        Networks that are trained and averaged.
+        Networks that are averaged, 1 to 1,000. One is enough where ``metric`` 'auto' becomes
+        'robust' and a kernel network keeps every row: the members would be the same.
+    extrapolation : {'distance', 'none'}, default='distance'
+        What a row far from the fitted ones gets where the network cannot tell: 'distance' adds a
+        variance that grows with the row's Mahalanobis distance; 'none' leaves it to the network,
+        as the paper does, which has never seen such a row. It counts for network 'mlp', and for
+        'kernel' where rows are divided by their norm; other kernel networks grow by themselves.
     reference : {'mixed', 'clean'}, default='mixed'
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
-        (novelty detection): then the covariance of the robust metric and space is that of all
-        rows.
+        (novelty detection). It decides ``bandwidth`` and ``exponent`` where they are 'auto', so
+        how near a row must be to a fitted one to be usual; where it is 'clean', the covariance of
+        the robust metric and space is that of all rows.
     device : {'cpu', 'cuda', 'wgpu'}, default='cpu'
-        Where it is trained; the wheels on PyPI have the processor only.
+        Where a multilayer perceptron is trained; the wheels on PyPI have the processor only.
     contamination : float in (0, 0.5], 'auto' or thresholder, default=0.1
         The share of outliers expected among the fitted rows; it sets the threshold alone, and
         :meth:`set_threshold` moves it later. 'auto' flags scores more than one and a half
@@ -140,20 +165,22 @@ class DUM(Detector):
     @classmethod
     def _of_spec(cls, keys: dict[str, Any]) -> dict[str, Any]:
         default = super()._of_preset("default")
-        others = {key: value for key, value in keys.items() if value != default[key]}
-        return {"preset": "default", **others}
+        return {key: value for key, value in keys.items() if value != default[key]}
 
     def __init__(
         self,
-        preset: str | None = None,
+        preset: str = "default",
         *,
         space: Literal["kernel", "robust", "sphere", "unit", "standardise", "minmax", "identity"]
         | None = None,
         centre: bool | None = None,
-        bandwidth: float | None = None,
+        network: Literal["auto", "kernel", "mlp"] | None = None,
+        bandwidth: float | Literal["auto"] | None = None,
+        exponent: float | Literal["auto"] | None = None,
+        anchors: int | None = None,
         fourier_features: int | None = None,
         scaling: Literal["standardise", "unit", "auto"] | None = None,
-        metric: Literal["both", "euclidean", "robust", "auto"] | None = None,
+        metric: Literal["balanced", "both", "euclidean", "normal", "robust", "auto"] | None = None,
         covariance: Literal["circular", "diagonal"] | None = None,
         objective: Literal["dot", "cosine"] | None = None,
         bag_size: int | Literal["half"] | None = None,
@@ -171,6 +198,7 @@ class DUM(Detector):
         statistic: Literal["norm", "trace", "entropy"] | None = None,
         view_noise: float | None = None,
         members: int | None = None,
+        extrapolation: Literal["distance", "none"] | None = None,
         reference: Reference | None = None,
         device: Literal["cpu", "cuda", "wgpu"] | None = None,
         contamination: Any = 0.1,
@@ -182,7 +210,10 @@ class DUM(Detector):
         self.preset = preset
         self.space = space
         self.centre = centre
+        self.network = network
         self.bandwidth = bandwidth
+        self.exponent = exponent
+        self.anchors = anchors
         self.fourier_features = fourier_features
         self.scaling = scaling
         self.metric = metric
@@ -203,6 +234,7 @@ class DUM(Detector):
         self.statistic = statistic
         self.view_noise = view_noise
         self.members = members
+        self.extrapolation = extrapolation
         self.reference = reference
         self.device = device
         self.contamination = contamination

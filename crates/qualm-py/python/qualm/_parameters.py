@@ -162,14 +162,13 @@ class Parameters:
         """What is to be fitted to rows of this shape, as JSON: the native half resolves and
         checks it.
 
-        A parameter that is None is left to the preset, and the preset, if it is None, to the kind
-        of input.
+        A parameter that is None is left to the preset.
         """
         base: type[Parameters] = next(b for b in type(self).__mro__ if "_detector" in vars(b))
         given: dict[str, Any] = {name: getattr(self, name) for name in base._defaults()}
-        preset = given.pop("preset", None)
-        if not (preset is None or isinstance(preset, str)):
-            raise TypeError(f"preset = {preset!r}: expected a name, or None")
+        preset = given.pop("preset", "default")
+        if not isinstance(preset, str):
+            raise TypeError(f"preset = {preset!r}: expected a name, such as 'default'")
         keys = {k: v for k, v in given.items() if k not in CALL and v is not None}
         keys = _synonyms.by_rows(self._detector, keys, n_rows, n_columns)
         for name, value in keys.items():

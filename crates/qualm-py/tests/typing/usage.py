@@ -25,8 +25,9 @@ moved: qualm.DUM = model.set_threshold(fpr=0.01)
 explanation: qualm.Explanation = model.explain(rows)
 features, shares = explanation
 names: npt.NDArray[Any] | None = explanation.names
-preset: qualm.DUM = qualm.DUM.from_preset("embedding", hidden=128)
-named: qualm.DUM = qualm.DUM("embedding", hidden=128)
+preset: qualm.DUM = qualm.DUM.from_preset("mlp", hidden=128)
+named: qualm.DUM = qualm.DUM("embedding", bandwidth=0.3, anchors=500)
+kernels: qualm.DUM = qualm.DUM(network="kernel", metric="normal", exponent="auto")
 used: dict[str, Any] = model.spec_
 parameters: dict[str, Any] = model.get_params()
 model.save(Path("model.qualm"))
@@ -53,6 +54,8 @@ with contextlib.suppress(qualm.NotFittedError):
 # What must not pass.
 qualm.DUM(space="nowhere")  # type: ignore[arg-type]
 qualm.DUM(7)  # type: ignore[arg-type]
+qualm.DUM(None)  # type: ignore[arg-type]
+qualm.DUM(metric="taxi")  # type: ignore[arg-type]
 qualm.KNN(5)  # type: ignore[call-arg]
 qualm.SP(size=3)  # type: ignore[call-arg]
 qualm.KNN(epoch_num=3)  # type: ignore[call-arg]

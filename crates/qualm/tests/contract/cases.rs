@@ -282,7 +282,6 @@ fn kernel_networks() -> Vec<Case> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn baselines() -> Vec<Case> {
     let case = Case::baseline;
     let paper = || json!({"space": "minmax"});

@@ -38,7 +38,6 @@ impl Suite {
     /// The preset that it gives to a detector.
     fn preset(self, detector: &str) -> &'static str {
         match (self, detector) {
-            (Self::Embeddings, "dum") => "embedding",
             (Self::Table2, name) if name != "dum" => "paper",
             _ => "default",
         }
@@ -198,7 +197,7 @@ mod tests {
         of(Suite::Table2, "dum", "dum", "default");
         of(Suite::Table2, "dum:paper", "dum", "paper");
         of(Suite::Extra, "sp", "sp", "default");
-        of(Suite::Embeddings, "dum", "dum", "embedding");
+        of(Suite::Embeddings, "dum", "dum", "default");
         of(Suite::Embeddings, "sp", "sp", "default");
         for suite in Suite::value_variants() {
             let value = suite.to_possible_value().expect("not hidden");
