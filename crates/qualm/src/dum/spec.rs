@@ -29,8 +29,9 @@ const ONLY_MLP: &[&str] = &[
     "hidden",
     "layers",
     "epochs",
-    "min_steps",
+    // Before `min_steps`, which it lowers.
     "max_steps",
+    "min_steps",
     "batch_size",
     "learning_rate",
     "weight_decay",
