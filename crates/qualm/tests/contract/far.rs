@@ -76,11 +76,12 @@ fn rows_off_normal_ones_have_small_p_values_out_to_the_largest_numbers() {
             }
             let flagged = p_values(&fitted, &fresh, d);
             let share = flagged.iter().filter(|p| **p <= 0.05).count() as f64 / 2000.0;
-            // Networks that reproduce rows, and forests, know the rows that they were fitted to.
+            // Networks that reproduce rows, forests and covariances know the rows that they were
+            // fitted to; only `dum` takes a row's own part out.
             let own = match name.as_str() {
                 "dum, features" => 0.1,
                 name if name.starts_with("dum") => 0.085,
-                _ => 0.16,
+                _ => 0.25,
             };
             assert!(
                 (0.02..=own).contains(&share),
