@@ -9,9 +9,11 @@
 //! the size of a new row's covariance ([`Statistic`]) says how much to trust it.
 //!
 //! Where we differ from the paper, and why: the paper feeds \[0, 1\] features to the dot
-//! product, which rewards large values as such. Our presets work on the unit sphere
-//! (see [`crate::space`]), bound the log-variances and take small bags. The preset `paper`
-//! is the recipe to the letter.
+//! product, which rewards large values as such. Ours work with a kernel or on the unit sphere
+//! (see [`crate::space`]), bound the log-variances and take small bags. The default f1 is not
+//! trained: it is the fixed point that training leads to ([`Network::Kernel`]). Rows beyond the
+//! fitted ones have a variance that grows with their distance ([`Extrapolation`]). The preset
+//! `paper` is the recipe to the letter but for that.
 
 mod align;
 mod cells;
