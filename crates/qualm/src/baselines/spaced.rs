@@ -100,7 +100,7 @@ impl Stage {
         reader: &mut Reader,
         restore: impl FnOnce(usize, &mut Reader) -> Result<D>,
     ) -> Result<Box<dyn Detector>> {
-        let space = Space::restore(self.options(), n_features, "space", reader)?;
+        let space = Space::restore(self.options(), n_features, 0, "space", reader)?;
         let measure = Measure::restore(self.metric, n_features, reader)?;
         let inner = restore(measure.width(n_features), reader)?;
         Ok(Box::new(Spaced {

@@ -202,7 +202,8 @@ impl Dum {
         let members = (0..spec.members)
             .map(|i| {
                 let prefix = format!("member.{i}");
-                let space = Space::restore(spec.space_options(), n_features, &prefix, reader)?;
+                let space =
+                    Space::restore(spec.space_options(), n_features, i as u64, &prefix, reader)?;
                 let name = format!("{prefix}.network");
                 let network = if spec.is_kernel() {
                     Network::Kernel {

@@ -147,7 +147,7 @@ impl Reach {
     /// # Errors
     /// [`crate::Error::CorruptModel`].
     pub(super) fn restore(reference: Reference, n_in: usize, reader: &mut Reader) -> Result<Self> {
-        let space = Space::restore(Self::options(reference), n_in, "reach", reader)?;
+        let space = Space::restore(Self::options(reference), n_in, DRAW, "reach", reader)?;
         let distance = reader.f64_of("reach.distance", 1)?.iter().sum();
         if distance <= 0.0 {
             let found = format!("a distance of {distance}");

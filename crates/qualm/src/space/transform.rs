@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::columns::Columns;
 use super::fourier::Fourier;
 use super::normal_scores::NormalScores;
-use super::options::{KernelOptions, MemberMetric, Scaling, SpaceOptions};
+use super::options::{MemberMetric, Scaling, SpaceOptions};
 use super::scaler::{Scaler, normalise};
 use super::whitened::Whitened;
 use crate::container::{Reader, Writer};
@@ -78,10 +78,21 @@ impl Projection {
     }
 }
 
-/// What a kernel needs, where there is one.
-fn kernel_of(options: SpaceOptions) -> Option<KernelOptions> {
+/// Whether a member sees normal scores.
+fn is_scored(options: SpaceOptions, member: u64) -> bool {
     match options {
-        SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) => Some(kernel),
+        SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) => {
+            kernel.metric_of(member) == MemberMetric::Normal
+        }
+        _ => false,
+    }
+}
+
+/// The rows that a member's covariance is of, where it sees whitened ones.
+fn whitening(options: SpaceOptions, member: u64) -> Option<Reference> {
+    match options {
+        SpaceOptions::Scaled(Scaling::Robust, reference) => Some(reference),
+        SpaceOptions::Exact(kernel) => kernel.is_robust(member).then_some(kernel.reference),
         _ => None,
     }
 }
@@ -123,9 +134,7 @@ impl Space {
                 n_rows: rows.n_rows(),
             });
         }
-        let normal_scores = kernel_of(options)
-            .filter(|kernel| kernel.metric_of(member) == MemberMetric::Normal)
-            .map(|_| NormalScores::fit(rows));
+        let normal_scores = is_scored(options, member).then(|| NormalScores::fit(rows));
         let Some(scores) = normal_scores else {
             return Self::fit_scaled(options, &columns, rows, seed, member, meter);
         };
@@ -165,11 +174,7 @@ impl Space {
             | SpaceOptions::Exact(_) => columns.standard(),
         };
         let scaler = scaler(options, scaling);
-        let reference = match options {
-            SpaceOptions::Scaled(Scaling::Robust, reference) => Some(reference),
-            SpaceOptions::Exact(kernel) if kernel.is_robust(member) => Some(kernel.reference),
-            _ => None,
-        };
+        let reference = whitening(options, member);
         let projection = match (options, reference) {
             (_, Some(reference)) => {
                 let mut sample = Whitened::sample(rows, seed, member);
@@ -222,17 +227,14 @@ impl Space {
     pub(crate) fn restore(
         options: SpaceOptions,
         n_in: usize,
+        member: u64,
         prefix: &str,
         reader: &mut Reader,
     ) -> Result<Self> {
         let shift = reader.f32(&format!("{prefix}.shift"), &[n_in])?;
         let scale = reader.f32(&format!("{prefix}.scaling"), &[n_in])?;
         let projection = match options {
-            SpaceOptions::Scaled(Scaling::Robust, _) => {
-                let prefix = format!("{prefix}.metric");
-                Projection::Whitened(Whitened::restore(&prefix, n_in, reader)?)
-            }
-            SpaceOptions::Exact(_) if reader.has(&format!("{prefix}.metric.centre")) => {
+            _ if whitening(options, member).is_some() => {
                 let map = Whitened::restore(&format!("{prefix}.metric"), n_in, reader)?;
                 Projection::plain(options).before(map)
             }
@@ -246,8 +248,8 @@ impl Space {
             }
             learns_nothing => Projection::plain(learns_nothing),
         };
-        let scored = kernel_of(options).is_some() && reader.has(&format!("{prefix}.knots"));
-        let normal_scores = scored.then(|| NormalScores::restore(n_in, prefix, reader));
+        let normal_scores =
+            is_scored(options, member).then(|| NormalScores::restore(n_in, prefix, reader));
         Ok(Self {
             normal_scores: normal_scores.transpose()?,
             scaler: scaler(options, [shift, scale]),
