@@ -14,6 +14,11 @@
 //! is the network's word; outside, the direction decides what the network says, and the distance
 //! adds to it without end. So along any ray from the centre the variance only grows from `D_r` on.
 //!
+//! Where the columns seem to have one unit, D is the larger of two distances, in units of what
+//! [`WITHIN`] of the rows keep of each: that of standardised columns, which sees what is odd in a
+//! column of little variance, and that of the columns as they are, which sees a zero vector. Both
+//! have one centre, the medians.
+//!
 //! v and g put the added variance on the network's scale: v is the variance that [`WITHIN`] of the
 //! fitted rows keep, and g is the slope, on logarithmic axes, of the line through the medians of
 //! distance and variance and these two; at least 2, the growth of a squared distance.
@@ -25,7 +30,7 @@ use crate::fit::Meter;
 use crate::nn::Threads;
 use crate::reference::Reference;
 use crate::rows::Rows;
-use crate::space::{Scaling, Space, SpaceOptions, Whitened};
+use crate::space::{Scaling, Space, SpaceOptions, Whitened, one_unit};
 
 /// The share of the fitted rows within the reach.
 const WITHIN: f64 = 0.98;
@@ -39,7 +44,8 @@ const DRAW: u64 = 1 << 32;
 /// Where the fitted rows lie.
 #[derive(Debug)]
 pub(super) struct Reach {
-    space: Space,
+    /// One or two spaces, and the length that is 1 in each.
+    spaces: Vec<(Space, f64)>,
     /// The distance `D_r`.
     distance: f64,
     /// Rows of the covariance, while fitted rows are scored that are among them.
@@ -69,10 +75,13 @@ impl Reach {
         seed: u64,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
-        let options = Self::options(reference);
-        let space = Space::fit(options, rows, seed, DRAW, meter)?;
+        let mut options = vec![SpaceOptions::Scaled(Scaling::Robust, reference)];
+        if one_unit(rows) {
+            options.push(SpaceOptions::Whitened(reference));
+        }
+        let space = |options| Ok((Space::fit(options, rows, seed, DRAW, meter)?, 1.0));
         Ok(Self {
-            space,
+            spaces: options.into_iter().map(space).collect::<Result<_>>()?,
             distance: f64::INFINITY,
             // Where outliers may be among the rows the covariance leaves the outer ones out.
             sampled: (reference == Reference::Clean)
@@ -80,12 +89,14 @@ impl Reach {
         })
     }
 
-    fn options(reference: Reference) -> SpaceOptions {
-        SpaceOptions::Scaled(Scaling::Robust, reference)
-    }
-
     /// Sets the reach by some of the fitted rows; returns their distances.
     pub(super) fn set(&mut self, rows: Rows<'_>) -> Vec<f64> {
+        for i in 0..self.spaces.len() {
+            let lengths = self.lengths(&self.spaces[i].0, rows);
+            self.spaces[i].1 = Some(quantile(&lengths, WITHIN))
+                .filter(|l| *l > 0.0)
+                .unwrap_or(1.0);
+        }
         let distances = self.distances(rows);
         let reach = quantile(&distances, WITHIN);
         self.distance = if reach > 0.0 {
@@ -104,13 +115,25 @@ impl Reach {
 
     /// Distance of each row from the centre, `(n,)`.
     fn distances(&self, rows: Rows<'_>) -> Vec<f64> {
+        let mut distances = vec![0.0f64; rows.n_rows()];
+        for (space, unit) in &self.spaces {
+            let lengths = self.lengths(space, rows);
+            for (distance, length) in distances.iter_mut().zip(lengths) {
+                *distance = distance.max(length / unit);
+            }
+        }
+        distances
+    }
+
+    /// Length of each row in a space, `(n,)`.
+    fn lengths(&self, space: &Space, rows: Rows<'_>) -> Vec<f64> {
         let d = rows.n_cols();
         let mut scaled = vec![0.0; rows.as_slice().len()];
         for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(d)) {
-            self.space.scale_into(row, out);
+            space.scale_into(row, out);
         }
         let mut vectors = vec![0.0; scaled.len()];
-        self.space.project_into(&scaled, &mut vectors, Threads::One);
+        space.project_into(&scaled, &mut vectors, Threads::One);
         let length = |v: &[f32]| {
             let square = v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             // As a row that had no part in the covariance: see `Leverage`.
@@ -132,29 +155,44 @@ impl Reach {
         }
         let mut moved = rows.as_slice().to_vec();
         for (row, out) in moved.chunks_exact_mut(rows.n_cols()).zip(&out) {
-            if *out > 0.0 {
-                self.space.towards_centre(row, (-out).exp());
+            if *out > 0.0
+                && let Some((space, _)) = self.spaces.first()
+            {
+                space.towards_centre(row, (-out).exp());
             }
         }
         (Some(moved), out)
     }
 
     pub(super) fn save(&self, writer: &mut Writer) {
-        self.space.save("reach", writer);
-        writer.f64("reach.distance", &[self.distance]);
+        for (i, (space, _)) in self.spaces.iter().enumerate() {
+            space.save(&format!("reach.{i}"), writer);
+        }
+        let mut distances = vec![self.distance];
+        distances.extend(self.spaces.iter().map(|(_, unit)| unit));
+        writer.f64("reach.distances", &distances);
     }
 
     /// # Errors
     /// [`crate::Error::CorruptModel`].
     pub(super) fn restore(reference: Reference, n_in: usize, reader: &mut Reader) -> Result<Self> {
-        let space = Space::restore(Self::options(reference), n_in, DRAW, "reach", reader)?;
-        let distance = reader.f64_of("reach.distance", 1)?.iter().sum();
-        if distance <= 0.0 {
-            let found = format!("a distance of {distance}");
-            return Err(reader.corrupt("reach.distance".to_owned(), found, "one above 0"));
+        let name = "reach.distances";
+        let distances = reader.f64(name)?;
+        let (distance, units) = distances
+            .split_first()
+            .map_or((0.0, &[][..]), |(d, u)| (*d, u));
+        if distances.iter().any(|d| *d <= 0.0) || !(1..=2).contains(&units.len()) {
+            let found = format!("the distances {distances:?}");
+            return Err(reader.corrupt(name.to_owned(), found, "two or three above 0"));
         }
+        // Their scale is in the file, so that both are restored alike.
+        let options = SpaceOptions::Whitened(reference);
+        let space = |(i, unit): (usize, &f64)| {
+            let prefix = format!("reach.{i}");
+            Ok((Space::restore(options, n_in, DRAW, &prefix, reader)?, *unit))
+        };
         Ok(Self {
-            space,
+            spaces: units.iter().enumerate().map(space).collect::<Result<_>>()?,
             distance,
             sampled: None,
         })

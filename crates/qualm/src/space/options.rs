@@ -105,6 +105,8 @@ pub(super) enum MemberMetric {
 pub(crate) enum SpaceOptions {
     /// Scaling alone, or followed by the division by the norm or by whitening.
     Scaled(Scaling, Reference),
+    /// Whitening of rows whose columns have one unit and are not scaled.
+    Whitened(Reference),
     /// [`Scaling::Unit`] of rows whose mean is subtracted first.
     CentredUnit,
     /// Random Fourier features.
@@ -133,6 +135,7 @@ impl SpaceOptions {
                 (0..members.min(2) as u64).any(|m| kernel.is_robust(m))
             }
             Self::Scaled(scaling, _) => *scaling == Scaling::Robust,
+            Self::Whitened(_) => true,
             Self::CentredUnit => false,
         };
         if is_robust {

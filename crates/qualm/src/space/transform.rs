@@ -91,7 +91,9 @@ fn is_scored(options: SpaceOptions, member: u64) -> bool {
 /// The rows that a member's covariance is of, where it sees whitened ones.
 fn whitening(options: SpaceOptions, member: u64) -> Option<Reference> {
     match options {
-        SpaceOptions::Scaled(Scaling::Robust, reference) => Some(reference),
+        SpaceOptions::Scaled(Scaling::Robust, reference) | SpaceOptions::Whitened(reference) => {
+            Some(reference)
+        }
         SpaceOptions::Exact(kernel) => kernel.is_robust(member).then_some(kernel.reference),
         _ => None,
     }
@@ -102,12 +104,15 @@ fn scaler(options: SpaceOptions, scaling: [Vec<f32>; 2]) -> Scaler {
     let scaler = Scaler::new(scaling);
     let unit = match options {
         SpaceOptions::Scaled(scaling, _) => scaling == Scaling::Unit,
+        SpaceOptions::Whitened(_) => false,
         SpaceOptions::CentredUnit => true,
         SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) => kernel.unit_rows(),
     };
     let distances = matches!(
         options,
-        SpaceOptions::Exact(_) | SpaceOptions::Scaled(Scaling::Robust, _)
+        SpaceOptions::Exact(_)
+            | SpaceOptions::Whitened(_)
+            | SpaceOptions::Scaled(Scaling::Robust, _)
     );
     match (unit, distances) {
         (true, _) => scaler.before_norm(),
@@ -165,7 +170,8 @@ impl Space {
         let scaling = match options {
             SpaceOptions::CentredUnit => [columns.mean_f32(), vec![1.0; n_features]],
             SpaceOptions::Scaled(Scaling::Minmax, _) => columns.minmax(),
-            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit, _) => unscaled(),
+            SpaceOptions::Scaled(Scaling::Identity | Scaling::Unit, _)
+            | SpaceOptions::Whitened(_) => unscaled(),
             SpaceOptions::Kernel(kernel) | SpaceOptions::Exact(kernel) if kernel.unit_rows() => {
                 unscaled()
             }

@@ -20,7 +20,7 @@ fn kernel_networks(changes: serde_json::Value) -> Vec<u8> {
 fn every_tensor_is_needed_and_named_when_missing() {
     let mlp = small(json!({"hidden": 8, "fourier_features": 8, "members": 2}));
     // Two numbers of the model's, and for each member space, network, scale and what is beyond
-    // the reach of the rows, which has a space and a distance.
+    // the reach of the rows, which has a space and distances.
     for (model, count) in [
         (model(&mlp), 2 + 2 * (3 + 6 + 1 + 1) + 5),
         // A covariance, and the columns' knots, scores and ends.
