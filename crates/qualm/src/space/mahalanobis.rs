@@ -36,6 +36,7 @@ use crate::container::{Reader, Writer};
 use crate::covariance::{Gram, Narrow, Panels, Triangle, Whitening, lower, nearest};
 use crate::error::Result;
 use crate::fit::watch::{Halt, Watch};
+use crate::nn::vectorised;
 use crate::reference::Reference;
 use crate::rows::Rows;
 
@@ -44,6 +45,9 @@ const KEPT: f64 = 0.7;
 
 /// Covariances computed one after the other, the first of all rows.
 const STEPS: usize = 4;
+
+/// Rows that are mapped together.
+const SEVERAL: usize = 16;
 
 /// Shrinkage in units of the mean variance: a constant part, and one times `d / h`.
 const SHRINKAGE: [f64; 2] = [0.003, 0.3];
@@ -165,7 +169,7 @@ impl Metric {
         match &self.map {
             Map::Narrow(map) => map.map(rows, watch),
             Map::Scale(scale) => Ok(rows.iter().map(|x| f64::from(*x) * scale).collect()),
-            Map::Wide(map) => {
+            Map::Wide(map) if rows.len() < SEVERAL * self.d => {
                 let images = rows.par_chunks_exact(self.d).map(|row| {
                     let image = |weights: &[f64]| {
                         let terms = weights.iter().zip(row).map(|(w, x)| w * f64::from(*x));
@@ -177,7 +181,41 @@ impl Metric {
                 });
                 Ok(images.collect::<Result<Vec<_>, Halt>>()?.concat())
             }
+            Map::Wide(map) => self.apply_to_several(map.weights(), rows, watch),
         }
+    }
+
+    /// The images of many rows, term by term in the same order, but several at a time.
+    fn apply_to_several(
+        &self,
+        weights: &[f64],
+        rows: &[f32],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<f64>, Halt> {
+        let d = self.d;
+        let columns = (0..d).flat_map(|j| weights.iter().skip(j).step_by(d));
+        let columns: Vec<f64> = columns.copied().collect();
+        let images = rows.par_chunks(SEVERAL * d).map(|rows| {
+            watch.ticks().add(rows.len() * d)?;
+            let mut out = vec![0.0; rows.len()];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (j, column) in columns.chunks_exact(d).enumerate() {
+                        // The map is a triangle.
+                        let (_, column) = column.split_at(j);
+                        for (row, out) in rows.chunks_exact(d).zip(out.chunks_exact_mut(d)) {
+                            let x = f64::from(row[j]);
+                            for (out, weight) in out[j..].iter_mut().zip(column) {
+                                *out += weight * x;
+                            }
+                        }
+                    }
+                },
+            );
+            Ok(out)
+        });
+        Ok(images.collect::<Result<Vec<_>, Halt>>()?.concat())
     }
 
     /// The map's transpose of `n` vectors: of standard normals it makes normals of
