@@ -62,7 +62,8 @@ pub(super) struct Growth {
 }
 
 impl Reach {
-    /// Of the fitted rows.
+    /// Of the fitted rows. A network that `sees_zero` for what it is, as kernels on rows of unit
+    /// norm do, needs no second distance for it.
     ///
     /// # Errors
     /// [`crate::Error::NoVariance`], [`crate::Error::Stopped`].
@@ -72,11 +73,12 @@ impl Reach {
     pub(super) fn fit(
         rows: Rows<'_>,
         reference: Reference,
+        sees_zero: bool,
         seed: u64,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
         let mut options = vec![SpaceOptions::Scaled(Scaling::Robust, reference)];
-        if one_unit(rows) {
+        if !sees_zero && one_unit(rows) {
             options.push(SpaceOptions::Whitened(reference));
         }
         let space = |options| Ok((Space::fit(options, rows, seed, DRAW, meter)?, 1.0));
