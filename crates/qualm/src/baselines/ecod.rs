@@ -42,7 +42,7 @@ use crate::error::Result;
 use crate::fit::session::Session;
 use crate::reference::Reference;
 use crate::rows::Rows;
-use crate::space::Scaling;
+use crate::space::{Scaling, deviation};
 
 /// Rows scored by a thread at a time: column by column, so that a column stays in its cache.
 const BLOCK: usize = 1024;
@@ -168,14 +168,6 @@ fn transposed(values: &[f32], width: usize) -> Vec<f32> {
     out
 }
 
-/// The standard deviation of values, about their mean.
-fn deviation(values: &[f32]) -> f64 {
-    let n = values.len() as f64;
-    let values = values.iter().map(|x| f64::from(*x));
-    let mean = values.clone().sum::<f64>() / n;
-    (values.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()
-}
-
 impl Column<'_> {
     /// Minus the logarithm of a value's smaller tail.
     fn tail(self, x: f32) -> f64 {
@@ -216,7 +208,7 @@ impl Ecod {
     fn new(sorted: Vec<f32>, n: usize) -> Self {
         let columns = sorted.par_chunks_exact(n).map(|column| {
             let heads = column.iter().step_by(STRIDE).copied().collect();
-            (heads, deviation(column))
+            (heads, deviation(column.iter().map(|x| f64::from(*x))))
         });
         Self {
             columns: columns.collect(),

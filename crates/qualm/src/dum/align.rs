@@ -70,7 +70,7 @@ impl Dum {
         let values = picked.iter().filter_map(|&i| rows.get(i)).flatten();
         let sample: Vec<f32> = values.copied().collect();
         let sample = Rows::checked(&sample, rows.n_cols());
-        let distances = reach.set(sample);
+        let distances = reach.set(sample)?;
         for i in 0..self.members.len() {
             let mut scores = score_fitted(sample, meter, |rows, out| {
                 self.score_members(rows, out, |members| &members[i..=i])
@@ -101,12 +101,13 @@ impl Dum {
         let n_members = self.members.len();
         let n = rows.n_rows();
         let is_kernel = self.spec.is_kernel();
-        // Rows beyond the reach have their scores from the distance, which no row lends itself.
-        let beyond = self.reach.as_ref().filter(|_| is_kernel);
-        let beyond = beyond.map(|reach| reach.within(rows).1).unwrap_or_default();
         if n_members == 1 && !is_kernel && self.reach.is_none() {
             return Ok((None, None));
         }
+        // Rows beyond the reach have their scores from the distance, which no row lends itself.
+        let reach = self.reach.as_ref().filter(|_| is_kernel);
+        let beyond = reach.map(|reach| reach.how_far(rows)).transpose()?;
+        let beyond = beyond.unwrap_or_default();
         let keep = self.spec.keeps_member_scores(n);
         let mut kept = Vec::new();
         let mut agreement = Agreement::over(n, seed);

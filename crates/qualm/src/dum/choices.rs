@@ -76,7 +76,7 @@ pub enum Network {
     /// A multilayer perceptron, trained by gradient steps: the paper's.
     Mlp,
     /// Kernels around fitted rows, weighted as the objective's fixed point has it. It needs
-    /// `space = "kernel"`, whose kernel it computes exactly, bags of two and a circular
+    /// `space = "kernel"`, whose kernel it computes exactly, bags of a number of rows and a circular
     /// covariance.
     Kernel,
     /// `Kernel`, or `Mlp` where a key asks for what only that has: gradient steps and their

@@ -31,7 +31,7 @@ use crate::container::{Reader, Writer};
 use crate::error::Result;
 use crate::fit::Meter;
 use crate::fit::watch::Extent;
-use crate::nn::{Mat, Threads, matmul, vectorised};
+use crate::nn::{Mat, Threads, dot, matmul, vectorised};
 use crate::space::median_distance;
 
 /// Rows whose distances give the median that the bandwidth is counted in.
@@ -40,7 +40,7 @@ const MEDIAN_SAMPLE: usize = 1000;
 /// Terms below this share of the largest are left out.
 const NEGLIGIBLE: f64 = 1e-9;
 
-/// Running sums of a reduction.
+/// Running minima of a reduction.
 const LANES: usize = 16;
 
 /// The network.
@@ -281,23 +281,10 @@ impl Nearest {
 
 /// `sum_j w_j t_j`, in a fixed order.
 pub(super) fn weighted(terms: &[f32], weights: &[f32]) -> f64 {
-    let mut sums = [0.0f32; LANES];
-    vectorised(
+    f64::from(vectorised(
         #[inline(always)]
-        || {
-            let (body, tail) = terms.as_chunks::<LANES>();
-            let (weight_body, weight_tail) = weights.as_chunks::<LANES>();
-            for (terms, weights) in body.iter().zip(weight_body) {
-                for ((sum, t), w) in sums.iter_mut().zip(terms).zip(weights) {
-                    *sum += t * w;
-                }
-            }
-            for ((sum, t), w) in sums.iter_mut().zip(tail).zip(weight_tail) {
-                *sum += t * w;
-            }
-        },
-    );
-    sums.iter().map(|sum| f64::from(*sum)).sum()
+        || dot(terms, weights),
+    ))
 }
 
 pub(super) fn total(weights: &[f32]) -> f64 {

@@ -11,7 +11,7 @@ use super::device::{self, DEVICE_BLOCK, Remote};
 use super::engine::clamp;
 use super::kernel_network::KernelNetwork;
 use super::objective::Covariance;
-use super::reach::{Growth, Reach};
+use super::reach::{Growth, Placed, Reach};
 use super::spec::DumSpec;
 use crate::container::{Reader, Writer};
 use crate::detector::{Detector, LogVariances, check_finite};
@@ -98,9 +98,10 @@ impl Dum {
         let scale = Scale::of(members);
         for_blocks(rows, out, self.device, |buffers, rows, out, threads| {
             out.fill(0.0);
+            let placed = self.place(rows)?;
             for member in members {
                 let d = member.space.n_out();
-                let s = self.log_variances_of(member, rows, buffers, threads)?;
+                let s = self.log_variances_of(member, &placed, buffers, threads)?;
                 for (out, s) in out.iter_mut().zip(s.chunks_exact(self.width(member))) {
                     let score = self.spec.statistic.of(s, d);
                     *out += scale.share(member, score);
@@ -119,37 +120,44 @@ impl Dum {
         }
     }
 
+    /// Where the rows of a block lie, which is the same for all members.
+    fn place<'r>(&self, rows: Rows<'r>) -> Result<Placed<'r>> {
+        match &self.reach {
+            Some(reach) => reach.place(rows),
+            None => Ok(Placed::anywhere(rows)),
+        }
+    }
+
     /// Log-variances of a block, `(n, k)`.
     fn log_variances_of<'b>(
         &self,
         member: &Member,
-        rows: Rows<'_>,
+        placed: &Placed<'_>,
         buffers: &'b mut Buffers,
         threads: Threads,
     ) -> Result<&'b [f32]> {
-        let (Some(reach), Some(growth)) = (&self.reach, member.growth) else {
-            return self.networks_word(member, rows, buffers, threads);
-        };
-        let (moved, out) = reach.within(rows);
-        let within = moved
-            .as_ref()
-            .map_or(rows, |moved| Rows::checked(moved, rows.n_cols()));
-        self.networks_word(member, within, buffers, threads)?;
-        let width = self.width(member);
-        for (out, s) in out.iter().zip(buffers.clamped.chunks_exact_mut(width)) {
-            growth.add(*out, s);
+        self.networks_word(member, placed.within(), buffers, threads)?;
+        if let Some(growth) = member.growth {
+            let width = self.width(member);
+            for (out, s) in placed
+                .out
+                .iter()
+                .zip(buffers.clamped.chunks_exact_mut(width))
+            {
+                growth.add(*out, s);
+            }
         }
         Ok(&buffers.clamped)
     }
 
-    /// Log-variances of a block as the network has them, `(n, k)`.
-    fn networks_word<'b>(
+    /// Leaves the log-variances of a block as the network has them, `(n, k)`, in the buffers.
+    fn networks_word(
         &self,
         member: &Member,
         rows: Rows<'_>,
-        buffers: &'b mut Buffers,
+        buffers: &mut Buffers,
         threads: Threads,
-    ) -> Result<&'b [f32]> {
+    ) -> Result<()> {
         let n = rows.n_rows().max(PADDED);
         let Buffers {
             scaled,
@@ -194,7 +202,7 @@ impl Dum {
         };
         clamped.truncate(rows.n_rows() * self.width(member));
         clamp(clamped, bound);
-        Ok(clamped)
+        Ok(())
     }
 
     /// Reads the networks and spaces of a model file.
@@ -319,8 +327,9 @@ impl Detector for Dum {
             &mut log,
             self.device,
             |buffers, rows, out, threads| {
+                let placed = self.place(rows)?;
                 for member in &self.members {
-                    let s = self.log_variances_of(member, rows, buffers, threads)?;
+                    let s = self.log_variances_of(member, &placed, buffers, threads)?;
                     for (out, s) in out.iter_mut().zip(s) {
                         *out += s / n;
                     }

@@ -27,7 +27,6 @@ use super::statistic::Statistic;
 use crate::container::{Reader, Writer};
 use crate::error::Result;
 use crate::fit::Meter;
-use crate::nn::Threads;
 use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::{Scaling, Space, SpaceOptions, Whitened, one_unit};
@@ -52,6 +51,15 @@ pub(super) struct Reach {
     sampled: Option<f64>,
 }
 
+/// Rows of a block, and where they lie.
+pub(super) struct Placed<'r> {
+    rows: Rows<'r>,
+    /// The rows with those beyond the reach moved to its edge, where there are any.
+    moved: Option<Vec<f32>>,
+    /// How far out each is, `ln(D / D_r)`, `(n,)`; empty without a reach.
+    pub(super) out: Vec<f64>,
+}
+
 /// The added variance on the scale of one member.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Growth {
@@ -59,6 +67,23 @@ pub(super) struct Growth {
     level: f64,
     /// Exponent g.
     slope: f64,
+}
+
+impl<'r> Placed<'r> {
+    /// Rows of a model without a reach.
+    pub(super) fn anywhere(rows: Rows<'r>) -> Self {
+        Self {
+            rows,
+            moved: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// What the networks are asked about.
+    pub(super) fn within(&self) -> Rows<'_> {
+        let moved = self.moved.as_ref();
+        moved.map_or(self.rows, |moved| Rows::checked(moved, self.rows.n_cols()))
+    }
 }
 
 impl Reach {
@@ -92,14 +117,17 @@ impl Reach {
     }
 
     /// Sets the reach by some of the fitted rows; returns their distances.
-    pub(super) fn set(&mut self, rows: Rows<'_>) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub(super) fn set(&mut self, rows: Rows<'_>) -> Result<Vec<f64>> {
         for i in 0..self.spaces.len() {
-            let lengths = self.lengths(&self.spaces[i].0, rows);
+            let lengths = self.lengths(&self.spaces[i].0, rows)?;
             self.spaces[i].1 = Some(quantile(&lengths, WITHIN))
                 .filter(|l| *l > 0.0)
                 .unwrap_or(1.0);
         }
-        let distances = self.distances(rows);
+        let distances = self.distances(rows)?;
         let reach = quantile(&distances, WITHIN);
         self.distance = if reach > 0.0 {
             reach
@@ -107,7 +135,7 @@ impl Reach {
             // Most rows are equal: those that differ say what is far.
             distances.iter().copied().fold(0.0, f64::max)
         };
-        distances
+        Ok(distances)
     }
 
     /// From now on rows are new.
@@ -116,54 +144,58 @@ impl Reach {
     }
 
     /// Distance of each row from the centre, `(n,)`.
-    fn distances(&self, rows: Rows<'_>) -> Vec<f64> {
+    fn distances(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
         let mut distances = vec![0.0f64; rows.n_rows()];
         for (space, unit) in &self.spaces {
-            let lengths = self.lengths(space, rows);
+            let lengths = self.lengths(space, rows)?;
             for (distance, length) in distances.iter_mut().zip(lengths) {
                 *distance = distance.max(length / unit);
             }
         }
-        distances
+        Ok(distances)
     }
 
     /// Length of each row in a space, `(n,)`.
-    fn lengths(&self, space: &Space, rows: Rows<'_>) -> Vec<f64> {
-        let d = rows.n_cols();
-        let mut scaled = vec![0.0; rows.as_slice().len()];
-        for (row, out) in rows.iter().zip(scaled.chunks_exact_mut(d)) {
-            space.scale_into(row, out);
-        }
-        let mut vectors = vec![0.0; scaled.len()];
-        space.project_into(&scaled, &mut vectors, Threads::One);
+    fn lengths(&self, space: &Space, rows: Rows<'_>) -> Result<Vec<f64>> {
+        let vectors = space.vectors(rows, &mut Meter::new(&mut ()))?;
         let length = |v: &[f32]| {
             let square = v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             // As a row that had no part in the covariance: see `Leverage`.
             let part = self.sampled.map_or(1.0, |n| n / (n - square).max(1e-6 * n));
             (square * part).sqrt()
         };
-        vectors.chunks_exact(d).map(length).collect()
+        Ok(vectors.chunks_exact(rows.n_cols()).map(length).collect())
     }
 
-    /// The rows with those beyond the reach moved to its edge, where there are any, and how far
-    /// out each is: `ln(D / D_r)`, `(n,)`.
-    pub(super) fn within(&self, rows: Rows<'_>) -> (Option<Vec<f32>>, Vec<f64>) {
-        let mut out: Vec<f64> = self.distances(rows);
+    /// How far out each row is: `ln(D / D_r)`, `(n,)`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub(super) fn how_far(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
+        let mut out = self.distances(rows)?;
         for distance in &mut out {
             *distance = (*distance / self.distance).ln();
         }
-        if out.iter().all(|out| *out <= 0.0) {
-            return (None, out);
-        }
-        let mut moved = rows.as_slice().to_vec();
-        for (row, out) in moved.chunks_exact_mut(rows.n_cols()).zip(&out) {
-            if *out > 0.0
-                && let Some((space, _)) = self.spaces.first()
-            {
-                space.towards_centre(row, (-out).exp());
+        Ok(out)
+    }
+
+    /// Where rows lie.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub(super) fn place<'r>(&self, rows: Rows<'r>) -> Result<Placed<'r>> {
+        let out = self.how_far(rows)?;
+        let beyond = out.iter().any(|out| *out > 0.0);
+        let moved = self.spaces.first().filter(|_| beyond).map(|(space, _)| {
+            let mut moved = rows.as_slice().to_vec();
+            for (row, out) in moved.chunks_exact_mut(rows.n_cols()).zip(&out) {
+                if *out > 0.0 {
+                    space.towards_centre(row, (-out).exp());
+                }
             }
-        }
-        (Some(moved), out)
+            moved
+        });
+        Ok(Placed { rows, moved, out })
     }
 
     pub(super) fn save(&self, writer: &mut Writer) {

@@ -9,7 +9,8 @@ use crate::fit::watch::{Extent, Watch};
 use crate::fit::{Learner, Meter, StepOutcome};
 use crate::nn::{PADDED, Threads};
 
-/// Sweeps of a fit. Four leave ranks that a further one changes by less than a hundredth.
+/// Sweeps of a fit, each from the shares that the one before has left; the first starts from
+/// equal weights.
 pub(super) const SWEEPS: u64 = 8;
 
 /// What an anchor's own part in the covariance takes off its distances.

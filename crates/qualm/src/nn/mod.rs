@@ -33,6 +33,6 @@ pub(crate) use adam::AdamStep;
 pub(crate) use attend::keep_pool_awake;
 pub(crate) use matmul::{Mat, Threads, matmul};
 pub(crate) use mlp::{Mlp, Scratch};
-pub(crate) use simd::{exp_of_negative, flush, sin_cos, tanh, vectorised};
+pub(crate) use simd::{dot, exp_of_negative, flush, sin_cos, tanh, vectorised};
 pub(crate) use training_state::TrainingState;
 pub(crate) use workspace::Workspace;

@@ -86,7 +86,7 @@ pub(crate) fn sin_cos(x: f32) -> (f32, f32) {
 /// A dot product over sixteen running sums, so that it vectorises in a fixed order.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
     let (a_body, a_tail) = a.as_chunks::<LANES>();
     let (b_body, b_tail) = b.as_chunks::<LANES>();

@@ -14,7 +14,7 @@ const ALIKE: f64 = 1000.0;
 const SPREAD_SAMPLE: usize = 10_000;
 
 /// The interquartile range of a normal distribution, in standard deviations.
-const NORMAL_RANGE: f64 = 1.349;
+pub(super) const NORMAL_RANGE: f64 = 1.349;
 
 /// Whether the columns seem to have one unit, so that lengths and angles of rows have a meaning:
 /// no column has so large a share of the total variance that it alone would decide them.
@@ -59,9 +59,14 @@ fn spread(mut column: Vec<f64>) -> f64 {
     if quantile(0) >= quantile(n - 1) {
         return 0.0;
     }
-    let mean = column.iter().sum::<f64>() / n as f64;
-    let squares = column.iter().map(|x| (x - mean).powi(2));
-    (squares.sum::<f64>() / n as f64).sqrt()
+    deviation(column.iter().copied())
+}
+
+/// The standard deviation of some values, about their mean.
+pub(crate) fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    (values.map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
 /// Moments and ranges of each column, in float64.

@@ -27,7 +27,7 @@ mod scaler;
 mod transform;
 mod whitened;
 
-pub(crate) use columns::{one_unit, unlike_scales};
+pub(crate) use columns::{deviation, one_unit, unlike_scales};
 pub(crate) use fourier::median_distance;
 pub use options::{KernelMetric, KernelScaling, Scaling, SpaceKind};
 pub(crate) use options::{KernelOptions, SpaceOptions};

@@ -18,6 +18,7 @@
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::columns::{NORMAL_RANGE, deviation};
 use crate::container::{Reader, Writer};
 use crate::error::Result;
 use crate::rows::Rows;
@@ -28,9 +29,6 @@ const KNOTS: usize = 256;
 
 /// Robust deviations from the median up to which the rank says it all.
 const USUAL: f64 = 3.0;
-
-/// The interquartile range of a normal distribution, in standard deviations.
-const NORMAL_RANGE: f64 = 1.349;
 
 /// The scores of every column.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,17 +131,19 @@ impl Column {
         let at = |share: f64| f64::from(values[((n - 1) as f64 * share).round() as usize]);
         let median = at(0.5);
         let range = (at(0.75) - at(0.25)) / NORMAL_RANGE;
-        let deviation = if range > 0.0 {
+        let spread = if range > 0.0 {
             range
         } else {
-            deviation(&values)
+            deviation(values.iter().map(|x| f64::from(*x)))
         };
+        // The rounded mean of a constant column can miss the constant.
+        let constant = values.first() == values.last() || spread == 0.0;
         let (knots, scores) = knots(&values);
         Self {
             knots,
             scores,
             median,
-            scale: deviation.recip(),
+            scale: if constant { 1.0 } else { spread.recip() },
         }
     }
 
@@ -166,20 +166,6 @@ impl Column {
             (Some(last), None) => self.scores[last],
             (None, _) => self.scores[0],
         }
-    }
-}
-
-/// The standard deviation of values, 1 where they are all equal.
-fn deviation(values: &[f32]) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
-    let squares = values.iter().map(|x| (f64::from(*x) - mean).powi(2));
-    let deviation = (squares.sum::<f64>() / n).sqrt();
-    let constant = values.first() == values.last();
-    if constant || deviation == 0.0 {
-        1.0
-    } else {
-        deviation
     }
 }
 
