@@ -1,0 +1,26 @@
+//! Images to rows, for [`qualm`].
+//!
+//! **Read**: folders, lists of paths, Parquet and NumPy files become [`Image`]s. **Encode**: an
+//! [`Encoder`] turns images into rows, which `qualm` fits and scores. The library prints nothing
+//! and never panics on input; every refusal is an [`Error`] with the file that it is about.
+
+// Tests may unwrap: a failure there is the test's own report. And they may compare floats:
+// many results are exact.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::float_cmp,
+        reason = "tests"
+    )
+)]
+
+pub mod encoder;
+mod error;
+mod image;
+
+pub use encoder::Encoder;
+pub use error::{Error, Result};
+pub use image::Image;
