@@ -57,6 +57,11 @@ pub trait DetectorSpec: Debug + Send + Sync {
         false
     }
 
+    /// Whether it draws the views of an item instead of taking each for an item of its own.
+    fn draws_views(&self) -> bool {
+        false
+    }
+
     /// Decides what is left to the rows, and lowers what the rows do not allow; returns a
     /// warning for each lowered value.
     fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {

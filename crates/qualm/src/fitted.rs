@@ -6,7 +6,7 @@ use crate::calibrate::{Calibration, ThresholdRule};
 use crate::detector::{Detector, LogVariances, score_fitted};
 use crate::device::Device;
 use crate::diagnostics::{Diagnostics, distinct, distinct_rows};
-use crate::digest::sha256_of_values;
+use crate::digest::{sha256, sha256_of_values};
 use crate::error::{Error, Location, Result};
 use crate::features::Features;
 use crate::fit::checkpoint::Checkpoint;
@@ -17,6 +17,7 @@ use crate::fit::warning::Warning;
 use crate::rounding::Rounding;
 use crate::rows::{Matrix, Rows};
 use crate::spec::Spec;
+use crate::views::{Sample, Views};
 
 /// Values that are rounded again at a time.
 const ROUNDED_VALUES: usize = 1 << 20;
@@ -63,6 +64,12 @@ pub struct Provenance {
     pub seed: u64,
     /// Rows fitted on.
     pub n_rows: usize,
+    /// Items that the rows are views of; `None` where each row is an item of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_items: Option<usize>,
+    /// The encoder that made the rows, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<EncoderIdentity>,
     /// SHA-256 of the fitted rows as little-endian float32, in hexadecimal.
     pub input_digest: String,
     /// What the scores are compared with.
@@ -81,6 +88,18 @@ pub struct Provenance {
     pub diagnostics: Option<Diagnostics>,
 }
 
+/// Which encoder made some rows, of images or of anything else: kept with the rows, and in the
+/// models fitted to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderIdentity {
+    /// What it is called: its file.
+    pub name: String,
+    /// SHA-256 of all that decides its rows, such as weights and preprocessing, in hexadecimal.
+    pub digest: String,
+    /// Columns of its rows.
+    pub width: usize,
+}
+
 /// Which rows calibrate the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,7 +114,8 @@ impl Spec {
     /// Fits the detector to rows, without labels.
     ///
     /// # Shapes
-    /// `rows`: `(n, d)`, n at least two bags.
+    /// `rows`: `(n, d)`, n at least two bags; [`Rows::with_views`], where several are views of
+    /// one item.
     ///
     /// # Errors
     /// On an invalid Spec, too few rows, rows that are all equal, a training that diverges,
@@ -103,8 +123,13 @@ impl Spec {
     ///
     /// # Seed
     /// The same seed, Spec and rows give the same bits at any number of threads.
-    pub fn fit(&self, rows: Rows<'_>, seed: u64, progress: &mut dyn Progress) -> Result<Fitted> {
-        Fitted::fit(self, rows, seed, None, progress)
+    pub fn fit<'a>(
+        &self,
+        rows: impl Into<Sample<'a>>,
+        seed: u64,
+        progress: &mut dyn Progress,
+    ) -> Result<Fitted> {
+        Fitted::fit(self, rows.into(), seed, None, progress)
     }
 
     /// Goes on with an interrupted fit and ends with the same bits as one that was not.
@@ -112,25 +137,31 @@ impl Spec {
     /// # Errors
     /// As [`Spec::fit`], and [`Error::CheckpointMismatch`] when the Spec, the seed or the
     /// rows are not those that the checkpoint was made with.
-    pub fn resume(
+    pub fn resume<'a>(
         &self,
-        rows: Rows<'_>,
+        rows: impl Into<Sample<'a>>,
         seed: u64,
         checkpoint: Checkpoint,
         progress: &mut dyn Progress,
     ) -> Result<Fitted> {
-        Fitted::fit(self, rows, seed, Some(checkpoint), progress)
+        Fitted::fit(self, rows.into(), seed, Some(checkpoint), progress)
     }
 
     /// What a checkpoint of this fit is known by. A fit may go on on another device.
-    fn identity(&self, rows: Rows<'_>, seed: u64, digest: &str) -> Result<Identity> {
+    fn identity(&self, sample: Sample<'_>, seed: u64, digest: &str) -> Result<Identity> {
         let mut spec = self.clone();
         spec.set_device(Device::Cpu)?;
         Ok(Identity {
             spec: spec.keys().into(),
             seed,
-            input_digest: digest.to_owned(),
-            n_features: rows.n_cols(),
+            input_digest: match sample.views {
+                None => digest.to_owned(),
+                Some(views) => {
+                    let items = views.items().iter().flat_map(|i| (*i as u64).to_le_bytes());
+                    sha256([digest.as_bytes(), &items.collect::<Vec<u8>>()])
+                }
+            },
+            n_features: sample.rows.n_cols(),
         })
     }
 }
@@ -138,15 +169,15 @@ impl Spec {
 impl Fitted {
     fn fit(
         spec: &Spec,
-        rows: Rows<'_>,
+        sample: Sample<'_>,
         seed: u64,
         resume: Option<Checkpoint>,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         spec.validate()?;
         spec.device().check()?;
-        let near = rows.near();
-        let rows = near.as_ref().map_or(rows, Matrix::rows);
+        let near = sample.rows.near();
+        let rows = near.as_ref().map_or(sample.rows, Matrix::rows);
         let features = Features::Vector {
             name: None,
             width: rows.n_cols(),
@@ -158,7 +189,15 @@ impl Fitted {
         let hyper_parameters = spec.hyper_parameters();
         hyper_parameters.check_device_memory(rows.n_rows(), rows.n_cols())?;
         let digest = sha256_of_values(rows.as_slice());
-        let mut session = Session::new(spec.identity(rows, seed, &digest)?, resume, progress)?;
+        let mut session = Session::new(spec.identity(sample, seed, &digest)?, resume, progress)?
+            .with_views(sample.views);
+        let n_items = sample.views.map(Views::n_items);
+        if let Some(n_items) = n_items.filter(|_| !hyper_parameters.draws_views()) {
+            warnings.push(Warning::ViewsAsRows {
+                detector: spec.detector().to_owned(),
+                n_items,
+            });
+        }
         let outcome = hyper_parameters.fit(rows, &mut session)?;
         let detector = outcome.detector;
         let scores = if let Some(scores) = outcome.scores {
@@ -188,6 +227,8 @@ impl Fitted {
                 created: now(),
                 seed,
                 n_rows: rows.n_rows(),
+                n_items,
+                encoder: None,
                 input_digest: digest,
                 reference: ReferenceRows::FittedRows,
                 steps: outcome.steps,
@@ -234,6 +275,13 @@ impl Fitted {
         }
         self.features = features;
         Ok(self)
+    }
+
+    /// Remembers which encoder made the rows.
+    #[must_use]
+    pub fn with_encoder(mut self, encoder: Option<EncoderIdentity>) -> Self {
+        self.provenance.encoder = encoder;
+        self
     }
 
     /// Remembers the input's id columns and its label.

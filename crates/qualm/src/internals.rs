@@ -123,6 +123,7 @@ fn trainer<'a>(spec: &'a DumSpec, space: &'a Space, rows: &'a Matrix, plan: Plan
         spec,
         space,
         rows: rows.rows(),
+        views: None,
         plan,
         seed: 0,
         member: 0,

@@ -11,3 +11,4 @@ mod real_data;
 mod resume;
 mod scales;
 mod version_1;
+mod views;

@@ -1,6 +1,6 @@
 //! Encoders: images to rows. One trait, whatever runs behind it.
 
-use serde::{Deserialize, Serialize};
+pub use qualm::EncoderIdentity;
 
 use crate::error::Result;
 use crate::image::Image;
@@ -20,15 +20,4 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// When `out` has another length, or the encoder's own runtime fails.
     fn embed_into(&self, images: &[Image], out: &mut [f32]) -> Result<()>;
-}
-
-/// Which encoder made some rows: kept in their file, and in the models fitted to them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EncoderIdentity {
-    /// The file name of the encoder.
-    pub name: String,
-    /// SHA-256 over the weights and the preprocessing, in hexadecimal.
-    pub digest: String,
-    /// Columns of an embedding.
-    pub width: usize,
 }

@@ -14,6 +14,7 @@ use crate::fit::progress::{Progress, Signal, Step, Work};
 use crate::rng::{Purpose, stream};
 use crate::rows::Rows;
 use crate::spec::Spec;
+use crate::views::{Sample, Views};
 
 // Names of the two fits in progress reports and errors.
 const FIRST: &str = "the first half of the rows";
@@ -57,24 +58,38 @@ impl Spec {
     ///
     /// # Seed
     /// It decides the halves and both fits: the same seed, Spec and rows give the same bits.
-    pub fn half_agreement(
+    pub fn half_agreement<'a>(
         &self,
-        rows: Rows<'_>,
+        rows: impl Into<Sample<'a>>,
         seed: u64,
         progress: &mut dyn Progress,
     ) -> Result<f64> {
+        let Sample { rows, views } = rows.into();
         let n_rows = rows.n_rows();
+        let n_items = views.map_or(n_rows, Views::n_items);
         // What is left to the rows is decided by all of them.
         let mut spec = self.clone();
         spec.adapt(rows);
-        let mut order: Vec<usize> = (0..n_rows).collect();
+        let mut order: Vec<usize> = (0..n_items).collect();
         order.shuffle(&mut stream(seed, Purpose::HALVES, [0, 0]));
-        let (first, second) = order.split_at_mut(n_rows.div_ceil(2));
+        let (first, second) = order.split_at(n_items.div_ceil(2));
         let picked = sample(n_rows, seed);
-        let mut scores = |half: &mut [usize], what, seed| {
+        let mut scores = |half: &[usize], what, seed| {
+            // The views of an item stay together.
+            let mut half: Vec<usize> = match views {
+                Some(views) => half.iter().flat_map(|i| views.rows(*i)).copied().collect(),
+                None => half.to_vec(),
+            };
             half.sort_unstable();
+            let sample = Sample { rows, views };
             let progress = &mut *progress;
-            spec.half_scores(rows, half, &picked, seed, &mut Listener { what, progress })
+            spec.half_scores(
+                sample,
+                &half,
+                &picked,
+                seed,
+                &mut Listener { what, progress },
+            )
         };
         let first = scores(first, FIRST, seed)?;
         let second = scores(second, SECOND, seed.wrapping_add(1))?;
@@ -108,16 +123,22 @@ impl Spec {
     )]
     fn half_scores(
         &self,
-        rows: Rows<'_>,
+        sample: Sample<'_>,
         half: &[usize],
         picked: &[usize],
         seed: u64,
         listener: &mut Listener<'_>,
     ) -> Result<Vec<f64>> {
+        let Sample { rows, views } = sample;
         self.check_memory(half.len(), rows.n_cols())?;
         let half_rows = rows.pick(half)?;
         self.check_not_lowered(half_rows.rows())?;
-        let fitted = self.fit(half_rows.rows(), seed, listener);
+        let views = views.map(|views| Views::of(half.iter().map(|i| views.items()[*i])));
+        let half_sample = Sample {
+            rows: half_rows.rows(),
+            views: views.as_ref(),
+        };
+        let fitted = self.fit(half_sample, seed, listener);
         let fitted = fitted.map_err(|error| listener.name(error))?;
         let place = |row: &usize| half.binary_search(row).ok();
         let (own, others): (Vec<usize>, Vec<usize>) =

@@ -18,6 +18,7 @@ use crate::reference::Reference;
 use crate::rng::{self, Purpose, stream};
 use crate::rows::Rows;
 use crate::space::{Space, Whitened};
+use crate::views::Views;
 
 /// What the fit of the members leaves.
 #[derive(Default)]
@@ -31,11 +32,13 @@ struct Fits {
 
 /// Fits every member.
 fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outcome<Dum>> {
-    let plan = Plan::new(spec, rows.n_rows())?;
+    let views = session.views();
+    let n_items = views.map_or(rows.n_rows(), Views::n_items);
+    let plan = Plan::new(spec, n_items)?;
     let (seed, is_kernel) = (session.seed(), spec.is_kernel());
     let mut fits = Fits::default();
     if !is_kernel {
-        fits.warnings.extend(plan.warning(spec, rows.n_rows()));
+        fits.warnings.extend(plan.warning(spec, n_items));
     }
     for member in 0..spec.members {
         let options = spec.space_options();
@@ -44,6 +47,7 @@ fn fit(spec: &DumSpec, rows: Rows<'_>, session: &mut Session<'_>) -> Result<Outc
             spec,
             space: &space,
             rows,
+            views,
             plan,
             seed,
             member,
@@ -114,18 +118,53 @@ fn sweep(trainer: &Trainer<'_>, session: &mut Session<'_>, fits: &mut Fits) -> R
     let whitened_by = whitened.then(|| Whitened::n_sampled(trainer.rows.n_rows(), d));
     let bag_size = trainer.plan.bag_size;
     let meter = &mut session.meter();
-    let mut sweeps = Sweeps::new(network, bag_size, &anchors, whitened_by, meter)?;
+    let items = match trainer.views {
+        Some(views) => Views::of(picked.iter().map(|row| views.items()[*row])),
+        None => Views::of(&picked),
+    };
+    let mut sweeps = Sweeps::new(network, bag_size, &anchors, items, whitened_by, meter)?;
     let course = Schedule {
         steps: SWEEPS,
         batch_rows: picked.len(),
         ..trainer.course()
     };
     fits.curves.push(session.train(&course, &mut sweeps)?);
-    let own = picked.into_iter().zip(sweeps.log_variances()).collect();
+    let mut own: Vec<(usize, f64)> = picked.iter().copied().zip(sweeps.log_variances()).collect();
+    if let Some(views) = trainer.views {
+        own.extend(other_views(trainer, views, &picked, &sweeps));
+    }
     Ok(Network::Kernel {
         network: sweeps.into_network(),
         own,
     })
+}
+
+/// Rows that are no anchors but views of the same items as some, and their log-variances without
+/// the anchors of their items.
+fn other_views(
+    trainer: &Trainer<'_>,
+    views: &Views,
+    anchors: &[usize],
+    sweeps: &Sweeps,
+) -> Vec<(usize, f64)> {
+    // Numbered as by the sweeps: by the first anchor of each.
+    let mut anchored = Vec::new();
+    let mut is_anchored = vec![false; views.n_items()];
+    for row in anchors {
+        let item = views.items()[*row];
+        if !std::mem::replace(&mut is_anchored[item], true) {
+            anchored.push(item);
+        }
+    }
+    let rows = anchored.iter().enumerate();
+    let rows =
+        rows.flat_map(|(number, item)| views.rows(*item).iter().map(move |row| (number, *row)));
+    // Anchors are ascending.
+    let others = rows.filter(|(_, row)| anchors.binary_search(row).is_err());
+    let (numbers, others): (Vec<usize>, Vec<usize>) = others.unzip();
+    let vectors = trainer.vectors(&others);
+    let found = sweeps.log_variances_of(&vectors, trainer.space.n_out(), &numbers);
+    others.into_iter().zip(found).collect()
 }
 
 impl DetectorSpec for DumSpec {
@@ -175,6 +214,10 @@ impl DetectorSpec for DumSpec {
     fn adapt(&mut self, rows: Rows<'_>) -> Vec<Warning> {
         self.decide(rows);
         Vec::new()
+    }
+
+    fn draws_views(&self) -> bool {
+        true
     }
 
     fn device(&self) -> Device {

@@ -58,8 +58,8 @@ pub(super) enum Network {
     },
     Kernel {
         network: KernelNetwork,
-        /// Fitted rows that are anchors and their log-variances, each without itself; empty in a
-        /// model that was read from a file.
+        /// Fitted rows that are anchors, or views of the same items, and their log-variances, each
+        /// without its own item; empty in a model that was read from a file.
         own: Vec<(usize, f64)>,
     },
 }

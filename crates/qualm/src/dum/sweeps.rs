@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::fit::watch::{Extent, Watch};
 use crate::fit::{Learner, Meter, StepOutcome};
 use crate::nn::{PADDED, Threads};
+use crate::views::Views;
 
 /// Sweeps of a fit, each from the shares that the one before has left; the first starts from
 /// equal weights.
@@ -73,17 +74,20 @@ pub(super) struct Sweeps {
     network: KernelNetwork,
     /// The rows of a bag but one, m - 1.
     others: i32,
-    /// Terms of every anchor's sum over the others, `(M, M)`, 0 on the diagonal.
+    /// The items of the anchors.
+    items: Views,
+    /// Terms of every anchor's sum over the others, `(M, M)`, 0 for those of its own item.
     terms: Vec<f32>,
     nearest: Vec<Nearest>,
 }
 
 impl Sweeps {
     /// Before the first. `whitened_by` is the number of rows whose covariance whitens the
-    /// anchors, where they are among them.
+    /// anchors, where they are among them. Anchors that are views of one item lend each other
+    /// nothing, as an anchor lends nothing to itself.
     ///
     /// # Shapes
-    /// `anchors`: `(M, d)`.
+    /// `anchors`: `(M, d)`; `items`: of M rows.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`].
@@ -91,6 +95,7 @@ impl Sweeps {
         network: KernelNetwork,
         bag_size: usize,
         anchors: &[f32],
+        items: Views,
         whitened_by: Option<usize>,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
@@ -115,12 +120,8 @@ impl Sweeps {
                         if let Some(leverage) = &leverage {
                             leverage.leave_out(i * PADDED + j, q, f64::from(network.scale));
                         }
-                        if m > 1 {
-                            q[i * PADDED + j] = f32::INFINITY;
-                        }
-                        let own = Nearest::of(q);
-                        own.terms(q, network.exponent);
-                        nearest.push(own);
+                        let item = items.items()[i * PADDED + j];
+                        nearest.push(terms_of_others(&network, &items, item, q));
                     }
                     Ok((terms, nearest))
                 });
@@ -131,29 +132,69 @@ impl Sweeps {
         Ok(Self {
             network,
             others: i32::try_from(bag_size).unwrap_or(i32::MAX) - 1,
+            items,
             terms,
             nearest,
         })
     }
 
-    /// Log-variances of the anchors, `(M,)`, each without itself.
+    /// Log-variances of the anchors, `(M,)`, each without its own item.
     pub(super) fn log_variances(&self) -> Vec<f64> {
         let m = self.network.n_anchors();
         let weights = &self.network.weights;
         let total = total(weights);
         let rows = self.terms.par_chunks_exact(m).zip(&self.nearest);
-        rows.zip(weights.par_iter())
-            .map(|((terms, nearest), own)| {
-                let sum = weighted(terms, weights).max(f64::from(f32::MIN_POSITIVE));
-                let others = (total - f64::from(*own)).max(f64::from(f32::MIN_POSITIVE));
-                nearest.of_sum(sum, others, self.network.exponent)
-            })
+        rows.zip(self.items.items())
+            .map(|((terms, nearest), item)| self.log_variance(*item, terms, nearest, total))
             .collect()
+    }
+
+    /// Log-variances of other views of anchored items, `(n,)`, each without its own item.
+    ///
+    /// # Shapes
+    /// `vectors`: `(n, d)`; `items`: `(n,)`, numbered as those of the anchors.
+    pub(super) fn log_variances_of(&self, vectors: &[f32], d: usize, items: &[usize]) -> Vec<f64> {
+        let m = self.network.n_anchors();
+        let total = total(&self.network.weights);
+        let blocks = vectors.par_chunks(PADDED * d).zip(items.par_chunks(PADDED));
+        let blocks = blocks.map(|(rows, items)| {
+            // As many rows as the product needs to give each the same bits.
+            let mut padded = rows.to_vec();
+            padded.resize(PADDED * d, 0.0);
+            let mut terms = Vec::new();
+            self.network.distances(&padded, &mut terms, Threads::One);
+            let rows = terms.chunks_exact_mut(m).zip(items);
+            let rows = rows.map(|(q, &item)| {
+                let nearest = terms_of_others(&self.network, &self.items, item, q);
+                self.log_variance(item, q, &nearest, total)
+            });
+            rows.collect::<Vec<f64>>()
+        });
+        blocks.collect::<Vec<_>>().concat()
+    }
+
+    /// From the terms of the anchors of other items.
+    fn log_variance(&self, item: usize, terms: &[f32], nearest: &Nearest, total: f64) -> f64 {
+        let weights = &self.network.weights;
+        let sum = weighted(terms, weights).max(f64::from(f32::MIN_POSITIVE));
+        let own = self.items.rows(item).iter().map(|j| f64::from(weights[*j]));
+        let others = (total - own.sum::<f64>()).max(f64::from(f32::MIN_POSITIVE));
+        nearest.of_sum(sum, others, self.network.exponent)
     }
 
     pub(super) fn into_network(self) -> KernelNetwork {
         self.network
     }
+}
+
+/// The terms of a row's sum over the anchors of other items, in place of its distances.
+fn terms_of_others(network: &KernelNetwork, items: &Views, item: usize, q: &mut [f32]) -> Nearest {
+    if items.n_items() > 1 {
+        items.rows(item).iter().for_each(|j| q[*j] = f32::INFINITY);
+    }
+    let nearest = Nearest::of(q);
+    nearest.terms(q, network.exponent);
+    nearest
 }
 
 impl Learner for Sweeps {

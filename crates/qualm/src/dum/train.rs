@@ -16,6 +16,7 @@ use crate::nn::{Threads, TrainingState};
 use crate::rng::{Purpose, sample, stream};
 use crate::rows::Rows;
 use crate::space::Space;
+use crate::views::Views;
 
 /// Values that one thread copies before another is asked to help.
 const COPIED: usize = 1 << 16;
@@ -26,6 +27,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) spec: &'a DumSpec,
     pub(crate) space: &'a Space,
     pub(crate) rows: Rows<'a>,
+    /// Which rows are views of one item, where any are.
+    pub(crate) views: Option<&'a Views>,
     pub(crate) plan: Plan,
     pub(crate) seed: u64,
     pub(crate) member: usize,
@@ -98,7 +101,7 @@ impl Learner for BagLearner<'_> {
     }
 }
 
-/// Where the rows of bags come from.
+/// Where the items of bags come from.
 #[derive(Debug)]
 enum Origin {
     All(Shuffled),
@@ -108,7 +111,7 @@ enum Origin {
 /// The rows of a step and their vectors.
 #[derive(Debug)]
 struct Batch {
-    /// Row numbers in bag order, `(n,)`.
+    /// Numbers of items, then of their rows, in bag order, `(n,)`.
     picked: Vec<usize>,
     origin: Origin,
     /// Vectors of all rows, `(n_rows, n_out)`; not with view noise or too many rows.
@@ -125,7 +128,8 @@ impl Batch {
         let few = trainer.rows.n_rows().saturating_mul(trainer.space.n_out()) <= CACHED;
         let all = if few && trainer.spec.view_noise == 0.0 {
             let mut all = Vec::with_capacity(trainer.rows.n_rows() * trainer.space.n_out());
-            trainer.for_blocks("vectors of the rows", meter, |_, vectors| {
+            let rows: Vec<usize> = (0..trainer.rows.n_rows()).collect();
+            trainer.for_blocks(&rows, "vectors of the rows", meter, |_, vectors| {
                 all.extend_from_slice(vectors);
             })?;
             Some(all)
@@ -133,7 +137,7 @@ impl Batch {
             None
         };
         let origin = match trainer.spec.bags {
-            Bags::Global => Origin::All(Shuffled::new(trainer.rows.n_rows(), n)),
+            Bags::Global => Origin::All(Shuffled::new(trainer.n_items(), n)),
             Bags::Local => Origin::Cells(trainer.cells(meter)?),
         };
         Ok(Self {
@@ -160,6 +164,12 @@ impl Batch {
                 for _ in 0..plan.batch_rows / (2 * plan.bag_size) {
                     cells.draw(2 * plan.bag_size, &mut rng, &mut self.picked);
                 }
+            }
+        }
+        if let Some(views) = trainer.views {
+            let mut rng = stream(trainer.seed, Purpose::DRAWN_VIEW, [member, step]);
+            for item in &mut self.picked {
+                *item = views.draw(*item, &mut rng);
             }
         }
         if let Some(all) = &self.all {
@@ -196,6 +206,21 @@ impl Trainer<'_> {
 }
 
 impl Trainer<'_> {
+    /// How many items there are: all rows, unless they are views.
+    fn n_items(&self) -> usize {
+        self.views.map_or(self.rows.n_rows(), Views::n_items)
+    }
+
+    /// The first row of each of some items.
+    fn first_rows(&self, items: impl Iterator<Item = usize>) -> Vec<usize> {
+        match self.views {
+            Some(views) => items
+                .filter_map(|i| views.rows(i).first().copied())
+                .collect(),
+            None => items.collect(),
+        }
+    }
+
     /// Scales the picked rows: `(n,)` numbers to `(n, n_in)`.
     fn scale(&self, picked: &[usize], scaled: &mut [f32]) {
         let d = self.space.n_in();
@@ -219,39 +244,41 @@ impl Trainer<'_> {
         out
     }
 
-    /// Calls `then` with the place of the first row and the vectors of each block of rows.
+    /// Calls `then` with the number of the first and the vectors of each block of some rows.
     fn for_blocks(
         &self,
+        rows: &[usize],
         what: &'static str,
         meter: &mut Meter<'_>,
         mut then: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         const BLOCK: usize = 4096;
-        let n = self.rows.n_rows();
-        for start in (0..n).step_by(BLOCK) {
-            meter.work(what, start as u64, n as u64)?;
-            let rows: Vec<usize> = (start..(start + BLOCK).min(n)).collect();
-            then(start, &self.vectors(&rows));
+        for (i, block) in rows.chunks(BLOCK).enumerate() {
+            let start = i * BLOCK;
+            meter.work(what, start as u64, rows.len() as u64)?;
+            then(start, &self.vectors(block));
         }
         Ok(())
     }
 
-    /// K-means cells over the vectors of all rows.
+    /// K-means cells over the vectors of all items, each at the place of its first row.
     fn cells(&self, meter: &mut Meter<'_>) -> Result<Cells> {
-        let (n, d) = (self.rows.n_rows(), self.space.n_out());
+        let (n, d) = (self.n_items(), self.space.n_out());
+        let rows = self.first_rows(0..n);
         let mut rng = stream(self.seed, Purpose::CELLS, [self.member as u64, 0]);
         let sample = sample(&mut rng, n, cells::SAMPLE);
         // Four pairs a cell on average, so that few cells have to be dissolved.
         let most = n.div_ceil(8 * self.plan.bag_size);
         let n_cells = self.spec.cells.of(n).min(most);
+        let sample = self.first_rows(sample.into_iter());
         let centres = cells::centres(&self.vectors(&sample), d, n_cells, &mut rng, meter)?;
         let mut nearest = vec![0; n];
-        self.for_blocks("cells of the rows", meter, |start, vectors| {
+        self.for_blocks(&rows, "cells of the rows", meter, |start, vectors| {
             let nearest = &mut nearest[start..start + vectors.len() / d];
             cells::assign(vectors, d, &centres, nearest);
         })?;
         let cells = Cells::new(&centres, d, &nearest, 2 * self.plan.bag_size, |i, out| {
-            out.copy_from_slice(&self.vectors(&[i]));
+            out.copy_from_slice(&self.vectors(&[rows[i]]));
         });
         Ok(cells)
     }

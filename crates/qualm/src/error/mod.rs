@@ -43,6 +43,9 @@ pub enum Error {
     /// A slice for scores that is not as long as there are rows.
     #[error("room for {found} scores, but there are {expected} rows")]
     OutputLength { found: usize, expected: usize },
+    /// Views of another number of rows than there are.
+    #[error("the items of {found} rows are given, expected those of {expected}, one for each row")]
+    ViewCount { found: usize, expected: usize },
 
     // ---- specifications ---------------------------------------------------------
     /// A hyper-parameter outside its range.

@@ -6,6 +6,7 @@ use super::state::{Curve, MemberState};
 use super::training::{Learner, Schedule};
 use crate::container::{Reader, Writer};
 use crate::error::Result;
+use crate::views::Views;
 
 /// One call of fit. It trains networks one after the other and hands out checkpoints of
 /// all of them together.
@@ -15,6 +16,8 @@ pub struct Session<'a> {
     state: Checkpoint,
     /// Steps of all members together, once one was trained.
     steps: u64,
+    /// Which rows are views of one item, where any are.
+    views: Option<&'a Views>,
     progress: &'a mut dyn Progress,
 }
 
@@ -35,8 +38,21 @@ impl<'a> Session<'a> {
             seed: identity.seed,
             state: resume.unwrap_or_else(|| Checkpoint::new(identity)),
             steps: 0,
+            views: None,
             progress,
         })
+    }
+
+    /// A fit to rows that are views of items.
+    #[must_use]
+    pub(crate) fn with_views(self, views: Option<&'a Views>) -> Self {
+        Self { views, ..self }
+    }
+
+    /// Which rows are views of one item, where any are.
+    #[must_use]
+    pub fn views(&self) -> Option<&'a Views> {
+        self.views
     }
 
     /// The seed of the fit.

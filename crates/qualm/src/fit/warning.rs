@@ -112,6 +112,17 @@ pub enum Warning {
         /// How many times as wide the one is.
         ratio: f64,
     },
+    /// A detector that knows no views was fitted to some.
+    #[error(
+        "the rows are views of {n_items} items: {detector} takes each for an item of its own, so \
+         that the views of one item vouch for each other"
+    )]
+    ViewsAsRows {
+        /// The detector.
+        detector: String,
+        /// Items that the rows are views of.
+        n_items: usize,
+    },
     /// Many rows have the very same score.
     #[error("{distinct} distinct scores over {n_rows} rows: most rows cannot be told apart")]
     FewDistinctScores {
