@@ -1,12 +1,15 @@
 //! Some rows of an input, checked, with their ids, their labels and their place in it.
 
-use arrow_array::{ArrayRef, UInt64Array};
+use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_select::take::take;
 use qualm::rng::{Purpose, sample, stream};
-use qualm::{Location, Matrix};
+use qualm::{Location, Matrix, Views};
 
 use crate::error::{Error, Result};
+use crate::numbers::first_null;
 use crate::origin::Origin;
+use crate::text::printer;
+use crate::type_words::TypeWords;
 
 /// Some rows of an input.
 #[derive(Debug, Clone)]
@@ -22,6 +25,37 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The items that the rows are views of, by the id column at a place among
+    /// [`Batch::ids`]: rows with the same value there, as text, are views of one item.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a row without a value, or a column that is not there;
+    /// [`Error::NotAnItem`] for values that have no text, such as lists.
+    pub fn views(&self, place: usize, name: &str) -> Result<Views> {
+        let missing = |row| Error::Missing {
+            at: self.origin.at(row).column(name),
+        };
+        let items = self.ids.get(place).ok_or_else(|| missing(0))?;
+        if let Some(row) = first_null(items) {
+            return Err(missing(row));
+        }
+        let print = printer(items).ok_or_else(|| Error::NotAnItem {
+            at: self.origin.at(0).column(name),
+            found: TypeWords(items.data_type()).to_string(),
+        })?;
+        let mut named = Vec::with_capacity(items.len());
+        for row in 0..items.len() {
+            let mut text = String::new();
+            print(row, &mut text);
+            // The empty field of a CSV.
+            if text.is_empty() {
+                return Err(missing(row));
+            }
+            named.push(text);
+        }
+        Ok(Views::of(named))
+    }
+
     /// Keeps `n_rows` rows, drawn at random without replacement, in the order they had;
     /// all rows where there are no more than that.
     ///

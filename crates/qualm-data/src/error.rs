@@ -274,7 +274,21 @@ pub enum Error {
         expected: String,
     },
 
+    /// An entry of a schema's metadata that is not what qualm writes there.
+    #[error(
+        "{at}: the entry '{key}' of its metadata cannot be read; write the file again, or without the entry"
+    )]
+    Metadata {
+        at: Location,
+        key: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+
     // ---- values ---------------------------------------------------------------
+    /// A column that cannot say which item a row is a view of.
+    #[error("{at}: found type {found}, expected numbers or text that name the item of each row")]
+    NotAnItem { at: Location, found: String },
     /// An empty field or a null.
     #[error(
         "{at}: missing value, expected a number; remove or impute such rows first, or fit without the column"

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Metadata, SchemaRef};
 
 use qualm::Location;
 
@@ -24,6 +24,7 @@ use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
 #[derive(Debug)]
 pub(crate) struct IpcTable {
     file: Arc<Path>,
+    schema: SchemaRef,
     columns: Vec<Column>,
     reader: Reader,
     places: Vec<usize>,
@@ -79,6 +80,7 @@ impl IpcTable {
         distinct(&columns, &Location::file(path))?;
         Ok(Self {
             file: Arc::from(path),
+            schema: reader.schema(),
             columns,
             reader,
             places: Vec::new(),
@@ -90,6 +92,10 @@ impl IpcTable {
 impl Table for IpcTable {
     fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        Some(self.schema.metadata())
     }
 
     fn look_at(&mut self, places: &[usize]) -> Result<()> {

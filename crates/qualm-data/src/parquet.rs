@@ -8,6 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_schema::{Metadata, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Type;
@@ -37,6 +38,7 @@ pub(crate) struct ParquetTable {
 #[derive(Debug)]
 struct PartFile {
     path: Arc<Path>,
+    schema: SchemaRef,
     columns: Vec<Column>,
     n_rows: u64,
 }
@@ -98,6 +100,7 @@ impl ParquetTable {
             let n_rows = builder.metadata().file_metadata().num_rows();
             files.push(PartFile {
                 path: Arc::from(path.as_path()),
+                schema: Arc::clone(builder.schema()),
                 columns,
                 n_rows: u64::try_from(n_rows).unwrap_or(0),
             });
@@ -216,6 +219,10 @@ fn row_bytes(builder: &ParquetRecordBatchReaderBuilder<File>, roots: &[usize]) -
 impl Table for ParquetTable {
     fn columns(&self) -> &[Column] {
         self.files.first().map_or(&[], |f| &f.columns)
+    }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        self.files.first().map(|f| f.schema.metadata())
     }
 
     fn n_rows(&self) -> Option<u64> {

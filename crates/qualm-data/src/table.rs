@@ -4,7 +4,7 @@
 //! needs; only those are read, some thousand rows at a time.
 
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Metadata};
 use qualm::Location;
 
 use crate::error::{Error, Result, quoted};
@@ -164,6 +164,11 @@ pub(crate) struct Chunk {
 pub(crate) trait Table: Send + std::fmt::Debug {
     /// All columns, in file order.
     fn columns(&self) -> &[Column];
+
+    /// Entries that the file's schema has besides the columns, where the format has any.
+    fn metadata(&self) -> Option<&Metadata> {
+        None
+    }
 
     /// The number of rows, where the format declares it.
     fn n_rows(&self) -> Option<u64> {

@@ -100,6 +100,10 @@ pub(crate) struct Columns {
     /// The list column that holds the embedding
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
+    /// Rows with the same value in this column are views of one item, such as crops of an image:
+    /// each row of a bag is a random view of its item [default: as the file of `embed` says]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) item: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
     #[arg(long)]
     pub(crate) no_header: bool,
@@ -124,6 +128,7 @@ pub(crate) struct ThresholdArgs {
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
   qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
+  qualm fit views.parquet --item image -o model.qualm     several rows an image
   qualm fit table.csv --set metric=normal --set bandwidth=0.3 -o model.qualm
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm

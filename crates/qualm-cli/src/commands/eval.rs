@@ -7,6 +7,7 @@ use qualm::{Device, Fitted};
 use qualm_data::{Selection, read_scores, score};
 
 use crate::args;
+use crate::columns::check_encoder;
 use crate::metrics;
 use crate::output::Output;
 use crate::paths::check_model;
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
         check_model("eval", &args.scores, Some(input))?;
         let device = args.device.unwrap_or(Device::Cpu);
         let fitted = Fitted::load(&args.scores)?.to_device(device)?;
+        check_encoder(&fitted, input)?;
         let selection = Selection {
             ids_if_present: fitted.roles().ids.clone(),
             label: Some(args.label.clone()),

@@ -8,12 +8,13 @@ use arrow_schema::SchemaRef;
 use indicatif::HumanBytes;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::FitReport;
-use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Spec};
+use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Sample, Spec, Views};
 use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source, format_for, scored};
 use serde_json::Value;
 
 use crate::advice;
 use crate::args;
+use crate::columns::Roles;
 use crate::config::Config;
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -36,7 +37,10 @@ struct FitJob<'a> {
     preset: String,
     rule: ThresholdRule,
     features: Features,
+    roles: Roles,
     batch: Batch,
+    /// Which rows are views of one item, where any are.
+    views: Option<Views>,
     /// The rows of `--calibrate`.
     held_out: Option<Batch>,
     /// Where an interrupted fit is kept, and the one to go on from.
@@ -53,7 +57,8 @@ impl<'a> FitJob<'a> {
         rule.validate()?;
         let checkpoint = checkpoint_path(&args.output);
         let model_file = reserve(args, &checkpoint)?;
-        let source = Source::open(&args.input, &selection(args), None)?;
+        let roles = Roles::of(args)?;
+        let source = Source::open(&args.input, &selection(args, &roles), None)?;
         let features = source.features().clone();
         let is_dum = spec.detector() == Spec::default().detector();
         if is_dum {
@@ -70,6 +75,10 @@ impl<'a> FitJob<'a> {
             .transpose()?;
         let notes = source.notes();
         let batch = source.read_all()?;
+        let views = roles.views(&batch)?;
+        if let Some(views) = &views {
+            output.note(format!("note: {}", roles.describe(views)));
+        }
         note_columns(&notes.all(), output);
         if is_dum && Spec::preset(spec.detector(), &preset)? == Spec::default() {
             for advice in unlike::advice(batch.rows.rows()) {
@@ -87,6 +96,8 @@ impl<'a> FitJob<'a> {
             preset,
             rule,
             batch,
+            views,
+            roles,
             features,
             held_out,
             resume: resume(args, &checkpoint, output)?,
@@ -111,7 +122,8 @@ impl<'a> FitJob<'a> {
         let columns = &self.args.columns;
         let fitted = fitted
             .with_features(self.features)?
-            .with_column_roles(columns.id.clone(), columns.label.clone());
+            .with_encoder(self.roles.encoder)
+            .with_column_roles(self.roles.ids, columns.label.clone());
         let elapsed = started.elapsed();
         if let Some(scores) = self.scores {
             scores.write(&fitted, &self.batch)?;
@@ -145,20 +157,30 @@ impl<'a> FitJob<'a> {
             return Ok(None);
         }
         let mut progress = FitProgress::new(output, &self.checkpoint);
-        let rows = self.batch.rows.rows();
-        let agreement = self.spec.half_agreement(rows, self.seed, &mut progress);
+        let sample = self.sample()?;
+        let agreement = self.spec.half_agreement(sample, self.seed, &mut progress);
         progress.finish();
         let agreement = agreement.map_err(|error| self.explain(error));
         Ok(Some(agreement.context("--check-halves")?))
     }
 
+    /// The rows, with what is known of their items.
+    fn sample(&self) -> qualm::Result<Sample<'_>> {
+        let rows = self.batch.rows.rows();
+        match &self.views {
+            Some(views) => rows.with_views(views),
+            None => Ok(rows.into()),
+        }
+    }
+
     /// Fits, from the start or from the checkpoint.
     fn train(&mut self, output: Output) -> Result<Fitted> {
-        let rows = self.batch.rows.rows();
+        let resume = self.resume.take();
+        let sample = self.sample()?;
         let mut progress = FitProgress::new(output, &self.checkpoint);
-        let fitted = match self.resume.take() {
-            Some(state) => self.spec.resume(rows, self.seed, state, &mut progress),
-            None => self.spec.fit(rows, self.seed, &mut progress),
+        let fitted = match resume {
+            Some(state) => self.spec.resume(sample, self.seed, state, &mut progress),
+            None => self.spec.fit(sample, self.seed, &mut progress),
         };
         progress.finish();
         fitted.map_err(|error| self.explain(self.batch.origin.locate(error)))
@@ -271,12 +293,12 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
 }
 
 /// Which columns are read, and as what.
-fn selection(args: &args::Fit) -> Selection {
+fn selection(args: &args::Fit, roles: &Roles) -> Selection {
     Selection {
         columns: args.columns.columns.clone(),
         exclude: args.columns.exclude.clone(),
         label: args.columns.label.clone(),
-        ids: args.columns.id.clone(),
+        ids: roles.ids.clone(),
         vector: args.columns.vector.clone(),
         no_header: args.columns.no_header,
         read_label: args.scores.is_some(),

@@ -8,7 +8,7 @@ use qualm::reports::InfoReport;
 use qualm::{Diagnostics, Features, Fitted};
 
 use crate::args;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::paths::check_model;
 use crate::threshold;
 
@@ -53,6 +53,22 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
             p.input_digest
         ),
     );
+    if let Some(n_items) = p.n_items {
+        line(
+            "views",
+            format!("of {}", output::counted(n_items as u64, "item")),
+        );
+    }
+    if let Some(encoder) = &p.encoder {
+        let width = encoder.width;
+        line(
+            "encoder",
+            format!(
+                "{} of width {width} (sha256 {})",
+                encoder.name, encoder.digest
+            ),
+        );
+    }
     line("features", features(&report.features));
     let keys = spec.keys();
     let word = |key: &str| {

@@ -15,6 +15,7 @@ use qualm_data::{Batch, ScoreWriter, Selection, format_for, score, scored};
 use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
 use crate::args;
+use crate::columns::check_encoder;
 use crate::interrupt;
 use crate::output::{self, Output};
 use crate::paths::{check_model, refuse_same};
@@ -48,6 +49,7 @@ impl<'a> ScoreJob<'a> {
         check_model("score", &args.model, Some(&args.input))?;
         interrupt::listen()?;
         let mut fitted = Fitted::load(&args.model)?.to_device(args.device)?;
+        check_encoder(&fitted, &args.input)?;
         let rule = threshold::rule(&args.rule);
         if let Some(rule) = rule.or(args.threshold.map(ThresholdRule::Score)) {
             fitted.set_threshold_rule(rule)?;
