@@ -5,11 +5,12 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use qualm::calibrate::ThresholdRule;
 use qualm::fit::{Signal, Step, Work};
-use qualm::{Error, Fitted, Progress, Spec};
+use qualm::{Error, Fitted, Progress, Spec, Views};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -34,9 +35,10 @@ struct Request {
 ///
 /// `request` is JSON: `detector`, `preset` and `keys`. `contamination` sets the threshold.
 /// `report`, if any, is called now and then with what is being done, how much of it is done, how
-/// much there is, and the loss or `None`; what it raises stops the fit.
+/// much there is, and the loss or `None`; what it raises stops the fit. `items` numbers the item
+/// that each row is a view of.
 #[pyfunction]
-#[pyo3(signature = (request, rows, seed, threads, contamination, report=None))]
+#[pyo3(signature = (request, rows, seed, threads, contamination, report=None, items=None))]
 pub(crate) fn fit(
     py: Python<'_>,
     request: &str,
@@ -45,6 +47,7 @@ pub(crate) fn fit(
     threads: usize,
     contamination: f64,
     report: Option<&Bound<'_, PyAny>>,
+    items: Option<PyReadonlyArray1<'_, i64>>,
 ) -> PyResult<Model> {
     let not_json = |error: serde_json::Error| PyRuntimeError::new_err(error.to_string());
     let request: Request = serde_json::from_str(request).map_err(not_json)?;
@@ -53,11 +56,16 @@ pub(crate) fn fit(
         .map_err(raised)?;
     let rule = ThresholdRule::Contamination(contamination);
     rule.validate().map_err(raised)?;
+    let views = items.map(|items| Views::of(items.as_array().iter().copied()));
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
     let fitted = rows.lend(py, |rows| {
         watched(py, report, |watch| {
-            pool.install(|| spec.fit(rows, seed, &mut &*watch))
+            let sample = match &views {
+                Some(views) => rows.with_views(views)?,
+                None => rows.into(),
+            };
+            pool.install(|| spec.fit(sample, seed, &mut &*watch))
         })
     })?;
     let features = rows.features().clone();

@@ -106,7 +106,7 @@ class Detector(Lifecycle, Parameters, Registered):
 
     # ---- fit ------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, items: Any = None) -> Self:
         """Fits to rows, without labels.
 
         Parameters
@@ -119,6 +119,11 @@ class Detector(Lifecycle, Parameters, Registered):
             dense, with a warning.
         y : ignored
             Present for compatibility with scikit-learn.
+        items : array of shape (n,), optional
+            The item of each row, by any name or number: rows with the same are views of one
+            item, such as crops of an image. :class:`DUM` draws each row of a bag as a random
+            view of its item, and does not let views of one item vouch for each other; the other
+            detectors take each row for an item of its own, with a warning.
 
         Returns
         -------
@@ -143,7 +148,7 @@ class Detector(Lifecycle, Parameters, Registered):
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
         try:
-            model = self._fit(rows)
+            model = self._fit(rows, _items(items, rows.shape[0]))
         except ValueError as error:
             if rows.shape[1] > 1:
                 raise
@@ -163,14 +168,14 @@ class Detector(Lifecycle, Parameters, Registered):
         """Fits to rows and decides on them: ``(n,)``, with labels as in :meth:`predict`."""
         return self._named(self.fit(X).labels_, labels)
 
-    def _fit(self, rows: _core.Rows) -> _core.Model:
+    def _fit(self, rows: _core.Rows, items: Ints | None) -> _core.Model:
         share = _contamination.share(self.contamination)
         request = self._request(*rows.shape)
         arguments = (request, rows, seed(self.random_state), threads(self.n_jobs), share)
         if not self.verbose:
-            return _core.fit(*arguments)
+            return _core.fit(*arguments, items=items)
         with Progress(type(self).__name__) as progress:
-            return _core.fit(*arguments, progress)
+            return _core.fit(*arguments, progress, items)
 
     def _adopt(self, model: _core.Model, scores: Floats | None) -> None:
         self._model = model
@@ -476,6 +481,23 @@ def load(path: Path) -> Detector:
     detector.random_state = json.loads(model.provenance)["seed"]
     detector._adopt(model, None)
     return detector
+
+
+def _items(items: Any, n_rows: int) -> Ints | None:
+    """Numbers for the items of the rows."""
+    if items is None:
+        return None
+    named = np.asarray(items)
+    if named.shape != (n_rows,):
+        raise ValueError(
+            f"items has shape {named.shape}, expected ({n_rows},): the item of each row"
+        )
+    missing = [item is None or item != item for item in named.tolist()]
+    if any(missing):
+        row = missing.index(True) + 1
+        raise ValueError(f"items has no value in row {row}; every row is a view of some item")
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(item, len(numbers)) for item in named.tolist()], np.int64)
 
 
 def _labels(labels: Any) -> Any:
