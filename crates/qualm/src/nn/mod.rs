@@ -1,4 +1,4 @@
-//! The training engine: dense networks, their gradients and Adam, in float32.
+//! The training engine: dense networks, their gradients and optimisers, in float32.
 //!
 //! One [`Mlp`] type serves every neural detector. Parameters live in one flat buffer
 //! (so that a checkpoint is one copy); what a step writes lives in a [`Workspace`] that is
@@ -16,9 +16,12 @@ pub(crate) const PADDED: usize = 96;
 mod adam;
 mod attend;
 mod backward;
+mod head;
+pub mod losses;
 mod matmul;
 mod mlp;
 mod saved;
+mod sgd;
 mod share;
 mod simd;
 mod training_state;
@@ -31,8 +34,10 @@ pub(crate) use adam::AdamState;
 #[cfg(feature = "device")]
 pub(crate) use adam::AdamStep;
 pub(crate) use attend::keep_pool_awake;
+pub use head::{Head, HeadLayout, HeadPass};
 pub(crate) use matmul::{Mat, Threads, matmul};
 pub(crate) use mlp::{Mlp, Scratch};
+pub use sgd::{Part, Sgd, WarmupCosine, move_average, rising_momentum};
 pub(crate) use simd::{dot, exp_of_negative, flush, sin_cos, tanh, vectorised};
 pub(crate) use training_state::TrainingState;
 pub(crate) use workspace::Workspace;
