@@ -28,6 +28,10 @@ pub enum Error {
     #[error(transparent)]
     Core(#[from] qualm::Error),
 
+    /// What another source of rows refuses; see [`crate::Batches`].
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+
     // ---- files ----------------------------------------------------------------
     /// A file or folder that is not there.
     #[error("{}: no such file or folder; check the path", path.display())]

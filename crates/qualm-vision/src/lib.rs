@@ -17,11 +17,13 @@
     )
 )]
 
+mod embedded;
 pub mod encoder;
 mod error;
 mod image;
 pub mod read;
 
+pub use embedded::EmbeddedImages;
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use image::Image;
