@@ -16,6 +16,7 @@ pub(crate) const PADDED: usize = 96;
 mod adam;
 mod attend;
 mod backward;
+mod conv;
 mod matmul;
 mod mlp;
 mod saved;
