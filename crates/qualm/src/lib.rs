@@ -75,7 +75,7 @@ pub mod internals;
 pub mod memory;
 mod model_file;
 mod neighbours;
-mod nn;
+pub mod nn;
 mod number_or_word;
 mod reference;
 pub mod reports;

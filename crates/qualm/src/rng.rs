@@ -49,6 +49,8 @@ impl Purpose {
     pub const HALVES: Self = Self(15);
     /// Rows that a kernel network keeps; index: member.
     pub const ANCHORS: Self = Self(17);
+    /// First weights of a convolution; index: layer.
+    pub const CONVOLUTIONS: Self = Self(18);
     /// Rows of the contract checks.
     pub const CONTRACT: Self = Self(16);
 

@@ -18,7 +18,10 @@
 //! behind [`Isa::detect`], which asks the processor. Tests compare every instruction set that
 //! the processor has with the definition, in float64, over random shapes, and let each slice end
 //! where the sweep does.
-#![expect(unsafe_code, reason = "raw pointers and vector instructions; see above")]
+#![expect(
+    unsafe_code,
+    reason = "raw pointers and vector instructions; see above"
+)]
 
 use std::sync::OnceLock;
 
@@ -126,11 +129,7 @@ impl Grid {
     /// One past the last value, if each pixel has so many; `None` on overflow.
     fn end(&self, [images, rows, cols]: [usize; 3], width: usize) -> Option<usize> {
         let mut end = self.start.checked_add(width)?;
-        for (n, step) in [
-            (images, self.image),
-            (rows, self.row),
-            (cols, self.pixel),
-        ] {
+        for (n, step) in [(images, self.image), (rows, self.row), (cols, self.pixel)] {
             end = end.checked_add((n - 1).checked_mul(step)?)?;
         }
         Some(end)
@@ -340,7 +339,10 @@ unsafe fn convolve_block<V: Vector, const P: usize, const N: usize>(job: &Job<'_
 
 /// `P` pixels by `N` vectors of outputs.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "unrolled by the compiler over registers")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "unrolled by the compiler over registers"
+)]
 unsafe fn tile<V: Vector, const P: usize, const N: usize>(
     job: &Job<'_>,
     input: &[*const f32; P],
@@ -487,7 +489,10 @@ unsafe fn weight_block<V: Vector, const J: usize, const N: usize>(
 
 /// `J` values of a run by `N` vectors of outputs.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "unrolled by the compiler over registers")]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "unrolled by the compiler over registers"
+)]
 unsafe fn weight_tile<V: Vector, const J: usize, const N: usize>(
     job: &WeightJob<'_>,
     band: &Band,
@@ -501,7 +506,9 @@ unsafe fn weight_tile<V: Vector, const J: usize, const N: usize>(
         let mut sums = [[V::zero(); N]; J];
         for image in band.images.0..band.images.1 {
             for row in band.rows.0..band.rows.1 {
-                let mut input = job.input.add(sweep.input.at(image, row, 0) + t * sweep.tap + j);
+                let mut input = job
+                    .input
+                    .add(sweep.input.at(image, row, 0) + t * sweep.tap + j);
                 let mut gradients = job.gradients.add(sweep.out.at(image, row, 0) + first);
                 for col in 0..sweep.cols {
                     let mut g = [V::zero(); N];
@@ -660,11 +667,25 @@ mod x86 {
     }
 
     vector!(
-        __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps,
-        _mm512_add_ps, _mm512_fmadd_ps, _mm512_max_ps
+        __m512,
+        16,
+        _mm512_setzero_ps,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_add_ps,
+        _mm512_fmadd_ps,
+        _mm512_max_ps
     );
     vector!(
-        __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps,
-        _mm256_add_ps, _mm256_fmadd_ps, _mm256_max_ps
+        __m256,
+        8,
+        _mm256_setzero_ps,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_add_ps,
+        _mm256_fmadd_ps,
+        _mm256_max_ps
     );
 }

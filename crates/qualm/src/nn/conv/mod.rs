@@ -4,9 +4,11 @@
 //! input, or one for each remainder of a pixel's place by the stride; one for the gradient by
 //! its weights.
 
+mod buffer;
 mod kernels;
 mod packed;
 
+pub(super) use buffer::Buffer;
 pub(super) use kernels::{BLOCK, Finish, Isa, convolve, weight_gradient};
 use kernels::{Grid, Sweep};
 

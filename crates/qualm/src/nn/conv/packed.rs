@@ -4,31 +4,20 @@
 //! gradient is what the kernel sums up, and packing copies whole blocks.
 
 use super::kernels::BLOCK;
-use super::{Convolution, Phase};
+use super::{Buffer, Convolution, Phase};
 
 impl Convolution {
-    /// Weights for [`Convolution::forward`]: `(out / 16, kernel * kernel * in, 16)`, each
-    /// output's times a factor.
+    /// Weights for [`Convolution::forward`]: `(out / 16, kernel * kernel * in, 16)`.
     ///
     /// # Shapes
-    /// `weights`: `(kernel, kernel, in, out)`; `factors`, if any: `(out,)`.
-    pub(in crate::nn) fn pack_forward(
-        &self,
-        weights: &[f32],
-        factors: Option<&[f32]>,
-        packed: &mut Vec<f32>,
-    ) {
-        packed.clear();
-        packed.reserve(weights.len());
-        for first in (0..self.n_out).step_by(BLOCK) {
-            for row in weights.chunks_exact(self.n_out) {
-                let block = &row[first..first + BLOCK];
-                match factors {
-                    Some(factors) => {
-                        packed.extend(block.iter().zip(&factors[first..]).map(|(w, f)| w * f));
-                    }
-                    None => packed.extend_from_slice(block),
-                }
+    /// `weights`: `(kernel, kernel, in, out)`.
+    pub(in crate::nn) fn pack_forward(&self, weights: &[f32], packed: &mut Buffer) {
+        packed.resize(weights.len());
+        let terms = weights.len() / self.n_out;
+        for (first, packed) in packed.chunks_exact_mut(terms * BLOCK).enumerate() {
+            let (packed, _) = packed.as_chunks_mut::<BLOCK>();
+            for (to, row) in packed.iter_mut().zip(weights.chunks_exact(self.n_out)) {
+                to.copy_from_slice(&row[first * BLOCK..][..BLOCK]);
             }
         }
     }
@@ -38,10 +27,10 @@ impl Convolution {
     ///
     /// # Shapes
     /// `weights`: `(kernel, kernel, in, out)`.
-    pub(in crate::nn) fn pack_backward(&self, weights: &[f32], packed: &mut Vec<f32>) {
+    pub(in crate::nn) fn pack_backward(&self, weights: &[f32], packed: &mut Buffer) {
         let n_out = self.n_out;
-        packed.clear();
-        packed.reserve(weights.len());
+        packed.resize(weights.len());
+        let (mut rest, _) = packed.as_chunks_mut::<BLOCK>();
         for (y, x) in self.phases() {
             for first in (0..self.n_in).step_by(BLOCK) {
                 for row in y.places(self.stride) {
@@ -49,9 +38,9 @@ impl Convolution {
                         let place = ((row * self.kernel + col) * self.n_in + first) * n_out;
                         let block = &weights[place..place + BLOCK * n_out];
                         // (16, out) to (out, 16).
-                        let start = packed.len();
-                        packed.resize(start + block.len(), 0.0);
-                        let (to, _) = packed[start..].as_chunks_mut::<BLOCK>();
+                        let Some(to) = rest.split_off_mut(..n_out) else {
+                            return;
+                        };
                         for (lane, values) in block.chunks_exact(n_out).enumerate() {
                             for (to, value) in to.iter_mut().zip(values) {
                                 to[lane] = *value;

@@ -25,7 +25,12 @@ fn bordered(values: &[f32], map: Map) -> Vec<f32> {
 }
 
 /// The definition, in float64: calls `visit` with every (output, input, weight) that meet.
-fn for_terms(conv: Convolution, images: usize, input: Map, mut visit: impl FnMut(usize, usize, usize)) {
+fn for_terms(
+    conv: Convolution,
+    images: usize,
+    input: Map,
+    mut visit: impl FnMut(usize, usize, usize),
+) {
     let out = conv.output(input, 0);
     for image in 0..images {
         for (oy, ox) in (0..out.rows).flat_map(|y| (0..out.cols).map(move |x| (y, x))) {
@@ -57,7 +62,10 @@ fn assert_near(found: &[f32], expected: &[f64], what: &str) {
     let largest = expected.iter().fold(1e-3f64, |a, b| a.max(b.abs()));
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(*found) - expected).abs();
-        assert!(error < 4e-6 * largest, "{what}, {i}: {found}, expected {expected}");
+        assert!(
+            error < 4e-6 * largest,
+            "{what}, {i}: {found}, expected {expected}"
+        );
     }
 }
 
@@ -92,11 +100,11 @@ fn check(conv: Convolution, images: usize, [rows, cols]: [usize; 2]) {
         dw[at_w] += f64::from(g[at_y]) * f64::from(x[at_x]);
     });
     let (x, g) = (bordered(&x, input), bordered(&g, out));
-    let mut packed = Vec::new();
+    let mut packed = Buffer::default();
     for isa in Isa::available() {
         let what = format!("{isa:?} {conv:?} {images} {rows} {cols}");
         let mut found = vec![0.0; images * out.len()];
-        conv.pack_forward(&w, None, &mut packed);
+        conv.pack_forward(&w, &mut packed);
         let sweep = conv.forward(images, input, out);
         convolve(isa, &sweep, &x, &packed, &mut found, Finish::default());
         assert_near(&unbordered(&found, out), &y, &what);
@@ -109,7 +117,14 @@ fn check(conv: Convolution, images: usize, [rows, cols]: [usize; 2]) {
             let mut found = vec![0.0; dx.len()];
             conv.pack_backward(&w, &mut packed);
             for (sweep, range) in conv.backward(images, out, plain) {
-                convolve(isa, &sweep, &g, &packed[range], &mut found, Finish::default());
+                convolve(
+                    isa,
+                    &sweep,
+                    &g,
+                    &packed[range],
+                    &mut found,
+                    Finish::default(),
+                );
             }
             assert_near(&found, &dx, &what);
         }
@@ -184,7 +199,14 @@ fn a_sum_is_finished_as_asked() {
             bias: Some(&bias),
             relu: true,
         };
-        convolve(isa, &sweep, &[1.0, -2.0, f32::NAN], &weights, &mut found, finish);
+        convolve(
+            isa,
+            &sweep,
+            &[1.0, -2.0, f32::NAN],
+            &weights,
+            &mut found,
+            finish,
+        );
         for o in 0..16 {
             let w = o as f32 - 8.0;
             assert_eq!(found[o], (w + 1.5).max(0.0), "{isa:?}");
@@ -212,5 +234,12 @@ fn a_sweep_that_leaves_its_input_is_refused() {
     };
     let sweep = conv.forward(1, map, conv.output(map, 0));
     let (weights, mut out) = (vec![0.0; 144], vec![0.0; 64]);
-    convolve(Isa::Portable, &sweep, &[0.0; 15], &weights, &mut out, Finish::default());
+    convolve(
+        Isa::Portable,
+        &sweep,
+        &[0.0; 15],
+        &weights,
+        &mut out,
+        Finish::default(),
+    );
 }
