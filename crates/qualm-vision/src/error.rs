@@ -19,6 +19,9 @@ pub enum Error {
     /// What tables and their files refuse themselves.
     #[error(transparent)]
     Data(#[from] qualm_data::Error),
+    /// What encoders and their files refuse.
+    #[error(transparent)]
+    Encoder(#[from] crate::encoder::EncoderError),
 
     // ---- images ---------------------------------------------------------------
     /// Pixels that do not make an image of the size given with them.
