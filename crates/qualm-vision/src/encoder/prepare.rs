@@ -13,9 +13,6 @@ use super::error::EncoderError;
 use super::preprocessing::{Crop, InputSize, Layout, Preprocessing, ResizeFilter};
 use crate::image::Image;
 
-/// Pixels of the resized image around a crop that a filter can see.
-const MARGIN: u64 = 4;
-
 /// Makes the values of images for an input of type `T`.
 #[derive(Debug)]
 pub(crate) struct Preparer<T> {
@@ -93,27 +90,32 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
             height: image.height(),
             message,
         };
-        let (wide, high) = (x.with_margin(), y.with_margin());
-        let mut whole = vec![0; (wide.kept * high.kept * 3) as usize];
+        // First along the rows, then along the columns, as Pillow does: values beyond the bytes are
+        // cut off in between, so that the order shows.
+        let (first_row, rows) = y.rows();
+        let mut between = vec![0; (x.kept * rows * 3) as usize];
         let kind = PixelType::U8x3;
         let source = ImageRef::new(image.width(), image.height(), image.pixels(), kind);
         let source = source.map_err(|e| fail(e.to_string()))?;
-        let target =
-            Resized::from_slice_u8(wide.kept as u32, high.kept as u32, &mut whole, kind);
-        let mut target = target.map_err(|e| fail(e.to_string()))?;
-        let [(left, width), (top, height)] = [wide.source(), high.source()];
+        let (left, width) = x.source();
         let options = ResizeOptions::new()
             .resize_alg(algorithm)
-            .crop(left, top, width, height);
+            .crop(left, first_row as f64, width, rows as f64);
+        let (kept, rows) = (x.kept as u32, rows as u32);
+        let target = Resized::from_slice_u8(kept, rows, &mut between, kind);
+        let mut target = target.map_err(|e| fail(e.to_string()))?;
         let done = resizer.resize(&source, &mut target, &options);
         done.map_err(|e| fail(e.to_string()))?;
-        let (skip_x, skip_y) = (x.from - wide.from, y.from - high.from);
-        let rows = whole.chunks_exact(wide.kept as usize * 3);
-        for row in rows.skip(skip_y as usize).take(y.kept as usize) {
-            let (first, length) = (skip_x as usize * 3, x.kept as usize * 3);
-            pixels.extend(row.iter().skip(first).take(length));
-        }
-        Ok(())
+
+        pixels.resize((x.kept * y.kept * 3) as usize, 0);
+        let (top, height) = y.source();
+        let top = top - first_row as f64;
+        let options = options.crop(0.0, top, x.kept as f64, height.min(f64::from(rows) - top));
+        let source = target;
+        let target = Resized::from_slice_u8(kept, y.kept as u32, pixels, kind);
+        let mut target = target.map_err(|e| fail(e.to_string()))?;
+        let done = resizer.resize(&source, &mut target, &options);
+        done.map_err(|e| fail(e.to_string()))
     }
 
     fn normalise(&self, pixels: &[u8], out: &mut [T]) {
@@ -224,15 +226,14 @@ impl Side {
         self.resized == u64::from(original) && self.kept == self.resized
     }
 
-    /// With what a filter sees on both sides.
-    fn with_margin(&self) -> Self {
-        let from = self.from.saturating_sub(MARGIN);
-        let to = (self.from + self.kept + MARGIN).min(self.resized);
-        Self {
-            from,
-            kept: to - from,
-            ..*self
-        }
+    /// The pixels of the original image that are seen along this side: the first, and how many.
+    fn rows(&self) -> (u64, u64) {
+        let (from, length) = self.source();
+        // The widest filter reaches three pixels, of the smaller of both images.
+        let reach = 4.0 * (self.original as f64 / self.resized as f64).max(1.0);
+        let first = (from - reach).max(0.0) as u64;
+        let end = ((from + length + reach).ceil() as u64).min(self.original);
+        (first, end - first)
     }
 
     /// Where it begins in the original image, and how long it is there.
