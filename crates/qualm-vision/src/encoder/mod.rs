@@ -8,6 +8,8 @@ mod onnx;
 mod open;
 mod prepare;
 mod preprocessing;
+mod resnet;
+mod weights;
 
 pub use qualm::EncoderIdentity;
 

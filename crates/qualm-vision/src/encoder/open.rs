@@ -1,8 +1,11 @@
 //! From a file to an encoder: what kind it is, how its images are prepared, who it is.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use qualm::nn::resnet::ResNet;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -11,6 +14,8 @@ use super::error::{EncoderError, sidecar};
 use super::keys::Keys;
 use super::onnx::{self, Onnx, OnnxEncoder};
 use super::preprocessing::Preprocessing;
+use super::resnet::ResNetEncoder;
+use super::weights::{self, Weights};
 use super::{Encoder, EncoderIdentity};
 use crate::error::Result;
 use crate::image::Image;
@@ -40,6 +45,7 @@ pub struct FileEncoder {
 #[derive(Debug)]
 enum Engine {
     Onnx(Box<OnnxEncoder>),
+    ResNet(Box<ResNetEncoder>),
 }
 
 /// What runs an encoder, for people who check it.
@@ -84,6 +90,16 @@ impl FileEncoder {
                     runtime,
                 }
             }
+            Engine::ResNet(encoder) => encoder.describe(self.preprocessing.size),
+        }
+    }
+
+    /// The residual network itself, for its classifier; `None` for an ONNX file.
+    #[must_use]
+    pub fn resnet(&self) -> Option<&ResNet> {
+        match &self.engine {
+            Engine::Onnx(_) => None,
+            Engine::ResNet(encoder) => Some(encoder.network()),
         }
     }
 }
@@ -106,6 +122,7 @@ impl Encoder for FileEncoder {
         }
         match &self.engine {
             Engine::Onnx(encoder) => encoder.embed_into(images, out)?,
+            Engine::ResNet(encoder) => encoder.embed_into(images, out)?,
         }
         for (image, row) in out.chunks_exact_mut(width).enumerate() {
             if let Some(value) = row.iter().copied().find(|v| !v.is_finite()) {
@@ -148,53 +165,119 @@ pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
         source,
     })?;
     let given = Given::find(file, options)?;
-    let (digest, preprocessing, origin, engine, width) = match kind(file, &bytes)? {
-        Kind::Onnx => {
-            let digest = digest([bytes.as_slice()], &onnx::external(file, &bytes))?;
-            drop(bytes);
-            let onnx = Onnx::open(file, options.onnxruntime.as_deref())?;
-            let said = match onnx.metadata() {
-                Some(text) => Some(metadata(file, &text)?.preprocessing),
-                None => None,
-            };
-            let (keys, origin) = given.with(said);
-            let fixed = onnx.keys(keys.layout);
-            let preprocessing = keys.or(fixed).complete(file, &origin)?;
-            let encoder = onnx.encoder(&preprocessing)?;
-            let width = encoder.width();
-            let engine = Engine::Onnx(Box::new(encoder));
-            (digest, preprocessing, origin, engine, width)
+    let opened = match kind(file, &bytes)? {
+        Kind::Onnx => open_onnx(file, bytes, given, options)?,
+        Kind::Safetensors => {
+            let weights = weights::from_safetensors(file, &bytes)?;
+            open_resnet(file, &bytes, weights, given)?
+        }
+        Kind::Torch => {
+            let weights = weights::from_torch(file, &bytes)?;
+            open_resnet(file, &bytes, weights, given)?
         }
     };
     let name = file.file_name().unwrap_or_default();
     Ok(FileEncoder {
         identity: EncoderIdentity {
             name: name.to_string_lossy().into_owned(),
-            digest: identify(&digest, &preprocessing),
-            width,
+            digest: identify(&opened.digest, &opened.preprocessing),
+            width: opened.width,
         },
-        preprocessing,
-        origin,
-        engine,
+        preprocessing: opened.preprocessing,
+        origin: opened.origin,
+        engine: opened.engine,
     })
 }
 
-/// The kinds of files, by their first bytes.
-enum Kind {
-    Onnx,
+/// An encoder that has no name yet.
+struct Opened {
+    digest: Sha256,
+    preprocessing: Preprocessing,
+    origin: String,
+    engine: Engine,
+    width: usize,
 }
 
+fn open_onnx(
+    file: &Path,
+    bytes: Vec<u8>,
+    given: Given,
+    options: &EncoderOptions,
+) -> Result<Opened, EncoderError> {
+    let digest = digest(&bytes, &onnx::external(file, &bytes))?;
+    // onnxruntime reads the file itself, to find the others beside it.
+    drop(bytes);
+    let onnx = Onnx::open(file, options.onnxruntime.as_deref())?;
+    let (keys, origin) = given.with(said(file, onnx.metadata())?);
+    let fixed = onnx.keys(keys.layout);
+    let preprocessing = keys.or(fixed).complete(file, &origin)?;
+    let encoder = onnx.encoder(&preprocessing)?;
+    Ok(Opened {
+        digest,
+        preprocessing,
+        origin,
+        width: encoder.width(),
+        engine: Engine::Onnx(Box::new(encoder)),
+    })
+}
+
+fn open_resnet(
+    file: &Path,
+    bytes: &[u8],
+    weights: Weights,
+    given: Given,
+) -> Result<Opened, EncoderError> {
+    let digest = digest(bytes, &[])?;
+    let said = said(file, weights.metadata.clone())?;
+    // What is wrong with the weights comes before what is not known of their images.
+    let network = weights::recognise(file, weights)?;
+    let width = network.width();
+    let (keys, origin) = given.with(said);
+    let preprocessing = keys.or(ResNetEncoder::keys()).complete(file, &origin)?;
+    let encoder = ResNetEncoder::new(network, &preprocessing, &origin)?;
+    Ok(Opened {
+        digest,
+        preprocessing,
+        origin,
+        width,
+        engine: Engine::ResNet(Box::new(encoder)),
+    })
+}
+
+/// The kinds of files.
+enum Kind {
+    Onnx,
+    Safetensors,
+    Torch,
+}
+
+/// The kind of a file by its first bytes; ONNX has none of its own, and goes by its name.
 fn kind(file: &Path, bytes: &[u8]) -> Result<Kind, EncoderError> {
     let extension = file.extension().unwrap_or_default().to_ascii_lowercase();
-    let not_one = |found| EncoderError::NotAnEncoder {
-        file: file.to_owned(),
-        found,
-    };
-    match bytes {
-        [] => Err(not_one("an empty file")),
-        _ if extension == "onnx" => Ok(Kind::Onnx),
-        _ => Err(not_one("a file of another kind")),
+    if bytes.is_empty() {
+        return Err(EncoderError::NotAnEncoder {
+            file: file.to_owned(),
+            found: "an empty file",
+        });
     }
+    if extension == "onnx" {
+        return Ok(Kind::Onnx);
+    }
+    if extension == "safetensors" || weights::is_safetensors(bytes) {
+        return Ok(Kind::Safetensors);
+    }
+    if weights::is_zip(bytes) {
+        return Ok(Kind::Torch);
+    }
+    if weights::is_legacy(bytes) {
+        return Err(EncoderError::LegacyTorch {
+            file: file.to_owned(),
+        });
+    }
+    Err(EncoderError::NotAnEncoder {
+        file: file.to_owned(),
+        found: "a file of another kind",
+    })
 }
 
 /// What somebody says about the preprocessing of an encoder, and where.
@@ -264,32 +347,33 @@ struct Metadata {
     preprocessing: Keys,
 }
 
-fn metadata(file: &Path, text: &str) -> Result<Metadata, EncoderError> {
-    serde_json::from_str(text).map_err(|error| EncoderError::Metadata {
+/// The keys in the metadata of an encoder's file.
+fn said(file: &Path, metadata: Option<String>) -> Result<Option<Keys>, EncoderError> {
+    let Some(text) = metadata else {
+        return Ok(None);
+    };
+    let metadata = serde_json::from_str::<Metadata>(&text);
+    let metadata = metadata.map_err(|error| EncoderError::Metadata {
         file: file.to_owned(),
         key: onnx::METADATA,
         message: error.to_string(),
-    })
+    })?;
+    Ok(Some(metadata.preprocessing))
 }
 
-/// The digest of some bytes and then of some files.
-fn digest<'a>(
-    parts: impl IntoIterator<Item = &'a [u8]>,
-    files: &[PathBuf],
-) -> Result<Sha256, EncoderError> {
+/// The digest of the bytes of a file, then of other files.
+fn digest(bytes: &[u8], others: &[PathBuf]) -> Result<Sha256, EncoderError> {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    for path in files {
+    hash.update(bytes);
+    for path in others {
         let unreadable = |source| EncoderError::Read {
             file: path.clone(),
             source,
         };
-        let mut file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut file = File::open(path).map_err(unreadable)?;
         let mut piece = vec![0; 1 << 16];
         loop {
-            let n = std::io::Read::read(&mut file, &mut piece).map_err(unreadable)?;
+            let n = file.read(&mut piece).map_err(unreadable)?;
             if n == 0 {
                 break;
             }

@@ -20,7 +20,8 @@ pub struct Preprocessing {
     /// How pixels between pixels are computed.
     pub filter: ResizeFilter,
     /// Whether the filter widens where the image shrinks: as Pillow does, and torchvision unless
-    /// told otherwise. Without it, pixels in between are left out.
+    /// told otherwise. Without it, pixels in between are left out, which only `nearest` and
+    /// `bilinear` can do.
     pub antialias: bool,
     /// What happens to images of another shape than the input.
     pub crop: Crop,
@@ -111,7 +112,7 @@ pub enum ResizeFilter {
     Nearest,
     /// A triangle.
     Bilinear,
-    /// A cubic: Keys (1981), a = -0.5 with antialias, -0.75 without, as in PyTorch.
+    /// A cubic: Keys (1981), a = -0.5.
     Bicubic,
     /// A windowed sinc of three lobes.
     Lanczos,
@@ -197,8 +198,9 @@ impl Preprocessing {
             let expected = "1 without a crop; set crop = 'centre' to cut the middle out";
             return refuse("crop_fraction", self.crop_fraction.to_string(), expected);
         }
-        if !self.antialias && self.filter == ResizeFilter::Lanczos {
-            let expected = "true with filter = 'lanczos'";
+        let wide = [ResizeFilter::Bicubic, ResizeFilter::Lanczos];
+        if !self.antialias && wide.contains(&self.filter) {
+            let expected = "true, unless filter is 'nearest' or 'bilinear'";
             return refuse("antialias", "false".to_owned(), expected);
         }
         if !self.mean.iter().all(|m| m.is_finite()) {
