@@ -10,7 +10,10 @@ use crate::error::{Error, Result};
 use crate::format::SNIFF;
 
 /// Opens a file for reading.
-pub(crate) fn open_file(path: &Path) -> Result<File> {
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none, [`Error::Read`] where it cannot be opened.
+pub fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound {
             path: path.to_owned(),

@@ -5,7 +5,7 @@
 //! are column after column, so all of them are read before the first row is whole.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,6 +111,17 @@ impl Table for NpyTable {
             columns,
         }))
     }
+}
+
+/// All values of an array of one or two dimensions: a column of numbers or text, or of lists of
+/// them. `bytes` is a whole array file.
+///
+/// # Errors
+/// For what is no such array.
+pub fn npy_column(at: &Location, bytes: Vec<u8>) -> Result<ArrayRef> {
+    let length = bytes.len() as u64;
+    let mut values = Values::open(at.clone(), Box::new(Cursor::new(bytes)), length)?;
+    values.next_rows(values.n_rows())
 }
 
 /// The values of an array of one or two dimensions, given out some rows at a time.

@@ -16,26 +16,32 @@ const STRUCTURED: &str = "[...]";
 /// The longest header read. NumPy itself refuses above 10,000 bytes.
 const LONGEST: usize = 1 << 16;
 
-/// What the header says.
+/// What the header of a NumPy array says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) item: Item,
-    pub(crate) fortran: bool,
-    pub(crate) shape: Vec<u64>,
+pub struct Header {
+    /// The type of a value.
+    pub item: Item,
+    /// Whether the first index runs fastest.
+    pub fortran: bool,
+    /// Values along each dimension.
+    pub shape: Vec<u64>,
     /// Bytes of magic and header, after which the values begin.
-    pub(crate) length: u64,
+    pub length: u64,
 }
 
 /// The type of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Item {
-    pub(crate) number: Number,
-    pub(crate) big_endian: bool,
+pub struct Item {
+    /// What kind of number, or text, and of how many bytes.
+    pub number: Number,
+    /// Whether the highest byte of a number comes first.
+    pub big_endian: bool,
 }
 
 /// The numbers, or the text, that NumPy's letter and size name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Number {
+#[expect(missing_docs, reason = "the names of the numbers say it")]
+pub enum Number {
     Bool,
     F16,
     F32,
@@ -84,7 +90,8 @@ impl Number {
     }
 
     /// Bytes that one takes in the file.
-    pub(crate) fn bytes(self) -> usize {
+    #[must_use]
+    pub fn bytes(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
             Self::F16 | Self::I16 | Self::U16 => 2,
@@ -134,7 +141,8 @@ impl Item {
 
 impl Header {
     /// Bytes of values that the header promises; the most there can be on overflow.
-    pub(crate) fn value_bytes(&self) -> u64 {
+    #[must_use]
+    pub fn value_bytes(&self) -> u64 {
         let item = self.item.number.bytes() as u64;
         let product = |product: u64, &n: &u64| product.checked_mul(n);
         // A zero anywhere makes it zero, whatever the others would overflow to.
@@ -148,12 +156,17 @@ impl Header {
     }
 
     /// Bytes of the whole array file that the header promises.
-    pub(crate) fn total_bytes(&self) -> u64 {
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
         self.length.saturating_add(self.value_bytes())
     }
 
     /// Reads magic, version and dictionary, leaving `bytes` at the first value.
-    pub(crate) fn read(bytes: &mut dyn Read, at: &Location) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::NpyHeader`] for what is no header, [`Error::NpyType`] for values that are neither
+    /// numbers nor text.
+    pub fn read(bytes: &mut dyn Read, at: &Location) -> Result<Self> {
         let damaged = |expected| Error::NpyHeader {
             at: at.clone(),
             expected,

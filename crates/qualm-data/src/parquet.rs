@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use arrow_schema::{Metadata, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::Type;
 
 use qualm::Location;
@@ -67,28 +69,7 @@ impl ParquetTable {
 
     /// Opens the `*.parquet` files directly in a folder, in the order of their names.
     pub(crate) fn open_folder(path: &Path) -> Result<Self> {
-        let unreadable = |source| Error::Read {
-            at: Location::file(path),
-            source,
-        };
-        let mut parts = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            let part = entry.map_err(unreadable)?.path();
-            let name = part.file_name().unwrap_or_default().to_string_lossy();
-            // Writers leave notes such as `_SUCCESS` and `.part.crc` beside the parts.
-            let set_aside = name.starts_with(['.', '_']);
-            let parquet = (part.extension()).is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
-            if parquet && !set_aside && part.is_file() {
-                parts.push(part);
-            }
-        }
-        if parts.is_empty() {
-            return Err(Error::NoParts {
-                path: path.to_owned(),
-            });
-        }
-        parts.sort_unstable();
-        Self::open_files(&parts)
+        Self::open_files(&parquet_parts(path)?)
     }
 
     fn open_files(paths: &[PathBuf]) -> Result<Self> {
@@ -145,12 +126,55 @@ impl ParquetTable {
     }
 }
 
+/// The `*.parquet` files directly in a folder, in the order of their names.
+///
+/// # Errors
+/// [`Error::NoParts`] where there is none, [`Error::Read`] where the folder cannot be read.
+pub fn parquet_parts(path: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |source| Error::Read {
+        at: Location::file(path),
+        source,
+    };
+    let mut parts = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let part = entry.map_err(unreadable)?.path();
+        let name = part.file_name().unwrap_or_default().to_string_lossy();
+        // Writers leave notes such as `_SUCCESS` and `.part.crc` beside the parts.
+        let set_aside = name.starts_with(['.', '_']);
+        let parquet = (part.extension()).is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
+        if parquet && !set_aside && part.is_file() {
+            parts.push(part);
+        }
+    }
+    if parts.is_empty() {
+        return Err(Error::NoParts {
+            path: path.to_owned(),
+        });
+    }
+    parts.sort_unstable();
+    Ok(parts)
+}
+
 fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    open_parquet(path, ArrowReaderOptions::default())
+}
+
+/// Opens a Parquet file as far as its footer.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::EmptyFile`], [`Error::WrongFormat`], [`Error::Parquet`] or
+/// [`Error::Damaged`], for what is no readable Parquet file.
+pub fn open_parquet(
+    path: &Path,
+    options: ArrowReaderOptions,
+) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let at = Location::file(path);
     let mut file = open_file(path)?;
     Format::Parquet.check(&sniff(&mut file, &at)?, &at)?;
-    guarded(&at, || ParquetRecordBatchReaderBuilder::try_new(file))?
-        .map_err(|source| Error::Parquet { at, source })
+    guarded(&at, || {
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+    })?
+    .map_err(|source| Error::Parquet { at, source })
 }
 
 /// The places of the columns to read among those of a file.

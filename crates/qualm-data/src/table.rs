@@ -133,7 +133,10 @@ pub(crate) fn distinct(columns: &[Column], at: &Location) -> Result<()> {
 ///
 /// The Arrow family checks offsets with assertions: flip a byte in an Arrow file and one
 /// time in ten a buffer is sliced beyond its end.
-pub(crate) fn guarded<T>(at: &Location, read: impl FnOnce() -> T) -> Result<T> {
+///
+/// # Errors
+/// [`Error::Damaged`] in place of the panic.
+pub fn guarded<T>(at: &Location, read: impl FnOnce() -> T) -> Result<T> {
     // A reader that panicked is not used again: the error ends the reading.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
         .map_err(|_| Error::Damaged { at: at.clone() })

@@ -1,5 +1,10 @@
 //! Everything that can go wrong between a picture and its row, with the values that say why.
 
+use std::path::PathBuf;
+
+use qualm::Location;
+use qualm::error::Names;
+
 /// This library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -33,5 +38,144 @@ pub enum Error {
         height: u32,
         found: usize,
         expected: usize,
+    },
+
+    // ---- reading images -------------------------------------------------------
+    /// A path that names no kind of input.
+    #[error(
+        "{}: cannot tell how to read images from it; expected a folder, an image, a list of paths \
+         (.csv, .tsv, .parquet), a .parquet file of images, or an array (.npy, .npz)", path.display()
+    )]
+    UnknownInput { path: PathBuf },
+    /// A folder, list or table without an image in it.
+    #[error("{at}: no image found{}", if skipped.is_empty() {
+        "; it is empty".to_owned()
+    } else {
+        format!("; not read: {skipped}; images are {known}")
+    })]
+    NoImages {
+        at: Location,
+        skipped: String,
+        known: &'static str,
+    },
+    /// Every image was refused.
+    #[error("{at}: none of the {n} images could be read; the first: {reason}")]
+    AllRejected {
+        at: Location,
+        n: usize,
+        reason: String,
+    },
+    /// Bytes of no image format.
+    #[error(
+        "{at}: found {found}, expected an image (PNG, JPEG, WebP, BMP, GIF or TIFF); convert it, \
+         or leave it out"
+    )]
+    NotAnImage { at: Location, found: &'static str },
+    /// An image that its decoder gave up on.
+    #[error(
+        "{at}: cannot be decoded as {format}; it may be truncated or damaged; copy or write it again"
+    )]
+    Decode {
+        at: Location,
+        format: &'static str,
+        #[source]
+        source: Box<image::ImageError>,
+    },
+    /// A JPEG without its last bytes.
+    #[error(
+        "{at}: the JPEG is truncated: it ends before its end-of-image marker; copy or write it again"
+    )]
+    TruncatedJpeg { at: Location },
+    /// A decoder that panicked.
+    #[error("{at}: the image is damaged; copy or write it again")]
+    DamagedImage { at: Location },
+    /// An image larger than the limit.
+    #[error(
+        "{at}: an image of {width} x {height} pixels, more than the limit of {limit}; reduce it \
+         first, or raise max_pixels"
+    )]
+    TooManyPixels {
+        at: Location,
+        width: u32,
+        height: u32,
+        limit: u64,
+    },
+    /// An image file larger than its pixels may be.
+    #[error(
+        "{at}: a file of {found} bytes, more than the {limit} that an image within the limit of \
+         pixels needs; reduce it first, or raise max_pixels"
+    )]
+    TooManyBytes {
+        at: Location,
+        found: u64,
+        limit: u64,
+    },
+    /// Pixels without a known range.
+    #[error(
+        "{at}: the pixels are floating-point numbers, whose range is not known; convert the image \
+         to 8 or 16 bits"
+    )]
+    FloatPixels { at: Location },
+    /// A listed file that is not there.
+    #[error(
+        "{at}: no such file: {}{}; paths are relative to the folder of the list",
+        path.display(),
+        match more {
+            0 => String::new(),
+            more => format!(" (and {more} more of the list)"),
+        }
+    )]
+    ListedMissing {
+        at: Location,
+        path: PathBuf,
+        more: usize,
+    },
+    /// A row of a list or table that names no image.
+    #[error("{at}: the row holds no image: its value is missing; fill it in, or remove the row")]
+    NoImageHere { at: Location },
+    /// A table in which no column can be the images or their paths.
+    #[error(
+        "{at}: no column of images or paths; expected a column path, image, file or filename, or a \
+         single column of text, found {known}; name the column"
+    )]
+    NoImageColumn { at: Location, known: Names },
+    /// A list whose first line is a path.
+    #[error(
+        "{at}: the first line, '{found}', is a path, expected column names; add a header line 'path'"
+    )]
+    NoListHeader { at: Location, found: String },
+    /// A column or array that was asked for and is not there.
+    #[error("{at}: no such {kind}; there are {known}")]
+    NoSuchPart {
+        at: Location,
+        kind: &'static str,
+        known: Names,
+    },
+    /// A column of another type than its role needs.
+    #[error("{at}: found a column of type {found}, expected {expected}; choose another column")]
+    ImageColumnType {
+        at: Location,
+        found: String,
+        expected: &'static str,
+    },
+    /// An array that does not hold images.
+    #[error("{at}: found an array of {found}, expected {expected}")]
+    ArrayShape {
+        at: Location,
+        found: String,
+        expected: &'static str,
+    },
+    /// Several arrays that may be the images.
+    #[error("{at}: several arrays of images, {names}; name one")]
+    SeveralArrays { at: Location, names: Names },
+    /// Images of different sizes where one size is needed.
+    #[error(
+        "{id}: an image of {} x {}, expected {} x {} as the first; resize the images",
+        found.0, found.1, expected.0, expected.1
+    )]
+    SizesDiffer {
+        id: String,
+        found: (u32, u32),
+        expected: (u32, u32),
     },
 }

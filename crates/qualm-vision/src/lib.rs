@@ -20,6 +20,7 @@
 pub mod encoder;
 mod error;
 mod image;
+pub mod read;
 
 pub use encoder::Encoder;
 pub use error::{Error, Result};
