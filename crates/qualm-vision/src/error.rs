@@ -178,4 +178,20 @@ pub enum Error {
         found: (u32, u32),
         expected: (u32, u32),
     },
+
+    // ---- embedding ------------------------------------------------------------
+    /// Parts of a run on something else.
+    #[error(
+        "{}: left by a run with another {what} ({found}, now {expected}); repeat that run's \
+         arguments, or start anew without resuming", folder.display()
+    )]
+    PartsOfAnother {
+        folder: PathBuf,
+        what: &'static str,
+        found: String,
+        expected: String,
+    },
+    /// Parts that are not whole.
+    #[error("{}: {message}; remove the folder and start anew", path.display())]
+    BrokenParts { path: PathBuf, message: String },
 }

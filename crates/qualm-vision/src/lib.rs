@@ -17,6 +17,7 @@
     )
 )]
 
+pub mod embed;
 pub mod encoder;
 mod error;
 mod image;

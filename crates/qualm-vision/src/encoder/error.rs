@@ -221,6 +221,16 @@ pub enum EncoderError {
         image: usize,
         value: f32,
     },
+    /// The same, where the image has a name.
+    #[error(
+        "{id}: the encoder {encoder} gives {value} in its vector; the weights or the preprocessing \
+         are not sound"
+    )]
+    NotFiniteOf {
+        encoder: String,
+        id: String,
+        value: f32,
+    },
     /// An image that cannot be resized.
     #[error("an image of {width} x {height} cannot be resized: {message}")]
     Resize {

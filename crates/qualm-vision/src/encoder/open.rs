@@ -94,6 +94,49 @@ impl FileEncoder {
         }
     }
 
+    /// Embeds images without the crop of the preprocessing: views, whose own crop is the point of
+    /// them. They are resized where they have another size than the input.
+    ///
+    /// # Shapes
+    /// `out`: `(images, width)`.
+    ///
+    /// # Errors
+    /// As [`Encoder::embed_into`].
+    pub fn embed_whole_into(&self, images: &[Image], out: &mut [f32]) -> Result<()> {
+        self.embed(images, true, out)
+    }
+
+    fn embed(&self, images: &[Image], whole: bool, out: &mut [f32]) -> Result<()> {
+        let width = self.identity.width;
+        if out.len() != images.len() * width {
+            return Err(EncoderError::OutputLength {
+                found: out.len(),
+                images: images.len(),
+                width,
+                expected: images.len() * width,
+            }
+            .into());
+        }
+        match &self.engine {
+            Engine::Onnx(encoder) => encoder.embed_into(images, whole, out)?,
+            Engine::ResNet(encoder) => encoder.embed_into(images, whole, out)?,
+        }
+        for (image, row) in out.chunks_exact_mut(width).enumerate() {
+            if let Some(value) = row.iter().copied().find(|v| !v.is_finite()) {
+                return Err(EncoderError::NotFinite {
+                    encoder: self.identity.name.clone(),
+                    image,
+                    value,
+                }
+                .into());
+            }
+            if self.preprocessing.l2 {
+                divide_by_norm(row);
+            }
+        }
+        Ok(())
+    }
+
     /// The residual network itself, for its classifier; `None` for an ONNX file.
     #[must_use]
     pub fn resnet(&self) -> Option<&ResNet> {
@@ -110,34 +153,7 @@ impl Encoder for FileEncoder {
     }
 
     fn embed_into(&self, images: &[Image], out: &mut [f32]) -> Result<()> {
-        let width = self.identity.width;
-        if out.len() != images.len() * width {
-            return Err(EncoderError::OutputLength {
-                found: out.len(),
-                images: images.len(),
-                width,
-                expected: images.len() * width,
-            }
-            .into());
-        }
-        match &self.engine {
-            Engine::Onnx(encoder) => encoder.embed_into(images, out)?,
-            Engine::ResNet(encoder) => encoder.embed_into(images, out)?,
-        }
-        for (image, row) in out.chunks_exact_mut(width).enumerate() {
-            if let Some(value) = row.iter().copied().find(|v| !v.is_finite()) {
-                return Err(EncoderError::NotFinite {
-                    encoder: self.identity.name.clone(),
-                    image,
-                    value,
-                }
-                .into());
-            }
-            if self.preprocessing.l2 {
-                divide_by_norm(row);
-            }
-        }
-        Ok(())
+        self.embed(images, false, out)
     }
 }
 

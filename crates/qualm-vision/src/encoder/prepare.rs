@@ -44,19 +44,25 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
         }
     }
 
-    /// Fills `out` with the values of images, in parallel.
+    /// Fills `out` with the values of images, in parallel; without a crop if `whole`.
     ///
     /// # Shapes
     /// `out`: `(images, 3, height, width)` or `(images, height, width, 3)`, as the layout says.
     ///
     /// # Errors
     /// [`EncoderError::Resize`].
-    pub(crate) fn fill(&self, images: &[Image], out: &mut [T]) -> Result<(), EncoderError> {
+    pub(crate) fn fill(
+        &self,
+        images: &[Image],
+        whole: bool,
+        out: &mut [T],
+    ) -> Result<(), EncoderError> {
+        let crop = if whole { Crop::None } else { self.crop };
         let outs = out.par_chunks_exact_mut(self.size.values());
         outs.zip(images).try_for_each_init(
             || (Resizer::new(), Vec::new()),
             |(resizer, pixels), (out, image)| {
-                let window = Window::new(image, self.size, self.crop, self.crop_fraction);
+                let window = Window::new(image, self.size, crop, self.crop_fraction);
                 self.resize(image, window, resizer, pixels)?;
                 self.normalise(pixels, out);
                 Ok(())
@@ -287,7 +293,7 @@ mod tests {
             let preparer = Preparer::new(&preprocessing, |_, byte| byte);
             let mut found = vec![0; case.side * case.side * 3];
             let image = picture(case.width, case.height).unwrap();
-            preparer.fill(&[image], &mut found).unwrap();
+            preparer.fill(&[image], false, &mut found).unwrap();
             for (place, value) in found.iter().enumerate() {
                 let hex = &case.pixels[2 * place..2 * place + 2];
                 let expected = u8::from_str_radix(hex, 16).unwrap();
@@ -309,7 +315,8 @@ mod tests {
             p.layout = layout;
             let mut out = [0.0; 6];
             let preparer = Preparer::new(&p, |value, _| value);
-            preparer.fill(std::slice::from_ref(&image), &mut out).unwrap();
+            let images = std::slice::from_ref(&image);
+                preparer.fill(images, false, &mut out).unwrap();
             for (found, place) in out.iter().zip(order) {
                 let expected: f32 = expected[place];
                 assert!((found - expected).abs() < 1e-6, "{out:?}");
@@ -329,7 +336,8 @@ mod tests {
                 };
                 let mut out = vec![0; 224 * 224 * 3];
                 let preparer = Preparer::new(&p, |_, byte| byte);
-                preparer.fill(std::slice::from_ref(&image), &mut out).unwrap();
+                let images = std::slice::from_ref(&image);
+                preparer.fill(images, false, &mut out).unwrap();
                 assert!(out.iter().all(|v| *v == 77));
             }
         }

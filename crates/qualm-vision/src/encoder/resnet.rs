@@ -90,13 +90,14 @@ impl ResNetEncoder {
         &self.network
     }
 
-    /// Rows of images, `(images, width)`.
+    /// Rows of images, `(images, width)`; of whole images, without a crop, if so.
     ///
     /// # Errors
     /// [`EncoderError::Resize`], and those of the engine.
     pub(crate) fn embed_into(
         &self,
         images: &[Image],
+        whole: bool,
         out: &mut [f32],
     ) -> Result<(), crate::Error> {
         let each = self.size.rows * self.size.cols * 3;
@@ -105,7 +106,7 @@ impl ResNetEncoder {
         let outs = out.chunks_mut(at_once * self.network.width());
         for (images, out) in images.chunks(at_once).zip(outs) {
             let (values, _) = values.split_at_mut(images.len() * each);
-            self.preparer.fill(images, values)?;
+            self.preparer.fill(images, whole, values)?;
             self.network.features_into(values, self.size, out)?;
         }
         Ok(())

@@ -102,7 +102,7 @@ impl Onnx {
             rows,
             width: 0,
         };
-        encoder.width = encoder.chunk(&[])?.1;
+        encoder.width = encoder.chunk(&[], false)?.1;
         Ok(encoder)
     }
 }
@@ -147,15 +147,20 @@ impl OnnxEncoder {
         (words(input), words(&self.outputs), self.rows.name.clone(), runtime)
     }
 
-    /// Rows of images, `(images, width)`.
+    /// Rows of images, `(images, width)`; of whole images, without a crop, if so.
     ///
     /// # Errors
     /// [`EncoderError::Resize`], [`EncoderError::Run`], [`EncoderError::Output`].
-    pub(crate) fn embed_into(&self, images: &[Image], out: &mut [f32]) -> Result<(), EncoderError> {
+    pub(crate) fn embed_into(
+        &self,
+        images: &[Image],
+        whole: bool,
+        out: &mut [f32],
+    ) -> Result<(), EncoderError> {
         let [chunk, ..] = self.shape;
         let outs = out.chunks_mut(chunk * self.width);
         for (images, out) in images.chunks(chunk).zip(outs) {
-            let (rows, width) = self.chunk(images)?;
+            let (rows, width) = self.chunk(images, whole)?;
             if width != self.width {
                 return Err(EncoderError::Output {
                     file: self.file.clone(),
@@ -171,11 +176,11 @@ impl OnnxEncoder {
     }
 
     /// One run, on at most as many images as it takes: the rest of the input is zero.
-    fn chunk(&self, images: &[Image]) -> Result<(Vec<f32>, usize), EncoderError> {
+    fn chunk(&self, images: &[Image], whole: bool) -> Result<(Vec<f32>, usize), EncoderError> {
         match &self.preparer {
-            AnyPreparer::F32(preparer) => self.run(preparer, images),
-            AnyPreparer::F16(preparer) => self.run(preparer, images),
-            AnyPreparer::U8(preparer) => self.run(preparer, images),
+            AnyPreparer::F32(preparer) => self.run(preparer, images, whole),
+            AnyPreparer::F16(preparer) => self.run(preparer, images, whole),
+            AnyPreparer::U8(preparer) => self.run(preparer, images, whole),
         }
     }
 
@@ -183,6 +188,7 @@ impl OnnxEncoder {
         &self,
         preparer: &Preparer<T>,
         images: &[Image],
+        whole: bool,
     ) -> Result<(Vec<f32>, usize), EncoderError>
     where
         T: PrimitiveTensorElementType + std::fmt::Debug + Copy + Default + Send + Sync + 'static,
@@ -192,7 +198,7 @@ impl OnnxEncoder {
             message: one_line(error.message()),
         };
         let mut values = vec![T::default(); self.shape.iter().product()];
-        preparer.fill(images, &mut values)?;
+        preparer.fill(images, whole, &mut values)?;
         let input = TensorRef::from_array_view((self.shape, values.as_slice())).map_err(stopped)?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(ort::inputs![input]).map_err(stopped)?;
