@@ -47,6 +47,8 @@ pub const VIEWS_KEY: &str = "qualm.views";
 pub struct Drawn {
     /// How they are drawn.
     pub views: Views,
+    /// The seed they were made with.
+    pub seed: u64,
     /// How many of each image, at least 1.
     pub n: u32,
 }
@@ -228,8 +230,8 @@ fn schema(
     let json = |source| Error::Core(qualm::Error::SerialiseMetadata { source });
     let preprocessing = serde_json::to_string(encoder.preprocessing()).map_err(json)?;
     metadata.insert(PREPROCESSING_KEY.to_owned(), preprocessing);
-    if let Some(Drawn { views, n }) = drawn {
-        let views = serde_json::json!({"n": n, "seed": views.seed(), "spec": views.spec()});
+    if let Some(Drawn { views, seed, n }) = drawn {
+        let views = serde_json::json!({"n": n, "seed": seed, "spec": views.spec()});
         metadata.insert(VIEWS_KEY.to_owned(), views.to_string());
     }
     Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))

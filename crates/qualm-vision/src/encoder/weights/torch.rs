@@ -1,6 +1,7 @@
 //! Tensors of PyTorch's zip files: `data.pkl` says which there are, `data/0`, `data/1` and so on
 //! hold their values. PyTorch compresses nothing, so that no entry can be larger than the file.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -27,7 +28,7 @@ pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Weights, EncoderError> {
     let mut archive = archive.map_err(|error| {
         corrupt(file, "the archive", error.to_string(), "a complete zip file")
     })?;
-    let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+    let names: Vec<String> = archive.file_names().flatten().map(Cow::into_owned).collect();
     let inside = |name: &str| names.iter().find(|n| n.ends_with(name)).cloned();
     if names.iter().any(|n| n.contains("/code/")) {
         return Err(EncoderError::TorchScript {
