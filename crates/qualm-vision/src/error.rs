@@ -179,6 +179,21 @@ pub enum Error {
         expected: (u32, u32),
     },
 
+    // ---- views ----------------------------------------------------------------
+    /// A key that views do not have.
+    #[error("views have no key '{key}'; they have {known}")]
+    UnknownViewKey { key: String, known: Names },
+    /// Room for another number of values than the views have.
+    #[error("room for {found} values, but the views have {expected}")]
+    ViewLength { found: usize, expected: usize },
+    /// A box that is not inside its image.
+    #[error("a crop of {crop}, expected one inside the image of {width} x {height}")]
+    CropOutside {
+        crop: String,
+        width: u32,
+        height: u32,
+    },
+
     // ---- embedding ------------------------------------------------------------
     /// Parts of a run on something else.
     #[error(

@@ -22,6 +22,7 @@ pub mod encoder;
 mod error;
 mod image;
 pub mod read;
+pub mod views;
 
 pub use encoder::Encoder;
 pub use error::{Error, Result};

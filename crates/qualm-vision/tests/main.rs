@@ -3,11 +3,14 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::float_cmp,
     reason = "tests"
 )]
 
 mod encoders;
 mod files;
+mod golden;
 mod hostile;
 mod read;
+mod views;
