@@ -8,6 +8,24 @@ use serde_json::{Map, Value};
 
 use crate::args::Fit;
 
+/// Keys and values that a flag gives.
+///
+/// # Errors
+/// On what is no pair of the two.
+pub(crate) fn pairs(flag: &str, pairs: &[String]) -> Result<Map<String, Value>> {
+    let mut keys = Map::new();
+    for pair in pairs {
+        let Some((key, value)) = pair.split_once('=') else {
+            bail!("{flag} {pair}: expected KEY=VALUE, such as {flag} epochs=50");
+        };
+        if key.trim().is_empty() {
+            bail!("{flag} {pair}: no key before the '='; expected KEY=VALUE");
+        }
+        keys.insert(key.trim().to_owned(), value_of(value.trim()));
+    }
+    Ok(keys)
+}
+
 /// What the user asked for.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -24,15 +42,7 @@ impl Config {
     /// there or that the detector cannot use.
     pub(crate) fn new(args: &Fit) -> Result<Self> {
         let mut keys = args.config.as_deref().map_or(Ok(Map::new()), read)?;
-        for pair in &args.set {
-            let Some((key, value)) = pair.split_once('=') else {
-                bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
-            };
-            if key.trim().is_empty() {
-                bail!("--set {pair}: no key before the '='; expected KEY=VALUE");
-            }
-            keys.insert(key.trim().to_owned(), value_of(value.trim()));
-        }
+        keys.extend(pairs("--set", &args.set)?);
         if args.clean {
             let set = args.set.iter().filter_map(|pair| pair.split_once('='));
             let mut set = set.filter(|(key, _)| key.trim() == "reference");

@@ -24,6 +24,9 @@ pub enum Error {
     /// What tables and their files refuse themselves.
     #[error(transparent)]
     Data(#[from] qualm_data::Error),
+    /// What encoders and their files refuse.
+    #[error(transparent)]
+    Encoder(#[from] crate::encoder::EncoderError),
 
     // ---- images ---------------------------------------------------------------
     /// Pixels that do not make an image of the size given with them.
@@ -190,4 +193,20 @@ pub enum Error {
         width: u32,
         height: u32,
     },
+
+    // ---- embedding ------------------------------------------------------------
+    /// Parts of a run on something else.
+    #[error(
+        "{}: left by a run with another {what} ({found}, now {expected}); repeat that run's \
+         arguments, or start anew without resuming", folder.display()
+    )]
+    PartsOfAnother {
+        folder: PathBuf,
+        what: &'static str,
+        found: String,
+        expected: String,
+    },
+    /// Parts that are not whole.
+    #[error("{}: {message}; remove the folder and start anew", path.display())]
+    BrokenParts { path: PathBuf, message: String },
 }

@@ -18,6 +18,7 @@
 )]
 
 mod embedded;
+pub mod embed;
 pub mod encoder;
 mod error;
 mod image;

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod encoders;
 mod files;
 mod golden;
 mod hostile;

@@ -1,5 +1,7 @@
 //! The flags of every command.
 
+mod encoder;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use qualm::{Device, Spec};
 
 use crate::detectors;
+
+pub(crate) use encoder::{Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, OnError};
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
 /// one forward pass.
@@ -69,6 +73,10 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Describe a model file
     Info(Info),
+    /// Embed images with an encoder
+    Embed(Embed),
+    /// Look at an encoder
+    Encoder(Encoder),
     /// Run a suite of labelled sets, detectors and seeds; write the results and a table
     Bench(Bench),
     /// One run of a suite, for `bench` itself

@@ -3,6 +3,8 @@
 mod bench;
 mod csv_rows;
 mod demo;
+mod embed;
+mod encoder;
 mod eval;
 mod fit;
 mod info;
@@ -11,7 +13,7 @@ mod score;
 
 use anyhow::{Context, Result};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, EncoderCommand};
 use crate::output::Output;
 
 /// Runs the command that was asked for.
@@ -26,6 +28,10 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::Fit(args) => fit::run(args, cli.common.seed, output),
         Command::Score(args) => score::run(args, output),
         Command::Eval(args) => eval::run(args, output),
+        Command::Embed(args) => embed::run(args, cli.common.seed, output),
+        Command::Encoder(args) => match &args.command {
+            EncoderCommand::Check(args) => encoder::check(args, output),
+        },
         Command::Info(args) => info::run(args, output),
         Command::Bench(args) => bench::run(args, &cli.common, output),
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
