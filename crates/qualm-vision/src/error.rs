@@ -209,4 +209,34 @@ pub enum Error {
     /// Parts that are not whole.
     #[error("{}: {message}; remove the folder and start anew", path.display())]
     BrokenParts { path: PathBuf, message: String },
+
+    // ---- training ---------------------------------------------------------------
+    /// A method that there is not.
+    #[error("unknown method '{found}'; expected one of: {}", crate::train::Method::NAMES.join(", "))]
+    UnknownMethod { found: String },
+    /// A setting of a training that there is not, or a value of the wrong type.
+    #[error("{key} = {value}: {reason}")]
+    TrainKey {
+        key: String,
+        value: String,
+        reason: String,
+    },
+    /// An image without a label where labels are used.
+    #[error("image {id} has no label; give every image one, or train and measure without labels")]
+    NoLabel { id: String },
+    /// A label that no image trained on has.
+    #[error("image {id} has label '{label}', which no image trained on has; leave such images out")]
+    UnknownLabel { id: String, label: String },
+    /// Labels to be learned, and none there.
+    #[error(
+        "method '{method}' learns labels, and the images have none; put each class into a folder of \
+         its own, name a column of labels, or train with simclr, moco, byol or rotation"
+    )]
+    LabelsNeeded { method: &'static str },
+    /// Labels that tell nothing apart.
+    #[error("all images have the label '{class}'; a classifier needs at least two classes")]
+    OneClass { class: String },
+    /// Tensors that do not fill an architecture.
+    #[error("the encoder lacks tensors of a {architecture}, or they have other shapes")]
+    IncompleteEncoder { architecture: String },
 }

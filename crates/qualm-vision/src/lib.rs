@@ -17,12 +17,14 @@
     )
 )]
 
-mod embedded;
 pub mod embed;
+mod embedded;
 pub mod encoder;
 mod error;
+pub mod export;
 mod image;
 pub mod read;
+pub mod train;
 pub mod views;
 
 pub use embedded::EmbeddedImages;

@@ -13,4 +13,5 @@ mod files;
 mod golden;
 mod hostile;
 mod read;
+mod train;
 mod views;

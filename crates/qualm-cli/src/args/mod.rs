@@ -2,6 +2,8 @@
 
 mod encoder;
 
+mod train;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use qualm::{Device, Spec};
 
 use crate::detectors;
+pub(crate) use train::Train;
 
 pub(crate) use encoder::{Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, OnError};
 
@@ -82,6 +85,8 @@ pub(crate) enum Command {
     /// One run of a suite, for `bench` itself
     #[command(hide = true)]
     BenchRun(BenchRun),
+    /// Train an encoder on images, without labels or with them
+    Train(Train),
     /// Fit, score and evaluate on data inside the binary
     Demo(Demo),
 }

@@ -10,6 +10,7 @@ mod fit;
 mod info;
 mod json_rows;
 mod score;
+mod train;
 
 use anyhow::{Context, Result};
 
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::Info(args) => info::run(args, output),
         Command::Bench(args) => bench::run(args, &cli.common, output),
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
+        Command::Train(args) => train::run(args, cli.common.seed, output),
         Command::Demo(args) => demo::run(args, cli.common.seed, output),
     }
 }

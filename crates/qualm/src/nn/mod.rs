@@ -1,4 +1,3 @@
-//! The training engine: dense networks, their gradients and optimisers, in float32.
 //! The training engine: dense and residual networks and their gradients, in float32.
 //!
 //! [`resnet`] has networks on images. One `Mlp` type serves every neural detector. Parameters live in one flat buffer
@@ -17,9 +16,6 @@ pub(crate) const PADDED: usize = 96;
 mod adam;
 mod attend;
 mod backward;
-mod head;
-pub mod losses;
-mod conv;
 mod conv;
 mod head;
 pub mod losses;

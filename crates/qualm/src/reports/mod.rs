@@ -13,6 +13,7 @@ mod eval;
 mod fit;
 mod info;
 mod score;
+mod train;
 mod version;
 
 pub use bench::{BenchReport, BenchRow};
@@ -22,6 +23,7 @@ pub use eval::EvalReport;
 pub use fit::FitReport;
 pub use info::{InfoReport, ReferenceScores};
 pub use score::ScoreReport;
+pub use train::{TrainEpoch, TrainReport};
 pub use version::REPORT_VERSION;
 
 #[cfg(test)]
