@@ -23,16 +23,7 @@ impl Config {
     /// On an unknown detector, preset or key, a value out of range, and a device that is not
     /// there or that the detector cannot use.
     pub(crate) fn new(args: &Fit) -> Result<Self> {
-        let mut keys = args.config.as_deref().map_or(Ok(Map::new()), read)?;
-        for pair in &args.set {
-            let Some((key, value)) = pair.split_once('=') else {
-                bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
-            };
-            if key.trim().is_empty() {
-                bail!("--set {pair}: no key before the '='; expected KEY=VALUE");
-            }
-            keys.insert(key.trim().to_owned(), value_of(value.trim()));
-        }
+        let mut keys = keys(args.config.as_deref(), &args.set)?;
         if args.clean {
             let set = args.set.iter().filter_map(|pair| pair.split_once('='));
             let mut set = set.filter(|(key, _)| key.trim() == "reference");
@@ -65,6 +56,24 @@ impl Config {
         spec.device().check()?;
         Ok(Self { spec, preset })
     }
+}
+
+/// The keys of a configuration file and of `--set`; the latter win.
+///
+/// # Errors
+/// When the file is no TOML, or a pair no key and value.
+pub(crate) fn keys(config: Option<&Path>, set: &[String]) -> Result<Map<String, Value>> {
+    let mut keys = config.map_or(Ok(Map::new()), read)?;
+    for pair in set {
+        let Some((key, value)) = pair.split_once('=') else {
+            bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
+        };
+        if key.trim().is_empty() {
+            bail!("--set {pair}: no key before the '='; expected KEY=VALUE");
+        }
+        keys.insert(key.trim().to_owned(), value_of(value.trim()));
+    }
+    Ok(keys)
 }
 
 /// A configuration file as JSON keys.

@@ -22,6 +22,7 @@ mod progress;
 #[cfg(unix)]
 mod signals;
 mod threshold;
+mod train_progress;
 mod unlike;
 
 use std::process::ExitCode;

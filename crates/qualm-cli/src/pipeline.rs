@@ -77,7 +77,7 @@ pub(crate) fn open<B: Batches>(
 ///
 /// # Errors
 /// Those of `open`; when no thread can be started.
-fn read<I, H, R>(
+pub(crate) fn read<I, H, R>(
     open: impl FnOnce() -> Result<(H, I)> + Send + 'static,
     next: impl FnMut(&mut I) -> Result<Option<R>> + Send + 'static,
 ) -> Result<(H, ReadAhead<R>)>

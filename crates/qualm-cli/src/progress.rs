@@ -22,6 +22,8 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct FitProgress<'a> {
     output: Output,
     checkpoint: &'a Path,
+    /// What is done, and with what.
+    words: [&'static str; 2],
     bar: Option<ProgressBar>,
     started: Instant,
     /// Steps taken before this run, when it resumes another.
@@ -37,12 +39,29 @@ impl<'a> FitProgress<'a> {
         Self {
             output,
             checkpoint,
+            words: ["fit", "rows"],
             bar: None,
             started: now,
             before: None,
             drawn: now,
             saved: now,
             loss: f64::NAN,
+        }
+    }
+
+    /// The same for other work, with things of another name.
+    pub(crate) fn of(self, what: &'static str, things: &'static str) -> Self {
+        Self {
+            words: [what, things],
+            ..self
+        }
+    }
+
+    /// Writes a line between two states of the bar.
+    pub(crate) fn line(&self, write: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 
@@ -76,10 +95,15 @@ impl<'a> FitProgress<'a> {
         self.drawn = Instant::now();
         let rate = (done - before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
         let left = Duration::from_secs_f64((all - done) as f64 / rate.max(1e-9));
+        let [what, things] = self.words;
         let message = format!(
-            "loss {:.4}, {:.0} steps/s ({:.0} rows/s), {} left",
+            "loss {:.4}, {} steps/s ({:.0} {things}/s), {} left",
             self.loss,
-            rate,
+            if rate < 10.0 {
+                format!("{rate:.2}")
+            } else {
+                format!("{rate:.0}")
+            },
             rate * step.batch_rows as f64,
             output::seconds(left)
         );
@@ -87,7 +111,7 @@ impl<'a> FitProgress<'a> {
             self.draw(done, all, message);
         } else if done < all {
             self.output
-                .note(format!("fit: step {done} of {all}, {message}"));
+                .note(format!("{what}: step {done} of {all}, {message}"));
         }
     }
 
@@ -101,14 +125,16 @@ impl<'a> FitProgress<'a> {
             self.draw(work.done, work.total, work.what.to_owned());
         } else {
             let percent = 100.0 * work.done as f64 / work.total.max(1) as f64;
-            self.output
-                .note(format!("fit: {}, {percent:.0}% done", work.what));
+            self.output.note(format!(
+                "{}: {}, {percent:.0}% done",
+                self.words[0], work.what
+            ));
         }
     }
 
     fn draw(&mut self, done: u64, all: u64, message: String) {
-        let template = "fit {wide_bar} {pos}/{len} {msg}";
-        let new = || bar(self.output, Some(all), template);
+        let template = format!("{} {{wide_bar}} {{pos}}/{{len}} {{msg}}", self.words[0]);
+        let new = || bar(self.output, Some(all), &template);
         let bar = self.bar.get_or_insert_with(new);
         bar.set_length(all);
         bar.set_position(done);

@@ -24,6 +24,9 @@ pub enum Error {
     /// What tables and their files refuse themselves.
     #[error(transparent)]
     Data(#[from] qualm_data::Error),
+    /// What encoders and their files refuse.
+    #[error(transparent)]
+    Encoder(#[from] crate::encoder::EncoderError),
 
     // ---- images ---------------------------------------------------------------
     /// Pixels that do not make an image of the size given with them.
@@ -175,4 +178,65 @@ pub enum Error {
         found: (u32, u32),
         expected: (u32, u32),
     },
+
+    // ---- views ----------------------------------------------------------------
+    /// A key that views do not have.
+    #[error("views have no key '{key}'; they have {known}")]
+    UnknownViewKey { key: String, known: Names },
+    /// Room for another number of values than the views have.
+    #[error("room for {found} values, but the views have {expected}")]
+    ViewLength { found: usize, expected: usize },
+    /// A box that is not inside its image.
+    #[error("a crop of {crop}, expected one inside the image of {width} x {height}")]
+    CropOutside {
+        crop: String,
+        width: u32,
+        height: u32,
+    },
+
+    // ---- embedding ------------------------------------------------------------
+    /// Parts of a run on something else.
+    #[error(
+        "{}: left by a run with another {what} ({found}, now {expected}); repeat that run's \
+         arguments, or start anew without resuming", folder.display()
+    )]
+    PartsOfAnother {
+        folder: PathBuf,
+        what: &'static str,
+        found: String,
+        expected: String,
+    },
+    /// Parts that are not whole.
+    #[error("{}: {message}; remove the folder and start anew", path.display())]
+    BrokenParts { path: PathBuf, message: String },
+
+    // ---- training ---------------------------------------------------------------
+    /// A method that there is not.
+    #[error("unknown method '{found}'; expected one of: {}", crate::train::Method::NAMES.join(", "))]
+    UnknownMethod { found: String },
+    /// A setting of a training that there is not, or a value of the wrong type.
+    #[error("{key} = {value}: {reason}")]
+    TrainKey {
+        key: String,
+        value: String,
+        reason: String,
+    },
+    /// An image without a label where labels are used.
+    #[error("image {id} has no label; give every image one, or train and measure without labels")]
+    NoLabel { id: String },
+    /// A label that no image trained on has.
+    #[error("image {id} has label '{label}', which no image trained on has; leave such images out")]
+    UnknownLabel { id: String, label: String },
+    /// Labels to be learned, and none there.
+    #[error(
+        "method '{method}' learns labels, and the images have none; put each class into a folder of \
+         its own, name a column of labels, or train with simclr, moco, byol or rotation"
+    )]
+    LabelsNeeded { method: &'static str },
+    /// Labels that tell nothing apart.
+    #[error("all images have the label '{class}'; a classifier needs at least two classes")]
+    OneClass { class: String },
+    /// Tensors that do not fill an architecture.
+    #[error("the encoder lacks tensors of a {architecture}, or they have other shapes")]
+    IncompleteEncoder { architecture: String },
 }

@@ -17,11 +17,15 @@
     )
 )]
 
+pub mod embed;
 mod embedded;
 pub mod encoder;
 mod error;
+pub mod export;
 mod image;
 pub mod read;
+pub mod train;
+pub mod views;
 
 pub use embedded::EmbeddedImages;
 pub use encoder::Encoder;

@@ -3,10 +3,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::float_cmp,
     reason = "tests"
 )]
 
+mod encoders;
 mod files;
+mod golden;
 mod hostile;
 mod read;
+mod train;
+mod views;

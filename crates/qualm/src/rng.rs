@@ -51,6 +51,8 @@ impl Purpose {
     pub const ANCHORS: Self = Self(17);
     /// Which view of an item a bag gets; indices: member, step.
     pub const DRAWN_VIEW: Self = Self(18);
+    /// First weights of a convolution; index: layer.
+    pub const CONVOLUTIONS: Self = Self(19);
     /// Rows of the contract checks.
     pub const CONTRACT: Self = Self(16);
 

@@ -1,5 +1,9 @@
 //! The flags of every command.
 
+mod encoder;
+
+mod train;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use qualm::{Device, Spec};
 
 use crate::detectors;
+pub(crate) use train::Train;
+
+pub(crate) use encoder::{Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, OnError};
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
 /// one forward pass.
@@ -69,11 +76,17 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Describe a model file
     Info(Info),
+    /// Embed images with an encoder
+    Embed(Embed),
+    /// Look at an encoder
+    Encoder(Encoder),
     /// Run a suite of labelled sets, detectors and seeds; write the results and a table
     Bench(Bench),
     /// One run of a suite, for `bench` itself
     #[command(hide = true)]
     BenchRun(BenchRun),
+    /// Train an encoder on images, without labels or with them
+    Train(Train),
     /// Fit, score and evaluate on data inside the binary
     Demo(Demo),
 }

@@ -3,15 +3,18 @@
 mod bench;
 mod csv_rows;
 mod demo;
+mod embed;
+mod encoder;
 mod eval;
 mod fit;
 mod info;
 mod json_rows;
 mod score;
+mod train;
 
 use anyhow::{Context, Result};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, EncoderCommand};
 use crate::output::Output;
 
 /// Runs the command that was asked for.
@@ -26,9 +29,14 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::Fit(args) => fit::run(args, cli.common.seed, output),
         Command::Score(args) => score::run(args, output),
         Command::Eval(args) => eval::run(args, output),
+        Command::Embed(args) => embed::run(args, cli.common.seed, output),
+        Command::Encoder(args) => match &args.command {
+            EncoderCommand::Check(args) => encoder::check(args, output),
+        },
         Command::Info(args) => info::run(args, output),
         Command::Bench(args) => bench::run(args, &cli.common, output),
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
+        Command::Train(args) => train::run(args, cli.common.seed, output),
         Command::Demo(args) => demo::run(args, cli.common.seed, output),
     }
 }

@@ -1,9 +1,29 @@
 //! Encoders: images to rows. One trait, whatever runs behind it.
 
+mod builtin;
+mod check;
+mod error;
+mod keys;
+mod onnx;
+mod open;
+mod prepare;
+mod preprocessing;
+mod resnet;
+mod weights;
+
 pub use qualm::EncoderIdentity;
 
 use crate::error::Result;
 use crate::image::Image;
+
+pub use builtin::Builtin;
+pub use check::{Check, check, test_picture};
+pub use error::EncoderError;
+pub(crate) use prepare::Preparer;
+pub use open::{Description, EncoderOptions, FileEncoder, open};
+pub use preprocessing::{
+    Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter,
+};
 
 /// A fixed function from images to rows.
 ///

@@ -211,6 +211,38 @@ pub enum Error {
     /// The metadata could not be put into JSON.
     #[error("cannot serialise the model's metadata: {source}")]
     SerialiseMetadata { source: serde_json::Error },
+    // ---- networks on images ---------------------------------------------------
+    /// No residual network of this name.
+    #[error("unknown network '{found}'; expected one of: {}", known.join(", "))]
+    UnknownArchitecture {
+        found: String,
+        known: &'static [&'static str],
+    },
+    /// A tensor that the network needs.
+    #[error("tensor '{tensor}' is missing; expected one of shape {expected:?}")]
+    MissingTensor {
+        tensor: String,
+        expected: Vec<usize>,
+    },
+    /// A tensor of another shape than the network has.
+    #[error("tensor '{tensor}' has shape {found:?}, expected {expected:?}")]
+    TensorShape {
+        tensor: String,
+        found: Vec<usize>,
+        expected: Vec<usize>,
+    },
+    /// A flat slice that is not a whole number of images.
+    #[error("{len} values do not make whole images of {rows} x {cols} pixels with 3 channels")]
+    ImageValues {
+        len: usize,
+        rows: usize,
+        cols: usize,
+    },
+    /// A batch whose images shrink to a single pixel.
+    #[error(
+        "a batch of {found} is too small for batch norm: a layer's output is a single pixel, which has no variance; give more or larger images"
+    )]
+    BatchTooSmall { found: usize },
     // ---- scores, labels, cuts -------------------------------------------------
     /// Scores and labels that do not belong to the same rows.
     #[error("{scores} scores but {labels} labels; give one label for each score")]

@@ -1,8 +1,8 @@
-//! The training engine: dense networks, their gradients and optimisers, in float32.
+//! The training engine: dense and residual networks and their gradients, in float32.
 //!
-//! One [`Mlp`] type serves every neural detector. Parameters live in one flat buffer
-//! (so that a checkpoint is one copy); what a step writes lives in a [`Workspace`] that is
-//! allocated once per fit. [`backward`] says how a step is ordered and why; docs/engine.md
+//! [`resnet`] has networks on images. One `Mlp` type serves every neural detector. Parameters live in one flat buffer
+//! (so that a checkpoint is one copy); what a step writes lives in a `Workspace` that is
+//! allocated once per fit. `backward.rs` says how a step is ordered and why; docs/engine.md
 //! where its time goes.
 //!
 //! Every function here gives the same bits at any thread count: work is split into
@@ -16,10 +16,12 @@ pub(crate) const PADDED: usize = 96;
 mod adam;
 mod attend;
 mod backward;
+mod conv;
 mod head;
 pub mod losses;
 mod matmul;
 mod mlp;
+pub mod resnet;
 mod saved;
 mod sgd;
 mod share;

@@ -8,18 +8,22 @@
 
 mod bench;
 mod demo;
+mod embed;
 mod eval;
 mod fit;
 mod info;
 mod score;
+mod train;
 mod version;
 
 pub use bench::{BenchReport, BenchRow};
 pub use demo::{DemoReport, DemoRow};
+pub use embed::{EmbedReport, EncoderReport};
 pub use eval::EvalReport;
 pub use fit::FitReport;
 pub use info::{InfoReport, ReferenceScores};
 pub use score::ScoreReport;
+pub use train::{TrainEpoch, TrainReport};
 pub use version::REPORT_VERSION;
 
 #[cfg(test)]
@@ -168,6 +172,46 @@ mod tests {
         check(
             &BenchReport::new("extra", vec![row, shape]),
             "report_version suite results",
+        );
+    }
+
+    #[test]
+    fn embed() {
+        let encoder = crate::EncoderIdentity {
+            name: "e.onnx".to_owned(),
+            digest: "0123".to_owned(),
+            width: 2,
+        };
+        let report = EmbedReport::new(encoder.clone(), 100, 40, 2.0);
+        assert_eq!(report.images_per_second, 30.0);
+        let report = EmbedReport {
+            rejects: Some("r.csv".to_owned()),
+            ..report
+        };
+        check(
+            &report,
+            "report_version input output encoder n_images n_rows views n_resumed n_rejected \
+             rejects embed_seconds images_per_second",
+        );
+        let report = EncoderReport {
+            report_version: REPORT_VERSION,
+            file: "e.onnx".to_owned(),
+            encoder,
+            architecture: "onnx".to_owned(),
+            runtime: "onnxruntime".to_owned(),
+            inputs: vec!["image".to_owned()],
+            outputs: vec!["vector".to_owned()],
+            output: "vector".to_owned(),
+            preprocessing: serde_json::json!({"size": 32}),
+            preprocessing_from: "encoder.toml".to_owned(),
+            same_bits: true,
+            norm: 5.0,
+            vector: vec![3.0, 4.0],
+        };
+        check(
+            &report,
+            "report_version file name digest width architecture runtime inputs outputs output \
+             preprocessing preprocessing_from same_bits norm vector",
         );
     }
 

@@ -1,14 +1,17 @@
-//! Ranking metrics: AUROC with its confidence interval, average precision and others.
+//! Ranking metrics: AUROC with its confidence interval, average precision and others; and how well
+//! embeddings tell classes apart.
 //!
 //! Labels are used here and nowhere else: no detector sees them, and no score changes its sign
 //! because of them.
 
 mod delong;
 mod metrics;
+mod nearest;
 mod roc;
 mod spread;
 
 pub use delong::Interval;
 pub use metrics::Metrics;
+pub use nearest::NearestClasses;
 pub use roc::Roc;
 pub use spread::Spread;

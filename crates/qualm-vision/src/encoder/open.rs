@@ -1,0 +1,414 @@
+//! From a file to an encoder: what kind it is, how its images are prepared, who it is.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use qualm::nn::resnet::ResNet;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::builtin::Builtin;
+use super::error::{EncoderError, sidecar};
+use super::keys::Keys;
+use super::onnx::{self, Onnx, OnnxEncoder};
+use super::preprocessing::Preprocessing;
+use super::resnet::ResNetEncoder;
+use super::weights::{self, Weights};
+use super::{Encoder, EncoderIdentity};
+use crate::error::Result;
+use crate::image::Image;
+
+/// The sidecar of all encoders of a folder.
+const SHARED_SIDECAR: &str = "encoder.toml";
+
+/// What is known of an encoder besides its file.
+#[derive(Debug, Clone, Default)]
+pub struct EncoderOptions {
+    /// The name of a built-in preprocessing, or the path of a `.toml` file of keys. It replaces
+    /// what stands beside the encoder and in it.
+    pub preprocessing: Option<String>,
+    /// The onnxruntime library, for ONNX files; otherwise it is looked for.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+/// An encoder of a file, ready to embed.
+#[derive(Debug)]
+pub struct FileEncoder {
+    identity: EncoderIdentity,
+    preprocessing: Preprocessing,
+    origin: String,
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Onnx(Box<OnnxEncoder>),
+    ResNet(Box<ResNetEncoder>),
+}
+
+/// What runs an encoder, for people who check it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// `onnx`, or the name of the architecture.
+    pub architecture: String,
+    /// What goes in: name, type and shape.
+    pub inputs: Vec<String>,
+    /// What comes out.
+    pub outputs: Vec<String>,
+    /// The output whose values become rows.
+    pub output: String,
+    /// The library that runs it.
+    pub runtime: String,
+}
+
+impl FileEncoder {
+    /// How images are prepared for it.
+    #[must_use]
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// Where that is written: the name given, a sidecar, the encoder's own file.
+    #[must_use]
+    pub fn preprocessing_origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What runs it.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        match &self.engine {
+            Engine::Onnx(encoder) => {
+                let (inputs, outputs, output, runtime) = encoder.describe();
+                Description {
+                    architecture: "onnx".to_owned(),
+                    inputs,
+                    outputs,
+                    output,
+                    runtime,
+                }
+            }
+            Engine::ResNet(encoder) => encoder.describe(self.preprocessing.size),
+        }
+    }
+
+    /// Embeds images without the crop of the preprocessing: views, whose own crop is the point of
+    /// them. They are resized where they have another size than the input.
+    ///
+    /// # Shapes
+    /// `out`: `(images, width)`.
+    ///
+    /// # Errors
+    /// As [`Encoder::embed_into`].
+    pub fn embed_whole_into(&self, images: &[Image], out: &mut [f32]) -> Result<()> {
+        self.embed(images, true, out)
+    }
+
+    fn embed(&self, images: &[Image], whole: bool, out: &mut [f32]) -> Result<()> {
+        let width = self.identity.width;
+        if out.len() != images.len() * width {
+            return Err(EncoderError::OutputLength {
+                found: out.len(),
+                images: images.len(),
+                width,
+                expected: images.len() * width,
+            }
+            .into());
+        }
+        match &self.engine {
+            Engine::Onnx(encoder) => encoder.embed_into(images, whole, out)?,
+            Engine::ResNet(encoder) => encoder.embed_into(images, whole, out)?,
+        }
+        for (image, row) in out.chunks_exact_mut(width).enumerate() {
+            if let Some(value) = row.iter().copied().find(|v| !v.is_finite()) {
+                return Err(EncoderError::NotFinite {
+                    encoder: self.identity.name.clone(),
+                    image,
+                    value,
+                }
+                .into());
+            }
+            if self.preprocessing.l2 {
+                divide_by_norm(row);
+            }
+        }
+        Ok(())
+    }
+
+    /// The residual network itself, for its classifier; `None` for an ONNX file.
+    #[must_use]
+    pub fn resnet(&self) -> Option<&ResNet> {
+        match &self.engine {
+            Engine::Onnx(_) => None,
+            Engine::ResNet(encoder) => Some(encoder.network()),
+        }
+    }
+}
+
+impl Encoder for FileEncoder {
+    fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    fn embed_into(&self, images: &[Image], out: &mut [f32]) -> Result<()> {
+        self.embed(images, false, out)
+    }
+}
+
+/// Divides a vector by its Euclidean norm; a zero vector stays.
+fn divide_by_norm(row: &mut [f32]) {
+    let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    if norm > 0.0 {
+        for value in row {
+            *value = (f64::from(*value) / norm) as f32;
+        }
+    }
+}
+
+/// Opens an encoder and tries it on one run.
+///
+/// How images are prepared is the first of: what `options` say; `NAME.toml` or `encoder.toml`
+/// beside the file, completed by what the file itself says; the file itself, for those that
+/// qualm wrote. An ONNX graph may fix the size, the layout and the type of its input besides.
+///
+/// # Errors
+/// [`EncoderError`], as its variants say.
+pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
+    let bytes = std::fs::read(file).map_err(|source| EncoderError::Read {
+        file: file.to_owned(),
+        source,
+    })?;
+    let given = Given::find(file, options)?;
+    let opened = match kind(file, &bytes)? {
+        Kind::Onnx => open_onnx(file, bytes, given, options)?,
+        Kind::Safetensors => {
+            let weights = weights::from_safetensors(file, &bytes)?;
+            open_resnet(file, &bytes, weights, given)?
+        }
+        Kind::Torch => {
+            let weights = weights::from_torch(file, &bytes)?;
+            open_resnet(file, &bytes, weights, given)?
+        }
+    };
+    let name = file.file_name().unwrap_or_default();
+    Ok(FileEncoder {
+        identity: EncoderIdentity {
+            name: name.to_string_lossy().into_owned(),
+            digest: identify(&opened.digest, &opened.preprocessing),
+            width: opened.width,
+        },
+        preprocessing: opened.preprocessing,
+        origin: opened.origin,
+        engine: opened.engine,
+    })
+}
+
+/// An encoder that has no name yet.
+struct Opened {
+    digest: Sha256,
+    preprocessing: Preprocessing,
+    origin: String,
+    engine: Engine,
+    width: usize,
+}
+
+fn open_onnx(
+    file: &Path,
+    bytes: Vec<u8>,
+    given: Given,
+    options: &EncoderOptions,
+) -> Result<Opened, EncoderError> {
+    let digest = digest(&bytes, &onnx::external(file, &bytes))?;
+    // onnxruntime reads the file itself, to find the others beside it.
+    drop(bytes);
+    let onnx = Onnx::open(file, options.onnxruntime.as_deref())?;
+    let (keys, origin) = given.with(said(file, onnx.metadata())?);
+    let fixed = onnx.keys(keys.layout);
+    let preprocessing = keys.or(fixed).complete(file, &origin)?;
+    let encoder = onnx.encoder(&preprocessing)?;
+    Ok(Opened {
+        digest,
+        preprocessing,
+        origin,
+        width: encoder.width(),
+        engine: Engine::Onnx(Box::new(encoder)),
+    })
+}
+
+fn open_resnet(
+    file: &Path,
+    bytes: &[u8],
+    weights: Weights,
+    given: Given,
+) -> Result<Opened, EncoderError> {
+    let digest = digest(bytes, &[])?;
+    let said = said(file, weights.metadata.clone())?;
+    // What is wrong with the weights comes before what is not known of their images.
+    let network = weights::recognise(file, weights)?;
+    let width = network.width();
+    let (keys, origin) = given.with(said);
+    let preprocessing = keys.or(ResNetEncoder::keys()).complete(file, &origin)?;
+    let encoder = ResNetEncoder::new(network, &preprocessing, &origin)?;
+    Ok(Opened {
+        digest,
+        preprocessing,
+        origin,
+        width,
+        engine: Engine::ResNet(Box::new(encoder)),
+    })
+}
+
+/// The kinds of files.
+enum Kind {
+    Onnx,
+    Safetensors,
+    Torch,
+}
+
+/// The kind of a file by its first bytes; ONNX has none of its own, and goes by its name.
+fn kind(file: &Path, bytes: &[u8]) -> Result<Kind, EncoderError> {
+    let extension = file.extension().unwrap_or_default().to_ascii_lowercase();
+    if bytes.is_empty() {
+        return Err(EncoderError::NotAnEncoder {
+            file: file.to_owned(),
+            found: "an empty file",
+        });
+    }
+    if extension == "onnx" {
+        return Ok(Kind::Onnx);
+    }
+    if extension == "safetensors" || weights::is_safetensors(bytes) {
+        return Ok(Kind::Safetensors);
+    }
+    if weights::is_zip(bytes) {
+        return Ok(Kind::Torch);
+    }
+    if weights::is_legacy(bytes) {
+        return Err(EncoderError::LegacyTorch {
+            file: file.to_owned(),
+        });
+    }
+    Err(EncoderError::NotAnEncoder {
+        file: file.to_owned(),
+        found: "a file of another kind",
+    })
+}
+
+/// What somebody says about the preprocessing of an encoder, and where.
+struct Given {
+    keys: Keys,
+    origin: Option<String>,
+    /// Whether the encoder's own metadata has no say.
+    alone: bool,
+}
+
+impl Given {
+    fn find(file: &Path, options: &EncoderOptions) -> Result<Self, EncoderError> {
+        if let Some(given) = &options.preprocessing {
+            let keys = match Builtin::by_name(given) {
+                Some(builtin) => Keys {
+                    preprocessing: Some(builtin),
+                    ..Keys::default()
+                },
+                None if Path::new(given).extension().is_some_and(|e| e == "toml") => {
+                    Keys::read(Path::new(given))?
+                }
+                None => {
+                    return Err(EncoderError::UnknownPreprocessing {
+                        found: given.clone(),
+                    });
+                }
+            };
+            return Ok(Self {
+                keys,
+                origin: Some(given.clone()),
+                alone: true,
+            });
+        }
+        for beside in [sidecar(file), file.with_file_name(SHARED_SIDECAR)] {
+            if beside.is_file() {
+                return Ok(Self {
+                    keys: Keys::read(&beside)?,
+                    origin: Some(beside.display().to_string()),
+                    alone: false,
+                });
+            }
+        }
+        Ok(Self {
+            keys: Keys::default(),
+            origin: None,
+            alone: false,
+        })
+    }
+
+    /// With what the encoder's own file says.
+    fn with(self, said: Option<Keys>) -> (Keys, String) {
+        let own = "the encoder's own file";
+        match (self.origin, said) {
+            (Some(origin), Some(said)) if !self.alone => {
+                (self.keys.or(said), format!("{origin}, then {own}"))
+            }
+            (Some(origin), _) => (self.keys, origin),
+            (None, said) => (said.unwrap_or_default(), own.to_owned()),
+        }
+    }
+}
+
+/// What the metadata entry `qualm_encoder` holds; it may say more.
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    preprocessing: Keys,
+}
+
+/// The keys in the metadata of an encoder's file.
+fn said(file: &Path, metadata: Option<String>) -> Result<Option<Keys>, EncoderError> {
+    let Some(text) = metadata else {
+        return Ok(None);
+    };
+    let metadata = serde_json::from_str::<Metadata>(&text);
+    let metadata = metadata.map_err(|error| EncoderError::Metadata {
+        file: file.to_owned(),
+        key: onnx::METADATA,
+        message: error.to_string(),
+    })?;
+    Ok(Some(metadata.preprocessing))
+}
+
+/// The digest of the bytes of a file, then of other files.
+fn digest(bytes: &[u8], others: &[PathBuf]) -> Result<Sha256, EncoderError> {
+    let mut hash = Sha256::new();
+    hash.update(bytes);
+    for path in others {
+        let unreadable = |source| EncoderError::Read {
+            file: path.clone(),
+            source,
+        };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            let n = file.read(&mut piece).map_err(unreadable)?;
+            if n == 0 {
+                break;
+            }
+            hash.update(piece.get(..n).unwrap_or_default());
+        }
+    }
+    Ok(hash)
+}
+
+/// The digest of weights together with their preprocessing.
+fn identify(weights: &Sha256, preprocessing: &Preprocessing) -> String {
+    let mut hash = Sha256::new();
+    hash.update(weights.clone().finalize());
+    // Keys in their order, numbers as they round-trip: the same text for the same keys.
+    hash.update(serde_json::to_string(preprocessing).unwrap_or_default());
+    let digest = hash.finalize();
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

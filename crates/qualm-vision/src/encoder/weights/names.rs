@@ -1,0 +1,192 @@
+//! Which residual network some tensors are, by their names and shapes.
+//!
+//! The names of torchvision and timm are ours: `conv1`, `bn1`, `layer1.0.conv1`,
+//! `layer2.0.downsample.0`, `fc`. akamaster's and kuangliu's CIFAR networks say `linear` and
+//! `shortcut`. What stands before all names, such as `module.` or `backbone.`, is dropped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use qualm::nn::resnet::{self, Architecture, ResNet, Shortcut, Stem, Tensors};
+
+use super::{Tensor, Weights};
+use crate::encoder::error::EncoderError;
+
+/// First parts of the names of what follows the features: a classifier, or the heads that
+/// training needed.
+const HEADS: [&str; 4] = ["fc", "head", "classifier", "projector"];
+
+/// What is listed of many names.
+const LISTED: usize = 5;
+
+/// The network of some tensors.
+///
+/// # Errors
+/// [`EncoderError::NotAResNet`], [`EncoderError::MissingTensor`], [`EncoderError::TensorShape`],
+/// [`EncoderError::UnknownTensors`].
+pub(crate) fn recognise(file: &Path, weights: Weights) -> Result<ResNet, EncoderError> {
+    let mut tensors = canonical(file, weights.tensors)?;
+    let architecture = deduce(file, &tensors)?;
+    let name = architecture.to_string();
+    let needed = architecture.parameters().into_iter().map(|info| info.name);
+    let mut found = Tensors::new();
+    for tensor in needed.chain(["fc.weight", "fc.bias"].map(str::to_owned)) {
+        if let Some(values) = tensors.remove(&tensor) {
+            let values = converted(file, &name, &tensor, values)?;
+            found.insert(tensor, values);
+        }
+    }
+    let network = ResNet::from_tensors(architecture, &found).map_err(|error| match error {
+        qualm::Error::MissingTensor { tensor, expected } => EncoderError::MissingTensor {
+            file: file.to_owned(),
+            architecture: name.clone(),
+            tensor,
+            expected,
+        },
+        qualm::Error::TensorShape {
+            tensor,
+            found,
+            expected,
+        } => EncoderError::TensorShape {
+            file: file.to_owned(),
+            architecture: name.clone(),
+            tensor,
+            found: format!("of shape {found:?}"),
+            expected: format!("{expected:?}"),
+        },
+        other => EncoderError::NotAResNet {
+            file: file.to_owned(),
+            found: other.to_string(),
+            expected: name.clone(),
+        },
+    })?;
+    let head = |tensor: &String| HEADS.contains(&first_part(tensor));
+    let mut unknown: Vec<String> = tensors.into_keys().filter(|t| !head(t)).collect();
+    if unknown.is_empty() {
+        return Ok(network);
+    }
+    let n = unknown.len();
+    if n > LISTED {
+        unknown.truncate(LISTED);
+        unknown.push(format!("and {} more", n - LISTED));
+    }
+    Err(EncoderError::UnknownTensors {
+        file: file.to_owned(),
+        architecture: name,
+        tensors: unknown,
+    })
+}
+
+fn first_part(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+/// The tensors under our names, without the counters of batch norm.
+fn canonical(
+    file: &Path,
+    tensors: BTreeMap<String, Tensor>,
+) -> Result<BTreeMap<String, Tensor>, EncoderError> {
+    const STEM: &str = "conv1.weight";
+    let stems = tensors.keys().filter_map(|name| name.strip_suffix(STEM));
+    let outer = |prefix: &&str| !prefix.split('.').any(|part| part.starts_with("layer"));
+    let stems: Vec<&str> = stems.filter(outer).collect();
+    let [prefix] = stems[..] else {
+        let found = match stems.len() {
+            0 => "there is no first convolution, conv1.weight".to_owned(),
+            n => format!("there are {n} first convolutions: {}", stems.join("..., ")),
+        };
+        return Err(EncoderError::NotAResNet {
+            file: file.to_owned(),
+            found,
+            expected: "the tensors of one network".to_owned(),
+        });
+    };
+    let prefix = prefix.to_owned();
+    let mut named = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let name = name.strip_prefix(&prefix).unwrap_or(&name);
+        if name.ends_with("num_batches_tracked") {
+            continue;
+        }
+        let name = name.replace(".shortcut.", ".downsample.");
+        let name = match name.strip_prefix("linear.") {
+            Some(part) => format!("fc.{part}"),
+            None => name,
+        };
+        named.insert(name, tensor);
+    }
+    Ok(named)
+}
+
+/// The architecture whose stem, blocks and shortcuts these are.
+fn deduce(
+    file: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<Architecture, EncoderError> {
+    let shape = |name: &str| tensors.get(name).map_or(&[][..], |t| t.shape.as_slice());
+    let refuse = |found: String, expected: &str| EncoderError::NotAResNet {
+        file: file.to_owned(),
+        found,
+        expected: expected.to_owned(),
+    };
+    let blocks = |layer: usize| {
+        let block = |n: &usize| tensors.contains_key(&format!("layer{layer}.{n}.conv1.weight"));
+        (0..).take_while(block).count()
+    };
+    let blocks: Vec<usize> = (1..=4).map(blocks).take_while(|n| *n > 0).collect();
+    let stem = shape("conv1.weight");
+    let bottleneck = tensors.contains_key("layer1.0.conv3.weight");
+    let shortcut = if tensors.contains_key("layer2.0.downsample.0.weight") {
+        Shortcut::Projection
+    } else {
+        Shortcut::Padding
+    };
+    let kind = match *stem {
+        [_, 3, 3, 3] => Stem::Cifar,
+        [_, 3, 7, 7] => Stem::ImageNet,
+        _ => {
+            let found = format!("conv1.weight is of shape {stem:?}");
+            return Err(refuse(found, "[channels, 3, 3, 3] or [channels, 3, 7, 7]"));
+        }
+    };
+    let architecture = match (blocks.as_slice(), bottleneck) {
+        ([a, b, c], false) if a == b && b == c => Architecture::cifar(6 * a + 2, shortcut),
+        ([2, 2, 2, 2], false) => Architecture::wide(18, kind),
+        ([3, 4, 6, 3], false) => Architecture::wide(34, kind),
+        ([3, 4, 6, 3], true) => Architecture::wide(50, kind),
+        _ => None,
+    };
+    architecture.ok_or_else(|| {
+        let of = if bottleneck { "bottleneck" } else { "basic" };
+        let found = format!("its layers have {blocks:?} {of} blocks");
+        refuse(
+            found,
+            "those of ResNet-8, 20, 32, 44 or 56 (three layers), 18, 34 or 50 (four)",
+        )
+    })
+}
+
+/// A tensor of finite values of floating point.
+fn converted(
+    file: &Path,
+    architecture: &str,
+    name: &str,
+    tensor: Tensor,
+) -> Result<resnet::Tensor, EncoderError> {
+    let refuse = |found: String, expected: &str| EncoderError::TensorShape {
+        file: file.to_owned(),
+        architecture: architecture.to_owned(),
+        tensor: name.to_owned(),
+        found,
+        expected: expected.to_owned(),
+    };
+    let values = tensor.values;
+    let values = values.map_err(|kind| refuse(format!("of type {kind}"), "floating point"))?;
+    if let Some(value) = values.iter().find(|v| !v.is_finite()) {
+        return Err(refuse(format!("{value} at a place"), "finite"));
+    }
+    Ok(resnet::Tensor {
+        shape: tensor.shape,
+        values,
+    })
+}

@@ -1,0 +1,121 @@
+//! A view while it is made: red, green and blue as planes of float32 from 0 to 1.
+
+use crate::error::Result;
+use crate::image::Image;
+
+use super::blur::Kernel;
+use super::colour;
+use super::crop::{self, Taps};
+use super::params::{JitterStep, ViewParams};
+
+/// Runs loops with the widest vectors of this processor. No operation is contracted or reordered:
+/// the bits are the same whichever vectors there are.
+///
+/// `f` and what it calls must be marked `#[inline(always)]`: what is not inlined is compiled for
+/// the oldest processor.
+pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(f)
+}
+
+/// Room for one view after another.
+#[derive(Debug, Default)]
+pub(super) struct Planes {
+    /// The three planes, row after row.
+    values: Vec<f32>,
+    /// Room of the same size.
+    spare: Vec<f32>,
+    /// Room for some rows.
+    rows: Vec<f32>,
+    side: usize,
+}
+
+impl Planes {
+    /// Makes the view that some parameters make of an image.
+    pub(super) fn fill(&mut self, image: &Image, params: &ViewParams, size: u32) -> Result<()> {
+        self.side = size as usize;
+        let n = self.side * self.side;
+        self.values.resize(3 * n, 0.0);
+        let window = crop::Window::of(image, params.crop)?;
+        let columns = Taps::new(params.crop.width, size, params.flip);
+        let rows = Taps::new(params.crop.height, size, false);
+        self.rows.resize(3 * params.crop.width as usize, 0.0);
+        let (line, side, values) = (&mut self.rows, self.side, &mut self.values);
+        vectorised(
+            #[inline(always)]
+            || crop::resize(&window, &columns, &rows, line, values, side),
+        );
+        let (red, rest) = self.values.split_at_mut(n);
+        let (green, blue) = rest.split_at_mut(n);
+        let mut colours = [red, green, blue];
+        vectorised(
+            #[inline(always)]
+            || {
+                for step in params.jitter.iter().flat_map(|jitter| jitter.order) {
+                    let Some(jitter) = &params.jitter else {
+                        continue;
+                    };
+                    match step {
+                        JitterStep::Brightness => {
+                            colour::brightness(&mut colours, jitter.brightness);
+                        }
+                        JitterStep::Contrast => colour::contrast(&mut colours, jitter.contrast),
+                        JitterStep::Saturation => {
+                            colour::saturation(&mut colours, jitter.saturation);
+                        }
+                        JitterStep::Hue => colour::hue(&mut colours, jitter.hue),
+                    }
+                }
+                if params.grey {
+                    colour::grey(&mut colours);
+                }
+            },
+        );
+        if let Some(blur) = params.blur {
+            let kernel = Kernel::new(blur);
+            self.spare.resize(3 * n, 0.0);
+            self.rows.resize(self.side + 2 * kernel.radius(), 0.0);
+            let (values, spare, line) = (&mut self.values, &mut self.spare, &mut self.rows);
+            vectorised(
+                #[inline(always)]
+                || kernel.blur(values, spare, line, side),
+            );
+        }
+        Ok(())
+    }
+
+    /// The view as pixels after one another.
+    ///
+    /// # Shapes
+    /// `out`: `(side, side, 3)`.
+    pub(super) fn interleave(&self, out: &mut [f32]) {
+        let (red, green, blue) = self.split();
+        for (((out, r), g), b) in out
+            .as_chunks_mut::<3>()
+            .0
+            .iter_mut()
+            .zip(red)
+            .zip(green)
+            .zip(blue)
+        {
+            *out = [r.clamp(0.0, 1.0), g.clamp(0.0, 1.0), b.clamp(0.0, 1.0)];
+        }
+    }
+
+    /// The same in eight bits.
+    pub(super) fn rounded(&self) -> Vec<u8> {
+        let (red, green, blue) = self.split();
+        let pixels = red.iter().zip(green).zip(blue);
+        // A conversion from float to integer keeps to the integer's range.
+        let byte = |v: f32| (v * 255.0 + 0.5) as u8;
+        pixels
+            .flat_map(|((r, g), b)| [byte(*r), byte(*g), byte(*b)])
+            .collect()
+    }
+
+    fn split(&self) -> (&[f32], &[f32], &[f32]) {
+        let n = self.side * self.side;
+        let (red, rest) = self.values.split_at(n);
+        let (green, blue) = rest.split_at(n);
+        (red, green, blue)
+    }
+}

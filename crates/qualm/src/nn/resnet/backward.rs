@@ -1,0 +1,434 @@
+//! The backward pass: gradients by all parameters from those by the features.
+//!
+//! One parallel pass over chunks of images for each convolution. While a few images are in the
+//! cache, the gradient by the convolution's output is made from that by its batch norm's output,
+//! the input is computed again from the layer before, and from both come the gradients by the
+//! weights, summed up over the chunk, and by the input, which is masked by the rectifier and
+//! summed up for the batch norm below. Chunks' sums are added in their order.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::architecture::Path;
+use super::check_images;
+use super::network::Network;
+use super::norm::{GradientSums, Norm, NormGradient};
+use super::pixels::{Source, spread, through_norm, unpad};
+use super::pool::max_pool_gradient;
+use super::training::{
+    Activations, Input, Kept, Pool, Scratch, TrainableResNet, chunk, group, range,
+};
+use crate::error::{Error, Result};
+use crate::nn::conv::{Buffer, Convolution, Finish, Isa, Map, convolve, weight_gradient};
+
+impl TrainableResNet {
+    /// The gradient of a loss by all parameters, from that by the features of the last forward
+    /// pass; the parameters are as they were then.
+    ///
+    /// # Shapes
+    /// `images`: those of the forward pass; `by_features`: `(n, width)`; `gradient`: as long as
+    /// [`TrainableResNet::parameters`], overwritten.
+    ///
+    /// # Errors
+    /// [`Error::ImageValues`] and [`Error::OutputLength`] when a slice is not as long as that.
+    pub fn backward(
+        &self,
+        images: &[f32],
+        by_features: &[f32],
+        activations: &mut Activations,
+        gradient: &mut [f32],
+    ) -> Result<()> {
+        let n = check_images(images.len(), activations.size)?;
+        for (found, expected) in [
+            (n, activations.n),
+            (by_features.len(), activations.n * self.network.width),
+            (gradient.len(), self.parameters.len()),
+        ] {
+            if found != expected {
+                return Err(Error::OutputLength { found, expected });
+            }
+        }
+        let Activations {
+            maps,
+            kept,
+            scratch,
+            packed,
+            gradients,
+            partial,
+            ..
+        } = activations;
+        let [mut outer, mut inner, mut other] = std::mem::take(gradients);
+        let mut pass = Backward {
+            network: &self.network,
+            parameters: &self.parameters,
+            n,
+            inputs: &maps.inputs,
+            outputs: &maps.outputs,
+            kept,
+            scratch,
+            packed,
+            partial,
+            gradient,
+        };
+        // `outer` holds the gradient by a block's output, masked by its rectifier.
+        let last = self.network.blocks.len();
+        let map = maps.blocks[last];
+        outer.resize(n * map.len());
+        let mut sums = pass.after(&mut outer, map, pass.below_block(last), |i, to| {
+            spread(&by_features[range(i, self.network.width)], map, to);
+        });
+        for b in (0..last).rev() {
+            let block = &self.network.blocks[b];
+            // Down the layers, but for the first.
+            let mut layers = block.layers.iter().rev();
+            let mut l = *layers.next().unwrap_or(&0);
+            let mut sums_here = sums.remove(0);
+            for (i, &below) in layers.enumerate() {
+                let here = if i == 0 { &outer } else { &inner };
+                let map = pass.inputs[l];
+                other.resize(n * map.len());
+                let step = Below {
+                    mask: Some(Input::Layer(below)),
+                    norms: vec![below],
+                };
+                let mut found = pass.layer(
+                    l,
+                    here,
+                    &sums_here,
+                    Input::Layer(below),
+                    Some((&mut other, false)),
+                    &step,
+                );
+                std::mem::swap(&mut inner, &mut other);
+                sums_here = found.remove(0);
+                l = below;
+            }
+            // The shortcut, then the first layer on top of it.
+            let map = maps.blocks[b];
+            match block.path {
+                Path::Identity => {}
+                Path::Padding { stride, .. } => {
+                    let out = maps.blocks[b + 1];
+                    other.resize(n * map.len());
+                    let from = &outer;
+                    other
+                        .par_chunks_mut(map.len())
+                        .enumerate()
+                        .for_each(|(i, to)| {
+                            unpad(&from[range(i, out.len())], out, map, stride, to);
+                        });
+                    std::mem::swap(&mut outer, &mut other);
+                }
+                Path::Layer(shortcut) => {
+                    other.resize(n * map.len());
+                    let sums = sums.remove(0);
+                    pass.layer(
+                        shortcut,
+                        &outer,
+                        &sums,
+                        Input::Block(b),
+                        Some((&mut other, false)),
+                        &Below::default(),
+                    );
+                    std::mem::swap(&mut outer, &mut other);
+                }
+            }
+            let below = pass.below_block(b);
+            sums = pass.layer(
+                l,
+                &inner,
+                &sums_here,
+                Input::Block(b),
+                Some((&mut outer, true)),
+                &below,
+            );
+        }
+        if self.network.pools {
+            let map = maps.outputs[0];
+            other.resize(n * map.len());
+            let (from, pooled) = (&outer, maps.blocks[0]);
+            let source = pass.kept.source(Input::Layer(0));
+            let below = Below {
+                mask: Some(Input::Layer(0)),
+                norms: vec![0],
+            };
+            sums = pass.after(&mut other, map, below, |i, to| {
+                pass.scratch.with(|scratch| {
+                    scratch.plain.resize(map.len());
+                    source.images(i, 1, map.len()).fill(map, &mut scratch.plain);
+                    let gradients = &from[range(i, pooled.len())];
+                    max_pool_gradient(&scratch.plain, map, gradients, to);
+                });
+            });
+            std::mem::swap(&mut outer, &mut other);
+        }
+        pass.layer(
+            0,
+            &outer,
+            &sums.remove(0),
+            Input::Images(images),
+            None,
+            &Below::default(),
+        );
+        *gradients = [outer, inner, other];
+        Ok(())
+    }
+}
+
+/// What follows when a gradient has been carried back to a rectifier.
+#[derive(Default)]
+struct Below {
+    /// The rectifier's output.
+    mask: Option<Input<'static>>,
+    /// Layers whose batch norm it goes through next, and that need its sums.
+    norms: Vec<usize>,
+}
+
+/// A backward pass under way.
+struct Backward<'a> {
+    network: &'a Network,
+    parameters: &'a [f32],
+    n: usize,
+    inputs: &'a [Map],
+    outputs: &'a [Map],
+    kept: &'a Kept,
+    scratch: &'a Pool<Scratch>,
+    packed: &'a mut Buffer,
+    partial: &'a mut Buffer,
+    gradient: &'a mut [f32],
+}
+
+impl Backward<'_> {
+    /// What lies below the output of the block before number `b`.
+    fn below_block(&self, b: usize) -> Below {
+        let mut norms = Vec::new();
+        match b.checked_sub(1).map(|b| &self.network.blocks[b]) {
+            Some(block) => {
+                norms.extend(block.layers.last());
+                if let Path::Layer(l) = block.path {
+                    norms.push(l);
+                }
+            }
+            // Under the pooling, the stem's own rectifier masks.
+            None if self.network.pools => return Below::default(),
+            None => norms.push(0),
+        }
+        Below {
+            mask: Some(Input::Block(b)),
+            norms,
+        }
+    }
+
+    /// Fills gradients image by image, masks them and sums them up.
+    fn after(
+        &self,
+        gradients: &mut [f32],
+        map: Map,
+        below: Below,
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Vec<GradientSums> {
+        let chunk = chunk(self.n);
+        let sums: Vec<_> = gradients
+            .par_chunks_mut(chunk * map.len())
+            .enumerate()
+            .map(|(c, to)| {
+                for (i, to) in to.chunks_exact_mut(map.len()).enumerate() {
+                    fill(c * chunk + i, to);
+                }
+                let mut sums = vec![GradientSums::default(); below.norms.len()];
+                finish(self.kept, &below, c * chunk, map, to, &mut sums);
+                sums
+            })
+            .collect();
+        total(&sums)
+    }
+
+    /// One layer: writes the gradients by its parameters and, if asked for, by its input (added
+    /// to what is there if `true`); returns the sums for the layers below.
+    fn layer(
+        &mut self,
+        l: usize,
+        gradients: &[f32],
+        sums: &GradientSums,
+        input: Input<'_>,
+        to: Option<(&mut Buffer, bool)>,
+        below: &Below,
+    ) -> Vec<GradientSums> {
+        let layer = &self.network.layers[l];
+        let conv = layer.convolution;
+        let out = self.outputs[l];
+        let norm = &self.kept.norms[l];
+        let (by_scale, by_shift) =
+            self.gradient[layer.scale.start..layer.shift.end].split_at_mut(layer.scale.len());
+        let by_norm = sums.finish(norm, self.n * out.n_pixels(), by_scale, by_shift);
+        if to.is_some() {
+            conv.pack_backward(&self.parameters[layer.weight.clone()], self.packed);
+        }
+        let chunk = chunk(self.n);
+        let n_chunks = self.n.div_ceil(chunk);
+        self.partial.resize(n_chunks * conv.n_weights());
+        let pass = Pass {
+            conv,
+            input: self.inputs[l].bordered(conv.padding),
+            out: out.bordered(conv.gradient_border()),
+            packed: self.packed,
+            gradients,
+            y: &self.kept.y[l],
+            norm,
+            by_norm,
+            source: self.kept.source(input),
+            scratch: self.scratch,
+        };
+        let len = self.inputs[l].len();
+        let (mut to, add) = match to {
+            Some((to, add)) => (Some(&mut to[..self.n * len]), add),
+            None => (None, false),
+        };
+        let jobs: Vec<_> = self
+            .partial
+            .chunks_exact_mut(conv.n_weights())
+            .enumerate()
+            .map(|(c, weights)| {
+                let images = c * chunk..self.n.min((c + 1) * chunk);
+                let to = to
+                    .as_mut()
+                    .map(|to| to.split_off_mut(..images.len() * len).unwrap_or_default());
+                (images, weights, to)
+            })
+            .collect();
+        let kept = self.kept;
+        let map = self.inputs[l];
+        let sums: Vec<_> = jobs
+            .into_par_iter()
+            .map(|(images, weights, to)| {
+                let mut sums = vec![GradientSums::default(); below.norms.len()];
+                pass.run(images, weights, to, add, |first, to| {
+                    finish(kept, below, first, map, to, &mut sums);
+                });
+                sums
+            })
+            .collect();
+        add_up(&self.partial, &mut self.gradient[layer.weight.clone()]);
+        total(&sums)
+    }
+}
+
+/// Masks some images' gradients and adds them to the sums.
+fn finish(
+    kept: &Kept,
+    below: &Below,
+    first: usize,
+    map: Map,
+    gradients: &mut [f32],
+    sums: &mut [GradientSums],
+) {
+    for (i, gradients) in gradients.chunks_exact_mut(map.len()).enumerate() {
+        if let Some(mask) = below.mask {
+            kept.source(mask)
+                .images(first + i, 1, map.len())
+                .mask(gradients);
+        }
+        for (sums, &l) in sums.iter_mut().zip(&below.norms) {
+            sums.add(
+                gradients,
+                &kept.y[l][range(first + i, map.len())],
+                &kept.norms[l],
+            );
+        }
+    }
+}
+
+/// The chunks' sums together.
+fn total(sums: &[Vec<GradientSums>]) -> Vec<GradientSums> {
+    let mut total = vec![GradientSums::default(); sums.first().map_or(0, Vec::len)];
+    for sums in sums {
+        for (total, sums) in total.iter_mut().zip(sums) {
+            total.join(sums);
+        }
+    }
+    total
+}
+
+/// The chunks' gradients by weights together, each weight's in the order of chunks.
+fn add_up(partial: &[f32], to: &mut [f32]) {
+    const SHARE: usize = 1 << 14;
+    let n_weights = to.len();
+    to.par_chunks_mut(SHARE).enumerate().for_each(|(i, to)| {
+        let start = i * SHARE;
+        to.fill(0.0);
+        for partial in partial.chunks_exact(n_weights) {
+            for (to, v) in to.iter_mut().zip(&partial[start..]) {
+                *to += v;
+            }
+        }
+    });
+}
+
+/// One convolution of a batch, backward.
+struct Pass<'a> {
+    conv: Convolution,
+    /// With the borders that the kernels need.
+    input: Map,
+    out: Map,
+    packed: &'a [f32],
+    gradients: &'a [f32],
+    y: &'a [f32],
+    norm: &'a Norm,
+    by_norm: NormGradient,
+    source: Source<'a>,
+    scratch: &'a Pool<Scratch>,
+}
+
+impl Pass<'_> {
+    /// A chunk's gradients by the weights and by its input, which `finish` is then given with
+    /// the first image's number.
+    fn run(
+        &self,
+        images: Range<usize>,
+        weights: &mut [f32],
+        mut to: Option<&mut [f32]>,
+        add: bool,
+        mut finish: impl FnMut(usize, &mut [f32]),
+    ) {
+        let Self {
+            conv, input, out, ..
+        } = *self;
+        let (plain_in, plain_out) = (input.bordered(0), out.bordered(0));
+        weights.fill(0.0);
+        let most = group(conv, input, out);
+        self.scratch.with(|scratch| {
+            for first in images.clone().step_by(most) {
+                let n = most.min(images.end - first);
+                let x = scratch.input.images(input, n);
+                self.source.images(first, n, plain_in.len()).fill(input, x);
+                let g = scratch.gradient.images(out, n);
+                let part = first * plain_out.len()..(first + n) * plain_out.len();
+                through_norm(
+                    &self.gradients[part.clone()],
+                    &self.y[part],
+                    self.norm,
+                    &self.by_norm,
+                    out,
+                    g,
+                );
+                weight_gradient(Isa::detect(), &conv.forward(n, input, out), x, g, weights);
+                let Some(to) = &mut to else {
+                    continue;
+                };
+                let to = to.split_off_mut(..n * plain_in.len()).unwrap_or_default();
+                if conv.skips() && !add {
+                    to.fill(0.0);
+                }
+                let finishing = Finish {
+                    accumulate: add,
+                    ..Finish::default()
+                };
+                for (sweep, range) in conv.backward(n, out, plain_in) {
+                    convolve(Isa::detect(), &sweep, g, &self.packed[range], to, finishing);
+                }
+                finish(first, to);
+            }
+        });
+    }
+}

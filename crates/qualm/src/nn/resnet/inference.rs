@@ -1,0 +1,334 @@
+//! A network for inference: batch norm folded into the convolutions.
+//!
+//! With `factor = scale / sqrt(variance + 1e-5)`, a convolution's weights are multiplied by the
+//! factor of their output, and `shift - mean factor` is added to its sums. Rectifier and shortcut
+//! are applied to a sum before it is written: the last convolution of a block adds to the
+//! shortcut, which lies in its output already.
+
+use rayon::prelude::*;
+
+use super::architecture::{Architecture, Path};
+use super::network::{EPSILON, Maps, Network, Tensors, find};
+use super::pixels::{Source, average, pad};
+use super::pool::max_pool;
+use super::training::{Bordered, Pool};
+use super::{ImageSize, check_images};
+use crate::error::{Error, Result};
+use crate::nn::conv::{Buffer, Finish, Isa, Map, convolve};
+use crate::nn::simd::{dot, vectorised};
+
+/// A residual network that turns images into features, and into logits if it has a classifier.
+///
+/// An image's features have the same bits whatever other images it comes with, and at any number
+/// of threads.
+///
+/// ```
+/// use qualm::nn::resnet::{Architecture, ImageSize, ResNet};
+///
+/// let architecture: Architecture = "resnet20".parse()?;
+/// let network = ResNet::new(architecture, 0);
+/// let images = vec![0.5; 2 * 32 * 32 * 3];
+/// let size = ImageSize { rows: 32, cols: 32 };
+/// let mut features = vec![0.0; 2 * network.width()];
+/// network.features_into(&images, size, &mut features)?;
+/// assert_eq!(features[..64], features[64..]);
+/// # Ok::<(), qualm::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ResNet {
+    architecture: Architecture,
+    network: Network,
+    /// Packed weights and bias of each layer.
+    layers: Vec<(Buffer, Vec<f32>)>,
+    classifier: Option<Classifier>,
+    rooms: Pool<Room>,
+}
+
+/// The last linear layer.
+#[derive(Debug)]
+struct Classifier {
+    /// `(classes, width)`.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+/// Images that a thread takes through a layer at a time.
+const GROUP: usize = 8;
+
+/// Buffers of a thread.
+#[derive(Debug, Default)]
+struct Room {
+    /// A block's input, and its output.
+    front: Bordered,
+    back: Bordered,
+    /// Between the layers of a block.
+    inner: [Bordered; 2],
+}
+
+impl ResNet {
+    /// An untrained network: weights drawn as [`super::TrainableResNet::new`] does.
+    #[must_use]
+    pub fn new(architecture: Architecture, seed: u64) -> Self {
+        let network = Network::new(architecture);
+        let (parameters, running) = network.initial(seed);
+        Self::of(architecture, network, &parameters, &running)
+    }
+
+    /// A network from named tensors, with the names and shapes of [`Architecture::parameters`];
+    /// with `fc.weight`, `(classes, width)`, and `fc.bias`, `(classes,)`, if there is the
+    /// former. Other tensors are left alone.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] and [`Error::TensorShape`], which name the tensor.
+    pub fn from_tensors(architecture: Architecture, tensors: &Tensors) -> Result<Self> {
+        let network = Network::new(architecture);
+        let (parameters, running) = network.read(&architecture.parameters(), tensors)?;
+        let mut resnet = Self::of(architecture, network, &parameters, &running);
+        if let Some(weight) = tensors.get("fc.weight") {
+            let n_classes = weight.shape.first().copied().unwrap_or(0);
+            let weight = find(tensors, "fc.weight", &[n_classes, resnet.width()])?;
+            let bias = find(tensors, "fc.bias", &[n_classes])?;
+            resnet.classifier = Some(Classifier {
+                weight: weight.values.clone(),
+                bias: bias.values.clone(),
+            });
+        }
+        Ok(resnet)
+    }
+
+    fn of(
+        architecture: Architecture,
+        network: Network,
+        parameters: &[f32],
+        running: &[f32],
+    ) -> Self {
+        let layers = network.layers.iter().map(|layer| {
+            let conv = layer.convolution;
+            let (scale, shift) = (
+                &parameters[layer.scale.clone()],
+                &parameters[layer.shift.clone()],
+            );
+            let (mean, variance) = (
+                &running[layer.mean.clone()],
+                &running[layer.variance.clone()],
+            );
+            let factors: Vec<f64> = scale
+                .iter()
+                .zip(variance)
+                .map(|(s, v)| f64::from(*s) / (f64::from(*v) + f64::from(EPSILON)).sqrt())
+                .collect();
+            let bias = (0..conv.n_out)
+                .map(|o| (f64::from(shift[o]) - f64::from(mean[o]) * factors[o]) as f32)
+                .collect();
+            let weights: Vec<f32> = parameters[layer.weight.clone()]
+                .chunks_exact(conv.n_out)
+                .flat_map(|row| row.iter().zip(&factors))
+                .map(|(w, f)| (f64::from(*w) * f) as f32)
+                .collect();
+            let mut packed = Buffer::default();
+            conv.pack_forward(&weights, &mut packed);
+            (packed, bias)
+        });
+        Self {
+            layers: layers.collect(),
+            architecture,
+            network,
+            classifier: None,
+            rooms: Pool::default(),
+        }
+    }
+
+    /// Which network it is.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// How many numbers a feature vector has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.network.width
+    }
+
+    /// How many classes the classifier tells apart, if there is one.
+    #[must_use]
+    pub fn n_classes(&self) -> Option<usize> {
+        self.classifier.as_ref().map(|c| c.bias.len())
+    }
+
+    /// The features of images.
+    ///
+    /// # Shapes
+    /// `images`: `(n, rows, columns, 3)`; `out`: `(n, width)`.
+    ///
+    /// # Errors
+    /// [`Error::ImageValues`] when the values are no whole images, [`Error::OutputLength`] when
+    /// there is room for another number of rows.
+    pub fn features_into(&self, images: &[f32], size: ImageSize, out: &mut [f32]) -> Result<()> {
+        let n = check_images(images.len(), size)?;
+        if out.len() != n * self.width() {
+            return Err(Error::OutputLength {
+                found: out.len() / self.width(),
+                expected: n,
+            });
+        }
+        let maps = self.network.maps([size.rows, size.cols]);
+        let image = images.len() / n;
+        let group = GROUP.min(n.div_ceil(rayon::current_num_threads())).max(1);
+        images
+            .par_chunks(group * image)
+            .zip(out.par_chunks_mut(group * self.width()))
+            .for_each(|(images, out)| {
+                self.rooms.with(|room| self.run(images, &maps, room, out));
+            });
+        Ok(())
+    }
+
+    /// The classifier's outputs for images, before any softmax.
+    ///
+    /// # Shapes
+    /// `images`: `(n, rows, columns, 3)`; `out`: `(n, classes)`.
+    ///
+    /// # Errors
+    /// As [`ResNet::features_into`], and [`Error::MissingTensor`] when there is no classifier.
+    pub fn logits_into(&self, images: &[f32], size: ImageSize, out: &mut [f32]) -> Result<()> {
+        let Some(Classifier { weight, bias }) = &self.classifier else {
+            return Err(Error::MissingTensor {
+                tensor: "fc.weight".to_owned(),
+                expected: vec![0, self.width()],
+            });
+        };
+        let n = check_images(images.len(), size)?;
+        if out.len() != n * bias.len() {
+            return Err(Error::OutputLength {
+                found: out.len() / bias.len().max(1),
+                expected: n,
+            });
+        }
+        let mut features = vec![0.0; n * self.width()];
+        self.features_into(images, size, &mut features)?;
+        vectorised(
+            #[inline(always)]
+            || {
+                let rows = features.chunks_exact(self.width());
+                for (features, out) in rows.zip(out.chunks_exact_mut(bias.len())) {
+                    let classes = weight.chunks_exact(features.len()).zip(bias);
+                    for (out, (weight, bias)) in out.iter_mut().zip(classes) {
+                        *out = dot(features, weight) + bias;
+                    }
+                }
+            },
+        );
+        Ok(())
+    }
+
+    /// Some images through all layers, by one thread.
+    fn run(&self, images: &[f32], maps: &Maps, room: &mut Room, out: &mut [f32]) {
+        let n = out.len() / self.width();
+        let Room { front, back, inner } = room;
+        self.stem(images, n, maps, inner, front);
+        for (b, block) in self.network.blocks.iter().enumerate() {
+            let (input, output) = (maps.blocks[b].bordered(1), maps.blocks[b + 1].bordered(1));
+            // What the last layer adds to.
+            match block.path {
+                Path::Identity => {}
+                Path::Padding { stride, .. } => {
+                    let from = front.images(input, n);
+                    pad(from, input, stride, output, back.images(output, n));
+                }
+                Path::Layer(l) => {
+                    let (from, to) = (front.images(input, n), back.images(output, n));
+                    self.layer(l, n, [input, output], from, to, Finish::default());
+                }
+            }
+            let [one, two] = inner;
+            let (mut map, mut first) = (input, true);
+            let (last, before) = block.layers.split_last().unwrap_or((&0, &[]));
+            for &l in before {
+                let to_map = maps.outputs[l].bordered(1);
+                let from = if first {
+                    front.images(map, n)
+                } else {
+                    two.images(map, n)
+                };
+                let relu = Finish {
+                    relu: true,
+                    ..Finish::default()
+                };
+                self.layer(l, n, [map, to_map], from, one.images(to_map, n), relu);
+                std::mem::swap(one, two);
+                (map, first) = (to_map, false);
+            }
+            if block.path != Path::Identity {
+                std::mem::swap(front, back);
+            }
+            let finish = Finish {
+                accumulate: true,
+                relu: true,
+                ..Finish::default()
+            };
+            self.layer(
+                *last,
+                n,
+                [map, output],
+                two.images(map, n),
+                front.images(output, n),
+                finish,
+            );
+        }
+        let map = maps.blocks[self.network.blocks.len()].bordered(1);
+        average(front.images(map, n), map, out);
+    }
+
+    /// A convolution with what was folded into it.
+    fn layer(
+        &self,
+        l: usize,
+        n: usize,
+        [input, output]: [Map; 2],
+        from: &[f32],
+        to: &mut [f32],
+        finish: Finish<'_>,
+    ) {
+        let (weights, bias) = &self.layers[l];
+        let sweep = self.network.layers[l].convolution.forward(n, input, output);
+        let finish = Finish {
+            bias: Some(bias),
+            ..finish
+        };
+        convolve(Isa::detect(), &sweep, from, weights, to, finish);
+    }
+
+    fn stem(
+        &self,
+        images: &[f32],
+        n: usize,
+        maps: &Maps,
+        inner: &mut [Bordered; 2],
+        to: &mut Bordered,
+    ) {
+        let input = maps.inputs[0].bordered(self.network.layers[0].convolution.padding);
+        let [x, y] = inner;
+        let x = x.images(input, n);
+        Source::Plain(images).fill(input, x);
+        let relu = Finish {
+            relu: true,
+            ..Finish::default()
+        };
+        let out = maps.blocks[0].bordered(1);
+        if self.network.pools {
+            let map = maps.outputs[0];
+            let y = y.images(map, n);
+            self.layer(0, n, [input, map], x, y, relu);
+            let to = to.images(out, n);
+            for (y, to) in y
+                .chunks_exact(map.len())
+                .zip(to.chunks_exact_mut(out.len()))
+            {
+                max_pool(y, map, out, to);
+            }
+        } else {
+            self.layer(0, n, [input, out], x, to.images(out, n), relu);
+        }
+    }
+}
