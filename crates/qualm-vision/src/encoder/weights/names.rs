@@ -190,3 +190,105 @@ fn converted(
         values,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use qualm::nn::resnet::{ARCHITECTURES, Role};
+
+    use super::*;
+
+    /// Weights of an architecture, under names that `rename` gives.
+    fn weights(architecture: Architecture, rename: impl Fn(&str) -> String) -> Weights {
+        let tensors = architecture.parameters().into_iter().map(|info| {
+            let value = if info.role == Role::RunningVariance { 1.0 } else { 0.0 };
+            let tensor = Tensor {
+                values: Ok(vec![value; info.shape.iter().product()]),
+                shape: info.shape,
+            };
+            (rename(&info.name), tensor)
+        });
+        Weights {
+            tensors: tensors.collect(),
+            metadata: None,
+        }
+    }
+
+    fn tensor(shape: &[usize]) -> Tensor {
+        Tensor {
+            shape: shape.to_vec(),
+            values: Ok(vec![0.5; shape.iter().product()]),
+        }
+    }
+
+    fn recognised(weights: Weights) -> Result<ResNet, String> {
+        recognise(Path::new("f.pth"), weights).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn every_architecture_is_recognised_by_its_tensors() {
+        for name in ARCHITECTURES {
+            let architecture: Architecture = name.parse().unwrap();
+            let network = recognised(weights(architecture, str::to_owned)).unwrap();
+            assert_eq!(network.architecture(), architecture, "{name}");
+            assert_eq!(network.n_classes(), None);
+        }
+    }
+
+    #[test]
+    fn names_of_others_become_ours() {
+        let architecture: Architecture = "resnet8-b".parse().unwrap();
+        let rename = |name: &str| format!("module.{}", name.replace("downsample", "shortcut"));
+        let mut other = weights(architecture, rename);
+        let counter = Tensor {
+            shape: vec![],
+            values: Err("int64"),
+        };
+        let mut put = |name: &str, tensor| other.tensors.insert(name.to_owned(), tensor);
+        put("module.bn1.num_batches_tracked", counter);
+        put("module.linear.weight", tensor(&[10, 64]));
+        put("module.linear.bias", tensor(&[10]));
+        put("module.head.projection.0.weight", tensor(&[3, 3]));
+        let network = recognised(other).unwrap();
+        assert_eq!(network.architecture(), architecture);
+        assert_eq!(network.n_classes(), Some(10));
+    }
+
+    #[test]
+    fn what_is_missing_wrong_or_left_over_is_named() {
+        let architecture: Architecture = "resnet20".parse().unwrap();
+        let changed = |change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {
+            let mut weights = weights(architecture, str::to_owned);
+            change(&mut weights.tensors);
+            recognised(weights).unwrap_err()
+        };
+        let put = |name: &'static str, tensor: Tensor| {
+            changed(&move |tensors| drop(tensors.insert(name.to_owned(), tensor.clone())))
+        };
+        for (text, words) in [
+            (
+                changed(&|t| drop(t.remove("layer3.2.bn2.running_var"))),
+                "tensor layer3.2.bn2.running_var is missing; resnet20 needs it, of shape [64]",
+            ),
+            (
+                put("layer1.0.conv2.weight", tensor(&[16, 16, 3])),
+                "tensor layer1.0.conv2.weight is of shape [16, 16, 3], expected [16, 16, 3, 3]",
+            ),
+            (
+                put("bn1.weight", Tensor { shape: vec![16], values: Err("int8") }),
+                "tensor bn1.weight is of type int8",
+            ),
+            (
+                put("bn1.bias", Tensor { shape: vec![1], values: Ok(vec![f32::NAN]) }),
+                "tensor bn1.bias is NaN",
+            ),
+            (put("layer4.0.conv9.weight", tensor(&[1])), "resnet20 has no tensor layer4.0.conv9.weight"),
+            (put("conv1.weight", tensor(&[16, 3, 5, 5])), "conv1.weight is of shape [16, 3, 5, 5]"),
+            (put("other.conv1.weight", tensor(&[1])), "there are 2 first convolutions"),
+            (changed(&|t| drop(t.remove("conv1.weight"))), "there is no first convolution"),
+            (put("layer1.3.conv1.weight", tensor(&[1])), "its layers have [4, 3, 3] basic blocks"),
+            (changed(&|t| t.retain(|name, _| !name.starts_with("layer"))), "its layers have []"),
+        ] {
+            assert!(text.starts_with("f.pth: ") && text.contains(words), "{text}");
+        }
+    }
+}

@@ -193,3 +193,156 @@ fn places(of: &TensorOf) -> impl Iterator<Item = usize> {
         place
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn golden(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/weights");
+        std::fs::read(Path::new(folder).join(name)).unwrap()
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        read(Path::new("f.pth"), bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_of_pytorch_hold_the_values_of_pytorch() {
+        #[derive(serde::Deserialize)]
+        struct Expected {
+            shape: Vec<usize>,
+            values: Vec<f32>,
+        }
+        let json = include_str!("../../../tests/golden/weights.json");
+        let mut json: serde_json::Value = serde_json::from_str(json).unwrap();
+        let expected: BTreeMap<String, Expected> =
+            serde_json::from_value(json["tensors"].take()).unwrap();
+        for name in ["plain.pth", "model.pt", "protocol4.pth"] {
+            let weights = read(Path::new(name), &golden(name)).unwrap();
+            assert_eq!(weights.tensors.len(), expected.len(), "{name}");
+            for (key, expected) in &expected {
+                let found = &weights.tensors[key];
+                assert_eq!(found.shape, expected.shape, "{name}: {key}");
+                if key == "long" {
+                    assert_eq!(found.values, Err("int64"));
+                } else {
+                    assert_eq!(found.values.as_ref(), Ok(&expected.values), "{name}: {key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_dictionary_of_tensors_is_refused_by_name() {
+        for (name, words) in [
+            ("object.pth", "the name pathlib.PurePosixPath"),
+            ("mixed.pth", "'epoch' among the tensors"),
+            ("none.pth", "no tensors, neither by itself nor under state_dict"),
+            ("script.pt", "a TorchScript program"),
+        ] {
+            let text = refusal(&golden(name));
+            assert!(text.starts_with("f.pth: ") && text.contains(words), "{text}");
+        }
+    }
+
+    /// An archive with this pickle and one storage of `values` float32.
+    fn archive(pickle: &[u8], values: usize, method: CompressionMethod) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(method);
+        writer.start_file("m/data.pkl", options).unwrap();
+        writer.write_all(pickle).unwrap();
+        writer.start_file("m/data/0", options).unwrap();
+        writer.write_all(&vec![0; 4 * values]).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// The pickle of `{'a': tensor}`, of one side with this stride and offset, in a storage that
+    /// says it has 4 values.
+    fn pickled(offset: u8, side: &[u8], stride: u8) -> Vec<u8> {
+        let mut pickle = b"\x80\x02}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n".to_vec();
+        pickle.extend(b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ");
+        pickle.extend([b'K', offset]);
+        pickle.extend(side);
+        pickle.extend([0x85, b'K', stride, 0x85, 0x89, b'}', b't', b'R', b's', b'.']);
+        pickle
+    }
+
+    #[test]
+    fn tensors_stay_within_their_storage_and_the_file() {
+        let stored = CompressionMethod::Stored;
+        let four = [b'K', 4];
+        let good = archive(&pickled(0, &four, 1), 4, stored);
+        let weights = read(Path::new("f"), &good).unwrap();
+        assert_eq!(weights.tensors["a"].values, Ok(vec![0.0; 4]));
+        for (pickle, values, words) in [
+            (pickled(1, &four, 1), 4, "expected within its 4 values"),
+            (pickled(0, &four, 2), 4, "expected within its 4 values"),
+            (pickled(0, &four, 1), 3, "data/0 is 12 bytes"),
+            (pickled(0, b"J\xff\xff\xff\x7f", 0), 4, "no larger than the file"),
+            (pickled(0, b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", 0), 4, "no larger than"),
+            (pickled(0, b"J\xff\xff\xff\xff", 1), 4, "it is damaged"),
+        ] {
+            let text = refusal(&archive(&pickle, values, stored));
+            assert!(text.contains(words), "{text}");
+        }
+        let packed = archive(&pickled(0, &four, 1), 4, CompressionMethod::Deflated);
+        assert!(refusal(&packed).contains("is compressed"));
+        // Cut anywhere, it is refused.
+        for length in 0..good.len() {
+            assert!(read(Path::new("f"), &good[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_called_but_what_rebuilds_tensors() {
+        for (pickle, words) in [
+            (&b"\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R."[..], "the name os.system"),
+            (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "the name os.system"),
+            (b"\x80\x02c__builtin__\neval\n.", "the name __builtin__.eval"),
+            (b"\x80\x02cos\nsystem", "no sense"),
+            (b"\x80\x02}}R.", "no sense"),
+            (b"\x80\x02})R.", "a call of something that is no function"),
+            (b"\x80\x02i", "the instruction 0x69"),
+            (b"\x80\x02}", "no end"),
+            (b"\x80\x02h\x05.", "no sense"),
+            (b"\x80\x02K\x01Q.", "a reference that is not to a storage"),
+            (b"\x80\x02K\x01}b.", "an object that is set up"),
+            (b"\x80\x02t.", "no sense"),
+        ] {
+            let text = refusal(&archive(pickle, 0, CompressionMethod::Stored));
+            assert!(text.contains(words), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_pickle_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = pickle::read(&bytes);
+        }
+
+        #[test]
+        fn any_change_of_a_pickle_is_read_or_refused(
+            places in proptest::collection::vec((0_usize..10_000, any::<u8>()), 1..8),
+        ) {
+            let mut pickle = pickled(0, b"K\x04", 1);
+            for (place, byte) in &places {
+                let place = place % pickle.len();
+                pickle[place] = *byte;
+            }
+            let _ = read(Path::new("f"), &archive(&pickle, 4, CompressionMethod::Stored));
+            let mut file = golden("plain.pth");
+            for (place, byte) in places {
+                let place = place % file.len();
+                file[place] = byte;
+            }
+            let _ = read(Path::new("f"), &file);
+        }
+    }
+}
