@@ -81,6 +81,24 @@ pub enum Error {
         #[source]
         source: Box<image::ImageError>,
     },
+    /// An image of a format that we decode, in a way that we do not.
+    #[error("{at}: this kind of {format} is not read; convert it to a PNG of 8 or 16 bits")]
+    UnsupportedImage {
+        at: Location,
+        format: &'static str,
+        #[source]
+        source: Box<image::ImageError>,
+    },
+    /// An image whose decoder asks for more memory than its pixels may need.
+    #[error(
+        "{at}: more than {limit} bytes are needed to decode it as {format}; it may be damaged; \
+         write it again, or raise max_pixels"
+    )]
+    ImageMemory {
+        at: Location,
+        format: &'static str,
+        limit: u64,
+    },
     /// A JPEG without its last bytes.
     #[error(
         "{at}: the JPEG is truncated: it ends before its end-of-image marker; copy or write it again"

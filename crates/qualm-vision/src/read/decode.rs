@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use qualm::Location;
 use qualm_data::guarded;
 
@@ -40,14 +40,26 @@ fn decode_as(
     at: &Location,
     max_pixels: u64,
 ) -> Result<Image> {
-    let failed = |source| Error::Decode {
-        at: at.clone(),
-        format: name,
-        source: Box::new(source),
+    let limit = max_pixels.saturating_mul(8).saturating_add(DECODER_BYTES);
+    let failed = |source| {
+        let (at, format) = (at.clone(), name);
+        match source {
+            ImageError::Limits(_) => Error::ImageMemory { at, format, limit },
+            ImageError::Unsupported(_) => Error::UnsupportedImage {
+                at,
+                format,
+                source: Box::new(source),
+            },
+            _ => Error::Decode {
+                at,
+                format,
+                source: Box::new(source),
+            },
+        }
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(max_pixels.saturating_mul(8).saturating_add(DECODER_BYTES));
+    limits.max_alloc = Some(limit);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();

@@ -1,6 +1,7 @@
 //! Against `torchvision` and Pillow. The scripts in `tests/golden` wrote the files.
 
 mod laws;
+mod read;
 mod views;
 
 use std::path::PathBuf;

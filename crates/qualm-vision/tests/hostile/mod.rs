@@ -68,6 +68,10 @@ fn broken_images_are_named() {
     );
     let page = file(&folder, "page.png", "<!DOCTYPE html><html>404</html>");
     assert!(plainly(&page).contains("found an HTML page"));
+    let floats = image::Rgb32FImage::from_pixel(2, 2, image::Rgb([0.5; 3]));
+    let floating = folder.path().join("floats.tiff");
+    floats.save(&floating).unwrap();
+    assert!(plainly(&floating).contains("the pixels are floating-point numbers"));
     let zero = file(&folder, "zero.png", "");
     assert!(plainly(&zero).starts_with("zero.png: the file is empty (0 bytes)"));
     assert!(plainly(&folder.path().join("no.png")).contains("no such file"));
