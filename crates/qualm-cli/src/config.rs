@@ -64,16 +64,25 @@ impl Config {
 /// When the file is no TOML, or a pair no key and value.
 pub(crate) fn keys(config: Option<&Path>, set: &[String]) -> Result<Map<String, Value>> {
     let mut keys = config.map_or(Ok(Map::new()), read)?;
-    for pair in set {
+    keys.extend(pairs("--set", set)?);
+    Ok(keys)
+}
+
+/// The keys and values of a flag that may be repeated.
+///
+/// # Errors
+/// When one is no key and value.
+pub(crate) fn pairs(flag: &str, pairs: &[String]) -> Result<Map<String, Value>> {
+    let pair = |pair: &String| {
         let Some((key, value)) = pair.split_once('=') else {
-            bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
+            bail!("{flag} {pair}: expected KEY=VALUE");
         };
         if key.trim().is_empty() {
-            bail!("--set {pair}: no key before the '='; expected KEY=VALUE");
+            bail!("{flag} {pair}: no key before the '='; expected KEY=VALUE");
         }
-        keys.insert(key.trim().to_owned(), value_of(value.trim()));
-    }
-    Ok(keys)
+        Ok((key.trim().to_owned(), value_of(value.trim())))
+    };
+    pairs.iter().map(pair).collect()
 }
 
 /// A configuration file as JSON keys.

@@ -7,7 +7,9 @@ use qualm_vision::encoder::{self, Encoder, EncoderOptions, FileEncoder};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 /// Whether this machine has an onnxruntime: tests of ONNX files are skipped without.
@@ -113,8 +115,14 @@ fn files_that_are_no_encoder_are_named() {
     for (path, words) in [
         (folder.path().join("absent.onnx"), "cannot read"),
         (put("empty.onnx", b""), "an empty file, not an encoder"),
-        (put("text.txt", b"some text"), "a file of another kind, not an encoder"),
-        (put("cut.safetensors", b"\x10\0\0\0\0\0\0\0{\"a\""), "corrupt: the file is"),
+        (
+            put("text.txt", b"some text"),
+            "a file of another kind, not an encoder",
+        ),
+        (
+            put("cut.safetensors", b"\x10\0\0\0\0\0\0\0{\"a\""),
+            "corrupt: the file is",
+        ),
         (put("cut.pth", b"PK\x03\x04rest"), "corrupt: the archive is"),
         (golden("weights/legacy.pth"), "convert it once: python -c"),
         (golden("weights/plain.pth"), "there is no first convolution"),
@@ -131,30 +139,70 @@ fn preprocessing_is_asked_for_and_checked() {
     let text = refusal(&resnet, None);
     assert!(
         text.contains("size, filter, crop, mean, std of its preprocessing are not known")
-            && text.contains("timm, imagenet, clip, siglip2, dinov2, dinov3, sscd, cifar, akamaster")
+            && text
+                .contains("timm, imagenet, clip, siglip2, dinov2, dinov3, sscd, cifar, akamaster")
             && text.contains("resnet8.toml"),
         "{text}"
     );
     let text = refusal(&resnet, Some("resnet"));
-    assert!(text.contains("no built-in preprocessing is called 'resnet'"), "{text}");
+    assert!(
+        text.contains("no built-in preprocessing is called 'resnet'"),
+        "{text}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let sidecar = folder.path().join("keys.toml");
     for (keys, words) in [
         ("preprocessing = 'cifar'\nsise = 3", "unknown field `sise`"),
         ("preprocessing = 'cifa'", "unknown variant `cifa`"),
-        ("preprocessing = 'cifar'\nsize = 0", "size = 0 x 0: expected one side"),
-        ("preprocessing = 'cifar'\nsize = 'big'", "expected a number, or [height, width]"),
-        ("preprocessing = 'cifar'\nstd = [0, 1, 1]", "std = [0.0, 1.0, 1.0]"),
-        ("preprocessing = 'cifar'\nmean = [1, 1]", "an array of length 3"),
-        ("preprocessing = 'timm'\nsize = [32, 16]", "crop = 'centre' with size 32 x 16"),
-        ("preprocessing = 'timm'\ncrop_fraction = 2.0", "crop_fraction = 2"),
-        ("preprocessing = 'cifar'\ncrop_fraction = 0.5", "expected 1 without a crop"),
-        ("preprocessing = 'clip'\nantialias = false", "antialias = false: expected true"),
-        ("preprocessing = 'cifar'\ndtype = 'uint8'", "dtype = uint8: expected 'float32'"),
-        ("preprocessing = 'cifar'\noutput = 'x'", "output = x: expected none"),
-        ("preprocessing = 'cifar'\npooling = 'gap'", "pooling = gap: expected 'none'"),
-        ("size = 32\nfilter = 'bilinear'\ncrop = 'none'\nmean = [0, 0, 0]", "std of its preprocessing is not"),
+        (
+            "preprocessing = 'cifar'\nsize = 0",
+            "size = 0 x 0: expected one side",
+        ),
+        (
+            "preprocessing = 'cifar'\nsize = 'big'",
+            "expected a number, or [height, width]",
+        ),
+        (
+            "preprocessing = 'cifar'\nstd = [0, 1, 1]",
+            "std = [0.0, 1.0, 1.0]",
+        ),
+        (
+            "preprocessing = 'cifar'\nmean = [1, 1]",
+            "an array of length 3",
+        ),
+        (
+            "preprocessing = 'timm'\nsize = [32, 16]",
+            "crop = 'centre' with size 32 x 16",
+        ),
+        (
+            "preprocessing = 'timm'\ncrop_fraction = 2.0",
+            "crop_fraction = 2",
+        ),
+        (
+            "preprocessing = 'cifar'\ncrop_fraction = 0.5",
+            "expected 1 without a crop",
+        ),
+        (
+            "preprocessing = 'clip'\nantialias = false",
+            "antialias = false: expected true",
+        ),
+        (
+            "preprocessing = 'cifar'\ndtype = 'uint8'",
+            "dtype = uint8: expected 'float32'",
+        ),
+        (
+            "preprocessing = 'cifar'\noutput = 'x'",
+            "output = x: expected none",
+        ),
+        (
+            "preprocessing = 'cifar'\npooling = 'gap'",
+            "pooling = gap: expected 'none'",
+        ),
+        (
+            "size = 32\nfilter = 'bilinear'\ncrop = 'none'\nmean = [0, 0, 0]",
+            "std of its preprocessing is not",
+        ),
         ("= 3", "keys.toml"),
     ] {
         std::fs::write(&sidecar, keys).unwrap();
@@ -197,15 +245,47 @@ fn graphs_that_do_not_fit_are_named() {
     for (file, keys, words) in [
         ("unknown_operator.onnx", "", "NoSuchOperator"),
         ("two_inputs.onnx", "", "input count is 2 (image, other)"),
-        ("grey.onnx", "size = 8", "input image: float32 (?, 1, 8, 8); expected"),
-        ("integers.onnx", "", "output out: int64 (?, 1); expected float32"),
-        ("f16_nchw.onnx", "size = 32", "input image: float16 (?, 3, 16, 16); expected"),
-        ("f16_nchw.onnx", "dtype = 'float32'", "expected what its preprocessing makes, float32"),
-        ("u8_nchw.onnx", "layout = 'nhwc'", "input image: uint8 (?, 3, 16, 16)"),
-        ("f32_nchw_free.onnx", "output = 'x'", "output 'x' is not there; expected one of: vector"),
+        (
+            "grey.onnx",
+            "size = 8",
+            "input image: float32 (?, 1, 8, 8); expected",
+        ),
+        (
+            "integers.onnx",
+            "",
+            "output out: int64 (?, 1); expected float32",
+        ),
+        (
+            "f16_nchw.onnx",
+            "size = 32",
+            "input image: float16 (?, 3, 16, 16); expected",
+        ),
+        (
+            "f16_nchw.onnx",
+            "dtype = 'float32'",
+            "expected what its preprocessing makes, float32",
+        ),
+        (
+            "u8_nchw.onnx",
+            "layout = 'nhwc'",
+            "input image: uint8 (?, 3, 16, 16)",
+        ),
+        (
+            "f32_nchw_free.onnx",
+            "output = 'x'",
+            "output 'x' is not there; expected one of: vector",
+        ),
         ("maps.onnx", "", "pooling = 'gap'"),
-        ("cls.onnx", "output = 'tokens'", "say pooling = 'cls' or 'mean'"),
-        ("maps.onnx", "pooling = 'cls'", "of a map, say pooling = 'gap'"),
+        (
+            "cls.onnx",
+            "output = 'tokens'",
+            "say pooling = 'cls' or 'mean'",
+        ),
+        (
+            "maps.onnx",
+            "pooling = 'cls'",
+            "of a map, say pooling = 'gap'",
+        ),
         // The kernel of 4 x 4 pixels does not fit.
         ("f32_nchw_free.onnx", "size = 2", "onnxruntime stopped"),
     ] {
@@ -218,7 +298,10 @@ fn graphs_that_do_not_fit_are_named() {
     let path = folder.path().join("text.onnx");
     std::fs::write(&path, "no protocol buffer").unwrap();
     let text = refusal(&path, Some("clip"));
-    assert!(text.contains("text.onnx: onnxruntime") && text.contains("does not load it"), "{text}");
+    assert!(
+        text.contains("text.onnx: onnxruntime") && text.contains("does not load it"),
+        "{text}"
+    );
     // An input of bytes at a fixed size needs little else.
     let (_folder, opened) = open("u8_nchw.onnx", "filter = 'nearest'\ncrop = 'none'");
     assert_eq!(opened.unwrap().preprocessing().size.height, 16);

@@ -119,10 +119,7 @@ fn canonical(
 }
 
 /// The architecture whose stem, blocks and shortcuts these are.
-fn deduce(
-    file: &Path,
-    tensors: &BTreeMap<String, Tensor>,
-) -> Result<Architecture, EncoderError> {
+fn deduce(file: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<Architecture, EncoderError> {
     let shape = |name: &str| tensors.get(name).map_or(&[][..], |t| t.shape.as_slice());
     let refuse = |found: String, expected: &str| EncoderError::NotAResNet {
         file: file.to_owned(),
@@ -200,7 +197,11 @@ mod tests {
     /// Weights of an architecture, under names that `rename` gives.
     fn weights(architecture: Architecture, rename: impl Fn(&str) -> String) -> Weights {
         let tensors = architecture.parameters().into_iter().map(|info| {
-            let value = if info.role == Role::RunningVariance { 1.0 } else { 0.0 };
+            let value = if info.role == Role::RunningVariance {
+                1.0
+            } else {
+                0.0
+            };
             let tensor = Tensor {
                 values: Ok(vec![value; info.shape.iter().product()]),
                 shape: info.shape,
@@ -274,21 +275,54 @@ mod tests {
                 "tensor layer1.0.conv2.weight is of shape [16, 16, 3], expected [16, 16, 3, 3]",
             ),
             (
-                put("bn1.weight", Tensor { shape: vec![16], values: Err("int8") }),
+                put(
+                    "bn1.weight",
+                    Tensor {
+                        shape: vec![16],
+                        values: Err("int8"),
+                    },
+                ),
                 "tensor bn1.weight is of type int8",
             ),
             (
-                put("bn1.bias", Tensor { shape: vec![1], values: Ok(vec![f32::NAN]) }),
+                put(
+                    "bn1.bias",
+                    Tensor {
+                        shape: vec![1],
+                        values: Ok(vec![f32::NAN]),
+                    },
+                ),
                 "tensor bn1.bias is NaN",
             ),
-            (put("layer4.0.conv9.weight", tensor(&[1])), "resnet20 has no tensor layer4.0.conv9.weight"),
-            (put("conv1.weight", tensor(&[16, 3, 5, 5])), "conv1.weight is of shape [16, 3, 5, 5]"),
-            (put("other.conv1.weight", tensor(&[1])), "there are 2 first convolutions"),
-            (changed(&|t| drop(t.remove("conv1.weight"))), "there is no first convolution"),
-            (put("layer1.3.conv1.weight", tensor(&[1])), "its layers have [4, 3, 3] basic blocks"),
-            (changed(&|t| t.retain(|name, _| !name.starts_with("layer"))), "its layers have []"),
+            (
+                put("layer4.0.conv9.weight", tensor(&[1])),
+                "resnet20 has no tensor layer4.0.conv9.weight",
+            ),
+            (
+                put("conv1.weight", tensor(&[16, 3, 5, 5])),
+                "conv1.weight is of shape [16, 3, 5, 5]",
+            ),
+            (
+                put("other.conv1.weight", tensor(&[1])),
+                "there are 2 first convolutions",
+            ),
+            (
+                changed(&|t| drop(t.remove("conv1.weight"))),
+                "there is no first convolution",
+            ),
+            (
+                put("layer1.3.conv1.weight", tensor(&[1])),
+                "its layers have [4, 3, 3] basic blocks",
+            ),
+            (
+                changed(&|t| t.retain(|name, _| !name.starts_with("layer"))),
+                "its layers have []",
+            ),
         ] {
-            assert!(text.starts_with("f.pth: ") && text.contains(words), "{text}");
+            assert!(
+                text.starts_with("f.pth: ") && text.contains(words),
+                "{text}"
+            );
         }
     }
 }
