@@ -45,14 +45,13 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    /// Its version, such as 1.32.0; empty where it does not say.
-    pub(crate) fn version(&self) -> String {
-        // `ORT Build Info: git-branch=rel-1.32.0, git-commit-id=...`
-        let info = ort::info();
-        let after = info.split("rel-").nth(1).unwrap_or_default();
-        let end = after.find(|c: char| !c.is_ascii_digit() && c != '.');
-        let version = after.get(..end.unwrap_or(after.len()));
-        version.unwrap_or_default().trim_end_matches('.').to_owned()
+    /// Its name and version, as far as its file says it: onnxruntime 1.32.0.
+    pub(crate) fn name(&self) -> String {
+        // `libonnxruntime.so.1.32.0`, `libonnxruntime.1.32.0.dylib`
+        let file = file_name(&real(&self.path));
+        let version = file.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let version = version.trim_end_matches(|c: char| !c.is_ascii_digit());
+        format!("onnxruntime {version}").trim_end().to_owned()
     }
 }
 

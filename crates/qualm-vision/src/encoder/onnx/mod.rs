@@ -50,7 +50,7 @@ impl Onnx {
         let runtime = library::load(library)?;
         let session = session(file, &runtime).map_err(|message| EncoderError::Graph {
             file: file.to_owned(),
-            version: runtime.version(),
+            runtime: runtime.name(),
             message,
         })?;
         Ok(Self {
@@ -138,11 +138,8 @@ impl OnnxEncoder {
     /// Its inputs, its outputs, the output that is taken, and onnxruntime.
     pub(crate) fn describe(&self) -> (Vec<String>, Vec<String>, String, String) {
         let words = |tensors: &[Tensor]| tensors.iter().map(Tensor::to_string).collect();
-        let runtime = format!(
-            "onnxruntime {} ({})",
-            self.runtime.version(),
-            self.runtime.path.display()
-        );
+        let runtime = &self.runtime;
+        let runtime = format!("{} ({})", runtime.name(), runtime.path.display());
         let input = std::slice::from_ref(&self.input);
         (
             words(input),
