@@ -385,3 +385,55 @@ fn limits_of_the_process_are_errors() {
         );
     }
 }
+
+/// An array of images, uint8 (n, 32, 32, 3).
+fn images(n: usize) -> Vec<u8> {
+    let shape = format!("({n}, 32, 32, 3)");
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend((0..n * 3072).map(|i| (i % 251) as u8));
+    bytes
+}
+
+#[test]
+fn an_interrupted_embedding_goes_on() {
+    let folder = Folder::new();
+    folder.write("i.npy", images(4000));
+    let encoder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../qualm-vision/tests/golden/weights/resnet8.pth"
+    );
+    let embed = |output: &'static str| {
+        ["embed", "i.npy", "--encoder", encoder, "--preprocessing", "cifar", "--batch", "64", "-o", output]
+    };
+    let started = Instant::now();
+    folder.run(&embed("whole.arrow")).ok();
+    let whole = started.elapsed();
+    let mut child = start(&folder, &embed("e.arrow"));
+    let mut stderr = wait_for(&mut child, "preprocessing from cifar");
+    sleep(whole / 3);
+    signal(&child, "-INT");
+    let mut message = String::new();
+    stderr.read_to_string(&mut message).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{message}");
+    assert!(
+        message.contains("e.arrow.parts") && message.contains("--resume"),
+        "{message}"
+    );
+    assert_eq!(folder.names(), ["e.arrow.parts", "i.npy", "whole.arrow"]);
+    folder.run(&[&embed("e.arrow")[..], &["--resume"]].concat()).ok();
+    assert_eq!(folder.names(), ["e.arrow", "i.npy", "whole.arrow"]);
+    // Batches have other lengths where it was taken up: the rows are the same.
+    let rows = |name: &str| {
+        let file = std::fs::File::open(folder.path(name)).unwrap();
+        let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
+        let schema = reader.schema();
+        let batches: Vec<_> = reader.map(Result::unwrap).collect();
+        let slices = batches.iter().flat_map(|b| (0..b.num_rows()).map(|i| b.slice(i, 1)));
+        assert!(schema.metadata().contains_key("qualm.encoder"));
+        slices.collect::<Vec<_>>()
+    };
+    assert_eq!(rows("e.arrow"), rows("whole.arrow"));
+}

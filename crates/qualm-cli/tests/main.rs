@@ -6,6 +6,7 @@ mod clean;
 mod common;
 mod contract;
 mod diagnostics;
+mod embed;
 mod embeddings;
 mod errors;
 mod fit_scores;

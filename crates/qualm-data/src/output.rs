@@ -9,6 +9,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use qualm::{AtomicFile, write_error};
@@ -18,6 +19,9 @@ use crate::text::{Class, has_text, printers};
 use crate::type_words::TypeWords;
 
 const KNOWN: &str = ".csv, .tsv, .parquet, .jsonl, .ndjson, .arrow, .feather";
+
+/// Bytes of a row group of Parquet, which is kept in memory until it is written.
+const ROW_GROUP: usize = 64 << 20;
 
 /// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +167,8 @@ impl<W: Write + Send> ScoreWriter<W> {
             OutputFormat::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::SNAPPY)
+                    .set_max_row_group_bytes(Some(ROW_GROUP))
+                    .set_key_value_metadata(entries(&schema))
                     .build();
                 ArrowWriter::try_new(sink, schema.clone(), Some(properties))
                     .map(|writer| Encoder::Parquet(Box::new(writer)))
@@ -232,6 +238,18 @@ fn check_text(format: OutputFormat, path: &Path, schema: &SchemaRef) -> Result<(
         }),
         None => Ok(()),
     }
+}
+
+/// What a schema says besides its columns, for readers of Parquet that know nothing of Arrow.
+fn entries(schema: &SchemaRef) -> Option<Vec<KeyValue>> {
+    let mut entries: Vec<KeyValue> = schema
+        .metadata()
+        .iter()
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect();
+    // The same file for the same table.
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    (!entries.is_empty()).then_some(entries)
 }
 
 fn write_csv<W: Write>(writer: &mut csv::Writer<W>, batch: &RecordBatch) -> csv::Result<()> {

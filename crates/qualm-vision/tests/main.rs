@@ -13,5 +13,6 @@ mod files;
 mod golden;
 mod hostile;
 mod read;
+mod real_encoders;
 mod train;
 mod views;

@@ -130,6 +130,14 @@ impl<'a> EmbedJob<'a> {
 
     fn run(mut self, output: Output) -> Result<()> {
         let args = self.args;
+        let encoder = self.embedder.encoder();
+        output.note(format!(
+            "{}; {} of width {}, preprocessing from {}",
+            output::counted(self.n_images, "image"),
+            encoder.identity().name,
+            encoder.identity().width,
+            encoder.preprocessing_origin()
+        ));
         let template = "embed {wide_bar} {human_pos}/{human_len} images, {per_sec}, {eta} left";
         let bar = progress::bar(output, Some(self.n_images), template);
         bar.set_position(self.sink.n_images);

@@ -310,6 +310,8 @@ struct Given {
 
 impl Given {
     fn find(file: &Path, options: &EncoderOptions) -> Result<Self, EncoderError> {
+        let beside = [sidecar(file), file.with_file_name(SHARED_SIDECAR)];
+        let beside = beside.into_iter().find(|path| path.is_file());
         if let Some(given) = &options.preprocessing {
             let keys = match Builtin::by_name(given) {
                 Some(builtin) => Keys {
@@ -325,25 +327,20 @@ impl Given {
                     });
                 }
             };
+            let unused = beside.filter(|beside| beside != Path::new(given));
+            let unused = unused.map(|beside| format!(" (in place of {})", beside.display()));
             return Ok(Self {
                 keys,
-                origin: Some(given.clone()),
+                origin: Some(format!("{given}{}", unused.unwrap_or_default())),
                 alone: true,
             });
         }
-        for beside in [sidecar(file), file.with_file_name(SHARED_SIDECAR)] {
-            if beside.is_file() {
-                return Ok(Self {
-                    keys: Keys::read(&beside)?,
-                    origin: Some(beside.display().to_string()),
-                    alone: false,
-                });
-            }
-        }
+        let keys = beside.as_deref().map_or(Ok(Keys::default()), Keys::read)?;
         Ok(Self {
-            keys: Keys::default(),
-            origin: None,
-            alone: false,
+            // A name says all there is to say.
+            alone: keys.preprocessing.is_some(),
+            keys,
+            origin: beside.map(|beside| beside.display().to_string()),
         })
     }
 

@@ -1,0 +1,143 @@
+//! Encoders that others trained, on real images. Skipped where the files are not given: `QUALM_DATA`
+//! and `QUALM_MODELS` are folders, `QUALM_SSCD` the ONNX file of SSCD's distilled encoder (see
+//! golden/sscd.py).
+
+use std::path::{Path, PathBuf};
+
+use qualm::nn::resnet::ImageSize;
+use qualm_vision::encoder::{self, Encoder, EncoderOptions, FileEncoder};
+use qualm_vision::read::{ImageSource, Item, ReadOptions};
+
+fn given(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if path.is_none() {
+        eprintln!("skipped: {variable} is not set");
+    }
+    path
+}
+
+fn open(file: &Path, preprocessing: &str) -> Result<FileEncoder, String> {
+    let options = EncoderOptions {
+        preprocessing: Some(preprocessing.to_owned()),
+        ..EncoderOptions::default()
+    };
+    encoder::open(file, &options).map_err(|e| e.to_string())
+}
+
+/// The first images of a set, with their labels.
+fn images(data: &Path, set: &str, n: usize) -> Vec<Item> {
+    let path = data.join("images").join(set);
+    let mut source = ImageSource::open(&path, &ReadOptions::default()).unwrap();
+    let mut items = Vec::new();
+    while items.len() < n {
+        items.extend(source.next_batch(n - items.len()).unwrap().unwrap());
+    }
+    items
+}
+
+/// The accuracies of shared/models/README.md, to one image.
+#[test]
+fn residual_networks_of_others_are_as_accurate_as_there() {
+    let (Some(models), Some(data)) = (given("QUALM_MODELS"), given("QUALM_DATA")) else {
+        return;
+    };
+    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225_f32]);
+    let items = images(&data, "cifar10_test.parquet", 5000);
+    let values: Vec<f32> = items
+        .iter()
+        .flat_map(|item| item.image.pixels().as_chunks::<3>().0)
+        .flat_map(|rgb| [0, 1, 2].map(|c| (f32::from(rgb[c]) / 255.0 - mean[c]) / std[c]))
+        .collect();
+    for (depth, least) in [(20, 0.9170), (32, 0.9240), (56, 0.9358)] {
+        let file = models.join(format!("cifar10_resnet{depth}.safetensors"));
+        let encoder = open(&file, "akamaster").unwrap();
+        assert_eq!(encoder.describe().architecture, format!("resnet{depth}"));
+        let network = encoder.resnet().unwrap();
+        let mut logits = vec![0.0; items.len() * network.n_classes().unwrap()];
+        let size = ImageSize { rows: 32, cols: 32 };
+        network.logits_into(&values, size, &mut logits).unwrap();
+        let right = logits.chunks_exact(10).zip(&items).filter(|(logits, item)| {
+            let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            item.label.as_deref() == Some(best.unwrap().0.to_string().as_str())
+        });
+        let accuracy = right.count() as f64 / items.len() as f64;
+        eprintln!("resnet{depth}: {accuracy}");
+        assert!(accuracy >= least - 2e-4, "resnet{depth}: {accuracy}");
+    }
+}
+
+/// SSCD, or nothing where it or onnxruntime is not there.
+fn sscd(keys: &str) -> Option<(FileEncoder, PathBuf)> {
+    let (file, data) = (given("QUALM_SSCD")?, given("QUALM_DATA")?);
+    let folder = tempfile::tempdir().unwrap();
+    let sidecar = folder.path().join("sscd.toml");
+    std::fs::write(&sidecar, keys).unwrap();
+    match open(&file, sidecar.to_str().unwrap()) {
+        Ok(encoder) => Some((encoder, data)),
+        Err(error) if error.contains("was not found") => {
+            eprintln!("skipped: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn embedded(encoder: &FileEncoder, items: &[Item]) -> Vec<f32> {
+    let images: Vec<_> = items.iter().map(|item| item.image.clone()).collect();
+    let mut rows = vec![0.0; items.len() * encoder.identity().width];
+    encoder.embed_into(&images, &mut rows).unwrap();
+    rows
+}
+
+#[test]
+fn sscd_gives_the_vectors_of_python() {
+    let Some((encoder, data)) = sscd("size = 160\nfilter = 'nearest'\ncrop = 'none'") else {
+        return;
+    };
+    let json = include_str!("golden/sscd.json");
+    let expected: Vec<Vec<f64>> = serde_json::from_str(json).unwrap();
+    let rows = embedded(&encoder, &images(&data, "cifar10_test.parquet", 100));
+    assert_eq!((encoder.identity().width, expected.len()), (512, 100));
+    let mut worst: f64 = 0.0;
+    for (row, expected) in rows.chunks_exact(512).zip(&expected) {
+        for (found, expected) in row.iter().zip(expected) {
+            worst = worst.max((f64::from(*found) - expected).abs());
+        }
+        let norm: f32 = row.iter().map(|v| v * v).sum();
+        assert!((norm - 1.0).abs() < 1e-4);
+    }
+    eprintln!("largest difference: {worst:e}");
+    assert!(worst < 1e-4, "{worst:e}");
+    assert!(encoder::check(&encoder).unwrap().same_bits);
+}
+
+/// A vote of the 20 nearest of 1,500 images, for 500 others: 73.4 % in Python.
+#[test]
+fn sscd_tells_classes_apart() {
+    let Some((encoder, data)) = sscd("preprocessing = 'sscd'\nsize = 160") else {
+        return;
+    };
+    let (known, asked) = (
+        images(&data, "cifar10_train.parquet", 1500),
+        images(&data, "cifar10_test.parquet", 500),
+    );
+    let (rows, queries) = (embedded(&encoder, &known), embedded(&encoder, &asked));
+    let class = |item: &Item| item.label.as_ref().unwrap().parse::<usize>().unwrap();
+    let right = queries.chunks_exact(512).zip(&asked).filter(|(query, item)| {
+        let mut near: Vec<(f32, usize)> = rows
+            .chunks_exact(512)
+            .zip(&known)
+            .map(|(row, item)| (row.iter().zip(*query).map(|(a, b)| a * b).sum(), class(item)))
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut votes = [0.0; 10];
+        for (similarity, class) in &near[..20] {
+            votes[*class] += similarity;
+        }
+        let best = votes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        best.unwrap().0 == class(item)
+    });
+    let accuracy = right.count() as f64 / 500.0;
+    eprintln!("kNN(20): {accuracy}");
+    assert!((0.68..0.80).contains(&accuracy), "{accuracy}");
+}
