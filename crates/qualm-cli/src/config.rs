@@ -8,6 +8,24 @@ use serde_json::{Map, Value};
 
 use crate::args::Fit;
 
+/// Keys and values that a flag gives.
+///
+/// # Errors
+/// On what is no pair of the two.
+pub(crate) fn pairs(flag: &str, pairs: &[String]) -> Result<Map<String, Value>> {
+    let mut keys = Map::new();
+    for pair in pairs {
+        let Some((key, value)) = pair.split_once('=') else {
+            bail!("{flag} {pair}: expected KEY=VALUE, such as {flag} epochs=50");
+        };
+        if key.trim().is_empty() {
+            bail!("{flag} {pair}: no key before the '='; expected KEY=VALUE");
+        }
+        keys.insert(key.trim().to_owned(), value_of(value.trim()));
+    }
+    Ok(keys)
+}
+
 /// What the user asked for.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -23,7 +41,8 @@ impl Config {
     /// On an unknown detector, preset or key, a value out of range, and a device that is not
     /// there or that the detector cannot use.
     pub(crate) fn new(args: &Fit) -> Result<Self> {
-        let mut keys = keys(args.config.as_deref(), &args.set)?;
+        let mut keys = args.config.as_deref().map_or(Ok(Map::new()), read)?;
+        keys.extend(pairs("--set", &args.set)?);
         if args.clean {
             let set = args.set.iter().filter_map(|pair| pair.split_once('='));
             let mut set = set.filter(|(key, _)| key.trim() == "reference");
@@ -58,26 +77,8 @@ impl Config {
     }
 }
 
-/// The keys of a configuration file and of `--set`; the latter win.
-///
-/// # Errors
-/// When the file is no TOML, or a pair no key and value.
-pub(crate) fn keys(config: Option<&Path>, set: &[String]) -> Result<Map<String, Value>> {
-    let mut keys = config.map_or(Ok(Map::new()), read)?;
-    for pair in set {
-        let Some((key, value)) = pair.split_once('=') else {
-            bail!("--set {pair}: expected KEY=VALUE, such as --set epochs=50");
-        };
-        if key.trim().is_empty() {
-            bail!("--set {pair}: no key before the '='; expected KEY=VALUE");
-        }
-        keys.insert(key.trim().to_owned(), value_of(value.trim()));
-    }
-    Ok(keys)
-}
-
 /// A configuration file as JSON keys.
-fn read(path: &Path) -> Result<Map<String, Value>> {
+pub(crate) fn read(path: &Path) -> Result<Map<String, Value>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{}: cannot read", path.display()))?;
     let table: toml::Table = text

@@ -7,7 +7,9 @@ use qualm_vision::encoder::{self, Encoder, EncoderOptions, FileEncoder};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 /// Whether this machine has an onnxruntime: tests of ONNX files are skipped without.
@@ -23,7 +25,7 @@ static ONNXRUNTIME: LazyLock<bool> = LazyLock::new(|| {
     }
 });
 
-fn skipped(what: &str) -> bool {
+pub(super) fn skipped(what: &str) -> bool {
     if !*ONNXRUNTIME {
         eprintln!("{what}: skipped, no onnxruntime on this machine");
     }

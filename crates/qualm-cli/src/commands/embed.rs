@@ -87,7 +87,8 @@ impl<'a> EmbedJob<'a> {
             Some(drawn) => Some(serde_json::to_string(drawn.views.spec())?),
             None => None,
         };
-        let views = views.map(|spec| format!("{} with seed {seed}: {spec}", args.views.unwrap_or(0)));
+        let views =
+            views.map(|spec| format!("{} with seed {seed}: {spec}", args.views.unwrap_or(0)));
         let embedder = Embedder::new(encoder, drawn, head.id_name, head.labelled)?;
         let schema = embedder.schema();
         let run = Fingerprint {
@@ -255,14 +256,22 @@ fn start(source: ImageSource, n: usize, mut kept: Kept) -> Result<ReadAhead<Imag
     let next = move |source: &mut ImageSource| {
         while let Some(mut items) = source.next_batch(n)? {
             kept.skip(&mut items)?;
-            let rejects = source.rejects().get(n_rejects..).unwrap_or_default().to_vec();
+            let rejects = source
+                .rejects()
+                .get(n_rejects..)
+                .unwrap_or_default()
+                .to_vec();
             if !items.is_empty() {
                 n_rejects += rejects.len();
                 return Ok(Some(Images { items, rejects }));
             }
         }
         // Those after the last image that could be read.
-        let rejects = source.rejects().get(n_rejects..).unwrap_or_default().to_vec();
+        let rejects = source
+            .rejects()
+            .get(n_rejects..)
+            .unwrap_or_default()
+            .to_vec();
         n_rejects += rejects.len();
         let items = Vec::new();
         Ok((!rejects.is_empty()).then_some(Images { items, rejects }))

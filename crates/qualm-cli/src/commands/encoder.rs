@@ -76,7 +76,11 @@ fn text(report: &EncoderReport) -> String {
     line("  norm", &format!("{:.6}", report.norm));
     let first = report.vector.iter().take(SHOWN);
     let first: Vec<String> = first.map(|v| format!("{v:.6}")).collect();
-    let more = if report.vector.len() > SHOWN { " ..." } else { "" };
+    let more = if report.vector.len() > SHOWN {
+        " ..."
+    } else {
+        ""
+    };
     line("  vector", &format!("{}{more}", first.join(" ")));
     out
 }

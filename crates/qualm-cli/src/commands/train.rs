@@ -239,7 +239,8 @@ impl<'a> TrainJob<'a> {
 
 /// The method, and the keys that the flags and the configuration file set.
 fn settings(args: &args::Train) -> Result<(String, Map<String, Value>)> {
-    let mut keys = config::keys(args.config.as_deref(), &args.set)?;
+    let mut keys = (args.config.as_deref()).map_or(Ok(Map::new()), config::read)?;
+    keys.extend(config::pairs("--set", &args.set)?);
     let flags = [
         ("network", args.network.clone().map(Value::from)),
         ("epochs", args.epochs.map(Value::from)),
@@ -265,9 +266,9 @@ fn open(args: &args::Train, path: &Path, output: Output) -> Result<ImageSource> 
         &ReadOptions {
             column: args.column.clone(),
             label: args.label.clone(),
-            on_error: match args.on_error.as_str() {
-                "skip" => OnError::Skip,
-                _ => OnError::Stop,
+            on_error: match args.on_error {
+                args::OnError::Skip => OnError::Skip,
+                args::OnError::Stop => OnError::Stop,
             },
             ..ReadOptions::default()
         },

@@ -151,8 +151,7 @@ impl Embedder {
         let per_image = self.rows_per_image();
         let each = |n: usize| (0..n).flat_map(|i| std::iter::repeat_n(i, per_image));
         let ids_of_rows = each(ids.len()).filter_map(|i| ids.get(i));
-        let mut columns: Vec<ArrayRef> =
-            vec![Arc::new(StringArray::from_iter_values(ids_of_rows))];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(ids_of_rows))];
         if self.labelled {
             let labels = each(labels.len()).filter_map(|i| labels.get(i));
             columns.push(Arc::new(labels.cloned().collect::<StringArray>()));
@@ -170,10 +169,12 @@ impl Embedder {
             let flips: Vec<bool> = params.iter().map(|p| p.flip).collect();
             columns.push(Arc::new(BooleanArray::from(flips)));
         }
-        let arrow = |source| Error::Data(qualm_data::Error::Arrow {
-            at: Location::default(),
-            source,
-        });
+        let arrow = |source| {
+            Error::Data(qualm_data::Error::Arrow {
+                at: Location::default(),
+                source,
+            })
+        };
         let values = Arc::new(Float32Array::from(vectors));
         let width = self.encoder.identity().width;
         let list = FixedSizeListArray::try_new(item(), width as i32, values, None);

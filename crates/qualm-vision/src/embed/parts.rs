@@ -109,11 +109,7 @@ impl Parts {
             ),
             ("encoder or preprocessing", digest(before), digest(now)),
             ("views", views(before), views(now)),
-            (
-                "columns",
-                before.columns.join(", "),
-                now.columns.join(", "),
-            ),
+            ("columns", before.columns.join(", "), now.columns.join(", ")),
             (
                 "treatment of broken images",
                 before.skip_broken.to_string(),
@@ -238,7 +234,9 @@ impl Parts {
     /// [`Error::BrokenParts`] when something of it cannot be removed.
     pub fn remove(&self) -> Result<()> {
         let ours = |name: &str| {
-            let number = name.strip_prefix("part-").and_then(|n| n.strip_suffix(".parquet"));
+            let number = name
+                .strip_prefix("part-")
+                .and_then(|n| n.strip_suffix(".parquet"));
             let part = number.is_some_and(|n| n.parse::<u32>().is_ok());
             part || name == "state.json" || name.starts_with(".qualm-")
         };

@@ -19,11 +19,9 @@ use crate::image::Image;
 pub use builtin::Builtin;
 pub use check::{Check, check, test_picture};
 pub use error::EncoderError;
-pub(crate) use prepare::Preparer;
 pub use open::{Description, EncoderOptions, FileEncoder, open};
-pub use preprocessing::{
-    Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter,
-};
+pub(crate) use prepare::Preparer;
+pub use preprocessing::{Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter};
 
 /// A fixed function from images to rows.
 ///

@@ -159,7 +159,11 @@ impl Encoder for FileEncoder {
 
 /// Divides a vector by its Euclidean norm; a zero vector stays.
 fn divide_by_norm(row: &mut [f32]) {
-    let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let norm = row
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        .sqrt();
     if norm > 0.0 {
         for value in row {
             *value = (f64::from(*value) / norm) as f32;

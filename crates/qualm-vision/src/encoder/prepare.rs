@@ -104,9 +104,12 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
         let source = ImageRef::new(image.width(), image.height(), image.pixels(), kind);
         let source = source.map_err(|e| fail(e.to_string()))?;
         let (left, width) = x.source();
-        let options = ResizeOptions::new()
-            .resize_alg(algorithm)
-            .crop(left, first_row as f64, width, rows as f64);
+        let options = ResizeOptions::new().resize_alg(algorithm).crop(
+            left,
+            first_row as f64,
+            width,
+            rows as f64,
+        );
         let (kept, rows) = (x.kept as u32, rows as u32);
         let target = Resized::from_slice_u8(kept, rows, &mut between, kind);
         let mut target = target.map_err(|e| fail(e.to_string()))?;
@@ -309,14 +312,20 @@ mod tests {
     fn values_are_normalised_by_channel_in_both_layouts() {
         let image = Image::new(2, 1, vec![0, 51, 102, 153, 204, 255]).unwrap();
         let mut p = preprocessing(1, ResizeFilter::Nearest);
-        p.size = InputSize { height: 1, width: 2 };
+        p.size = InputSize {
+            height: 1,
+            width: 2,
+        };
         let expected = [-0.5, -0.3, -0.175, 0.7, 0.3, 0.125];
-        for (layout, order) in [(Layout::Nhwc, [0, 1, 2, 3, 4, 5]), (Layout::Nchw, [0, 3, 1, 4, 2, 5])] {
+        for (layout, order) in [
+            (Layout::Nhwc, [0, 1, 2, 3, 4, 5]),
+            (Layout::Nchw, [0, 3, 1, 4, 2, 5]),
+        ] {
             p.layout = layout;
             let mut out = [0.0; 6];
             let preparer = Preparer::new(&p, |value, _| value);
             let images = std::slice::from_ref(&image);
-                preparer.fill(images, false, &mut out).unwrap();
+            preparer.fill(images, false, &mut out).unwrap();
             for (found, place) in out.iter().zip(order) {
                 let expected: f32 = expected[place];
                 assert!((found - expected).abs() < 1e-6, "{out:?}");

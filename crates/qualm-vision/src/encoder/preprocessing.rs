@@ -192,7 +192,11 @@ impl Preprocessing {
         }
         if self.crop == Crop::Centre && height != width {
             let expected = "'none': a centre crop is made for inputs as high as wide";
-            return refuse("crop", format!("'centre' with size {}", self.size), expected);
+            return refuse(
+                "crop",
+                format!("'centre' with size {}", self.size),
+                expected,
+            );
         }
         if self.crop == Crop::None && self.crop_fraction < 1.0 {
             let expected = "1 without a crop; set crop = 'centre' to cut the middle out";

@@ -4,8 +4,8 @@ use qualm::nn::resnet::{ImageSize, ResNet};
 
 use super::error::EncoderError;
 use super::keys::Keys;
-use super::prepare::Preparer;
 use super::open::Description;
+use super::prepare::Preparer;
 use super::preprocessing::{InputSize, InputType, Layout, Pooling, Preprocessing};
 use crate::image::Image;
 

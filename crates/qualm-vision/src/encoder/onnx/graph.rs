@@ -72,7 +72,8 @@ impl Input {
         let [outlet] = session.inputs() else {
             let names: Vec<&str> = session.inputs().iter().map(Outlet::name).collect();
             let found = format!("count is {} ({})", names.len(), names.join(", "));
-            let expected = "one input, the images; export the part of the model that encodes images";
+            let expected =
+                "one input, the images; export the part of the model that encodes images";
             return Err(refuse(found, expected));
         };
         let of_images = "a tensor of four axes: images, channels and two sides";

@@ -242,9 +242,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let absent = folder.path().join("absent.so");
         let text = named(&absent, "the path given").unwrap_err().to_string();
-        assert!(text.contains("absent.so") && text.contains("no such file"), "{text}");
-        let text = named(folder.path(), "ORT_DYLIB_PATH").unwrap_err().to_string();
-        assert!(text.contains("ORT_DYLIB_PATH") && text.contains("pip install"), "{text}");
+        assert!(
+            text.contains("absent.so") && text.contains("no such file"),
+            "{text}"
+        );
+        let text = named(folder.path(), "ORT_DYLIB_PATH")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("ORT_DYLIB_PATH") && text.contains("pip install"),
+            "{text}"
+        );
         let not_one = folder.path().join("libonnxruntime.so.1");
         std::fs::write(&not_one, "text").unwrap();
         let text = open(&not_one, "the path given").unwrap_err().to_string();

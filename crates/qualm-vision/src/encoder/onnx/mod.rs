@@ -144,7 +144,12 @@ impl OnnxEncoder {
             self.runtime.path.display()
         );
         let input = std::slice::from_ref(&self.input);
-        (words(input), words(&self.outputs), self.rows.name.clone(), runtime)
+        (
+            words(input),
+            words(&self.outputs),
+            self.rows.name.clone(),
+            runtime,
+        )
     }
 
     /// Rows of images, `(images, width)`; of whole images, without a crop, if so.

@@ -136,7 +136,10 @@ impl Rows {
 /// Shape and values of a tensor of float32 or float16.
 fn numbers(output: &DynValue) -> Option<(Vec<usize>, Vec<f32>)> {
     let sides = |shape: &[i64]| -> Vec<usize> {
-        shape.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect()
+        shape
+            .iter()
+            .map(|d| usize::try_from(*d).unwrap_or(0))
+            .collect()
     };
     if let Ok((shape, values)) = output.try_extract_tensor::<f32>() {
         return Some((sides(shape), values.to_vec()));
@@ -158,5 +161,6 @@ fn means(values: &[f32], places: usize, width: usize) -> impl Iterator<Item = f3
             *sum += f64::from(*value);
         }
     }
-    sums.into_iter().map(move |sum| (sum / places as f64) as f32)
+    sums.into_iter()
+        .map(move |sum| (sum / places as f64) as f32)
 }

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn files_named_by_tensors_are_found_once() {
-        let entry = |key: &[u8], value: &[u8]| field(13, &[field(1, key), field(2, value)].concat());
+        let entry =
+            |key: &[u8], value: &[u8]| field(13, &[field(1, key), field(2, value)].concat());
         let mut tensor = vec![8, 3, 13 << 3 | 5, 0, 0, 0, 0];
         tensor.extend(entry(b"location", b"b.data"));
         tensor.extend(entry(b"offset", b"0"));

@@ -119,10 +119,7 @@ fn canonical(
 }
 
 /// The architecture whose stem, blocks and shortcuts these are.
-fn deduce(
-    file: &Path,
-    tensors: &BTreeMap<String, Tensor>,
-) -> Result<Architecture, EncoderError> {
+fn deduce(file: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<Architecture, EncoderError> {
     let shape = |name: &str| tensors.get(name).map_or(&[][..], |t| t.shape.as_slice());
     let refuse = |found: String, expected: &str| EncoderError::NotAResNet {
         file: file.to_owned(),

@@ -232,7 +232,10 @@ impl Machine<'_> {
     }
 
     fn take(&mut self, n: usize) -> Result<&[u8], String> {
-        let end = self.at.checked_add(n).filter(|end| *end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(n)
+            .filter(|end| *end <= self.bytes.len());
         let Some(end) = end else {
             return Err("no end: it is cut short".to_owned());
         };
@@ -249,7 +252,10 @@ impl Machine<'_> {
     /// A number of `N` bytes, the lowest first.
     fn length<const N: usize>(&mut self) -> Result<usize, String> {
         let bytes = self.array::<N>()?;
-        let number = bytes.iter().rev().fold(0_u64, |n, b| n << 8 | u64::from(*b));
+        let number = bytes
+            .iter()
+            .rev()
+            .fold(0_u64, |n, b| n << 8 | u64::from(*b));
         usize::try_from(number).map_err(|_| self.broken())
     }
 

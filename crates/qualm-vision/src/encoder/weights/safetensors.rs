@@ -11,7 +11,12 @@ use crate::encoder::onnx::METADATA;
 
 pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Weights, EncoderError> {
     let broken = |error: safetensors::SafeTensorError| {
-        corrupt(file, "the file", error.to_string(), "a complete safetensors file")
+        corrupt(
+            file,
+            "the file",
+            error.to_string(),
+            "a complete safetensors file",
+        )
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let metadata = header.metadata().as_ref();

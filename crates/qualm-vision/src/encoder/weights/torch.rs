@@ -26,9 +26,18 @@ type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Weights, EncoderError> {
     let archive = ZipArchive::new(Cursor::new(bytes));
     let mut archive = archive.map_err(|error| {
-        corrupt(file, "the archive", error.to_string(), "a complete zip file")
+        corrupt(
+            file,
+            "the archive",
+            error.to_string(),
+            "a complete zip file",
+        )
     })?;
-    let names: Vec<String> = archive.file_names().flatten().map(Cow::into_owned).collect();
+    let names: Vec<String> = archive
+        .file_names()
+        .flatten()
+        .map(Cow::into_owned)
+        .collect();
     let inside = |name: &str| names.iter().find(|n| n.ends_with(name)).cloned();
     if names.iter().any(|n| n.contains("/code/")) {
         return Err(EncoderError::TorchScript {
@@ -45,7 +54,10 @@ pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Weights, EncoderError> {
     if names.contains(&format!("{folder}byteorder")) {
         let order = entry(file, &mut archive, &format!("{folder}byteorder"))?;
         if order != b"little" {
-            let found = String::from_utf8_lossy(&order).chars().take(20).collect::<String>();
+            let found = String::from_utf8_lossy(&order)
+                .chars()
+                .take(20)
+                .collect::<String>();
             return Err(corrupt(file, "its byte order", found, "little"));
         }
     }
@@ -96,7 +108,9 @@ fn state_dict(objects: &Objects) -> Result<Vec<(&str, &TensorOf)>, String> {
             Some(inner) => dict = inner,
             None if tensors.is_empty() => break,
             None if tensors.len() < entries.len() => {
-                let other = named.iter().find(|(name, _)| tensors.iter().all(|(t, _)| t != name));
+                let other = named
+                    .iter()
+                    .find(|(name, _)| tensors.iter().all(|(t, _)| t != name));
                 let other = other.map_or("a key that is no text", |(name, _)| name);
                 return Err(format!("'{other}' among the tensors, which is none"));
             }
@@ -147,7 +161,10 @@ impl Reader<'_> {
         self.room = room;
         let last = last_place(of);
         if last.is_none_or(|last| last >= storage.values) && values != Some(0) {
-            let found = format!("shape {:?}, strides {:?}, offset {}", of.shape, of.strides, of.offset);
+            let found = format!(
+                "shape {:?}, strides {:?}, offset {}",
+                of.shape, of.strides, of.offset
+            );
             let expected = format!("within its {} values", storage.values);
             return Err(corrupt(file, part(), found, expected));
         }
@@ -156,11 +173,19 @@ impl Reader<'_> {
             let bytes = entry(file, &mut self.archive, &name)?;
             self.storages.insert(storage.key.clone(), bytes);
         }
-        let all = self.storages.get(&storage.key).map_or(&[][..], Vec::as_slice);
+        let all = self
+            .storages
+            .get(&storage.key)
+            .map_or(&[][..], Vec::as_slice);
         if Some(all.len()) != storage.values.checked_mul(size) {
             let found = format!("{} bytes", all.len());
             let expected = format!("{} values of {size} bytes", storage.values);
-            return Err(corrupt(file, format!("data/{}", storage.key), found, expected));
+            return Err(corrupt(
+                file,
+                format!("data/{}", storage.key),
+                found,
+                expected,
+            ));
         }
         let mut picked = Vec::with_capacity(bytes.unwrap_or(0));
         for place in places(of) {
@@ -177,9 +202,11 @@ impl Reader<'_> {
 /// The last place of a tensor in its storage; nothing if it is beyond all numbers.
 fn last_place(of: &TensorOf) -> Option<usize> {
     let sides = of.shape.iter().zip(&of.strides);
-    sides.into_iter().try_fold(of.offset, |last, (side, stride)| {
-        last.checked_add(side.saturating_sub(1).checked_mul(*stride)?)
-    })
+    sides
+        .into_iter()
+        .try_fold(of.offset, |last, (side, stride)| {
+            last.checked_add(side.saturating_sub(1).checked_mul(*stride)?)
+        })
 }
 
 /// The places of its values in its storage, in row-major order.
