@@ -136,11 +136,7 @@ impl Encoder {
     }
 
     /// Values as rows.
-    fn rows<'py>(
-        &self,
-        py: Python<'py>,
-        values: Vec<f32>,
-    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    fn rows<'py>(&self, py: Python<'py>, values: Vec<f32>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let width = self.0.identity().width;
         let n_rows = values.len() / width;
         values.into_pyarray(py).reshape([n_rows, width])

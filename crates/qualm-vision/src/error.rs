@@ -262,6 +262,12 @@ pub enum Error {
          its own, name a column of labels, or train with simclr, moco, byol or rotation"
     )]
     LabelsNeeded { method: &'static str },
+    /// Images to measure on without labels, or none at all.
+    #[error(
+        "accuracy is measured by labels: there must be images to measure on, and both they and \
+         those trained on must have labels"
+    )]
+    MeasureLabels,
     /// Labels that tell nothing apart.
     #[error("all images have the label '{class}'; a classifier needs at least two classes")]
     OneClass { class: String },
