@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::architecture::Path;
 use super::check_images;
 use super::network::Network;
-use super::norm::{GradientSums, Norm, NormGradient};
+use super::norm::{GradientSums, Mask, Norm, NormGradient};
 use super::pixels::{Source, spread, through_norm, unpad};
 use super::pool::max_pool_gradient;
 use super::training::{
@@ -89,7 +89,7 @@ impl TrainableResNet {
                 let map = pass.inputs[l];
                 other.resize(n * map.len());
                 let step = Below {
-                    mask: Some(Input::Layer(below)),
+                    mask: Some(Rectifier::Layer),
                     norms: vec![below],
                 };
                 let mut found = pass.layer(
@@ -150,7 +150,7 @@ impl TrainableResNet {
             let (from, pooled) = (&outer, maps.blocks[0]);
             let source = pass.kept.source(Input::Layer(0));
             let below = Below {
-                mask: Some(Input::Layer(0)),
+                mask: Some(Rectifier::Layer),
                 norms: vec![0],
             };
             sums = pass.after(&mut other, map, below, |i, to| {
@@ -176,11 +176,19 @@ impl TrainableResNet {
     }
 }
 
+/// A rectifier that gradients have been carried back to.
+#[derive(Clone, Copy)]
+enum Rectifier {
+    /// That after the first of the layers below.
+    Layer,
+    /// That before a block.
+    Block(usize),
+}
+
 /// What follows when a gradient has been carried back to a rectifier.
 #[derive(Default)]
 struct Below {
-    /// The rectifier's output.
-    mask: Option<Input<'static>>,
+    mask: Option<Rectifier>,
     /// Layers whose batch norm it goes through next, and that need its sums.
     norms: Vec<usize>,
 }
@@ -215,7 +223,7 @@ impl Backward<'_> {
             None => norms.push(0),
         }
         Below {
-            mask: Some(Input::Block(b)),
+            mask: Some(Rectifier::Block(b)),
             norms,
         }
     }
@@ -326,17 +334,15 @@ fn finish(
     sums: &mut [GradientSums],
 ) {
     for (i, gradients) in gradients.chunks_exact_mut(map.len()).enumerate() {
-        if let Some(mask) = below.mask {
-            kept.source(mask)
-                .images(first + i, 1, map.len())
-                .mask(gradients);
-        }
+        let image = range(first + i, map.len());
+        let mut mask = match below.mask {
+            None => Mask::None,
+            Some(Rectifier::Layer) => Mask::Own,
+            Some(Rectifier::Block(b)) => Mask::Of(&kept.blocks[b][image.clone()]),
+        };
         for (sums, &l) in sums.iter_mut().zip(&below.norms) {
-            sums.add(
-                gradients,
-                &kept.y[l][range(first + i, map.len())],
-                &kept.norms[l],
-            );
+            sums.add(gradients, mask, &kept.y[l][image.clone()], &kept.norms[l]);
+            mask = Mask::None;
         }
     }
 }
