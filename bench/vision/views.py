@@ -71,7 +71,6 @@ def compare(python, binary, size, threads, rounds):
                 answer = process.ask(n)
                 cpu = answer.get("cpu", cpu_seconds(process.process.pid) - before)
                 found[name].append((answer["seconds"] / n, cpu / n))
-        peaks = {name: process.peak() for name, process in running.items()}
         for process in running.values():
             process.close()
     return [
@@ -82,8 +81,6 @@ def compare(python, binary, size, threads, rounds):
             "rounds": rounds,
             "views_per_second": round(1 / min(wall for wall, _ in pairs)),
             "cpu_microseconds": round(1e6 * min(cpu for _, cpu in pairs), 1),
-            # Of the one process that is ours; of the peer's first, without its workers.
-            "peak_mib": peaks[name] if name == "qualm" else "",
         }
         for name, pairs in found.items()
     ]

@@ -74,6 +74,11 @@ impl Roles {
     }
 }
 
+/// A digest as messages give it.
+pub(crate) fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
 /// Refuses rows that another encoder made than those that a model was fitted to.
 ///
 /// # Errors
@@ -88,7 +93,6 @@ pub(crate) fn check_encoder(fitted: &Fitted, input: &Path) -> Result<()> {
     if found.digest == expected.digest {
         return Ok(());
     }
-    let short = |digest: &str| digest.chars().take(12).collect::<String>();
     bail!(
         "{}: its rows were made by the encoder {} ({}), but the model was fitted to rows of {} ({}); \
          embed the images with that encoder",

@@ -13,6 +13,7 @@ mod columns;
 mod commands;
 mod config;
 mod detectors;
+mod images;
 mod interrupt;
 mod metrics;
 mod output;

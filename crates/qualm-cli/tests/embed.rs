@@ -70,9 +70,16 @@ fn embed<'a>(images: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a str>
 fn entry(path: &Path, key: &str) -> serde_json::Value {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     // For readers that know nothing of Arrow, it also stands by itself.
-    let entries = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let entries = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap();
     let alone = entries.iter().find(|e| e.key == key).unwrap();
-    assert_eq!(alone.value.as_deref(), Some(reader.schema().metadata()[key].as_str()));
+    assert_eq!(
+        alone.value.as_deref(),
+        Some(reader.schema().metadata()[key].as_str())
+    );
     serde_json::from_str(&reader.schema().metadata()[key]).unwrap()
 }
 
@@ -113,7 +120,10 @@ fn a_folder_becomes_a_table_that_fit_takes_as_it_is() {
     assert_eq!(report["n_rejected"], 0);
     assert_eq!(report["views"], serde_json::Value::Null);
     assert_eq!(report["encoder"]["name"], "resnet8.pth");
-    assert!(ran.stderr.contains("preprocessing from akamaster"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("preprocessing from akamaster"),
+        "{ran:?}"
+    );
     let rows = read(&folder.path("e.parquet"));
     assert_eq!(names(&rows), ["path", "label", "embedding"]);
     assert_eq!(rows.num_rows(), 60);
@@ -121,9 +131,15 @@ fn a_folder_becomes_a_table_that_fit_takes_as_it_is() {
     assert_eq!(text(&rows, "label")[59], "dogs");
     assert_eq!(vectors(&rows).len(), 60 * 64);
     let keys = entry(&folder.path("e.parquet"), "qualm.preprocessing");
-    assert_eq!((&keys["size"], &keys["mean"][0]), (&32.into(), &0.485.into()));
+    assert_eq!(
+        (&keys["size"], &keys["mean"][0]),
+        (&32.into(), &0.485.into())
+    );
     let encoder = entry(&folder.path("e.parquet"), "qualm.encoder");
-    assert_eq!((&encoder["id"], &encoder["width"]), (&"path".into(), &64.into()));
+    assert_eq!(
+        (&encoder["id"], &encoder["width"]),
+        (&"path".into(), &64.into())
+    );
 
     folder.fit("e.parquet", "m.qualm", &[]).ok();
     let info = folder.run(&["info", "m.qualm", "--json"]).ok().json();
@@ -146,7 +162,10 @@ fn vectors_do_not_depend_on_batches_threads_or_neighbours() {
     let other = run("b.parquet", &["--batch", "5", "--threads", "1"]);
     assert_eq!(vectors(&rows), vectors(&other));
     let arrow = folder.run(&embed("i.npy", "c.arrow", &[])).ok();
-    assert!(arrow.stdout.contains("embedded 37 images to c.arrow"), "{arrow:?}");
+    assert!(
+        arrow.stdout.contains("embedded 37 images to c.arrow"),
+        "{arrow:?}"
+    );
 }
 
 #[test]
@@ -178,16 +197,30 @@ fn views_are_rows_with_their_crops() {
     assert_eq!(text(&rows, "path")[3], text(&rows, "path")[0]);
     let inside = |edge: &str, side: &str| {
         let pairs = column(edge).into_iter().zip(column(side));
-        pairs.into_iter().all(|(edge, side)| side > 0 && edge + side <= 8)
+        pairs
+            .into_iter()
+            .all(|(edge, side)| side > 0 && edge + side <= 8)
     };
     assert!(inside("crop_left", "crop_width") && inside("crop_top", "crop_height"));
-    assert_eq!(vectors(&rows), vectors(&run("w.parquet", &["--batch", "1"])));
+    assert_eq!(
+        vectors(&rows),
+        vectors(&run("w.parquet", &["--batch", "1"]))
+    );
     assert_ne!(vectors(&rows), vectors(&run("x.parquet", &["--seed", "1"])));
     // Crops of everything, and no other change: as the images themselves.
-    let keys = ["crop_area=[1,1]", "crop_aspect=[1,1]", "flip=0", "jitter=0", "grey=0"];
+    let keys = [
+        "crop_area=[1,1]",
+        "crop_aspect=[1,1]",
+        "flip=0",
+        "jitter=0",
+        "grey=0",
+    ];
     let keys: Vec<&str> = keys.iter().flat_map(|key| ["--view-set", key]).collect();
     let whole = run("y.parquet", &keys);
-    assert_eq!(whole["crop_width"].as_primitive::<UInt32Type>().values()[..], [8; 24]);
+    assert_eq!(
+        whole["crop_width"].as_primitive::<UInt32Type>().values()[..],
+        [8; 24]
+    );
 }
 
 #[test]
@@ -222,7 +255,10 @@ fn a_run_that_stopped_goes_on_to_the_same_vectors() {
 
     let ran = run("e.parquet", &["--resume", "--json"]).ok();
     assert!(ran.stderr.contains("going on after 32 images"), "{ran:?}");
-    assert_eq!((&ran.json()["n_resumed"], &ran.json()["n_images"]), (&32.into(), &40.into()));
+    assert_eq!(
+        (&ran.json()["n_resumed"], &ran.json()["n_images"]),
+        (&32.into(), &40.into())
+    );
     let (whole, resumed) = ("whole.parquet", "e.parquet");
     let [whole, resumed] = [whole, resumed].map(|name| read(&folder.path(name)));
     assert_eq!(vectors(&whole), vectors(&resumed));
@@ -238,12 +274,22 @@ fn broken_images_are_skipped_only_when_asked_and_always_listed() {
     let args = embed("images", "e.parquet", &["--on-error", "skip", "--json"]);
     let ran = folder.run(&args).ok();
     let report = ran.json();
-    assert_eq!((&report["n_images"], &report["n_rejected"]), (&7.into(), &2.into()));
+    assert_eq!(
+        (&report["n_images"], &report["n_rejected"]),
+        (&7.into(), &2.into())
+    );
     assert_eq!(report["rejects"], "e.rejects.csv");
-    assert!(ran.stderr.contains("2 images could not be read and are left out"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("2 images could not be read and are left out"),
+        "{ran:?}"
+    );
     let rejects = folder.text("e.rejects.csv");
     assert!(rejects.starts_with("path,reason\n"), "{rejects}");
-    assert!(rejects.contains("cats/1.bmp") && rejects.contains("dogs/9.png"), "{rejects}");
+    assert!(
+        rejects.contains("cats/1.bmp") && rejects.contains("dogs/9.png"),
+        "{rejects}"
+    );
     assert_eq!(read(&folder.path("e.parquet")).num_rows(), 7);
 }
 
@@ -251,19 +297,44 @@ fn broken_images_are_skipped_only_when_asked_and_always_listed() {
 fn wrong_input_is_refused_before_any_work() {
     let folder = folder_of_images(2);
     folder.write("empty/readme.txt", "nothing");
-    let encoder = |path: &'static str| vec!["embed", "images", "--encoder", path, "-o", "o.parquet"];
-    refused(&folder, &embed("images", "out.csv", &[]), &["out.csv", "'embedding'", ".parquet"]);
+    let encoder =
+        |path: &'static str| vec!["embed", "images", "--encoder", path, "-o", "o.parquet"];
+    refused(
+        &folder,
+        &embed("images", "out.csv", &[]),
+        &["out.csv", "'embedding'", ".parquet"],
+    );
     refused(&folder, &embed("images", "e.npy", &[]), &["e.npy"]);
     refused(&folder, &embed("absent", "o.parquet", &[]), &["absent"]);
-    refused(&folder, &embed("empty", "o.parquet", &[]), &["empty", "no image"]);
-    refused(&folder, &embed("images", "no/o.parquet", &[]), &["no/o.parquet", "folder"]);
-    refused(&folder, &embed("images", "o.parquet", &["--views", "0"]), &["--views"]);
+    refused(
+        &folder,
+        &embed("empty", "o.parquet", &[]),
+        &["empty", "no image"],
+    );
+    refused(
+        &folder,
+        &embed("images", "no/o.parquet", &[]),
+        &["no/o.parquet", "folder"],
+    );
+    refused(
+        &folder,
+        &embed("images", "o.parquet", &["--views", "0"]),
+        &["--views"],
+    );
     refused(&folder, &encoder("absent.onnx"), &["absent.onnx"]);
-    refused(&folder, &encoder(ENCODER), &["not known", "clip", "resnet8.toml"]);
+    refused(
+        &folder,
+        &encoder(ENCODER),
+        &["not known", "clip", "resnet8.toml"],
+    );
     let more = ["--views", "2", "--view-set", "hue=2"];
     refused(&folder, &embed("images", "o.parquet", &more), &["hue = 2"]);
     let more = ["--preprocessing", "nothing"];
-    refused(&folder, &embed("images", "o.parquet", &more), &["'nothing'", "siglip2"]);
+    refused(
+        &folder,
+        &embed("images", "o.parquet", &more),
+        &["'nothing'", "siglip2"],
+    );
 }
 
 /// Without an onnxruntime anywhere, the places are named.
@@ -271,13 +342,25 @@ fn wrong_input_is_refused_before_any_work() {
 fn a_missing_onnxruntime_is_explained() {
     let folder = folder_of_images(1);
     let args = ["encoder", "check", ONNX, "--preprocessing", "cifar"];
-    let ran = folder.command(&args).env("QUALM_ORT_DYLIB_PATH", "/no/such.so").output();
+    let ran = folder
+        .command(&args)
+        .env("QUALM_ORT_DYLIB_PATH", "/no/such.so")
+        .output();
     let stderr = String::from_utf8(ran.unwrap().stderr).unwrap();
-    for word in ["/no/such.so", "QUALM_ORT_DYLIB_PATH", "pip install onnxruntime"] {
+    for word in [
+        "/no/such.so",
+        "QUALM_ORT_DYLIB_PATH",
+        "pip install onnxruntime",
+    ] {
         assert!(stderr.contains(word), "{stderr}");
     }
     let mut command = folder.command(&args);
-    for variable in ["QUALM_ORT_DYLIB_PATH", "ORT_DYLIB_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"] {
+    for variable in [
+        "QUALM_ORT_DYLIB_PATH",
+        "ORT_DYLIB_PATH",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+    ] {
         command.env_remove(variable);
     }
     let output = command.env("PATH", folder.root()).output().unwrap();
@@ -309,9 +392,7 @@ fn an_encoder_is_described() {
     assert_eq!(report["architecture"], "resnet8");
     assert_eq!(report["vector"].as_array().unwrap().len(), 64);
     assert_eq!(report["preprocessing"]["layout"], "nhwc");
-    let text = std::fs::read_to_string(
-        PathBuf::from(ENCODER).with_file_name("../weights.json"),
-    );
+    let text = std::fs::read_to_string(PathBuf::from(ENCODER).with_file_name("../weights.json"));
     let golden: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
     let pairs = report["vector"].as_array().unwrap().iter();
     for (found, expected) in pairs.zip(golden["features"].as_array().unwrap()) {

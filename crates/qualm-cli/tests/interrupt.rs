@@ -406,7 +406,18 @@ fn an_interrupted_embedding_goes_on() {
         "/../qualm-vision/tests/golden/weights/resnet8.pth"
     );
     let embed = |output: &'static str| {
-        ["embed", "i.npy", "--encoder", encoder, "--preprocessing", "cifar", "--batch", "64", "-o", output]
+        [
+            "embed",
+            "i.npy",
+            "--encoder",
+            encoder,
+            "--preprocessing",
+            "cifar",
+            "--batch",
+            "64",
+            "-o",
+            output,
+        ]
     };
     let started = Instant::now();
     folder.run(&embed("whole.arrow")).ok();
@@ -423,7 +434,9 @@ fn an_interrupted_embedding_goes_on() {
         "{message}"
     );
     assert_eq!(folder.names(), ["e.arrow.parts", "i.npy", "whole.arrow"]);
-    folder.run(&[&embed("e.arrow")[..], &["--resume"]].concat()).ok();
+    folder
+        .run(&[&embed("e.arrow")[..], &["--resume"]].concat())
+        .ok();
     assert_eq!(folder.names(), ["e.arrow", "i.npy", "whole.arrow"]);
     // Batches have other lengths where it was taken up: the rows are the same.
     let rows = |name: &str| {
@@ -431,7 +444,9 @@ fn an_interrupted_embedding_goes_on() {
         let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
         let schema = reader.schema();
         let batches: Vec<_> = reader.map(Result::unwrap).collect();
-        let slices = batches.iter().flat_map(|b| (0..b.num_rows()).map(|i| b.slice(i, 1)));
+        let slices = batches
+            .iter()
+            .flat_map(|b| (0..b.num_rows()).map(|i| b.slice(i, 1)));
         assert!(schema.metadata().contains_key("qualm.encoder"));
         slices.collect::<Vec<_>>()
     };

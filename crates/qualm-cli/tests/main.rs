@@ -16,3 +16,4 @@ mod outputs;
 mod reference;
 #[path = "../../qualm/tests/common/sealed.rs"]
 mod sealed;
+mod train;

@@ -45,7 +45,7 @@ pub(crate) fn raised(error: impl Into<Error>) -> PyErr {
     }
 }
 
-fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
+pub(crate) fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
     match kind {
         std::io::ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
         std::io::ErrorKind::PermissionDenied => PyPermissionError::new_err(message),
@@ -55,7 +55,7 @@ fn io(kind: std::io::ErrorKind, message: String) -> PyErr {
 }
 
 /// An error and its causes in one line, with advice that holds in Python.
-fn message(top: &Error) -> String {
+pub(crate) fn message(top: &Error) -> String {
     let mut message = match top {
         Error::SeveralVectors { at, names } => {
             format!(

@@ -4,6 +4,7 @@
 mod batches;
 mod errors;
 mod fitting;
+mod images;
 mod model;
 mod rows;
 mod threads;
@@ -44,6 +45,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::Model>()?;
     module.add_class::<rows::PyFeatures>()?;
     module.add_class::<rows::PyRows>()?;
+    module.add_class::<images::Encoder>()?;
+    module.add_function(wrap_pyfunction!(images::views, module)?)?;
+    module.add_function(wrap_pyfunction!(images::image_id, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;

@@ -102,11 +102,7 @@ impl Batches for EmbeddedImages {
     }
 
     fn next_batch(&mut self) -> qualm_data::Result<Option<Batch>> {
-        self.embed().map_err(|error| match error {
-            Error::Core(error) => error.into(),
-            Error::Data(error) => error,
-            other => qualm_data::Error::Other(Box::new(other)),
-        })
+        Ok(self.embed()?)
     }
 }
 

@@ -8,6 +8,17 @@ use qualm::error::Names;
 /// This library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// For sources of rows, whose errors are those of tables: see [`qualm_data::Batches`].
+impl From<Error> for qualm_data::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error.into(),
+            Error::Data(error) => error,
+            other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
 /// Everything that reading, viewing and encoding images refuses, or that stops it.
 ///
 /// Messages say what was found, what was expected and what to do.
@@ -251,6 +262,12 @@ pub enum Error {
          its own, name a column of labels, or train with simclr, moco, byol or rotation"
     )]
     LabelsNeeded { method: &'static str },
+    /// Images to measure on without labels, or none at all.
+    #[error(
+        "accuracy is measured by labels: there must be images to measure on, and both they and \
+         those trained on must have labels"
+    )]
+    MeasureLabels,
     /// Labels that tell nothing apart.
     #[error("all images have the label '{class}'; a classifier needs at least two classes")]
     OneClass { class: String },

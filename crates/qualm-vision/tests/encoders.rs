@@ -25,7 +25,7 @@ static ONNXRUNTIME: LazyLock<bool> = LazyLock::new(|| {
     }
 });
 
-fn skipped(what: &str) -> bool {
+pub(super) fn skipped(what: &str) -> bool {
     if !*ONNXRUNTIME {
         eprintln!("{what}: skipped, no onnxruntime on this machine");
     }

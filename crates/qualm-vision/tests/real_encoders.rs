@@ -56,10 +56,13 @@ fn residual_networks_of_others_are_as_accurate_as_there() {
         let mut logits = vec![0.0; items.len() * network.n_classes().unwrap()];
         let size = ImageSize { rows: 32, cols: 32 };
         network.logits_into(&values, size, &mut logits).unwrap();
-        let right = logits.chunks_exact(10).zip(&items).filter(|(logits, item)| {
-            let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            item.label.as_deref() == Some(best.unwrap().0.to_string().as_str())
-        });
+        let right = logits
+            .chunks_exact(10)
+            .zip(&items)
+            .filter(|(logits, item)| {
+                let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                item.label.as_deref() == Some(best.unwrap().0.to_string().as_str())
+            });
         let accuracy = right.count() as f64 / items.len() as f64;
         eprintln!("resnet{depth}: {accuracy}");
         assert!(accuracy >= least - 2e-4, "resnet{depth}: {accuracy}");
@@ -123,20 +126,28 @@ fn sscd_tells_classes_apart() {
     );
     let (rows, queries) = (embedded(&encoder, &known), embedded(&encoder, &asked));
     let class = |item: &Item| item.label.as_ref().unwrap().parse::<usize>().unwrap();
-    let right = queries.chunks_exact(512).zip(&asked).filter(|(query, item)| {
-        let mut near: Vec<(f32, usize)> = rows
-            .chunks_exact(512)
-            .zip(&known)
-            .map(|(row, item)| (row.iter().zip(*query).map(|(a, b)| a * b).sum(), class(item)))
-            .collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut votes = [0.0; 10];
-        for (similarity, class) in &near[..20] {
-            votes[*class] += similarity;
-        }
-        let best = votes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        best.unwrap().0 == class(item)
-    });
+    let right = queries
+        .chunks_exact(512)
+        .zip(&asked)
+        .filter(|(query, item)| {
+            let mut near: Vec<(f32, usize)> = rows
+                .chunks_exact(512)
+                .zip(&known)
+                .map(|(row, item)| {
+                    (
+                        row.iter().zip(*query).map(|(a, b)| a * b).sum(),
+                        class(item),
+                    )
+                })
+                .collect();
+            near.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let mut votes = [0.0; 10];
+            for (similarity, class) in &near[..20] {
+                votes[*class] += similarity;
+            }
+            let best = votes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            best.unwrap().0 == class(item)
+        });
     let accuracy = right.count() as f64 / 500.0;
     eprintln!("kNN(20): {accuracy}");
     assert!((0.68..0.80).contains(&accuracy), "{accuracy}");

@@ -4,6 +4,7 @@
 use qualm::fit::{Signal, Step};
 use qualm::rng::{Purpose, stream};
 use qualm::{Checkpoint, Progress};
+use qualm_vision::encoder::{self, Encoder, EncoderOptions};
 use qualm_vision::read::Item;
 use qualm_vision::train::{COLLAPSED, LabelUse, Method, TrainImages, TrainSpec, Training};
 use qualm_vision::{Error, Image};
@@ -238,6 +239,54 @@ fn labels_and_rotations_are_learned_and_their_heads_are_kept() {
 }
 
 #[test]
+fn the_exported_network_gives_the_same_as_the_file() {
+    if crate::encoders::skipped("an exported network") {
+        return;
+    }
+    let images = images(8, 0, LabelUse::Read);
+    // Both shortcuts, the bottleneck, both stems; the small ones with statistics of their own.
+    for (network, steps) in [
+        ("resnet8", 2),
+        ("resnet8-b", 2),
+        ("resnet18-cifar", 0),
+        ("resnet50", 0),
+    ] {
+        let more = [("network", network.into()), ("batch_size", 4.into())];
+        let spec = spec("supervised", 8, &more);
+        let mut training = Training::new(spec, &images, None, 0).unwrap();
+        if steps > 0 {
+            let mut stop = StopAfter {
+                step: steps,
+                kept: None,
+            };
+            assert!(training.run(None, &mut stop).is_err());
+        }
+        let encoder = training.encoder();
+        let folder = tempfile::tempdir().unwrap();
+        let embedded = |name: &str, bytes: Vec<u8>| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let opened = encoder::open(&path, &EncoderOptions::default()).unwrap();
+            let width = opened.identity().width;
+            let mut rows = vec![0.0; images.len() * width];
+            opened.embed_into(images.images(), &mut rows).unwrap();
+            (width, rows)
+        };
+        let (width, ours) = embedded("e.safetensors", encoder.to_bytes().unwrap());
+        let (also, exported) = embedded("e.onnx", encoder.to_onnx().unwrap());
+        assert_eq!(width, also);
+        let largest = ours.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        assert!(largest > 0.0);
+        for (a, b) in ours.iter().zip(&exported) {
+            assert!(
+                (a - b).abs() < 1e-4 * largest.max(1.0),
+                "{network}: {a} {b}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_trained_is_refused_and_named() {
     let said = |spec: TrainSpec, images: &TrainImages| {
         let refused = Training::new(spec, images, None, 0);
@@ -258,6 +307,13 @@ fn what_cannot_be_trained_is_refused_and_named() {
     // Fewer images than the settings were made for.
     let few = images(4, 0, LabelUse::Ignore);
     assert!(said(spec("simclr", 40, &[]), &few).contains("batch_size = 16"));
+    // Nothing to measure by.
+    let spec = spec("simclr", 40, &[]);
+    let labelled = self::images(8, 1, LabelUse::Read);
+    for (images, eval) in [(&plain, &labelled), (&labelled, &plain)] {
+        let refused = Training::new(spec.clone(), images, Some(eval), 0).unwrap_err();
+        assert!(matches!(refused, Error::MeasureLabels));
+    }
     // One image makes no batch.
     let one = TrainSpec::new("simclr", 16, 1, &Map::new()).unwrap_err();
     assert!(one.to_string().contains("at least 2 images"), "{one}");

@@ -1,5 +1,6 @@
 //! Views: pure functions of seed, image and number; refused by name.
 
+use proptest::prelude::*;
 use qualm_vision::Image;
 use qualm_vision::views::{Crop, View, ViewParams, ViewSpec, Views, apply};
 
@@ -148,4 +149,27 @@ fn what_does_not_fit_is_refused() {
             .to_string()
             .starts_with("grey = NaN")
     );
+}
+
+proptest! {
+    /// An image of one grey stays as it is under every step but the change of brightness.
+    #[test]
+    fn one_grey_is_seen_as_one_grey(
+        grey in 0u8..=255, width in 1u32..60, height in 1u32..60, size in 1u32..50, seed: u64,
+    ) {
+        let pixels = vec![grey; 3 * (width * height) as usize];
+        let image = Image::new(width, height, pixels).unwrap();
+        let mut spec = ViewSpec::simclr(size);
+        (spec.brightness, spec.blur, spec.blur_kernel) = (0.0, 0.5, 0.5);
+        let views = Views::new(spec, seed).unwrap();
+        let requests = [0, 1, 2].map(|index| View { image: &image, id: 0, index });
+        let mut out = vec![0.0; 3 * views.values()];
+        for params in views.views_into(&requests, &mut out).unwrap() {
+            let crop = params.crop;
+            prop_assert!(crop.left + crop.width <= width && crop.top + crop.height <= height);
+        }
+        let expected = f32::from(grey) / 255.0;
+        // Red, green and blue weigh 0.9999 in grey.
+        prop_assert!(out.iter().all(|v| (v - expected).abs() < 4e-4));
+    }
 }

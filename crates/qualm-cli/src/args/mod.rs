@@ -205,6 +205,7 @@ pub(crate) struct Fit {
   qualm score model.qualm new.csv --explain 3         the three features that contribute most
   qualm score model.qualm new.csv --fpr 0.01          another threshold, without refitting
   qualm score model.qualm new.csv --id name --label y -o scores.csv
+  qualm score model.qualm photos/                     images, by the encoder that the model names
   cat new.csv | qualm score model.qualm - | head
 
 Output columns: the id columns, the label if asked for, score (higher = more anomalous), p_value
@@ -241,6 +242,12 @@ pub(crate) struct Score {
     /// Where to run the network: cpu, cuda or wgpu
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
+    /// INPUT holds images: embed them with this encoder [default: for a model of embeddings, the
+    /// encoder that it names, beside the model or in the working directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) encoder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) encoder_options: EncoderArgs,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use qualm_vision::train::Method;
 
+use super::encoder::OnError;
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   qualm train photos -o encoder.safetensors                       SimCLR, without labels
@@ -73,9 +75,9 @@ pub(crate) struct Train {
     /// Measure on these labelled images instead of holding some out
     #[arg(long, value_name = "IMAGES")]
     pub(crate) eval: Option<PathBuf>,
-    /// What to do about an image that cannot be read: stop or skip
-    #[arg(long, value_name = "WHAT", default_value = "stop", value_parser = ["stop", "skip"])]
-    pub(crate) on_error: String,
+    /// What to do about an image that cannot be read
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub(crate) on_error: OnError,
     /// Continue from ENCODER.safetensors.checkpoint, which an interrupted training leaves
     #[arg(long)]
     pub(crate) resume: bool,

@@ -12,6 +12,8 @@ mod json_rows;
 mod score;
 mod train;
 
+pub(crate) use encoder::options as encoder_options;
+
 use anyhow::{Context, Result};
 
 use crate::args::{Cli, Command, EncoderCommand};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::HumanCount;
@@ -16,6 +16,7 @@ use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
 use crate::args;
 use crate::columns::check_encoder;
+use crate::images::{self, encoder_for};
 use crate::interrupt;
 use crate::output::{self, Output};
 use crate::paths::{check_model, refuse_same};
@@ -49,7 +50,16 @@ impl<'a> ScoreJob<'a> {
         check_model("score", &args.model, Some(&args.input))?;
         interrupt::listen()?;
         let mut fitted = Fitted::load(&args.model)?.to_device(args.device)?;
-        check_encoder(&fitted, &args.input)?;
+        let encoder = encoder_for(
+            &args.model,
+            &fitted,
+            &args.input,
+            args.encoder.as_deref(),
+            &args.encoder_options,
+        )?;
+        if encoder.is_none() {
+            check_encoder(&fitted, &args.input)?;
+        }
         let rule = threshold::rule(&args.rule);
         if let Some(rule) = rule.or(args.threshold.map(ThresholdRule::Score)) {
             fitted.set_threshold_rule(rule)?;
@@ -59,8 +69,13 @@ impl<'a> ScoreJob<'a> {
             check_format(target)?;
         }
         let selection = selection(args, &fitted);
-        let open = open_for(&fitted, &args.input, selection);
-        let (input, batches) = pipeline::open(open)?;
+        let (input, batches) = match encoder {
+            Some(encoder) => {
+                refuse_table_flags(args)?;
+                pipeline::open(images::open(&fitted, &args.input, encoder))?
+            }
+            None => pipeline::open(open_for(&fitted, &args.input, selection))?,
+        };
         let explain = args.explain.unwrap_or(0);
         if explain > fitted.n_features() {
             return Err(qualm::Error::TooManyExplanations {
@@ -129,6 +144,23 @@ impl<'a> ScoreJob<'a> {
             }
             Sink::Json(rows) => rows.finish(&report),
         }
+    }
+}
+
+/// Refuses flags about columns where the input is images.
+fn refuse_table_flags(args: &args::Score) -> Result<()> {
+    let given = [
+        ("--id", !args.id.is_empty()),
+        ("--label", args.label.is_some()),
+        ("--vector", args.vector.is_some()),
+        ("--no-header", args.no_header),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => bail!(
+            "{flag}: {} holds images, which have no columns; embed them first to keep labels",
+            args.input.display()
+        ),
+        None => Ok(()),
     }
 }
 

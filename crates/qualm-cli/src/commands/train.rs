@@ -265,9 +265,9 @@ fn open(args: &args::Train, path: &Path, output: Output) -> Result<ImageSource> 
         &ReadOptions {
             column: args.column.clone(),
             label: args.label.clone(),
-            on_error: match args.on_error.as_str() {
-                "skip" => OnError::Skip,
-                _ => OnError::Stop,
+            on_error: match args.on_error {
+                args::OnError::Skip => OnError::Skip,
+                args::OnError::Stop => OnError::Stop,
             },
             ..ReadOptions::default()
         },

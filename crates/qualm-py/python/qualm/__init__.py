@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._base import Detector, Explanation, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
+from . import vision
 from ._batches import score_batches
 from ._core import __version__
 from ._dum import DUM
+from ._encoder import Encoder
 from ._errors import QualmWarning
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
 from ._pyod import register
@@ -38,6 +40,7 @@ __all__ = [
     "Detector",
     "ECOD",
     "EllipticEnvelope",
+    "Encoder",
     "Explanation",
     "IForest",
     "KNN",
@@ -51,10 +54,11 @@ __all__ = [
     "__version__",
     "load",
     "score_batches",
+    "vision",
 ]
 
 
-for _public in (Detector, Explanation, QualmWarning, *Detector.__subclasses__()):
+for _public in (Detector, Encoder, Explanation, QualmWarning, *Detector.__subclasses__()):
     # Pickles name a class by its module, and where it is defined may change.
     _public.__module__ = __name__
 

@@ -85,6 +85,33 @@ class Model:
     @staticmethod
     def from_bytes(bytes: bytes) -> Model: ...
 
+class Encoder:
+    @staticmethod
+    def open(
+        path: str | PathLike[str],
+        preprocessing: str | None = None,
+        onnxruntime: str | PathLike[str] | None = None,
+    ) -> Encoder: ...
+    @property
+    def description(self) -> str: ...
+    def embed(
+        self, images: list[npt.NDArray[np.uint8]], threads: int
+    ) -> npt.NDArray[np.float32]: ...
+    def embed_input(
+        self, path: str | PathLike[str], threads: int
+    ) -> tuple[list[str], npt.NDArray[np.float32]]: ...
+
+def views(
+    images: list[npt.NDArray[np.uint8]],
+    ids: list[int],
+    n: int,
+    first: int,
+    size: int,
+    seed: int,
+    keys: str,
+    threads: int,
+) -> tuple[npt.NDArray[np.float32], int]: ...
+def image_id(name: str) -> int: ...
 def fit(
     request: str,
     rows: Rows,

@@ -127,20 +127,30 @@ impl TrainImages {
         let taken = sample(&mut stream(seed, HELD_OUT, [0, 0]), n, most);
         let mut is_taken = vec![false; n];
         taken.iter().for_each(|&i| is_taken[i] = true);
-        let split = |which: bool| {
-            let of = |i: &usize| is_taken[*i] == which;
-            let places: Vec<usize> = (0..n).filter(of).collect();
-            Self {
-                images: places.iter().map(|&i| self.images[i].clone()).collect(),
-                ids: places.iter().map(|&i| self.ids[i]).collect(),
-                labels: self.labels.as_ref().map(|labels| Labels {
-                    classes: labels.classes.clone(),
-                    of: places.iter().map(|&i| labels.of[i]).collect(),
-                }),
-                digest: format!("{} {share} {seed} {which}", self.digest),
-            }
+        let digest = |which| format!("{} {share} {seed} {which}", self.digest);
+        let empty = |which| Self {
+            images: Vec::new(),
+            ids: Vec::new(),
+            labels: self.labels.as_ref().map(|labels| Labels {
+                classes: labels.classes.clone(),
+                of: Vec::new(),
+            }),
+            digest: digest(which),
         };
-        let (kept, held_out) = (split(false), split(true));
+        let (mut kept, mut held_out) = (empty("kept"), empty("held out"));
+        let images = std::mem::take(&mut self.images);
+        for (i, image) in images.into_iter().enumerate() {
+            let to = if is_taken[i] {
+                &mut held_out
+            } else {
+                &mut kept
+            };
+            to.images.push(image);
+            to.ids.push(self.ids[i]);
+            if let (Some(to), Some(from)) = (&mut to.labels, &self.labels) {
+                to.of.push(from.of[i]);
+            }
+        }
         *self = kept;
         held_out
     }

@@ -38,6 +38,8 @@ pub(super) struct EncoderLearner<'a> {
     steps_per_epoch: u64,
     /// Sum of the losses of the epoch under way.
     open: f64,
+    /// What stopped the loop, where it is no error of the loop's own.
+    pub(super) failed: Option<Error>,
     batch: Vec<f32>,
     views: Views,
 }
@@ -71,6 +73,7 @@ impl<'a> EncoderLearner<'a> {
             history: Vec::new(),
             on_epoch: Box::new(|_| {}),
             open: 0.0,
+            failed: None,
             batch: Vec::new(),
         })
     }
@@ -119,10 +122,28 @@ impl<'a> EncoderLearner<'a> {
         let views: Vec<View<'_>> = views.collect();
         self.batch.resize(views.len() * self.views.values(), 0.0);
         self.views.views_into(&views, &mut self.batch)?;
-        let (mean, std) = (self.spec.mean, self.spec.std);
+        let (mean, std) = (
+            self.spec.mean.map(|v| v as f32),
+            self.spec.std.map(|v| v as f32),
+        );
         let images = self.batch.par_chunks_mut(self.views.values());
         images.for_each(|image| normalise(image, mean, std));
         Ok(())
+    }
+
+    /// The loop knows errors of the core alone: another is kept until it has ended.
+    fn keep(&mut self, error: Error) -> qualm::Error {
+        match error {
+            Error::Core(error) => error,
+            other => {
+                self.failed = Some(other);
+                qualm::Error::Stopped {
+                    what: "images",
+                    done: 0,
+                    total: 0,
+                }
+            }
+        }
     }
 
     fn finish_epoch(&mut self, epoch: u64) -> Result<()> {
@@ -154,24 +175,13 @@ fn normalise(pixels: &mut [f32], mean: [f32; 3], std: [f32; 3]) {
     }
 }
 
-/// The loop's own errors come through as they are; of ours there are none in a step but those of
-/// the measurement, which are the core's too.
-fn core(error: Error) -> qualm::Error {
-    match error {
-        Error::Core(error) => error,
-        other => qualm::Error::InvalidKey {
-            key: "images",
-            value: other.to_string(),
-            expected: "images that can be measured on",
-        },
-    }
-}
-
 impl Learner for EncoderLearner<'_> {
     fn step(&mut self, step: u64) -> qualm::Result<StepOutcome> {
         let epoch = step / self.steps_per_epoch;
         let rows = self.order.batch(self.seed, 0, step).to_vec();
-        self.fill_batch(&rows, epoch).map_err(core)?;
+        if let Err(error) = self.fill_batch(&rows, epoch) {
+            return Err(self.keep(error));
+        }
         let labels = self.images.labels();
         let labels: Option<Vec<u32>> =
             labels.map(|labels| rows.iter().map(|&row| labels.of[row]).collect());
@@ -186,8 +196,9 @@ impl Learner for EncoderLearner<'_> {
             },
         )?;
         self.open += loss;
-        if loss.is_finite() && (step + 1).is_multiple_of(self.steps_per_epoch) {
-            self.finish_epoch(epoch + 1).map_err(core)?;
+        let ends = loss.is_finite() && (step + 1).is_multiple_of(self.steps_per_epoch);
+        if ends && let Err(error) = self.finish_epoch(epoch + 1) {
+            return Err(self.keep(error));
         }
         Ok(StepOutcome {
             loss,

@@ -14,6 +14,7 @@ mod measure;
 mod monitor;
 mod objective;
 mod parts;
+mod room;
 mod spec;
 
 pub use data::{LabelUse, Labels, TrainImages, input_side};
@@ -52,7 +53,7 @@ impl<'a> Training<'a> {
     ///
     /// # Errors
     /// [`Error::LabelsNeeded`] for a method that learns labels without any, [`Error::OneClass`]
-    /// when all images have the same, [`qualm::Error::InvalidKey`] for settings out of range,
+    /// when all images have the same, [`Error::MeasureLabels`] when a set has none to measure by, [`qualm::Error::InvalidKey`] for settings out of range,
     /// [`qualm::Error::Memory`] when a batch does not fit into the memory that is free.
     pub fn new(
         spec: TrainSpec,
@@ -76,6 +77,11 @@ impl<'a> Training<'a> {
             }
             _ => {}
         }
+        let measured = [Some(images), eval].into_iter().flatten();
+        let labelled = |set: &TrainImages| set.labels().is_some_and(|labels| !labels.of.is_empty());
+        if eval.is_some() && !measured.map(labelled).all(|labelled| labelled) {
+            return Err(Error::MeasureLabels);
+        }
         if images.len() < spec.batch_size {
             return Err(qualm::Error::KeyForRows {
                 key: "batch_size".to_owned(),
@@ -85,6 +91,10 @@ impl<'a> Training<'a> {
             }
             .into());
         }
+        // Not lowered to what fits: the same call would learn something else on another machine.
+        qualm::memory::check(room::memory(&spec, architecture), || {
+            vec!["lower batch_size".to_owned()]
+        })?;
         let identity = Identity {
             spec: Value::Object(spec.keys()),
             seed,
@@ -127,7 +137,8 @@ impl<'a> Training<'a> {
             batch_rows: spec.batch_size,
         };
         let mut session = Session::new(self.identity.clone(), resume, progress)?;
-        session.train(&schedule, &mut self.learner)?;
+        let trained = session.train(&schedule, &mut self.learner);
+        trained.map_err(|error| self.learner.failed.take().unwrap_or(error.into()))?;
         Ok(())
     }
 

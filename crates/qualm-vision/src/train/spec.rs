@@ -103,9 +103,9 @@ pub struct TrainSpec {
     #[serde(flatten)]
     pub projection: Option<Projection>,
     /// Subtracted from red, green and blue in \[0, 1\].
-    pub mean: [f32; 3],
+    pub mean: [f64; 3],
     /// By what the differences are divided.
-    pub std: [f32; 3],
+    pub std: [f64; 3],
     /// Epochs between two measurements of nearest-neighbour accuracy, where there are labels.
     pub knn_every: u64,
     /// Neighbours that vote in it.
@@ -479,8 +479,8 @@ impl TrainSpec {
             antialias: true,
             crop: Crop::Centre,
             crop_fraction: crop_fraction(self.image_size),
-            mean: self.mean,
-            std: self.std,
+            mean: self.mean.map(|v| v as f32),
+            std: self.std.map(|v| v as f32),
             layout: Layout::Nhwc,
             dtype: InputType::Float32,
             output: None,

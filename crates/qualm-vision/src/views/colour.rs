@@ -2,6 +2,8 @@
 
 #![expect(clippy::inline_always, reason = "see `vectorised`")]
 
+use super::params::{Jitter, JitterStep};
+
 /// Three planes of equal length.
 pub(super) type Colours<'a> = [&'a mut [f32]; 3];
 
@@ -20,9 +22,22 @@ fn grey_of(r: f32, g: f32, b: f32) -> f32 {
     GREY[0] * r + GREY[1] * g + GREY[2] * b
 }
 
+/// The four changes in their order.
+#[inline(always)]
+pub(super) fn jitter(colours: &mut Colours, jitter: &Jitter) {
+    for step in jitter.order {
+        match step {
+            JitterStep::Brightness => brightness(colours, jitter.brightness),
+            JitterStep::Contrast => contrast(colours, jitter.contrast),
+            JitterStep::Saturation => saturation(colours, jitter.saturation),
+            JitterStep::Hue => hue(colours, jitter.hue),
+        }
+    }
+}
+
 /// `x <- factor x`, kept from 0 to 1 as in all changes.
 #[inline(always)]
-pub(super) fn brightness(colours: &mut Colours, factor: f32) {
+fn brightness(colours: &mut Colours, factor: f32) {
     for plane in colours {
         for x in plane.iter_mut() {
             *x = unit(*x * factor);
@@ -32,7 +47,7 @@ pub(super) fn brightness(colours: &mut Colours, factor: f32) {
 
 /// `x <- factor x + (1 - factor) m`, m the mean grey of the view.
 #[inline(always)]
-pub(super) fn contrast(colours: &mut Colours, factor: f32) {
+fn contrast(colours: &mut Colours, factor: f32) {
     let shift = (1.0 - factor) * mean_grey(colours);
     for plane in colours {
         for x in plane.iter_mut() {
@@ -60,7 +75,7 @@ fn mean_grey([red, green, blue]: &Colours) -> f32 {
 
 /// `x <- factor x + (1 - factor) grey`, of each pixel.
 #[inline(always)]
-pub(super) fn saturation([red, green, blue]: &mut Colours, factor: f32) {
+fn saturation([red, green, blue]: &mut Colours, factor: f32) {
     for ((r, g), b) in red.iter_mut().zip(green.iter_mut()).zip(blue.iter_mut()) {
         let shift = (1.0 - factor) * grey_of(*r, *g, *b);
         *r = unit(*r * factor + shift);
@@ -84,7 +99,7 @@ pub(super) fn grey([red, green, blue]: &mut Colours) {
 /// `v - c max(0, min(k, 4 - k, 1))`, `k = (n + h) mod 6`, n = 5, 3, 1 for red, green, blue: the same
 /// numbers as by the usual six cases, without a branch.
 #[inline(always)]
-pub(super) fn hue([red, green, blue]: &mut Colours, turn: f32) {
+fn hue([red, green, blue]: &mut Colours, turn: f32) {
     for ((r, g), b) in red.iter_mut().zip(green.iter_mut()).zip(blue.iter_mut()) {
         let (r0, g0, b0) = (*r, *g, *b);
         let value = r0.max(g0).max(b0);

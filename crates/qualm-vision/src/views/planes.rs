@@ -6,7 +6,7 @@ use crate::image::Image;
 use super::blur::Kernel;
 use super::colour;
 use super::crop::{self, Taps};
-use super::params::{JitterStep, ViewParams};
+use super::params::ViewParams;
 
 /// Runs loops with the widest vectors of this processor. No operation is contracted or reordered:
 /// the bits are the same whichever vectors there are.
@@ -50,20 +50,8 @@ impl Planes {
         vectorised(
             #[inline(always)]
             || {
-                for step in params.jitter.iter().flat_map(|jitter| jitter.order) {
-                    let Some(jitter) = &params.jitter else {
-                        continue;
-                    };
-                    match step {
-                        JitterStep::Brightness => {
-                            colour::brightness(&mut colours, jitter.brightness);
-                        }
-                        JitterStep::Contrast => colour::contrast(&mut colours, jitter.contrast),
-                        JitterStep::Saturation => {
-                            colour::saturation(&mut colours, jitter.saturation);
-                        }
-                        JitterStep::Hue => colour::hue(&mut colours, jitter.hue),
-                    }
+                if let Some(jitter) = &params.jitter {
+                    colour::jitter(&mut colours, jitter);
                 }
                 if params.grey {
                     colour::grey(&mut colours);

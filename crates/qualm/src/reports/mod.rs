@@ -216,6 +216,40 @@ mod tests {
     }
 
     #[test]
+    fn train() {
+        let epoch = TrainEpoch {
+            epoch: 1,
+            loss: 4.5,
+            output_std: 0.9,
+            knn_accuracy: Some(0.5),
+            accuracy: None,
+        };
+        let report = TrainReport {
+            report_version: REPORT_VERSION,
+            encoder: Some("e.safetensors".to_owned()),
+            export: Some("e.onnx".to_owned()),
+            encoder_bytes: Some(2000),
+            method: "simclr".to_owned(),
+            network: "resnet20".to_owned(),
+            n: 100,
+            n_eval: 10,
+            n_classes: 2,
+            width: 64,
+            epochs: 2,
+            epochs_done: 1,
+            train_seconds: 0.5,
+            curve: vec![epoch],
+            collapsed: false,
+            spec: serde_json::json!({"temperature": 0.5}),
+        };
+        check(
+            &report,
+            "report_version encoder export encoder_bytes method network n n_eval n_classes width \
+             epochs epochs_done train_seconds curve collapsed spec",
+        );
+    }
+
+    #[test]
     fn demo() {
         let (rows, fitted) = (rows(), fitted());
         let scores = fitted.score(rows.rows()).unwrap();

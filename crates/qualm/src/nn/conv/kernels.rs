@@ -103,6 +103,8 @@ pub(crate) struct Sweep {
     pub(crate) tap: usize,
     /// Outputs of a pixel, a multiple of [`BLOCK`].
     pub(crate) n_out: usize,
+    /// Values from one block of a pixel's outputs to the next.
+    pub(crate) block: usize,
     /// The first run of each pixel.
     pub(crate) input: Grid,
     /// The outputs of each pixel, or the gradients by them.
@@ -163,7 +165,10 @@ impl Sweep {
             .and_then(|last| last.checked_add(self.run))
             .and_then(|width| self.input.end(pixels, width));
         assert!(reach.is_some_and(|end| end <= input), "a sweep's input");
-        let reach = self.out.end(pixels, self.n_out);
+        let reach = (self.n_out / BLOCK - 1)
+            .checked_mul(self.block)
+            .and_then(|last| last.checked_add(BLOCK))
+            .and_then(|width| self.out.end(pixels, width));
         assert!(reach.is_some_and(|end| end <= out), "a sweep's output");
     }
 }
@@ -301,6 +306,12 @@ unsafe fn convolve_blocks<
     }
 }
 
+/// The place of an output among those of a pixel.
+#[inline(always)]
+fn place(sweep: &Sweep, output: usize) -> usize {
+    output / BLOCK * sweep.block + output % BLOCK
+}
+
 /// The outputs of a block for all pixels.
 #[inline(always)]
 unsafe fn convolve_block<V: Vector, const P: usize, const N: usize>(job: &Job<'_>, first: usize) {
@@ -317,7 +328,9 @@ unsafe fn convolve_block<V: Vector, const P: usize, const N: usize>(job: &Job<'_
                 // SAFETY: `Sweep::check` bounds the offsets of all pixels.
                 unsafe {
                     input[p] = job.input.add(sweep.input.at(image, row, col));
-                    out[p] = job.out.add(sweep.out.at(image, row, col) + first);
+                    out[p] = job
+                        .out
+                        .add(sweep.out.at(image, row, col) + place(sweep, first));
                 }
                 col += 1;
                 if col == sweep.cols {
@@ -386,7 +399,7 @@ unsafe fn tile<V: Vector, const P: usize, const N: usize>(
                 break;
             }
             for v in 0..N {
-                let to = out[p].add(v * V::LANES);
+                let to = out[p].add(place(job.sweep, v * V::LANES));
                 let mut sum = sums[p][v];
                 if job.finish.accumulate {
                     sum = sum.add(V::load(to));
@@ -446,8 +459,8 @@ struct Band {
 impl Band {
     /// All pixels of a sweep in turn, as many at a time as stay in the cache.
     fn cut(sweep: &Sweep) -> impl Iterator<Item = Self> {
-        let bytes = 4 * (sweep.input.row + sweep.out.row);
-        let most = (BAND_BYTES / bytes).max(BAND_PIXELS.div_ceil(sweep.cols));
+        let bytes = 4 * sweep.cols * (sweep.input.pixel + sweep.out.pixel);
+        let most = (BAND_BYTES / bytes.max(1)).max(BAND_PIXELS.div_ceil(sweep.cols));
         let n_rows = most.min(sweep.rows);
         let n_images = (most / sweep.rows).clamp(1, sweep.images);
         let (images, rows) = (sweep.images, sweep.rows);
@@ -509,11 +522,13 @@ unsafe fn weight_tile<V: Vector, const J: usize, const N: usize>(
                 let mut input = job
                     .input
                     .add(sweep.input.at(image, row, 0) + t * sweep.tap + j);
-                let mut gradients = job.gradients.add(sweep.out.at(image, row, 0) + first);
+                let mut gradients = job
+                    .gradients
+                    .add(sweep.out.at(image, row, 0) + place(sweep, first));
                 for col in 0..sweep.cols {
                     let mut g = [V::zero(); N];
                     for v in 0..N {
-                        g[v] = V::load(gradients.add(v * V::LANES));
+                        g[v] = V::load(gradients.add(place(sweep, v * V::LANES)));
                     }
                     for i in 0..J {
                         let x = V::splat(input.add(i));

@@ -6,11 +6,14 @@
 
 mod buffer;
 mod kernels;
+mod layer;
 mod packed;
+mod winograd;
 
 pub(super) use buffer::Buffer;
-pub(super) use kernels::{BLOCK, Finish, Isa, convolve, weight_gradient};
+pub(super) use kernels::{BLOCK, Finish};
 use kernels::{Grid, Sweep};
+pub(super) use winograd::Transformed;
 
 /// A convolution without bias, with a square kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +114,7 @@ impl Convolution {
 
     /// The pass that computes the output, or with gradients in its place the gradient by the
     /// weights. The input's border is at least the padding.
-    pub(super) fn forward(&self, images: usize, input: Map, out: Map) -> Sweep {
+    fn forward(&self, images: usize, input: Map, out: Map) -> Sweep {
         let corner = -self.padding.cast_signed();
         Sweep {
             images,
@@ -121,6 +124,7 @@ impl Convolution {
             run: self.kernel * self.n_in,
             tap: input.row(),
             n_out: self.n_out,
+            block: BLOCK,
             input: input.grid(corner, corner, self.stride),
             out: out.grid(0, 0, 1),
         }
@@ -133,13 +137,13 @@ impl Convolution {
 
     /// Whether some input pixels are met by no place of the kernel, so that no pass of
     /// [`Convolution::backward`] writes them.
-    pub(super) fn skips(&self) -> bool {
+    fn skips(&self) -> bool {
         self.kernel < self.stride
     }
 
     /// The passes that compute the gradient by the input, `to`, from that by the output, `from`,
     /// each with its range of the packed weights ([`Convolution::pack_backward`]).
-    pub(super) fn backward(
+    fn backward(
         &self,
         images: usize,
         from: Map,
@@ -157,6 +161,7 @@ impl Convolution {
                 run: x.n * self.n_out,
                 tap: from.row(),
                 n_out: self.n_in,
+                block: BLOCK,
                 input: from.grid(y.offset, x.offset, 1),
                 out: to.grid(
                     y.remainder.cast_signed(),

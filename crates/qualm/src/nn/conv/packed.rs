@@ -11,7 +11,7 @@ impl Convolution {
     ///
     /// # Shapes
     /// `weights`: `(kernel, kernel, in, out)`.
-    pub(in crate::nn) fn pack_forward(&self, weights: &[f32], packed: &mut Buffer) {
+    pub(super) fn pack_forward(&self, weights: &[f32], packed: &mut Buffer) {
         packed.resize(weights.len());
         let terms = weights.len() / self.n_out;
         for (first, packed) in packed.chunks_exact_mut(terms * BLOCK).enumerate() {
@@ -27,7 +27,7 @@ impl Convolution {
     ///
     /// # Shapes
     /// `weights`: `(kernel, kernel, in, out)`.
-    pub(in crate::nn) fn pack_backward(&self, weights: &[f32], packed: &mut Buffer) {
+    pub(super) fn pack_backward(&self, weights: &[f32], packed: &mut Buffer) {
         let n_out = self.n_out;
         packed.resize(weights.len());
         let (mut rest, _) = packed.as_chunks_mut::<BLOCK>();

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use rand::RngExt;
 
+use super::kernels::{Isa, convolve, weight_gradient};
 use super::*;
 use crate::rng::{Purpose, stream};
 
@@ -131,6 +132,68 @@ fn check(conv: Convolution, images: usize, [rows, cols]: [usize; 2]) {
     }
 }
 
+/// The same through whatever way the layer takes.
+fn check_layer(conv: Convolution, images: usize, [rows, cols]: [usize; 2]) {
+    let plain = Map {
+        rows,
+        cols,
+        channels: conv.n_in,
+        border: 0,
+    };
+    let input = plain.bordered(conv.padding);
+    let out = conv.output(input, conv.gradient_border());
+    let x = numbers(images * plain.len(), 0);
+    let w = numbers(conv.n_weights(), 1);
+    let g = numbers(images * out.bordered(0).len(), 2);
+    let mut y = vec![0.0f64; g.len()];
+    let mut dx: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let mut dw = vec![0.0f64; w.len()];
+    for_terms(conv, images, plain, |at_y, at_x, at_w| {
+        y[at_y] += f64::from(x[at_x]) * f64::from(w[at_w]);
+        dx[at_x] += f64::from(g[at_y]) * f64::from(w[at_w]);
+        dw[at_w] += f64::from(g[at_y]) * f64::from(x[at_x]);
+    });
+    let bias = numbers(conv.n_out, 3);
+    for (i, y) in y.iter_mut().enumerate() {
+        *y = (*y + f64::from(bias[i % conv.n_out])).max(0.0);
+    }
+    let what = format!("{conv:?} {images} {rows} {cols}");
+    let mut to = x.clone();
+    let (x, g) = (bordered(&x, input), bordered(&g, out));
+    let (mut packed, mut work) = (Buffer::default(), Transformed::default());
+    conv.pack(&w, &mut packed);
+    let mut found = vec![0.0; images * out.len()];
+    let finish = Finish {
+        bias: Some(&bias),
+        relu: true,
+        accumulate: true,
+    };
+    conv.run(
+        images,
+        (input, &x),
+        &packed,
+        (out, &mut found),
+        finish,
+        &mut work,
+    );
+    assert_near(&unbordered(&found, out), &y, &what);
+    conv.pack_back(&w, &mut packed);
+    conv.run_back(
+        images,
+        (out, &g),
+        &packed,
+        (plain, &mut to),
+        true,
+        &mut work,
+    );
+    assert_near(&to, &dx, &what);
+    let mut sums = vec![0.0; conv.n_sums()];
+    conv.add_gradient(images, (input, &x), (out, &g), &mut sums, &mut work);
+    let mut found = vec![0.0; w.len()];
+    conv.finish_gradient(&sums, &mut found);
+    assert_near(&found, &dw, &what);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -170,6 +233,23 @@ fn the_layers_of_resnets_agree_with_the_definition() {
             n_out,
         };
         check(conv, 2, [size, size]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn transforms_agree_with_the_definition(
+        n_in in prop::sample::select(vec![64, 96]),
+        n_out in prop::sample::select(vec![64, 80]),
+        images in 1usize..=5,
+        rows in 1usize..=9,
+        cols in 1usize..=9,
+    ) {
+        let conv = Convolution { kernel: 3, stride: 1, padding: 1, n_in, n_out };
+        assert!(conv.is_winograd());
+        check_layer(conv, images, [rows, cols]);
     }
 }
 

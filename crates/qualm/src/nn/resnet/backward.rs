@@ -13,14 +13,14 @@ use rayon::prelude::*;
 use super::architecture::Path;
 use super::check_images;
 use super::network::Network;
-use super::norm::{GradientSums, Norm, NormGradient};
+use super::norm::{GradientSums, Mask, Norm, NormGradient};
 use super::pixels::{Source, spread, through_norm, unpad};
 use super::pool::max_pool_gradient;
 use super::training::{
     Activations, Input, Kept, Pool, Scratch, TrainableResNet, chunk, group, range,
 };
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Convolution, Finish, Isa, Map, convolve, weight_gradient};
+use crate::nn::conv::{Buffer, Convolution, Map};
 
 impl TrainableResNet {
     /// The gradient of a loss by all parameters, from that by the features of the last forward
@@ -89,7 +89,7 @@ impl TrainableResNet {
                 let map = pass.inputs[l];
                 other.resize(n * map.len());
                 let step = Below {
-                    mask: Some(Input::Layer(below)),
+                    mask: Some(Rectifier::Layer),
                     norms: vec![below],
                 };
                 let mut found = pass.layer(
@@ -150,7 +150,7 @@ impl TrainableResNet {
             let (from, pooled) = (&outer, maps.blocks[0]);
             let source = pass.kept.source(Input::Layer(0));
             let below = Below {
-                mask: Some(Input::Layer(0)),
+                mask: Some(Rectifier::Layer),
                 norms: vec![0],
             };
             sums = pass.after(&mut other, map, below, |i, to| {
@@ -176,11 +176,19 @@ impl TrainableResNet {
     }
 }
 
+/// A rectifier that gradients have been carried back to.
+#[derive(Clone, Copy)]
+enum Rectifier {
+    /// That after the first of the layers below.
+    Layer,
+    /// That before a block.
+    Block(usize),
+}
+
 /// What follows when a gradient has been carried back to a rectifier.
 #[derive(Default)]
 struct Below {
-    /// The rectifier's output.
-    mask: Option<Input<'static>>,
+    mask: Option<Rectifier>,
     /// Layers whose batch norm it goes through next, and that need its sums.
     norms: Vec<usize>,
 }
@@ -215,7 +223,7 @@ impl Backward<'_> {
             None => norms.push(0),
         }
         Below {
-            mask: Some(Input::Block(b)),
+            mask: Some(Rectifier::Block(b)),
             norms,
         }
     }
@@ -263,11 +271,11 @@ impl Backward<'_> {
             self.gradient[layer.scale.start..layer.shift.end].split_at_mut(layer.scale.len());
         let by_norm = sums.finish(norm, self.n * out.n_pixels(), by_scale, by_shift);
         if to.is_some() {
-            conv.pack_backward(&self.parameters[layer.weight.clone()], self.packed);
+            conv.pack_back(&self.parameters[layer.weight.clone()], self.packed);
         }
         let chunk = chunk(self.n);
         let n_chunks = self.n.div_ceil(chunk);
-        self.partial.resize(n_chunks * conv.n_weights());
+        self.partial.resize(n_chunks * conv.n_sums());
         let pass = Pass {
             conv,
             input: self.inputs[l].bordered(conv.padding),
@@ -287,7 +295,7 @@ impl Backward<'_> {
         };
         let jobs: Vec<_> = self
             .partial
-            .chunks_exact_mut(conv.n_weights())
+            .chunks_exact_mut(conv.n_sums())
             .enumerate()
             .map(|(c, weights)| {
                 let images = c * chunk..self.n.min((c + 1) * chunk);
@@ -309,7 +317,9 @@ impl Backward<'_> {
                 sums
             })
             .collect();
-        add_up(&self.partial, &mut self.gradient[layer.weight.clone()]);
+        add_up(self.partial, conv.n_sums());
+        let sums_of_weights = &self.partial[..conv.n_sums()];
+        conv.finish_gradient(sums_of_weights, &mut self.gradient[layer.weight.clone()]);
         total(&sums)
     }
 }
@@ -324,17 +334,15 @@ fn finish(
     sums: &mut [GradientSums],
 ) {
     for (i, gradients) in gradients.chunks_exact_mut(map.len()).enumerate() {
-        if let Some(mask) = below.mask {
-            kept.source(mask)
-                .images(first + i, 1, map.len())
-                .mask(gradients);
-        }
+        let image = range(first + i, map.len());
+        let mut mask = match below.mask {
+            None => Mask::None,
+            Some(Rectifier::Layer) => Mask::Own,
+            Some(Rectifier::Block(b)) => Mask::Of(&kept.blocks[b][image.clone()]),
+        };
         for (sums, &l) in sums.iter_mut().zip(&below.norms) {
-            sums.add(
-                gradients,
-                &kept.y[l][range(first + i, map.len())],
-                &kept.norms[l],
-            );
+            sums.add(gradients, mask, &kept.y[l][image.clone()], &kept.norms[l]);
+            mask = Mask::None;
         }
     }
 }
@@ -350,15 +358,15 @@ fn total(sums: &[Vec<GradientSums>]) -> Vec<GradientSums> {
     total
 }
 
-/// The chunks' gradients by weights together, each weight's in the order of chunks.
-fn add_up(partial: &[f32], to: &mut [f32]) {
+/// Adds the chunks' gradients by weights to the first chunk's, each weight's in the order of
+/// chunks.
+fn add_up(partial: &mut [f32], n_weights: usize) {
     const SHARE: usize = 1 << 14;
-    let n_weights = to.len();
+    let (to, others) = partial.split_at_mut(n_weights);
+    let others = &*others;
     to.par_chunks_mut(SHARE).enumerate().for_each(|(i, to)| {
-        let start = i * SHARE;
-        to.fill(0.0);
-        for partial in partial.chunks_exact(n_weights) {
-            for (to, v) in to.iter_mut().zip(&partial[start..]) {
+        for other in others.chunks_exact(n_weights) {
+            for (to, v) in to.iter_mut().zip(&other[i * SHARE..]) {
                 *to += v;
             }
         }
@@ -412,21 +420,13 @@ impl Pass<'_> {
                     out,
                     g,
                 );
-                weight_gradient(Isa::detect(), &conv.forward(n, input, out), x, g, weights);
+                let work = &mut scratch.transformed;
+                conv.add_gradient(n, (input, x), (out, g), weights, work);
                 let Some(to) = &mut to else {
                     continue;
                 };
                 let to = to.split_off_mut(..n * plain_in.len()).unwrap_or_default();
-                if conv.skips() && !add {
-                    to.fill(0.0);
-                }
-                let finishing = Finish {
-                    accumulate: add,
-                    ..Finish::default()
-                };
-                for (sweep, range) in conv.backward(n, out, plain_in) {
-                    convolve(Isa::detect(), &sweep, g, &self.packed[range], to, finishing);
-                }
+                conv.run_back(n, (out, g), self.packed, (plain_in, &mut *to), add, work);
                 finish(first, to);
             }
         });

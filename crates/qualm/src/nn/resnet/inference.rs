@@ -14,7 +14,7 @@ use super::pool::max_pool;
 use super::training::{Bordered, Pool};
 use super::{ImageSize, check_images};
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Finish, Isa, Map, convolve};
+use crate::nn::conv::{Buffer, Finish, Map, Transformed};
 use crate::nn::simd::{dot, vectorised};
 
 /// A residual network that turns images into features, and into logits if it has a classifier.
@@ -55,6 +55,13 @@ struct Classifier {
 /// Images that a thread takes through a layer at a time.
 const GROUP: usize = 8;
 
+/// The end of a layer within a block.
+const RELU: Finish<'static> = Finish {
+    accumulate: false,
+    bias: None,
+    relu: true,
+};
+
 /// Buffers of a thread.
 #[derive(Debug, Default)]
 struct Room {
@@ -63,6 +70,7 @@ struct Room {
     back: Bordered,
     /// Between the layers of a block.
     inner: [Bordered; 2],
+    work: Transformed,
 }
 
 impl ResNet {
@@ -126,7 +134,7 @@ impl ResNet {
                 .map(|(w, f)| (f64::from(*w) * f) as f32)
                 .collect();
             let mut packed = Buffer::default();
-            conv.pack_forward(&weights, &mut packed);
+            conv.pack(&weights, &mut packed);
             (packed, bias)
         });
         Self {
@@ -225,59 +233,83 @@ impl ResNet {
     /// Some images through all layers, by one thread.
     fn run(&self, images: &[f32], maps: &Maps, room: &mut Room, out: &mut [f32]) {
         let n = out.len() / self.width();
-        let Room { front, back, inner } = room;
-        self.stem(images, n, maps, inner, front);
-        for (b, block) in self.network.blocks.iter().enumerate() {
-            let (input, output) = (maps.blocks[b].bordered(1), maps.blocks[b + 1].bordered(1));
-            // What the last layer adds to.
-            match block.path {
-                Path::Identity => {}
-                Path::Padding { stride, .. } => {
-                    let from = front.images(input, n);
-                    pad(from, input, stride, output, back.images(output, n));
-                }
-                Path::Layer(l) => {
-                    let (from, to) = (front.images(input, n), back.images(output, n));
-                    self.layer(l, n, [input, output], from, to, Finish::default());
-                }
-            }
-            let [one, two] = inner;
-            let (mut map, mut first) = (input, true);
-            let (last, before) = block.layers.split_last().unwrap_or((&0, &[]));
-            for &l in before {
-                let to_map = maps.outputs[l].bordered(1);
-                let from = if first {
-                    front.images(map, n)
-                } else {
-                    two.images(map, n)
-                };
-                let relu = Finish {
-                    relu: true,
-                    ..Finish::default()
-                };
-                self.layer(l, n, [map, to_map], from, one.images(to_map, n), relu);
-                std::mem::swap(one, two);
-                (map, first) = (to_map, false);
-            }
-            if block.path != Path::Identity {
-                std::mem::swap(front, back);
-            }
-            let finish = Finish {
-                accumulate: true,
-                relu: true,
-                ..Finish::default()
-            };
-            self.layer(
-                *last,
-                n,
-                [map, output],
-                two.images(map, n),
-                front.images(output, n),
-                finish,
-            );
+        self.stem(images, n, maps, room);
+        for b in 0..self.network.blocks.len() {
+            self.block(b, n, maps, room);
         }
         let map = maps.blocks[self.network.blocks.len()].bordered(1);
-        average(front.images(map, n), map, out);
+        average(room.front.images(map, n), map, out);
+    }
+
+    /// From images to the first block's input.
+    fn stem(&self, images: &[f32], n: usize, maps: &Maps, room: &mut Room) {
+        let padding = self.network.layers[0].convolution.padding;
+        let (input, out) = (maps.inputs[0].bordered(padding), maps.blocks[0].bordered(1));
+        let [x, y] = &mut room.inner;
+        let x = x.images(input, n);
+        Source::Plain(images).fill(input, x);
+        let to = room.front.images(out, n);
+        if self.network.pools {
+            let map = maps.outputs[0];
+            let y = y.images(map, n);
+            self.layer(0, n, (input, x), (map, y), RELU, &mut room.work);
+            let images = y.chunks_exact(map.len());
+            for (y, to) in images.zip(to.chunks_exact_mut(out.len())) {
+                max_pool(y, map, out, to);
+            }
+        } else {
+            self.layer(0, n, (input, x), (out, to), RELU, &mut room.work);
+        }
+    }
+
+    /// From a block's input, in `front`, to its output, there too.
+    fn block(&self, b: usize, n: usize, maps: &Maps, room: &mut Room) {
+        let block = &self.network.blocks[b];
+        let (input, output) = (maps.blocks[b].bordered(1), maps.blocks[b + 1].bordered(1));
+        let Room {
+            front,
+            back,
+            inner: [one, two],
+            work,
+        } = room;
+        // What the last layer adds to.
+        match block.path {
+            Path::Identity => {}
+            Path::Padding { stride, .. } => {
+                let from = front.images(input, n);
+                pad(from, input, stride, output, back.images(output, n));
+            }
+            Path::Layer(l) => {
+                let from = (input, &*front.images(input, n));
+                let to = (output, back.images(output, n));
+                self.layer(l, n, from, to, Finish::default(), work);
+            }
+        }
+        let mut map = input;
+        let (last, before) = block.layers.split_last().unwrap_or((&0, &[]));
+        for (i, &l) in before.iter().enumerate() {
+            let from = if i == 0 { &mut *front } else { &mut *two };
+            let from = (map, &*from.images(map, n));
+            map = maps.outputs[l].bordered(1);
+            self.layer(l, n, from, (map, one.images(map, n)), RELU, work);
+            std::mem::swap(one, two);
+        }
+        if block.path != Path::Identity {
+            std::mem::swap(front, back);
+        }
+        let finish = Finish {
+            accumulate: true,
+            ..RELU
+        };
+        let from = (map, &*two.images(map, n));
+        self.layer(
+            *last,
+            n,
+            from,
+            (output, front.images(output, n)),
+            finish,
+            work,
+        );
     }
 
     /// A convolution with what was folded into it.
@@ -285,50 +317,17 @@ impl ResNet {
         &self,
         l: usize,
         n: usize,
-        [input, output]: [Map; 2],
-        from: &[f32],
-        to: &mut [f32],
+        from: (Map, &[f32]),
+        to: (Map, &mut [f32]),
         finish: Finish<'_>,
+        work: &mut Transformed,
     ) {
         let (weights, bias) = &self.layers[l];
-        let sweep = self.network.layers[l].convolution.forward(n, input, output);
         let finish = Finish {
             bias: Some(bias),
             ..finish
         };
-        convolve(Isa::detect(), &sweep, from, weights, to, finish);
-    }
-
-    fn stem(
-        &self,
-        images: &[f32],
-        n: usize,
-        maps: &Maps,
-        inner: &mut [Bordered; 2],
-        to: &mut Bordered,
-    ) {
-        let input = maps.inputs[0].bordered(self.network.layers[0].convolution.padding);
-        let [x, y] = inner;
-        let x = x.images(input, n);
-        Source::Plain(images).fill(input, x);
-        let relu = Finish {
-            relu: true,
-            ..Finish::default()
-        };
-        let out = maps.blocks[0].bordered(1);
-        if self.network.pools {
-            let map = maps.outputs[0];
-            let y = y.images(map, n);
-            self.layer(0, n, [input, map], x, y, relu);
-            let to = to.images(out, n);
-            for (y, to) in y
-                .chunks_exact(map.len())
-                .zip(to.chunks_exact_mut(out.len()))
-            {
-                max_pool(y, map, out, to);
-            }
-        } else {
-            self.layer(0, n, [input, out], x, to.images(out, n), relu);
-        }
+        let convolution = self.network.layers[l].convolution;
+        convolution.run(n, from, weights, to, finish, work);
     }
 }

@@ -119,29 +119,32 @@ fn block_sums(
             centre[lane] += values[lane] / count;
         }
     }
-    // Two of each, so that an addition need not wait for the one before.
-    let mut sums = [[0.0; BLOCK]; 2];
-    let mut squares = [[0.0; BLOCK]; 2];
-    for (i, pixel) in image.chunks_exact(channels).enumerate() {
+    let (mut sums, mut squares) = ([0.0; BLOCK], [0.0; BLOCK]);
+    for pixel in image.chunks_exact(channels) {
         let values = block(pixel, first);
         for lane in 0..BLOCK {
             let distance = values[lane] - centre[lane];
-            sums[i % 2][lane] += distance;
-            squares[i % 2][lane] += distance * distance;
+            sums[lane] += distance;
+            squares[lane] += distance * distance;
         }
     }
-    for lane in 0..BLOCK {
-        sums[0][lane] += sums[1][lane];
-        squares[0][lane] += squares[1][lane];
-    }
-    (centre, sums[0], squares[0])
+    (centre, sums, squares)
 }
 
 /// A block of a pixel's channels.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn block(pixel: &[f32], first: usize) -> &[f32; BLOCK] {
+pub(super) fn block(pixel: &[f32], first: usize) -> &[f32; BLOCK] {
     pixel[first..].first_chunk().unwrap_or(&[0.0; BLOCK])
+}
+
+/// The same, to be changed.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+pub(super) fn block_mut(pixel: &mut [f32], first: usize) -> &mut [f32; BLOCK] {
+    pixel[first..]
+        .first_chunk_mut()
+        .expect("channels are whole blocks")
 }
 
 /// Batch norm with the statistics of a batch, one number a channel each.
@@ -155,12 +158,83 @@ pub(super) struct Norm {
     pub(super) shift: Vec<f32>,
 }
 
+/// A block of channels of a batch norm: a copy, so that the compiler knows that no loop changes
+/// it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NormBlock {
+    pub(super) mean: [f32; BLOCK],
+    pub(super) factor: [f32; BLOCK],
+    shift: [f32; BLOCK],
+}
+
+impl NormBlock {
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    pub(super) fn of(norm: &Norm, first: usize) -> Self {
+        Self {
+            mean: *block(&norm.mean, first),
+            factor: *block(&norm.factor, first),
+            shift: *block(&norm.shift, first),
+        }
+    }
+
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    pub(super) fn apply(&self, y: f32, lane: usize) -> f32 {
+        (y - self.mean[lane]) * self.factor[lane] + self.shift[lane]
+    }
+}
+
 /// What batch norm's gradient is made of: for each channel
 /// `by y = factor g - constant - (y - mean) slope`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NormGradient {
     pub(super) constant: Vec<f32>,
     pub(super) slope: Vec<f32>,
+}
+
+/// What zeroes gradients.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mask<'a> {
+    None,
+    /// The rectifier after the batch norm that the sums are for.
+    Own,
+    /// The rectifier whose output this is.
+    Of(&'a [f32]),
+}
+
+/// Gradients where a rectifier is open.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn masked(g: [f32; BLOCK], v: [f32; BLOCK]) -> [f32; BLOCK] {
+    let mut to = [0.0; BLOCK];
+    for lane in 0..BLOCK {
+        // NaN stays what it is.
+        to[lane] = if v[lane] <= 0.0 { 0.0 } else { g[lane] };
+    }
+    to
+}
+
+/// Changes gradients pixel by pixel, and sums them and their products with distances from the
+/// mean.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn sum_pixels<'v>(
+    gradients: impl Iterator<Item = &'v mut [f32; BLOCK]>,
+    y: impl Iterator<Item = &'v [f32; BLOCK]>,
+    norm: NormBlock,
+    mut change: impl FnMut([f32; BLOCK], [f32; BLOCK]) -> [f32; BLOCK],
+) -> [[f32; BLOCK]; 2] {
+    let (mut plain, mut centred) = ([0.0; BLOCK], [0.0; BLOCK]);
+    for (g, y) in gradients.zip(y) {
+        let changed = change(*g, *y);
+        for lane in 0..BLOCK {
+            plain[lane] += changed[lane];
+            centred[lane] += changed[lane] * (y[lane] - norm.mean[lane]);
+        }
+        *g = changed;
+    }
+    [plain, centred]
 }
 
 /// Sums of gradients by a layer's output after batch norm.
@@ -173,11 +247,12 @@ pub(super) struct GradientSums {
 }
 
 impl GradientSums {
-    /// Adds an image.
+    /// Adds an image, first zeroing gradients where the rectifier after this batch norm, or
+    /// `mask`, has closed.
     ///
     /// # Shapes
-    /// `gradients`, `y`: `(pixels, channels)`.
-    pub(super) fn add(&mut self, gradients: &[f32], y: &[f32], norm: &Norm) {
+    /// `gradients`, `y` and what masks: `(pixels, channels)`.
+    pub(super) fn add(&mut self, gradients: &mut [f32], mask: Mask<'_>, y: &[f32], norm: &Norm) {
         let channels = norm.mean.len();
         self.plain.resize(channels, 0.0);
         self.centred.resize(channels, 0.0);
@@ -185,23 +260,44 @@ impl GradientSums {
             #[inline(always)]
             || {
                 for first in (0..channels).step_by(BLOCK) {
-                    let mean = block(&norm.mean, first);
-                    let mut plain = [[0.0; BLOCK]; 2];
-                    let mut centred = [[0.0; BLOCK]; 2];
-                    let pixels = gradients
-                        .chunks_exact(channels)
-                        .zip(y.chunks_exact(channels));
-                    for (i, (gradients, y)) in pixels.enumerate() {
-                        let (gradients, y) = (block(gradients, first), block(y, first));
-                        for lane in 0..BLOCK {
-                            plain[i % 2][lane] += gradients[lane];
-                            centred[i % 2][lane] += gradients[lane] * (y[lane] - mean[lane]);
+                    let norm = NormBlock::of(norm, first);
+                    let pixels = gradients.chunks_exact_mut(channels).map(
+                        #[inline(always)]
+                        |pixel| block_mut(pixel, first),
+                    );
+                    let y = y.chunks_exact(channels).map(
+                        #[inline(always)]
+                        |pixel| block(pixel, first),
+                    );
+                    let sums = match mask {
+                        Mask::None => sum_pixels(pixels, y, norm, |g, _| g),
+                        Mask::Own => sum_pixels(
+                            pixels,
+                            y,
+                            norm,
+                            #[inline(always)]
+                            |g, y| {
+                                let mut v = [0.0; BLOCK];
+                                for lane in 0..BLOCK {
+                                    v[lane] = norm.apply(y[lane], lane);
+                                }
+                                masked(g, v)
+                            },
+                        ),
+                        Mask::Of(values) => {
+                            let mut values = values.chunks_exact(channels);
+                            sum_pixels(
+                                pixels,
+                                y,
+                                norm,
+                                #[inline(always)]
+                                |g, _| masked(g, *block(values.next().unwrap_or(&[]), first)),
+                            )
                         }
-                    }
+                    };
                     for lane in 0..BLOCK {
-                        self.plain[first + lane] += f64::from(plain[0][lane] + plain[1][lane]);
-                        self.centred[first + lane] +=
-                            f64::from(centred[0][lane] + centred[1][lane]);
+                        self.plain[first + lane] += f64::from(sums[0][lane]);
+                        self.centred[first + lane] += f64::from(sums[1][lane]);
                     }
                 }
             },

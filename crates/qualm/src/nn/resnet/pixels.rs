@@ -1,7 +1,7 @@
 //! Loops over single values: what stands between convolutions. Images without a border unless
 //! said otherwise; channels are a multiple of [`BLOCK`] but for the network's input.
 
-use super::norm::{Norm, NormGradient};
+use super::norm::{Norm, NormBlock, NormGradient, block, block_mut};
 use crate::nn::conv::{BLOCK, Map};
 use crate::nn::simd::vectorised;
 
@@ -45,92 +45,37 @@ impl<'a> Source<'a> {
                 || {
                     for (from, at) in rows {
                         let (y, to) = (&y[from..from + width], &mut to[at..at + width]);
-                        normalise(y, norm, to, |v| if v < 0.0 { 0.0 } else { v });
+                        normalise(y, norm, to, |_, v| relu(v));
                     }
                 },
             ),
         }
     }
-
-    /// Zeroes gradients where the rectifier has closed.
-    pub(super) fn mask(self, gradients: &mut [f32]) {
-        vectorised(
-            #[inline(always)]
-            || match self {
-                Self::Plain(values) => {
-                    for (g, v) in gradients.iter_mut().zip(values) {
-                        *g = if *v <= 0.0 { 0.0 } else { *g };
-                    }
-                }
-                Self::Normalised(y, norm) => {
-                    for (g, y) in pixels_mut(gradients, norm).zip(pixels(y, norm)) {
-                        for (b, (g, y)) in g.iter_mut().zip(y).enumerate() {
-                            let norm = NormBlock::of(norm, b);
-                            for lane in 0..BLOCK {
-                                let v = norm.apply(y[lane], lane);
-                                g[lane] = if v <= 0.0 { 0.0 } else { g[lane] };
-                            }
-                        }
-                    }
-                }
-            },
-        );
-    }
 }
 
-/// A block of channels of a batch norm.
-struct NormBlock<'a> {
-    mean: &'a [f32; BLOCK],
-    factor: &'a [f32; BLOCK],
-    shift: &'a [f32; BLOCK],
-}
-
-impl<'a> NormBlock<'a> {
-    #[expect(clippy::inline_always, reason = "see `vectorised`")]
-    #[inline(always)]
-    fn of(norm: &'a Norm, block: usize) -> Self {
-        Self {
-            mean: &norm.mean.as_chunks().0[block],
-            factor: &norm.factor.as_chunks().0[block],
-            shift: &norm.shift.as_chunks().0[block],
-        }
-    }
-
-    #[expect(clippy::inline_always, reason = "see `vectorised`")]
-    #[inline(always)]
-    fn apply(&self, y: f32, lane: usize) -> f32 {
-        (y - self.mean[lane]) * self.factor[lane] + self.shift[lane]
-    }
-}
-
-/// Pixels as blocks of channels.
+/// Some pixels after batch norm: `finish` is given what is in `to` and the result.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
-fn pixels<'v>(values: &'v [f32], norm: &Norm) -> impl Iterator<Item = &'v [[f32; BLOCK]]> {
-    values.as_chunks().0.chunks_exact(norm.mean.len() / BLOCK)
-}
-
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn pixels_mut<'v>(
-    values: &'v mut [f32],
-    norm: &Norm,
-) -> impl Iterator<Item = &'v mut [[f32; BLOCK]]> {
-    let (blocks, _) = values.as_chunks_mut();
-    blocks.chunks_exact_mut(norm.mean.len() / BLOCK)
-}
-
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-fn normalise(y: &[f32], norm: &Norm, to: &mut [f32], finish: impl Fn(f32) -> f32) {
-    for (to, y) in pixels_mut(to, norm).zip(pixels(y, norm)) {
-        for (b, (to, y)) in to.iter_mut().zip(y).enumerate() {
-            let norm = NormBlock::of(norm, b);
+fn normalise(y: &[f32], norm: &Norm, to: &mut [f32], finish: impl Fn(f32, f32) -> f32) {
+    let channels = norm.mean.len();
+    for first in (0..channels).step_by(BLOCK) {
+        let norm = NormBlock::of(norm, first);
+        for (to, y) in to.chunks_exact_mut(channels).zip(y.chunks_exact(channels)) {
+            let (to, y) = (block_mut(to, first), *block(y, first));
+            let mut v = *to;
             for lane in 0..BLOCK {
-                to[lane] = finish(norm.apply(y[lane], lane));
+                v[lane] = finish(v[lane], norm.apply(y[lane], lane));
             }
+            *to = v;
         }
     }
+}
+
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn relu(v: f32) -> f32 {
+    // Not `max`, which would turn NaN into zero.
+    if v < 0.0 { 0.0 } else { v }
 }
 
 /// How a block's input reaches its end.
@@ -143,33 +88,35 @@ pub(super) enum Bypass<'a> {
     Normalised(&'a [f32], &'a Norm),
 }
 
-/// A block's output: the rectified sum of a batch norm and its shortcut.
+/// A block's output for one image: the rectified sum of a batch norm and its shortcut.
 pub(super) fn join(y: &[f32], norm: &Norm, bypass: Bypass<'_>, map: Map, to: &mut [f32]) {
     vectorised(
         #[inline(always)]
         || {
-            normalise(y, norm, to, |v| v);
-            match bypass {
-                Bypass::Identity(from) => add(to, from),
-                Bypass::Normalised(other, norm) => {
-                    for (to, y) in pixels_mut(to, norm).zip(pixels(other, norm)) {
-                        for (b, (to, y)) in to.iter_mut().zip(y).enumerate() {
-                            let norm = NormBlock::of(norm, b);
-                            for lane in 0..BLOCK {
-                                to[lane] += norm.apply(y[lane], lane);
-                            }
-                        }
+            let rows = |map: Map| (0..map.rows).map(move |row| map.row_start(row));
+            for at in rows(map) {
+                let row = at..at + map.row_values();
+                let to = &mut to[row.clone()];
+                match bypass {
+                    Bypass::Identity(from) => {
+                        to.copy_from_slice(&from[row.clone()]);
+                        normalise(&y[row], norm, to, |before, v| relu(before + v));
                     }
-                }
-                Bypass::Padding(from, input, stride) => {
-                    let width = input.channels;
-                    for (at, start) in padded(map, input, stride, to.len() / map.len()) {
-                        add(&mut to[at..at + width], &from[start..start + width]);
+                    Bypass::Normalised(other, other_norm) => {
+                        normalise(&other[row.clone()], other_norm, to, |_, v| v);
+                        normalise(&y[row], norm, to, |before, v| relu(before + v));
                     }
+                    Bypass::Padding(..) => normalise(&y[row], norm, to, |_, v| v),
                 }
             }
-            for v in to.iter_mut() {
-                *v = if *v < 0.0 { 0.0 } else { *v };
+            if let Bypass::Padding(from, input, stride) = bypass {
+                let width = input.channels;
+                for (at, start) in padded(map, input, stride, 1) {
+                    add(&mut to[at..at + width], &from[start..start + width]);
+                }
+                for v in to.iter_mut() {
+                    *v = relu(*v);
+                }
             }
         },
     );
@@ -244,19 +191,23 @@ pub(super) fn through_norm(
                 for row in 0..map.rows {
                     let from = image * plain.len() + plain.row_start(row);
                     let at = image * map.len() + map.row_start(row);
-                    let to = pixels_mut(&mut to[at..at + width], norm);
-                    let values = pixels(&gradients[from..from + width], norm)
-                        .zip(pixels(&y[from..from + width], norm));
-                    for (to, (g, y)) in to.zip(values) {
-                        for (b, (to, (g, y))) in to.iter_mut().zip(g.iter().zip(y)).enumerate() {
-                            let norm = NormBlock::of(norm, b);
-                            let constant = &by.constant.as_chunks::<BLOCK>().0[b];
-                            let slope = &by.slope.as_chunks::<BLOCK>().0[b];
+                    let (g, y) = (&gradients[from..from + width], &y[from..from + width]);
+                    let to = &mut to[at..at + width];
+                    for first in (0..map.channels).step_by(BLOCK) {
+                        let norm = NormBlock::of(norm, first);
+                        let constant = *block(&by.constant, first);
+                        let slope = *block(&by.slope, first);
+                        let values = g.chunks_exact(map.channels);
+                        let values = values.zip(y.chunks_exact(map.channels));
+                        for (to, (g, y)) in to.chunks_exact_mut(map.channels).zip(values) {
+                            let (g, y) = (*block(g, first), *block(y, first));
+                            let mut v = [0.0; BLOCK];
                             for lane in 0..BLOCK {
-                                to[lane] = norm.factor[lane] * g[lane]
+                                v[lane] = norm.factor[lane] * g[lane]
                                     - constant[lane]
                                     - (y[lane] - norm.mean[lane]) * slope[lane];
                             }
+                            *block_mut(to, first) = v;
                         }
                     }
                 }

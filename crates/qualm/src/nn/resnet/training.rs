@@ -13,7 +13,7 @@ use super::pixels::{Bypass, Source, average, join};
 use super::pool::max_pool;
 use super::{ImageSize, check_images};
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Convolution, Finish, Isa, Map, convolve};
+use crate::nn::conv::{Buffer, Convolution, Finish, Map, Transformed};
 
 /// A residual network with its parameters and running statistics, for training.
 ///
@@ -277,6 +277,7 @@ pub(super) struct Scratch {
     pub(super) input: Bordered,
     pub(super) gradient: Bordered,
     pub(super) plain: Buffer,
+    pub(super) transformed: Transformed,
 }
 
 /// Buffers of all threads.
@@ -333,7 +334,7 @@ impl Forward<'_> {
         let layer = &self.network.layers[l];
         let mut y = std::mem::take(&mut self.kept.y[l]);
         let conv = layer.convolution;
-        conv.pack_forward(&self.parameters[layer.weight.clone()], self.packed);
+        conv.pack(&self.parameters[layer.weight.clone()], self.packed);
         let pass = Pass {
             conv,
             input: self.maps.inputs[l].bordered(conv.padding),
@@ -456,15 +457,9 @@ impl Pass<'_> {
                 self.source
                     .images(first + i * most, n, plain)
                     .fill(input, images);
-                let sweep = conv.forward(n, input, out);
-                convolve(
-                    Isa::detect(),
-                    &sweep,
-                    images,
-                    self.packed,
-                    y,
-                    Finish::default(),
-                );
+                let work = &mut scratch.transformed;
+                let (from, to) = ((input, &*images), (out, &mut *y));
+                conv.run(n, from, self.packed, to, Finish::default(), work);
                 for image in y.chunks_exact(out.len()) {
                     moments.add(image, out.channels);
                 }

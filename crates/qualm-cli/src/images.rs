@@ -1,0 +1,121 @@
+//! Images where a command expects rows: they are embedded on the way, by the encoder that the model
+//! names.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use qualm::{EncoderIdentity, Fitted};
+use qualm_data::Embedding;
+use qualm_vision::EmbeddedImages;
+use qualm_vision::encoder::{self, Encoder, FileEncoder};
+use qualm_vision::read::{ImageSource, ReadOptions};
+
+use crate::args::EncoderArgs;
+use crate::columns::short;
+use crate::commands::encoder_options;
+
+/// Images read and embedded at a time.
+const BATCH: usize = 256;
+
+/// The encoder of an input of images; `None` where the input holds rows.
+///
+/// # Errors
+/// When the encoder is not found, cannot be opened, or is not the one that the model was fitted
+/// with.
+pub(crate) fn encoder_for(
+    model: &Path,
+    fitted: &Fitted,
+    input: &Path,
+    given: Option<&Path>,
+    options: &EncoderArgs,
+) -> Result<Option<FileEncoder>> {
+    let expected = fitted.provenance().encoder.as_ref();
+    let file = match (given, expected) {
+        (Some(file), _) => file.to_owned(),
+        (None, Some(expected)) if are_images(input)? => {
+            beside(model, expected).with_context(|| {
+                let input = input.display();
+                format!("{input}: these are images, and the model was fitted to embeddings")
+            })?
+        }
+        _ => return Ok(None),
+    };
+    let encoder = encoder::open(&file, &encoder_options(options))?;
+    let found = encoder.identity();
+    if let Some(expected) = expected.filter(|expected| expected.digest != found.digest) {
+        bail!(
+            "{}: the model was fitted to rows of the encoder {} ({}), and this one is {}; the digest \
+             covers weights and preprocessing: give the same file, and --preprocessing as for embed",
+            file.display(),
+            expected.name,
+            short(&expected.digest),
+            short(&found.digest),
+        );
+    }
+    Ok(Some(encoder))
+}
+
+/// Opens images that a model is to score.
+pub(crate) fn open(
+    fitted: &Fitted,
+    input: &Path,
+    encoder: FileEncoder,
+) -> impl FnOnce() -> qualm_data::Result<EmbeddedImages> + Send + 'static {
+    let (input, features) = (input.to_owned(), fitted.features().clone());
+    move || {
+        let source = ImageSource::open(&input, &ReadOptions::default());
+        let rows = source.and_then(|source| {
+            EmbeddedImages::new(source, Box::new(encoder), &input, BATCH, Some(&features))
+        });
+        rows.map_err(Into::into)
+    }
+}
+
+/// Whether an input holds images. A table of numbers or a list of paths can both be text: CSV
+/// is taken for rows.
+fn are_images(input: &Path) -> Result<bool> {
+    if input.as_os_str() == "-" || !input.exists() {
+        return Ok(false);
+    }
+    let extension = input.extension().map(|e| e.to_ascii_lowercase());
+    let extension = extension.as_ref().and_then(|e| e.to_str());
+    if matches!(extension, Some("csv" | "tsv")) {
+        return Ok(false);
+    }
+    if input.is_dir() && !has_parts(input)? {
+        return Ok(true);
+    }
+    let is_table = input.is_dir() || matches!(extension, Some("parquet" | "arrow" | "feather"));
+    if is_table && Embedding::of_file(input).is_ok_and(|entry| entry.is_some()) {
+        return Ok(false);
+    }
+    Ok(ImageSource::open(input, &ReadOptions::default()).is_ok())
+}
+
+/// Whether a folder holds Parquet files.
+fn has_parts(folder: &Path) -> Result<bool> {
+    let unreadable = || format!("{}: cannot be read", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("parquet"))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The encoder's file, by its name: beside the model or in the working directory.
+fn beside(model: &Path, expected: &EncoderIdentity) -> Result<PathBuf> {
+    let folder = model.parent().unwrap_or(Path::new(""));
+    let places = [folder.join(&expected.name), PathBuf::from(&expected.name)];
+    match places.into_iter().find(|place| place.is_file()) {
+        Some(place) => Ok(place),
+        None => bail!(
+            "the encoder {} is neither beside the model nor in this folder; say --encoder FILE",
+            expected.name
+        ),
+    }
+}
