@@ -143,8 +143,8 @@ fn in_python() -> (Option<PathBuf>, String) {
             continue;
         };
         let folders = site_packages(Path::new(&prefix));
-        let libraries = folders.iter().map(|f| f.join("onnxruntime").join("capi"));
-        if let Some(library) = libraries.filter_map(|f| library_in(&f)).next() {
+        let mut libraries = folders.iter().map(|f| f.join("onnxruntime").join("capi"));
+        if let Some(library) = libraries.find_map(|f| library_in(&f)) {
             return (Some(library), String::new());
         }
         places.push(format!("{variable} ({})", Path::new(&prefix).display()));
@@ -189,7 +189,8 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
 fn library_in(folder: &Path) -> Option<PathBuf> {
     let is_library = |path: &PathBuf| {
         let name = file_name(path);
-        let mac = name.starts_with("libonnxruntime.") && name.ends_with(".dylib");
+        let mac = path.extension().is_some_and(|e| e == "dylib");
+        let mac = mac && name.starts_with("libonnxruntime.");
         mac || name == "onnxruntime.dll" || name.starts_with("libonnxruntime.so")
     };
     let entries = std::fs::read_dir(folder).ok()?.flatten();
