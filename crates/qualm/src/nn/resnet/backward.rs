@@ -20,7 +20,7 @@ use super::training::{
     Activations, Input, Kept, Pool, Scratch, TrainableResNet, chunk, group, range,
 };
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Convolution, Map};
+use crate::nn::conv::{Buffer, Convolution, Kept as Tiles, KeptChunk, Map};
 
 impl TrainableResNet {
     /// The gradient of a loss by all parameters, from that by the features of the last forward
@@ -56,6 +56,7 @@ impl TrainableResNet {
             packed,
             gradients,
             partial,
+            tiles,
             ..
         } = activations;
         let [mut outer, mut inner, mut other] = std::mem::take(gradients);
@@ -69,6 +70,7 @@ impl TrainableResNet {
             scratch,
             packed,
             partial,
+            tiles,
             gradient,
         };
         // `outer` holds the gradient by a block's output, masked by its rectifier.
@@ -204,6 +206,7 @@ struct Backward<'a> {
     scratch: &'a Pool<Scratch>,
     packed: &'a mut Buffer,
     partial: &'a mut Buffer,
+    tiles: &'a mut Tiles,
     gradient: &'a mut [f32],
 }
 
@@ -275,7 +278,6 @@ impl Backward<'_> {
         }
         let chunk = chunk(self.n);
         let n_chunks = self.n.div_ceil(chunk);
-        self.partial.resize(n_chunks * conv.n_sums());
         let pass = Pass {
             conv,
             input: self.inputs[l].bordered(conv.padding),
@@ -293,33 +295,45 @@ impl Backward<'_> {
             Some((to, add)) => (Some(&mut to[..self.n * len]), add),
             None => (None, false),
         };
-        let jobs: Vec<_> = self
-            .partial
-            .chunks_exact_mut(conv.n_sums())
+        let keeps_tiles = conv.keeps_tiles(self.n, chunk, out);
+        let sinks: Vec<Sink> = if keeps_tiles {
+            let chunks = conv.keep(self.n, chunk, out, self.tiles);
+            chunks.map(Sink::Tiles).collect()
+        } else {
+            self.partial.resize(n_chunks * conv.n_sums());
+            let chunks = self.partial.chunks_exact_mut(conv.n_sums());
+            chunks.map(Sink::Sums).collect()
+        };
+        let jobs: Vec<_> = sinks
+            .into_iter()
             .enumerate()
-            .map(|(c, weights)| {
+            .map(|(c, sink)| {
                 let images = c * chunk..self.n.min((c + 1) * chunk);
                 let to = to
                     .as_mut()
                     .map(|to| to.split_off_mut(..images.len() * len).unwrap_or_default());
-                (images, weights, to)
+                (images, sink, to)
             })
             .collect();
         let kept = self.kept;
         let map = self.inputs[l];
         let sums: Vec<_> = jobs
             .into_par_iter()
-            .map(|(images, weights, to)| {
+            .map(|(images, sink, to)| {
                 let mut sums = vec![GradientSums::default(); below.norms.len()];
-                pass.run(images, weights, to, add, |first, to| {
+                pass.run(images, sink, to, add, |first, to| {
                     finish(kept, below, first, map, to, &mut sums);
                 });
                 sums
             })
             .collect();
-        add_up(self.partial, conv.n_sums());
-        let sums_of_weights = &self.partial[..conv.n_sums()];
-        conv.finish_gradient(sums_of_weights, &mut self.gradient[layer.weight.clone()]);
+        let by_weights = &mut self.gradient[layer.weight.clone()];
+        if keeps_tiles {
+            conv.gradient_of_kept(self.n, chunk, out, self.tiles, self.partial, by_weights);
+        } else {
+            add_up(self.partial, conv.n_sums());
+            conv.finish_gradient(&self.partial[..conv.n_sums()], by_weights);
+        }
         total(&sums)
     }
 }
@@ -373,6 +387,12 @@ fn add_up(partial: &mut [f32], n_weights: usize) {
     });
 }
 
+/// Where a chunk leaves what the gradient by the weights is made of.
+enum Sink<'a> {
+    Sums(&'a mut [f32]),
+    Tiles(KeptChunk<'a>),
+}
+
 /// One convolution of a batch, backward.
 struct Pass<'a> {
     conv: Convolution,
@@ -394,7 +414,7 @@ impl Pass<'_> {
     fn run(
         &self,
         images: Range<usize>,
-        weights: &mut [f32],
+        mut sink: Sink<'_>,
         mut to: Option<&mut [f32]>,
         add: bool,
         mut finish: impl FnMut(usize, &mut [f32]),
@@ -403,8 +423,11 @@ impl Pass<'_> {
             conv, input, out, ..
         } = *self;
         let (plain_in, plain_out) = (input.bordered(0), out.bordered(0));
-        weights.fill(0.0);
-        let most = group(conv, input, out);
+        let mut most = group(conv, input, out);
+        match &mut sink {
+            Sink::Sums(sums) => sums.fill(0.0),
+            Sink::Tiles(_) => most = images.len(),
+        }
         self.scratch.with(|scratch| {
             for first in images.clone().step_by(most) {
                 let n = most.min(images.end - first);
@@ -421,7 +444,10 @@ impl Pass<'_> {
                     g,
                 );
                 let work = &mut scratch.transformed;
-                conv.add_gradient(n, (input, x), (out, g), weights, work);
+                match &mut sink {
+                    Sink::Sums(sums) => conv.add_gradient(n, (input, x), (out, g), sums, work),
+                    Sink::Tiles(kept) => conv.keep_tiles(n, (input, x), (out, g), kept),
+                }
                 let Some(to) = &mut to else {
                     continue;
                 };

@@ -13,7 +13,7 @@ use super::pixels::{Bypass, Source, average, join};
 use super::pool::max_pool;
 use super::{ImageSize, check_images};
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Convolution, Finish, Map, Transformed};
+use crate::nn::conv::{Buffer, Convolution, Finish, Kept as Tiles, Map, Transformed};
 
 /// A residual network with its parameters and running statistics, for training.
 ///
@@ -192,6 +192,8 @@ pub struct Activations {
     pub(super) gradients: [Buffer; 3],
     /// Gradients by a layer's weights, of each chunk of images.
     pub(super) partial: Buffer,
+    /// The same layer's tiles, where they are kept instead.
+    pub(super) tiles: Tiles,
 }
 
 /// What a forward pass computes.
