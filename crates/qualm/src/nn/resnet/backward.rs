@@ -31,7 +31,7 @@ impl TrainableResNet {
     /// [`TrainableResNet::parameters`], overwritten.
     ///
     /// # Errors
-    /// [`Error::ImageValues`] and [`Error::OutputLength`] when a slice is not as long as that.
+    /// [`Error::ImageValues`] and [`Error::SliceLength`] when a slice is not as long as that.
     pub fn backward(
         &self,
         images: &[f32],
@@ -40,13 +40,18 @@ impl TrainableResNet {
         gradient: &mut [f32],
     ) -> Result<()> {
         let n = check_images(images.len(), activations.size)?;
-        for (found, expected) in [
-            (n, activations.n),
-            (by_features.len(), activations.n * self.network.width),
-            (gradient.len(), self.parameters.len()),
+        let width = self.network.width;
+        for (what, found, expected) in [
+            ("images of the forward pass", n, activations.n),
+            ("gradients by features", by_features.len(), n * width),
+            ("gradient", gradient.len(), self.parameters.len()),
         ] {
             if found != expected {
-                return Err(Error::OutputLength { found, expected });
+                return Err(Error::SliceLength {
+                    what,
+                    found,
+                    expected,
+                });
             }
         }
         let Activations {
