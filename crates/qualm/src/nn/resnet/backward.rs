@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::architecture::Path;
 use super::check_images;
-use super::network::Network;
+use super::network::{Maps, Network};
 use super::norm::{GradientSums, Mask, Norm, NormGradient};
 use super::pixels::{Source, spread, through_norm, unpad};
 use super::pool::max_pool_gradient;
@@ -64,13 +64,12 @@ impl TrainableResNet {
             tiles,
             ..
         } = activations;
-        let [mut outer, mut inner, mut other] = std::mem::take(gradients);
+        let mut buffers = std::mem::take(gradients);
         let mut pass = Backward {
             network: &self.network,
             parameters: &self.parameters,
             n,
-            inputs: &maps.inputs,
-            outputs: &maps.outputs,
+            maps,
             kept,
             scratch,
             packed,
@@ -78,107 +77,16 @@ impl TrainableResNet {
             tiles,
             gradient,
         };
-        // `outer` holds the gradient by a block's output, masked by its rectifier.
-        let last = self.network.blocks.len();
-        let map = maps.blocks[last];
-        outer.resize(n * map.len());
-        let mut sums = pass.after(&mut outer, map, pass.below_block(last), |i, to| {
-            spread(&by_features[range(i, self.network.width)], map, to);
-        });
-        for b in (0..last).rev() {
-            let block = &self.network.blocks[b];
-            // Down the layers, but for the first.
-            let mut layers = block.layers.iter().rev();
-            let mut l = *layers.next().unwrap_or(&0);
-            let mut sums_here = sums.remove(0);
-            for (i, &below) in layers.enumerate() {
-                let here = if i == 0 { &outer } else { &inner };
-                let map = pass.inputs[l];
-                other.resize(n * map.len());
-                let step = Below {
-                    mask: Some(Rectifier::Layer),
-                    norms: vec![below],
-                };
-                let mut found = pass.layer(
-                    l,
-                    here,
-                    &sums_here,
-                    Input::Layer(below),
-                    Some((&mut other, false)),
-                    &step,
-                );
-                std::mem::swap(&mut inner, &mut other);
-                sums_here = found.remove(0);
-                l = below;
-            }
-            // The shortcut, then the first layer on top of it.
-            let map = maps.blocks[b];
-            match block.path {
-                Path::Identity => {}
-                Path::Padding { stride, .. } => {
-                    let out = maps.blocks[b + 1];
-                    other.resize(n * map.len());
-                    let from = &outer;
-                    other
-                        .par_chunks_mut(map.len())
-                        .enumerate()
-                        .for_each(|(i, to)| {
-                            unpad(&from[range(i, out.len())], out, map, stride, to);
-                        });
-                    std::mem::swap(&mut outer, &mut other);
-                }
-                Path::Layer(shortcut) => {
-                    other.resize(n * map.len());
-                    let sums = sums.remove(0);
-                    pass.layer(
-                        shortcut,
-                        &outer,
-                        &sums,
-                        Input::Block(b),
-                        Some((&mut other, false)),
-                        &Below::default(),
-                    );
-                    std::mem::swap(&mut outer, &mut other);
-                }
-            }
-            let below = pass.below_block(b);
-            sums = pass.layer(
-                l,
-                &inner,
-                &sums_here,
-                Input::Block(b),
-                Some((&mut outer, true)),
-                &below,
-            );
+        let mut sums = pass.features(by_features, &mut buffers);
+        for b in (0..self.network.blocks.len()).rev() {
+            sums = pass.block(b, &mut buffers, sums);
         }
         if self.network.pools {
-            let map = maps.outputs[0];
-            other.resize(n * map.len());
-            let (from, pooled) = (&outer, maps.blocks[0]);
-            let source = pass.kept.source(Input::Layer(0));
-            let below = Below {
-                mask: Some(Rectifier::Layer),
-                norms: vec![0],
-            };
-            sums = pass.after(&mut other, map, below, |i, to| {
-                pass.scratch.with(|scratch| {
-                    scratch.plain.resize(map.len());
-                    source.images(i, 1, map.len()).fill(map, &mut scratch.plain);
-                    let gradients = &from[range(i, pooled.len())];
-                    max_pool_gradient(&scratch.plain, map, gradients, to);
-                });
-            });
-            std::mem::swap(&mut outer, &mut other);
+            sums = pass.max_pool(&mut buffers);
         }
-        pass.layer(
-            0,
-            &outer,
-            &sums.remove(0),
-            Input::Images(images),
-            None,
-            &Below::default(),
-        );
-        *gradients = [outer, inner, other];
+        let images = Input::Images(images);
+        pass.layer(0, &buffers.outer, &sums[0], images, None, &Below::default());
+        *gradients = buffers;
         Ok(())
     }
 }
@@ -200,13 +108,23 @@ struct Below {
     norms: Vec<usize>,
 }
 
+/// Gradients by outputs of layers.
+#[derive(Debug, Default)]
+pub(super) struct Gradients {
+    /// By a block's output, masked by its rectifier.
+    outer: Buffer,
+    /// By the output of a layer within it.
+    inner: Buffer,
+    /// The next of either.
+    other: Buffer,
+}
+
 /// A backward pass under way.
 struct Backward<'a> {
     network: &'a Network,
     parameters: &'a [f32],
     n: usize,
-    inputs: &'a [Map],
-    outputs: &'a [Map],
+    maps: &'a Maps,
     kept: &'a Kept,
     scratch: &'a Pool<Scratch>,
     packed: &'a mut Buffer,
@@ -216,6 +134,100 @@ struct Backward<'a> {
 }
 
 impl Backward<'_> {
+    /// The gradient by the last block's output, from that by the features.
+    fn features(&self, by_features: &[f32], buffers: &mut Gradients) -> Vec<GradientSums> {
+        let (last, width) = (self.network.blocks.len(), self.network.width);
+        let map = self.maps.blocks[last];
+        buffers.outer.resize(self.n * map.len());
+        let below = self.below_block(last);
+        self.after(&mut buffers.outer, map, &below, |i, to| {
+            spread(&by_features[range(i, width)], map, to);
+        })
+    }
+
+    /// From the gradient by a block's output to that by its input.
+    fn block(
+        &mut self,
+        b: usize,
+        buffers: &mut Gradients,
+        mut sums: Vec<GradientSums>,
+    ) -> Vec<GradientSums> {
+        let block = &self.network.blocks[b];
+        let (n, maps) = (self.n, self.maps);
+        let Gradients {
+            outer,
+            inner,
+            other,
+        } = buffers;
+        // Down the layers, but for the first.
+        let mut sums_here = sums.remove(0);
+        let mut from = &*outer;
+        for pair in block.layers.windows(2).rev() {
+            let (below, l) = (pair[0], pair[1]);
+            other.resize(n * maps.inputs[l].len());
+            let step = Below {
+                mask: Some(Rectifier::Layer),
+                norms: vec![below],
+            };
+            let (input, to) = (Input::Layer(below), Some((&mut *other, false)));
+            sums_here = self.layer(l, from, &sums_here, input, to, &step).remove(0);
+            std::mem::swap(inner, other);
+            from = &*inner;
+        }
+        // The shortcut, then the first layer on top of it.
+        let map = maps.blocks[b];
+        match block.path {
+            Path::Identity => {}
+            Path::Padding { stride, .. } => {
+                let out = maps.blocks[b + 1];
+                other.resize(n * map.len());
+                let images = other.par_chunks_mut(map.len()).enumerate();
+                images.for_each(|(i, to)| {
+                    unpad(&outer[range(i, out.len())], out, map, stride, to);
+                });
+                std::mem::swap(outer, other);
+            }
+            Path::Layer(l) => {
+                other.resize(n * map.len());
+                let to = Some((&mut *other, false));
+                self.layer(l, outer, &sums[0], Input::Block(b), to, &Below::default());
+                std::mem::swap(outer, other);
+            }
+        }
+        let below = self.below_block(b);
+        let to = Some((outer, true));
+        self.layer(
+            block.layers[0],
+            inner,
+            &sums_here,
+            Input::Block(b),
+            to,
+            &below,
+        )
+    }
+
+    /// The gradient by the stem's output before max pooling.
+    fn max_pool(&self, buffers: &mut Gradients) -> Vec<GradientSums> {
+        let (map, pooled) = (self.maps.outputs[0], self.maps.blocks[0]);
+        let Gradients { outer, other, .. } = buffers;
+        other.resize(self.n * map.len());
+        let source = self.kept.source(Input::Layer(0));
+        let below = Below {
+            mask: Some(Rectifier::Layer),
+            norms: vec![0],
+        };
+        let sums = self.after(other, map, &below, |i, to| {
+            self.scratch.with(|scratch| {
+                scratch.plain.resize(map.len());
+                source.images(i, 1, map.len()).fill(map, &mut scratch.plain);
+                let gradients = &outer[range(i, pooled.len())];
+                max_pool_gradient(&scratch.plain, map, gradients, to);
+            });
+        });
+        std::mem::swap(outer, other);
+        sums
+    }
+
     /// What lies below the output of the block before number `b`.
     fn below_block(&self, b: usize) -> Below {
         let mut norms = Vec::new();
@@ -241,7 +253,7 @@ impl Backward<'_> {
         &self,
         gradients: &mut [f32],
         map: Map,
-        below: Below,
+        below: &Below,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Vec<GradientSums> {
         let chunk = chunk(self.n);
@@ -253,7 +265,7 @@ impl Backward<'_> {
                     fill(c * chunk + i, to);
                 }
                 let mut sums = vec![GradientSums::default(); below.norms.len()];
-                finish(self.kept, &below, c * chunk, map, to, &mut sums);
+                finish(self.kept, below, c * chunk, map, to, &mut sums);
                 sums
             })
             .collect();
@@ -273,7 +285,7 @@ impl Backward<'_> {
     ) -> Vec<GradientSums> {
         let layer = &self.network.layers[l];
         let conv = layer.convolution;
-        let out = self.outputs[l];
+        let out = self.maps.outputs[l];
         let norm = &self.kept.norms[l];
         let (by_scale, by_shift) =
             self.gradient[layer.scale.start..layer.shift.end].split_at_mut(layer.scale.len());
@@ -285,7 +297,7 @@ impl Backward<'_> {
         let n_chunks = self.n.div_ceil(chunk);
         let pass = Pass {
             conv,
-            input: self.inputs[l].bordered(conv.padding),
+            input: self.maps.inputs[l].bordered(conv.padding),
             out: out.bordered(conv.gradient_border()),
             packed: self.packed,
             gradients,
@@ -295,7 +307,7 @@ impl Backward<'_> {
             source: self.kept.source(input),
             scratch: self.scratch,
         };
-        let len = self.inputs[l].len();
+        let len = self.maps.inputs[l].len();
         let (mut to, add) = match to {
             Some((to, add)) => (Some(&mut to[..self.n * len]), add),
             None => (None, false),
@@ -321,7 +333,7 @@ impl Backward<'_> {
             })
             .collect();
         let kept = self.kept;
-        let map = self.inputs[l];
+        let map = self.maps.inputs[l];
         let sums: Vec<_> = jobs
             .into_par_iter()
             .map(|(images, sink, to)| {

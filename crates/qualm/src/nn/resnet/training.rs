@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::architecture::{Architecture, Path};
+use super::backward::Gradients;
 use super::network::{Maps, Network, Segment, Tensors};
 use super::norm::{Moments, Norm};
 use super::pixels::{Bypass, Source, average, join};
@@ -189,7 +190,7 @@ pub struct Activations {
     pub(super) scratch: Pool<Scratch>,
     pub(super) packed: Buffer,
     /// Gradients by layers' outputs.
-    pub(super) gradients: [Buffer; 3],
+    pub(super) gradients: Gradients,
     /// Gradients by a layer's weights, of each chunk of images.
     pub(super) partial: Buffer,
     /// The same layer's tiles, where they are kept instead.
