@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use qualm::{EncoderIdentity, Fitted};
 use qualm_data::Embedding;
 use qualm_vision::EmbeddedImages;
-use qualm_vision::encoder::{self, Encoder, FileEncoder};
+use qualm_vision::encoder::{self, Encoder, EncoderOptions, FileEncoder};
 use qualm_vision::read::{ImageSource, ReadOptions};
 
 use crate::args::EncoderArgs;
@@ -40,12 +40,17 @@ pub(crate) fn encoder_for(
         }
         _ => return Ok(None),
     };
-    let encoder = encoder::open(&file, &encoder_options(options))?;
+    let recorded = expected.and_then(|expected| expected.preprocessing.clone());
+    let options = EncoderOptions {
+        recorded,
+        ..encoder_options(options)
+    };
+    let encoder = encoder::open(&file, &options)?;
     let found = encoder.identity();
     if let Some(expected) = expected.filter(|expected| expected.digest != found.digest) {
         bail!(
             "{}: the model was fitted to rows of the encoder {} ({}), and this one is {}; the digest \
-             covers weights and preprocessing: give the same file, and --preprocessing as for embed",
+             covers weights and preprocessing: give the same file, and no other --preprocessing",
             file.display(),
             expected.name,
             short(&expected.digest),

@@ -130,12 +130,12 @@ fn a_folder_becomes_a_table_that_fit_takes_as_it_is() {
     assert_eq!(text(&rows, "path")[0], "cats/0.bmp");
     assert_eq!(text(&rows, "label")[59], "dogs");
     assert_eq!(vectors(&rows).len(), 60 * 64);
-    let keys = entry(&folder.path("e.parquet"), "qualm.preprocessing");
+    let encoder = entry(&folder.path("e.parquet"), "qualm.encoder");
+    let keys = &encoder["preprocessing"];
     assert_eq!(
         (&keys["size"], &keys["mean"][0]),
         (&32.into(), &0.485.into())
     );
-    let encoder = entry(&folder.path("e.parquet"), "qualm.encoder");
     assert_eq!(
         (&encoder["id"], &encoder["width"]),
         (&"path".into(), &64.into())
@@ -399,4 +399,60 @@ fn an_encoder_is_described() {
         let error = found.as_f64().unwrap() - expected.as_f64().unwrap();
         assert!(error.abs() < 1e-5, "{found}, expected {expected}");
     }
+}
+
+#[test]
+fn images_are_scored_by_the_encoder_that_the_model_names() {
+    let folder = folder_of_images(30);
+    folder.run(&embed("images", "e.parquet", &[])).ok();
+    folder.run(&["fit", "e.parquet", "-o", "m.qualm"]).ok();
+    let rows = folder.run(&["score", "m.qualm", "e.parquet"]).ok().stdout;
+
+    // The encoder is not beside the model yet.
+    let missing = folder.run(&["score", "m.qualm", "images"]);
+    assert_eq!(missing.code, Some(2));
+    let says = ["these are images", "resnet8.pth", "--encoder FILE"];
+    assert!(
+        says.iter().all(|word| missing.stderr.contains(word)),
+        "{missing:?}"
+    );
+    let given = ["score", "m.qualm", "images", "--encoder", ENCODER];
+    assert_eq!(folder.run(&given).ok().stdout, rows);
+
+    std::fs::copy(ENCODER, folder.path("resnet8.pth")).unwrap();
+    let scored = folder
+        .run(&["score", "m.qualm", "images", "-o", "s.csv"])
+        .ok();
+    assert!(scored.stdout.contains("scored 60 rows"), "{scored:?}");
+    assert_eq!(folder.text("s.csv"), rows);
+
+    // Prepared in another way they would be other rows.
+    let other = ["--preprocessing", "cifar", "-o", "out.csv"];
+    let args = [&["score", "m.qualm", "images"][..], &other].concat();
+    refused(
+        &folder,
+        &args,
+        &["resnet8.pth", "weights and preprocessing"],
+    );
+    let args = [
+        "score", "m.qualm", "images", "--label", "label", "-o", "out.csv",
+    ];
+    refused(&folder, &args, &["--label", "no columns"]);
+    folder.write("images/cats/7.bmp", "no picture");
+    refused(
+        &folder,
+        &["score", "m.qualm", "images", "-o", "out.csv"],
+        &["cats/7.bmp"],
+    );
+}
+
+#[test]
+fn views_are_fitted_as_views() {
+    let folder = folder_of_images(30);
+    folder
+        .run(&embed("images", "v.parquet", &["--views", "3"]))
+        .ok();
+    let fitted = folder.run(&["fit", "v.parquet", "-o", "m.qualm"]).ok();
+    let note = "180 rows are views of 60 items, by column 'path'";
+    assert!(fitted.stderr.contains(note), "{}", fitted.stderr);
 }

@@ -55,6 +55,7 @@ impl Encoder {
         let options = EncoderOptions {
             preprocessing,
             onnxruntime,
+            recorded: None,
         };
         let opened = guarded(py, || encoder::open(&path, &options))?;
         opened.map(Self).map_err(refused)

@@ -134,6 +134,7 @@ mod tests {
             name: "first".to_owned(),
             digest: "0".to_owned(),
             width: 3,
+            preprocessing: None,
         }));
         EmbeddedImages::new(source, encoder, path, 2, expected)
     }

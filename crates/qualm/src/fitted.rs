@@ -1,6 +1,7 @@
 //! A fitted model: the detector, what it was fitted on, and what its scores mean.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::calibrate::{Calibration, ThresholdRule};
 use crate::detector::{Detector, LogVariances, score_fitted};
@@ -98,6 +99,9 @@ pub struct EncoderIdentity {
     pub digest: String,
     /// Columns of its rows.
     pub width: usize,
+    /// How its input is prepared, where that is not in its file: what it needs to be run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Value>,
 }
 
 /// Which rows calibrate the scores.

@@ -17,6 +17,7 @@ pub(crate) fn options(args: &EncoderArgs) -> EncoderOptions {
     EncoderOptions {
         preprocessing: args.preprocessing.clone(),
         onnxruntime: args.onnxruntime.clone(),
+        recorded: None,
     }
 }
 

@@ -36,9 +36,6 @@ const FLIP: &str = "flip";
 /// Views in memory at once, at least those of one image.
 const AT_ONCE: usize = 256;
 
-/// The entry of a table's metadata with the preprocessing, as JSON of
-/// [`crate::encoder::Preprocessing`].
-pub const PREPROCESSING_KEY: &str = "qualm.preprocessing";
 /// The entry of a table's metadata with the parameters of the views, as JSON.
 pub const VIEWS_KEY: &str = "qualm.views";
 
@@ -233,9 +230,6 @@ fn schema(
         views: drawn.map(|drawn| drawn.n),
     };
     let mut metadata = embedding.metadata()?;
-    let json = |source| Error::Core(qualm::Error::SerialiseMetadata { source });
-    let preprocessing = serde_json::to_string(encoder.preprocessing()).map_err(json)?;
-    metadata.insert(PREPROCESSING_KEY.to_owned(), preprocessing);
     if let Some(Drawn { views, seed, n }) = drawn {
         let views = serde_json::json!({"n": n, "seed": seed, "spec": views.spec()});
         metadata.insert(VIEWS_KEY.to_owned(), views.to_string());

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::builtin::Builtin;
 use super::error::EncoderError;
@@ -53,6 +54,22 @@ impl Keys {
         toml::from_str(&text).map_err(|source| EncoderError::Sidecar {
             file: file.to_owned(),
             source: Box::new(source),
+        })
+    }
+
+    /// The keys of a whole preprocessing that was recorded as JSON.
+    pub(crate) fn recorded(json: &Value, encoder: &Path) -> Result<Self, EncoderError> {
+        let keys = Self::deserialize(json).map_err(|error| EncoderError::Metadata {
+            file: encoder.to_owned(),
+            key: "preprocessing",
+            message: error.to_string(),
+        })?;
+        // An input of bytes has neither: see `complete`.
+        let bytes = keys.dtype == Some(InputType::Uint8);
+        Ok(Self {
+            mean: keys.mean.filter(|_| !bytes),
+            std: keys.std.filter(|_| !bytes),
+            ..keys
         })
     }
 

@@ -29,6 +29,9 @@ pub struct EncoderOptions {
     /// The name of a built-in preprocessing, or the path of a `.toml` file of keys. It replaces
     /// what stands beside the encoder and in it.
     pub preprocessing: Option<String>,
+    /// The preprocessing that an earlier run recorded ([`EncoderIdentity::preprocessing`]); it is
+    /// used where `preprocessing` says nothing, and then nothing else is.
+    pub recorded: Option<serde_json::Value>,
     /// The onnxruntime library, for ONNX files; otherwise it is looked for.
     pub onnxruntime: Option<PathBuf>,
 }
@@ -202,11 +205,18 @@ pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
             name: name.to_string_lossy().into_owned(),
             digest: identify(&opened.digest, &opened.preprocessing),
             width: opened.width,
+            preprocessing: recorded(&opened.preprocessing),
         },
         preprocessing: opened.preprocessing,
         origin: opened.origin,
         engine: opened.engine,
     })
+}
+
+/// A preprocessing as JSON. By way of text, which has the digits of float32.
+fn recorded(preprocessing: &Preprocessing) -> Option<serde_json::Value> {
+    let text = serde_json::to_string(preprocessing).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// An encoder that has no name yet.
@@ -332,6 +342,13 @@ impl Given {
             return Ok(Self {
                 keys,
                 origin: Some(format!("{given}{}", unused.unwrap_or_default())),
+                alone: true,
+            });
+        }
+        if let Some(recorded) = &options.recorded {
+            return Ok(Self {
+                keys: Keys::recorded(recorded, file)?,
+                origin: Some("an earlier run".to_owned()),
                 alone: true,
             });
         }

@@ -181,6 +181,7 @@ mod tests {
             name: "e.onnx".to_owned(),
             digest: "0123".to_owned(),
             width: 2,
+            preprocessing: None,
         };
         let report = EmbedReport::new(encoder.clone(), 100, 40, 2.0);
         assert_eq!(report.images_per_second, 30.0);
