@@ -22,6 +22,10 @@
     unsafe_code,
     reason = "raw pointers and vector instructions; see above"
 )]
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is compiled for the oldest processor"
+)]
 
 use std::sync::OnceLock;
 

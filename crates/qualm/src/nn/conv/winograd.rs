@@ -15,6 +15,10 @@
 //! for halves in G; they cost rounding about twice the error of a direct sum.
 //!
 //! What is transformed lies as `(place, channels / 16, tile, 16)`.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "indices are the places of a tile and the lanes of a vector"
+)]
 
 use rayon::prelude::*;
 
@@ -25,7 +29,7 @@ use crate::nn::simd::vectorised;
 /// Places of a transformed tile.
 const PLACES: usize = 16;
 /// Bytes of transformed input and output that are made at a time, to stay in the second cache.
-const BYTES: usize = 512 << 10;
+const BYTES: usize = 256 << 10;
 
 type Lanes = [f32; BLOCK];
 
@@ -58,6 +62,24 @@ pub(in crate::nn) struct KeptChunk<'a> {
     out: &'a mut [f32],
 }
 
+impl KeptChunk<'_> {
+    /// Keeps the tiles of a chunk of images.
+    pub(in crate::nn) fn fill(
+        &mut self,
+        images: usize,
+        (input_map, input): (Map, &[f32]),
+        (map, gradients): (Map, &[f32]),
+    ) {
+        let tiles = Tiles {
+            map,
+            first: 0,
+            n: images * Tiles::of_image(map),
+        };
+        transform_input(tiles, input_map, input, self.input);
+        transform_gradient(tiles, map, gradients, self.out);
+    }
+}
+
 /// Tiles of some images, from one on.
 #[derive(Debug, Clone, Copy)]
 struct Tiles {
@@ -71,7 +93,7 @@ impl Tiles {
     fn groups(map: Map, images: usize, convolution: Convolution) -> impl Iterator<Item = Self> {
         let total = images * Self::of_image(map);
         let bytes = 4 * PLACES * (convolution.n_in + convolution.n_out);
-        let most = (BYTES / bytes / 8 * 8).clamp(64, 256);
+        let most = (BYTES / bytes / 8 * 8).clamp(32, 256);
         (0..total).step_by(most).map(move |first| Self {
             map,
             first,
@@ -174,7 +196,6 @@ impl Convolution {
     /// As [`convolve`] with the sweep of [`Convolution::forward`].
     pub(super) fn winograd(
         &self,
-        isa: Isa,
         images: usize,
         (input_map, input): (Map, &[f32]),
         packed: &[f32],
@@ -190,7 +211,14 @@ impl Convolution {
             let outs = work.out.chunks_exact_mut(tiles.n * self.n_out);
             let weights = packed.chunks_exact(self.n_in * self.n_out);
             for ((input, out), weights) in inputs.zip(outs).zip(weights) {
-                convolve(isa, &sweep, input, weights, out, Finish::default());
+                convolve(
+                    Isa::detect(),
+                    &sweep,
+                    input,
+                    weights,
+                    out,
+                    Finish::default(),
+                );
             }
             transform_output(tiles, &work.out, map, out, finish);
         }
@@ -199,7 +227,6 @@ impl Convolution {
     /// Adds to the transformed gradient by weights, `(place, in, out)`.
     pub(super) fn winograd_gradient(
         &self,
-        isa: Isa,
         images: usize,
         (input_map, input): (Map, &[f32]),
         (map, gradients): (Map, &[f32]),
@@ -215,7 +242,7 @@ impl Convolution {
             let outs = work.out.chunks_exact(tiles.n * self.n_out);
             let sums = sums.chunks_exact_mut(self.n_in * self.n_out);
             for ((input, out), sums) in inputs.zip(outs).zip(sums) {
-                weight_gradient(isa, &sweep, input, out, sums);
+                weight_gradient(Isa::detect(), &sweep, input, out, sums);
             }
         }
     }
@@ -244,23 +271,6 @@ impl Convolution {
         inputs
             .zip(outs)
             .map(|(input, out)| KeptChunk { input, out })
-    }
-
-    /// Keeps the tiles of a chunk of images.
-    pub(in crate::nn) fn keep_tiles(
-        &self,
-        images: usize,
-        (input_map, input): (Map, &[f32]),
-        (map, gradients): (Map, &[f32]),
-        kept: &mut KeptChunk<'_>,
-    ) {
-        let tiles = Tiles {
-            map,
-            first: 0,
-            n: images * Tiles::of_image(map),
-        };
-        transform_input(tiles, input_map, input, kept.input);
-        transform_gradient(tiles, map, gradients, kept.out);
     }
 
     /// The gradient by the weights, `(3, 3, in, out)`, from the tiles of a batch; `sums` is
