@@ -1,7 +1,7 @@
 //! A convolution by whichever way is faster: directly, or through Winograd's transforms.
 
-use super::kernels::{Finish, Isa, convolve, weight_gradient};
-use super::{Buffer, Convolution, Map, Transformed};
+use super::kernels::{Isa, convolve, weight_gradient};
+use super::{Buffer, Convolution, Finish, Map, Transformed};
 
 impl Convolution {
     /// Weights for [`Convolution::run`].
