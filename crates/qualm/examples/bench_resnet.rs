@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use qualm::nn::resnet::{
-    Activations, Architecture, ImageSize, ResNet, Role, Tensor, TrainableResNet,
+    Activations, Architecture, ImageSize, ResNet, Role, Tensor, Tensors, TrainableResNet,
 };
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ struct Run {
     by_head: Vec<f32>,
     velocity: Vec<f32>,
     head_velocity: Vec<f32>,
-    /// For inference with the weights as they are.
-    inference: Option<ResNet>,
+    /// With the first weights.
+    inference: ResNet,
 }
 
 impl Run {
@@ -56,19 +56,20 @@ impl Run {
         let n_weights = CLASSES * architecture.width();
         let mut head: Vec<f32> = (0..n_weights).map(|i| 0.05 * noise(i + 7)).collect();
         head.resize(n_weights + CLASSES, 0.0);
+        let tensors = tensors(&network, &head);
         let run = Self {
             gradient: vec![0.0; network.parameters().len()],
             velocity: vec![0.0; network.parameters().len()],
             by_head: vec![0.0; head.len()],
             head_velocity: vec![0.0; head.len()],
             activations: Activations::default(),
-            inference: None,
+            inference: ResNet::from_tensors(architecture, &tensors).unwrap(),
             network,
             images,
             head,
         };
         let (mut names, mut values) = (Vec::new(), Vec::new());
-        for (name, tensor) in run.tensors() {
+        for (name, tensor) in tensors {
             names.push(json!([name, tensor.shape]));
             values.extend(tensor.values);
         }
@@ -76,20 +77,6 @@ impl Run {
         write(&folder.join("tensors.f32"), &values);
         write(&folder.join("images.f32"), &run.images);
         run
-    }
-
-    fn tensors(&self) -> qualm::nn::resnet::Tensors {
-        let mut tensors = self.network.to_tensors();
-        let width = self.network.architecture().width();
-        let (weight, bias) = self.head.split_at(CLASSES * width);
-        for (name, shape, values) in [
-            ("fc.weight", vec![CLASSES, width], weight),
-            ("fc.bias", vec![CLASSES], bias),
-        ] {
-            let values = values.to_vec();
-            tensors.insert(name.to_owned(), Tensor { shape, values });
-        }
-        tensors
     }
 
     fn step(&mut self) -> f64 {
@@ -150,26 +137,33 @@ impl Run {
         let (weight_velocity, bias_velocity) = self.head_velocity.split_at_mut(weight.len());
         sgd(weight, by_weight, weight_velocity, DECAY);
         sgd(bias, by_bias, bias_velocity, 0.0);
-        self.inference = None;
         loss
     }
 
-    fn infer(&mut self, n: usize) -> Vec<f32> {
-        if self.inference.is_none() {
-            let tensors = self.tensors();
-            let network = ResNet::from_tensors(self.network.architecture(), &tensors).unwrap();
-            self.inference = Some(network);
-        }
+    fn infer(&self, n: usize) -> Vec<f32> {
         let batch = self.images.len() / (SIZE.rows * SIZE.cols * 3);
         let mut logits = vec![0.0; batch * CLASSES];
         for _ in 0..n {
-            let network = self.inference.as_ref().unwrap();
-            network
+            self.inference
                 .logits_into(&self.images, SIZE, &mut logits)
                 .unwrap();
         }
         logits[..3].to_vec()
     }
+}
+
+fn tensors(network: &TrainableResNet, head: &[f32]) -> Tensors {
+    let mut tensors = network.to_tensors();
+    let width = network.architecture().width();
+    let (weight, bias) = head.split_at(CLASSES * width);
+    for (name, shape, values) in [
+        ("fc.weight", vec![CLASSES, width], weight),
+        ("fc.bias", vec![CLASSES], bias),
+    ] {
+        let values = values.to_vec();
+        tensors.insert(name.to_owned(), Tensor { shape, values });
+    }
+    tensors
 }
 
 fn sgd(parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32], decay: f32) {

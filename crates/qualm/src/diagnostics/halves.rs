@@ -228,7 +228,7 @@ mod tests {
             progress: &mut (),
         };
         let scores = spec
-            .half_scores(rows.rows(), &half, &picked, 0, &mut listener)
+            .half_scores(rows.rows().into(), &half, &picked, 0, &mut listener)
             .unwrap();
         let part = rows.rows().pick(&half).unwrap();
         let fitted = spec.fit(part.rows(), 0, &mut ()).unwrap();

@@ -50,7 +50,7 @@ pub(super) struct Member {
 
 /// The function f1 of a member.
 #[derive(Debug)]
-pub(crate) enum Network {
+pub(super) enum Network {
     Mlp {
         network: Mlp,
         /// A copy of the network on the device that scores.
@@ -69,7 +69,7 @@ impl Dum {
     ///
     /// # Errors
     /// [`crate::Error::Device`].
-    pub(crate) fn new(spec: &DumSpec, networks: Vec<(Space, Network)>) -> Result<Self> {
+    pub(super) fn new(spec: &DumSpec, networks: Vec<(Space, Network)>) -> Result<Self> {
         let members = networks.into_iter().map(|(space, network)| Member {
             space,
             network,
@@ -85,6 +85,13 @@ impl Dum {
         };
         dum.move_to(spec.device)?;
         Ok(dum)
+    }
+
+    /// A single perceptron, on the device of the Spec.
+    #[cfg(feature = "internals")]
+    pub(crate) fn of_mlp(spec: &DumSpec, space: Space, network: Mlp) -> Result<Self> {
+        let remote = None;
+        Self::new(spec, vec![(space, Network::Mlp { network, remote })])
     }
 
     /// Mean over some members of their scores.

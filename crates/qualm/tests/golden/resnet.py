@@ -3,7 +3,7 @@
     python3 resnet.py      # torch 2.15, torchvision 0.30; writes resnet.json
 
 Weights and images are a function of their place, so that no file has to hold them: see
-`uniform`. Of every tensor at most 12 values are kept, evenly spread.
+`uniform`. Of every tensor at most 9 values are kept, evenly spread.
 
 Each network comes twice. "open": the shifts of batch norm are so large that every rectifier is
 clearly open or closed, and rounding cannot change which; there the gradients must agree to 1e-4.
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import resnet
 
-KEPT = 12
+KEPT = 9
 # A tensor whose gradients are this much smaller than the largest of the network is not asked for
 # digits of its own: without rectifiers some vanish.
 FLOOR = 1e-3
@@ -203,7 +203,7 @@ def main():
             return {k: short(v) for k, v in value.items()}
         if isinstance(value, list):
             return [short(v) for v in value]
-        return float(f"{value:.9g}") if isinstance(value, float) else value
+        return float(f"{value:.8g}") if isinstance(value, float) else value
 
     path = Path(__file__).with_suffix(".json")
     text = json.dumps(short(written), separators=(",", ":"))

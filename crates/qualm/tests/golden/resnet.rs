@@ -63,8 +63,8 @@ fn tensors(architecture: Architecture, open: bool) -> Tensors {
 
 /// The largest difference of the values that the script kept, relative to the largest.
 fn error(found: &[f32], kept: &[f64], largest: f64) -> f64 {
-    let step = (found.len() / 12).max(1);
-    let picked: Vec<f32> = found.iter().copied().step_by(step).take(12).collect();
+    let step = (found.len() / 9).max(1);
+    let picked: Vec<f32> = found.iter().copied().step_by(step).take(9).collect();
     assert_eq!(picked.len(), kept.len());
     let pairs = picked.iter().zip(kept);
     pairs.fold(0.0, |a: f64, (f, k)| a.max((f64::from(*f) - k).abs())) / largest

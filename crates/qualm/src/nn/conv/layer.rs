@@ -1,7 +1,7 @@
 //! A convolution by whichever way is faster: directly, or through Winograd's transforms.
 
-use super::kernels::{Finish, Isa, convolve, weight_gradient};
-use super::{Buffer, Convolution, Map, Transformed};
+use super::kernels::{Isa, convolve, weight_gradient};
+use super::{Buffer, Convolution, Finish, Map, Transformed};
 
 impl Convolution {
     /// Weights for [`Convolution::run`].
@@ -40,20 +40,11 @@ impl Convolution {
         finish: Finish<'_>,
         work: &mut Transformed,
     ) {
-        let isa = Isa::detect();
         if self.is_winograd() {
-            self.winograd(
-                isa,
-                images,
-                (input_map, input),
-                packed,
-                (map, out),
-                finish,
-                work,
-            );
+            self.winograd(images, (input_map, input), packed, (map, out), finish, work);
         } else {
             let sweep = self.forward(images, input_map, map);
-            convolve(isa, &sweep, input, packed, out, finish);
+            convolve(Isa::detect(), &sweep, input, packed, out, finish);
         }
     }
 
@@ -68,7 +59,6 @@ impl Convolution {
         add: bool,
         work: &mut Transformed,
     ) {
-        let isa = Isa::detect();
         let finish = Finish {
             accumulate: add,
             ..Finish::default()
@@ -76,14 +66,14 @@ impl Convolution {
         if self.is_winograd() {
             let (from, to) = ((map, gradients), (input_map, to));
             self.turned()
-                .winograd(isa, images, from, packed, to, finish, work);
+                .winograd(images, from, packed, to, finish, work);
             return;
         }
         if self.skips() && !add {
             to.fill(0.0);
         }
         for (sweep, range) in self.backward(images, map, input_map) {
-            convolve(isa, &sweep, gradients, &packed[range], to, finish);
+            convolve(Isa::detect(), &sweep, gradients, &packed[range], to, finish);
         }
     }
 
@@ -105,13 +95,12 @@ impl Convolution {
         sums: &mut [f32],
         work: &mut Transformed,
     ) {
-        let isa = Isa::detect();
         if self.is_winograd() {
             let (input, gradients) = ((input_map, input), (map, gradients));
-            self.winograd_gradient(isa, images, input, gradients, sums, work);
+            self.winograd_gradient(images, input, gradients, sums, work);
         } else {
             let sweep = self.forward(images, input_map, map);
-            weight_gradient(isa, &sweep, input, gradients, sums);
+            weight_gradient(Isa::detect(), &sweep, input, gradients, sums);
         }
     }
 

@@ -8,11 +8,13 @@ mod buffer;
 mod kernels;
 mod layer;
 mod packed;
+mod sweep;
+mod transforms;
 mod winograd;
 
 pub(super) use buffer::Buffer;
-pub(super) use kernels::{BLOCK, Finish};
-use kernels::{Grid, Sweep};
+pub(super) use sweep::{BLOCK, Finish};
+use sweep::{Grid, Sweep};
 pub(super) use winograd::{Kept, KeptChunk, Transformed};
 
 /// A convolution without bias, with a square kernel.

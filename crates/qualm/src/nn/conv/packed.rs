@@ -3,8 +3,7 @@
 //! A layer's weights are kept as `(kernel row, kernel column, input, output)`: then their
 //! gradient is what the kernel sums up, and packing copies whole blocks.
 
-use super::kernels::BLOCK;
-use super::{Buffer, Convolution, Phase};
+use super::{BLOCK, Buffer, Convolution, Phase};
 
 impl Convolution {
     /// Weights for [`Convolution::forward`]: `(out / 16, kernel * kernel * in, 16)`.

@@ -463,7 +463,7 @@ impl Pass<'_> {
                 let work = &mut scratch.transformed;
                 match &mut sink {
                     Sink::Sums(sums) => conv.add_gradient(n, (input, x), (out, g), sums, work),
-                    Sink::Tiles(kept) => conv.keep_tiles(n, (input, x), (out, g), kept),
+                    Sink::Tiles(kept) => kept.fill(n, (input, x), (out, g)),
                 }
                 let Some(to) = &mut to else {
                     continue;

@@ -62,3 +62,53 @@ pub(super) fn max_pool_gradient(image: &[f32], input: Map, gradients: &[f32], to
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_ties_by_hand() {
+        // One channel, 3 x 5; windows around rows 0, 2 and columns 0, 2, 4.
+        let image = [
+            1.0, 5.0, 2.0, 0.0, 7.0, //
+            3.0, 3.0, 3.0, 3.0, 3.0, //
+            9.0, -1.0, 3.0, 4.0, -2.0,
+        ];
+        let map = Map {
+            rows: 3,
+            cols: 5,
+            channels: 1,
+            border: 0,
+        };
+        let out = pooled(map).bordered(1);
+        let mut to = vec![0.0; out.len()];
+        max_pool(&image, map, out, &mut to);
+        assert_eq!(to[6..9], [5.0, 5.0, 7.0]);
+        assert_eq!(to[11..14], [9.0, 4.0, 4.0]);
+        assert_eq!(to.iter().filter(|v| **v != 0.0).count(), 6);
+
+        let gradients = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5];
+        let mut back = vec![f32::NAN; 15];
+        max_pool_gradient(&image, map, &gradients, &mut back);
+        let mut expected = [0.0; 15];
+        (expected[1], expected[4], expected[10], expected[13]) = (11.0, 100.0, 1e3, 1.1e5);
+        assert_eq!(back, expected);
+        // Of equal values the first.
+        max_pool_gradient(&[2.0; 15], map, &gradients, &mut back);
+        assert_eq!((back[0], back[1], back[3]), (1.0, 10.0, 100.0));
+    }
+
+    #[test]
+    fn nan_is_the_largest() {
+        let map = Map {
+            rows: 2,
+            cols: 2,
+            channels: 1,
+            border: 0,
+        };
+        let mut to = [0.0];
+        max_pool(&[1.0, f32::NAN, 3.0, 2.0], map, pooled(map), &mut to);
+        assert!(to[0].is_nan());
+    }
+}

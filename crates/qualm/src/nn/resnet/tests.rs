@@ -85,7 +85,7 @@ fn one_set_of_buffers_serves_batches_of_any_size() {
     let mut shared = Activations::default();
     for (n, rows, cols) in [(20, 9, 8), (3, 32, 32), (20, 9, 8), (2, 5, 4)] {
         let images = numbers(n * rows * cols * 3, 2);
-        let mut run = |activations: &mut Activations| {
+        let run = |activations: &mut Activations| {
             let mut network = TrainableResNet::new(architecture, 0);
             network
                 .forward(&images, size(rows, cols), activations)
