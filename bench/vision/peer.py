@@ -86,7 +86,7 @@ class Peer:
         decayed = [p for p in net.parameters() if p.dim() > 1]
         others = [p for p in net.parameters() if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": others}]
-        self.sgd = torch.optim.SGD(groups, lr=0.05, momentum=0.9)
+        self.sgd = torch.optim.SGD(groups, lr=0.001, momentum=0.9)
         self.loss_of = self.loss
         self.run = net
         if mode == "compile":

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 const CLASSES: usize = 10;
 const SIZE: ImageSize = ImageSize { rows: 32, cols: 32 };
-const RATE: f32 = 0.05;
+const RATE: f32 = 0.001;
 const MOMENTUM: f32 = 0.9;
 const DECAY: f32 = 5e-4;
 

@@ -45,7 +45,7 @@ const LANES: usize = 16;
 
 /// The network.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct KernelNetwork {
+pub(super) struct KernelNetwork {
     /// `(d, M)`: column j is anchor j.
     anchors: Vec<f32>,
     /// Their squared norms, `(M,)`.
