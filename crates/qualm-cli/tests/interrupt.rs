@@ -446,7 +446,7 @@ fn an_interrupted_embedding_goes_on() {
         let batches: Vec<_> = reader.map(Result::unwrap).collect();
         let slices = batches
             .iter()
-            .flat_map(|b| (0..b.num_rows()).map(|i| b.slice(i, 1)));
+            .flat_map(|b| (0..b.num_rows()).map(move |i| b.slice(i, 1)));
         assert!(schema.metadata().contains_key("qualm.encoder"));
         slices.collect::<Vec<_>>()
     };

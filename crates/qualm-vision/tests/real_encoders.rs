@@ -114,7 +114,7 @@ fn sscd_gives_the_vectors_of_python() {
     assert!(encoder::check(&encoder).unwrap().same_bits);
 }
 
-/// A vote of the 20 nearest of 1,500 images, for 500 others: 73.4 % in Python.
+/// A vote of the 20 nearest of 1,500 images, for 500 others: 70.0 % in Python, on the same images.
 #[test]
 fn sscd_tells_classes_apart() {
     let Some((encoder, data)) = sscd("preprocessing = 'sscd'\nsize = 160") else {
@@ -150,5 +150,5 @@ fn sscd_tells_classes_apart() {
         });
     let accuracy = right.count() as f64 / 500.0;
     eprintln!("kNN(20): {accuracy}");
-    assert!((0.68..0.80).contains(&accuracy), "{accuracy}");
+    assert!((accuracy - 0.7).abs() < 0.01, "{accuracy}");
 }

@@ -85,6 +85,10 @@ pub(crate) struct Embed {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  qualm encoder check model.onnx --preprocessing clip
+  qualm encoder check resnet20.safetensors --json
+  qualm encoder check --help                      the test picture, in Python")]
 pub(crate) struct Encoder {
     #[command(subcommand)]
     pub(crate) command: EncoderCommand,

@@ -30,8 +30,10 @@ const SYSTEM: &[&str] = if cfg!(target_os = "windows") {
     &["libonnxruntime.so", "libonnxruntime.so.1"]
 };
 
-/// Prints the folder of the package without importing it.
-const FIND: &str = "import importlib.util as u, os; s = u.find_spec('onnxruntime'); \
+/// Prints the folder of the package without importing it. The working directory, which may hold
+/// anything, is left out of the search.
+const FIND: &str = "import sys; sys.path[:] = [p for p in sys.path if p]; \
+import importlib.util as u, os; s = u.find_spec('onnxruntime'); \
 print(os.path.dirname(s.origin) if s and s.origin else '')";
 
 /// The library that runs in this process.
