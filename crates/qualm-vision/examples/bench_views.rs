@@ -26,8 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let items =
         ImageSource::open(Path::new(images), &ReadOptions::default())?.read_all(Resize::Keep)?;
     let views = Views::new(ViewSpec::simclr(size.parse()?), 0)?;
-    let mut index = 0;
-    for line in std::io::stdin().lock().lines() {
+    for (index, line) in (0..).zip(std::io::stdin().lock().lines()) {
         let n: usize = line?.trim().parse()?;
         let mut out = vec![0.0f32; n * views.values()];
         let requests: Vec<View> = (items.iter().cycle().zip(0..n))
@@ -37,7 +36,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 index,
             })
             .collect();
-        index += 1;
         let start = Instant::now();
         views.views_into(&requests, &mut out)?;
         println!("{{\"seconds\": {}}}", start.elapsed().as_secs_f64());

@@ -267,6 +267,11 @@ fn graphs_that_do_not_fit_are_named() {
         ),
         (
             "u8_nchw.onnx",
+            "mean = [0, 0, 0]",
+            "mean = [0.0, 0.0, 0.0]: expected none",
+        ),
+        (
+            "u8_nchw.onnx",
             "layout = 'nhwc'",
             "input image: uint8 (?, 3, 16, 16)",
         ),

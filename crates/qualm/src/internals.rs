@@ -3,7 +3,7 @@
 
 use crate::detector::{Detector, DetectorSpec};
 use crate::dum::engine::Engine;
-use crate::dum::model::Dum;
+use crate::dum::model::{Dum, Network};
 use crate::dum::plan::Plan;
 use crate::dum::train::Trainer;
 use crate::dum::{DumSpec, device};
@@ -99,6 +99,10 @@ impl Run {
     /// [`crate::Error::Device`].
     pub fn model(&self) -> Result<Model> {
         let network = self.engine.state()?.network.clone();
+        let network = Network::Mlp {
+            network,
+            remote: None,
+        };
         let dum = Dum::new(&self.spec, vec![(self.space.clone(), network)])?;
         Ok(Model(dum))
     }

@@ -34,7 +34,8 @@ pub(crate) fn check(args: &EncoderCheck, output: Output) -> Result<()> {
         inputs: described.inputs,
         outputs: described.outputs,
         output: described.output,
-        preprocessing: serde_json::to_value(opened.preprocessing())?,
+        // By way of text, in which float32 has no more digits than it was given.
+        preprocessing: serde_json::from_str(&serde_json::to_string(opened.preprocessing())?)?,
         preprocessing_from: opened.preprocessing_origin().to_owned(),
         same_bits: check.same_bits,
         norm: squares.sum::<f64>().sqrt(),

@@ -177,7 +177,7 @@ impl Embedder {
         };
         let values = Arc::new(Float32Array::from(vectors));
         let width = self.encoder.identity().width;
-        let list = FixedSizeListArray::try_new(item(), width as i32, values, None);
+        let list = FixedSizeListArray::try_new(item(), list_size(width), values, None);
         columns.push(Arc::new(list.map_err(arrow)?));
         RecordBatch::try_new(self.schema.clone(), columns).map_err(arrow)
     }
@@ -197,6 +197,11 @@ fn views(items: &[Item], drawn: &Drawn) -> Result<(Vec<Image>, Vec<ViewParams>)>
         })
         .collect();
     Ok(drawn.views.images(&asked)?.into_iter().unzip())
+}
+
+/// A width as Arrow counts it: vectors longer than it can count do not fit into memory.
+fn list_size(width: usize) -> i32 {
+    i32::try_from(width).unwrap_or(i32::MAX)
 }
 
 /// The elements of a vector.
@@ -220,7 +225,7 @@ fn schema(
         fields.push(Field::new(FLIP, DataType::Boolean, false));
     }
     let identity = encoder.identity();
-    let vector = DataType::FixedSizeList(item(), identity.width as i32);
+    let vector = DataType::FixedSizeList(item(), list_size(identity.width));
     fields.push(Field::new(VECTOR, vector, false));
     let embedding = Embedding {
         encoder: identity.clone(),

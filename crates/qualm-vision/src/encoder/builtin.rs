@@ -16,12 +16,15 @@
 //! preferred where there are several outputs; of a sequence of tokens, `dinov2` and `dinov3` take
 //! the class token. Sizes follow the encoder where its file fixes one.
 
+#![expect(clippy::doc_markdown, reason = "names of models and repositories")]
+
 use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::preprocessing::{Crop, InputSize, Pooling, ResizeFilter};
 
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+#[expect(clippy::excessive_precision, reason = "as they are published")]
 const CLIP: ([f32; 3], [f32; 3]) = (
     [0.48145466, 0.4578275, 0.40821073],
     [0.26862954, 0.26130258, 0.27577711],

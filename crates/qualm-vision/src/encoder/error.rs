@@ -173,13 +173,13 @@ pub enum EncoderError {
     OtherRuntime { loaded: PathBuf, asked: PathBuf },
     /// A graph that onnxruntime does not take.
     #[error(
-        "{}: onnxruntime {version} does not load it: {message}; for an operator or opset that it \
+        "{}: {runtime} does not load it: {message}; for an operator or opset that it \
          does not know, upgrade onnxruntime or export with an older opset",
         file.display()
     )]
     Graph {
         file: PathBuf,
-        version: String,
+        runtime: String,
         message: String,
     },
     /// A graph whose inputs are not one batch of images.

@@ -93,7 +93,8 @@ impl Keys {
         keys.or(builtin.keys())
     }
 
-    /// The whole preprocessing. An input of bytes needs no mean and no standard deviation.
+    /// The whole preprocessing. An input of bytes has no mean and no standard deviation: they stand
+    /// as 0 and 1.
     ///
     /// # Errors
     /// [`EncoderError::NeedsPreprocessing`] for `encoder` with the keys that are missing, and
@@ -103,10 +104,23 @@ impl Keys {
         encoder: &Path,
         origin: &str,
     ) -> Result<Preprocessing, EncoderError> {
-        let keys = self.expanded();
-        let bytes = keys.dtype == Some(InputType::Uint8);
-        let identity = |value| bytes.then_some([value; 3]);
-        let (mean, std) = (keys.mean.or(identity(0.0)), keys.std.or(identity(1.0)));
+        let bytes = self.dtype == Some(InputType::Uint8);
+        let given = |key, values: Option<[f32; 3]>| match values {
+            Some(found) if bytes => Err(EncoderError::Key {
+                origin: origin.to_owned(),
+                key,
+                found: format!("{found:?}"),
+                expected: "none: an encoder whose input is uint8 normalises itself",
+            }),
+            _ => Ok(()),
+        };
+        given("mean", self.mean)?;
+        given("std", self.std)?;
+        let mut keys = self.expanded();
+        if bytes {
+            (keys.mean, keys.std) = (Some([0.0; 3]), Some([1.0; 3]));
+        }
+        let (mean, std) = (keys.mean, keys.std);
         if let (Some(size), Some(filter), Some(crop), Some(mean), Some(std)) =
             (keys.size, keys.filter, keys.crop, mean, std)
         {

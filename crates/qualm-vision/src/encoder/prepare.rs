@@ -63,7 +63,7 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
             || (Resizer::new(), Vec::new()),
             |(resizer, pixels), (out, image)| {
                 let window = Window::new(image, self.size, crop, self.crop_fraction);
-                self.resize(image, window, resizer, pixels)?;
+                self.resize(image, &window, resizer, pixels)?;
                 self.normalise(pixels, out);
                 Ok(())
             },
@@ -74,7 +74,7 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
     fn resize(
         &self,
         image: &Image,
-        window: Window,
+        window: &Window,
         resizer: &mut Resizer,
         pixels: &mut Vec<u8>,
     ) -> Result<(), EncoderError> {

@@ -16,8 +16,6 @@ pub enum Resize {
     Keep,
     /// Larger images are reduced until their shorter side is this long.
     Shorter(u32),
-    /// The largest square in the middle of each becomes a square of this side.
-    Square(u32),
 }
 
 impl Resize {
@@ -35,28 +33,20 @@ impl Resize {
     pub fn image(self, image: Image) -> Result<Image> {
         let (width, height) = (image.width(), image.height());
         let shorter = width.min(height);
-        let (side, (new_width, new_height)) = match self {
-            Self::Shorter(side) if side < shorter => {
-                let scaled = |n: u32| {
-                    let scaled = f64::from(n) * f64::from(side) / f64::from(shorter);
-                    scaled.round() as u32
-                };
-                (None, (scaled(width), scaled(height)))
-            }
-            Self::Square(side) if (width, height) != (side, side) => (Some(shorter), (side, side)),
-            Self::Keep | Self::Shorter(_) | Self::Square(_) => return Ok(image),
+        let side = match self {
+            Self::Shorter(side) if side < shorter => side,
+            Self::Keep | Self::Shorter(_) => return Ok(image),
         };
-        let mut options =
-            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        if let Some(side) = side.map(f64::from) {
-            let left = ((f64::from(width) - side) / 2.0).floor();
-            let top = ((f64::from(height) - side) / 2.0).floor();
-            options = options.crop(left, top, side, side);
-        }
+        let scaled = |n: u32| {
+            let scaled = f64::from(n) * f64::from(side) / f64::from(shorter);
+            scaled.round() as u32
+        };
+        let (new_width, new_height) = (scaled(width), scaled(height));
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         let mut out = Resized::new(new_width, new_height, PixelType::U8x3);
         if let Ok(from) = ImageRef::new(width, height, image.pixels(), PixelType::U8x3) {
-            // The types are the same, the box lies in the image: neither can fail. A side of 0
-            // gives no pixels, which are refused below.
+            // The types are the same: this cannot fail. A side of 0 gives no pixels, which are
+            // refused below.
             let _ = Resizer::new().resize(&from, &mut out, &options);
         }
         Image::new(new_width, new_height, out.into_vec())

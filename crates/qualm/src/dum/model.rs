@@ -50,7 +50,7 @@ pub(super) struct Member {
 
 /// The function f1 of a member.
 #[derive(Debug)]
-pub(super) enum Network {
+pub(crate) enum Network {
     Mlp {
         network: Mlp,
         /// A copy of the network on the device that scores.
@@ -69,7 +69,7 @@ impl Dum {
     ///
     /// # Errors
     /// [`crate::Error::Device`].
-    pub(super) fn new(spec: &DumSpec, networks: Vec<(Space, Network)>) -> Result<Self> {
+    pub(crate) fn new(spec: &DumSpec, networks: Vec<(Space, Network)>) -> Result<Self> {
         let members = networks.into_iter().map(|(space, network)| Member {
             space,
             network,

@@ -238,6 +238,13 @@ pub enum Error {
         rows: usize,
         cols: usize,
     },
+    /// A slice of another length than the network and its batch have.
+    #[error("{what}: {found} values, expected {expected}")]
+    SliceLength {
+        what: &'static str,
+        found: usize,
+        expected: usize,
+    },
     /// A batch whose images shrink to a single pixel.
     #[error(
         "a batch of {found} is too small for batch norm: a layer's output is a single pixel, which has no variance; give more or larger images"

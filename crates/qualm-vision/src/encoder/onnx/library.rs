@@ -45,14 +45,13 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    /// Its version, such as 1.32.0; empty where it does not say.
-    pub(crate) fn version(&self) -> String {
-        // `ORT Build Info: git-branch=rel-1.32.0, git-commit-id=...`
-        let info = ort::info();
-        let after = info.split("rel-").nth(1).unwrap_or_default();
-        let end = after.find(|c: char| !c.is_ascii_digit() && c != '.');
-        let version = after.get(..end.unwrap_or(after.len()));
-        version.unwrap_or_default().trim_end_matches('.').to_owned()
+    /// Its name and version, as far as its file says it: onnxruntime 1.32.0.
+    pub(crate) fn name(&self) -> String {
+        // `libonnxruntime.so.1.32.0`, `libonnxruntime.1.32.0.dylib`
+        let file = file_name(&real(&self.path));
+        let version = file.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let version = version.trim_end_matches(|c: char| !c.is_ascii_digit());
+        format!("onnxruntime {version}").trim_end().to_owned()
     }
 }
 
@@ -144,8 +143,8 @@ fn in_python() -> (Option<PathBuf>, String) {
             continue;
         };
         let folders = site_packages(Path::new(&prefix));
-        let libraries = folders.iter().map(|f| f.join("onnxruntime").join("capi"));
-        if let Some(library) = libraries.filter_map(|f| library_in(&f)).next() {
+        let mut libraries = folders.iter().map(|f| f.join("onnxruntime").join("capi"));
+        if let Some(library) = libraries.find_map(|f| library_in(&f)) {
             return (Some(library), String::new());
         }
         places.push(format!("{variable} ({})", Path::new(&prefix).display()));
@@ -190,7 +189,8 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
 fn library_in(folder: &Path) -> Option<PathBuf> {
     let is_library = |path: &PathBuf| {
         let name = file_name(path);
-        let mac = name.starts_with("libonnxruntime.") && name.ends_with(".dylib");
+        let mac = path.extension().is_some_and(|e| e == "dylib");
+        let mac = mac && name.starts_with("libonnxruntime.");
         mac || name == "onnxruntime.dll" || name.starts_with("libonnxruntime.so")
     };
     let entries = std::fs::read_dir(folder).ok()?.flatten();

@@ -10,7 +10,6 @@ use std::sync::{Mutex, PoisonError};
 
 use half::f16;
 use ort::session::Session;
-use ort::session::builder::SessionBuilder;
 use ort::value::{PrimitiveTensorElementType, TensorRef};
 
 use self::graph::{Input, Tensor};
@@ -50,7 +49,7 @@ impl Onnx {
         let runtime = library::load(library)?;
         let session = session(file, &runtime).map_err(|message| EncoderError::Graph {
             file: file.to_owned(),
-            version: runtime.version(),
+            runtime: runtime.name(),
             message,
         })?;
         Ok(Self {
@@ -138,11 +137,8 @@ impl OnnxEncoder {
     /// Its inputs, its outputs, the output that is taken, and onnxruntime.
     pub(crate) fn describe(&self) -> (Vec<String>, Vec<String>, String, String) {
         let words = |tensors: &[Tensor]| tensors.iter().map(Tensor::to_string).collect();
-        let runtime = format!(
-            "onnxruntime {} ({})",
-            self.runtime.version(),
-            self.runtime.path.display()
-        );
+        let runtime = &self.runtime;
+        let runtime = format!("{} ({})", runtime.name(), runtime.path.display());
         let input = std::slice::from_ref(&self.input);
         (
             words(input),
@@ -220,15 +216,18 @@ impl OnnxEncoder {
 /// Loads a graph on as many threads as our own work has.
 fn session(file: &Path, runtime: &Runtime) -> Result<Session, String> {
     let threads = rayon::current_num_threads();
-    let builder = Session::builder(&runtime.environment).map_err(|e| one_line(e.message()))?;
-    let builder = builder.with_intra_threads(threads);
-    let builder = builder.and_then(|builder| builder.with_inter_threads(1));
+    let builder = Session::builder(&runtime.environment).map_err(said)?;
+    let builder = builder.with_intra_threads(threads).map_err(said)?;
+    let builder = builder.with_inter_threads(1).map_err(said)?;
     // Waiting threads leave the cores to those that decode images.
-    let builder = builder.and_then(|builder| builder.with_intra_op_spinning(false));
-    let mut builder: SessionBuilder = builder.map_err(|e| one_line(e.message()))?;
-    builder
-        .commit_from_file(file)
-        .map_err(|e| one_line(e.message()))
+    let mut builder = builder.with_intra_op_spinning(false).map_err(said)?;
+    builder.commit_from_file(file).map_err(said)
+}
+
+/// What an error says.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn said<R>(error: ort::Error<R>) -> String {
+    one_line(error.message())
 }
 
 /// What onnxruntime says, without line breaks.

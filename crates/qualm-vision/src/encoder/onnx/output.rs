@@ -10,7 +10,7 @@ use crate::encoder::error::EncoderError;
 use crate::encoder::preprocessing::{Layout, Pooling, Preprocessing};
 
 /// The outputs that hold the vector of an image, by the names that exporters give them: of
-/// transformers, sentence-transformers, open_clip and timm. Without one of these it is the first.
+/// transformers, sentence-transformers, `open_clip` and timm. Without one of these it is the first.
 const PREFERRED: [&str; 7] = [
     "image_embeds",
     "pooler_output",

@@ -127,8 +127,12 @@ fn deduce(file: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<Architectur
         expected: expected.to_owned(),
     };
     let blocks = |layer: usize| {
-        let block = |n: &usize| tensors.contains_key(&format!("layer{layer}.{n}.conv1.weight"));
-        (0..).take_while(block).count()
+        let block = |n: usize| tensors.contains_key(&format!("layer{layer}.{n}.conv1.weight"));
+        let mut n = 0;
+        while block(n) {
+            n += 1;
+        }
+        n
     };
     let blocks: Vec<usize> = (1..=4).map(blocks).take_while(|n| *n > 0).collect();
     let stem = shape("conv1.weight");

@@ -155,12 +155,10 @@ impl Machine<'_> {
                     self.array::<8>()?;
                     self.push(Object::Number);
                 }
-                b'X' => self.text::<4>()?,
-                0x8c => self.text::<1>()?,
+                // T and U: bytes of Python 2, which only names use.
+                b'X' | b'T' => self.text::<4>()?,
+                0x8c | b'U' => self.text::<1>()?,
                 0x8d => self.text::<8>()?,
-                // Bytes of Python 2, which only names use.
-                b'T' => self.text::<4>()?,
-                b'U' => self.text::<1>()?,
                 b')' => self.push(Object::Tuple(Vec::new())),
                 b't' => {
                     let items = self.since_mark()?;
@@ -181,11 +179,11 @@ impl Machine<'_> {
                 b'}' => self.push(Object::Dict(Vec::new())),
                 b's' => {
                     let (value, key) = (self.pop()?, self.pop()?);
-                    self.set(vec![key, value])?;
+                    self.set(&[key, value])?;
                 }
                 b'u' => {
                     let items = self.since_mark()?;
-                    self.set(items)?;
+                    self.set(&items)?;
                 }
                 b'q' => {
                     let [place] = self.array()?;
@@ -337,7 +335,7 @@ impl Machine<'_> {
         }
     }
 
-    fn set(&mut self, items: Vec<Place>) -> Result<(), String> {
+    fn set(&mut self, items: &[Place]) -> Result<(), String> {
         let top = self.stack.last().and_then(|top| self.all.get_mut(*top));
         match top {
             Some(Object::Dict(entries)) => {

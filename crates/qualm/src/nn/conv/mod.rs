@@ -13,7 +13,7 @@ mod winograd;
 pub(super) use buffer::Buffer;
 pub(super) use kernels::{BLOCK, Finish};
 use kernels::{Grid, Sweep};
-pub(super) use winograd::Transformed;
+pub(super) use winograd::{Kept, KeptChunk, Transformed};
 
 /// A convolution without bias, with a square kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

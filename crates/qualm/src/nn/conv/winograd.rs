@@ -16,6 +16,8 @@
 //!
 //! What is transformed lies as `(place, channels / 16, tile, 16)`.
 
+use rayon::prelude::*;
+
 use super::kernels::{BLOCK, Finish, Grid, Isa, Sweep, convolve, weight_gradient};
 use super::{Buffer, Convolution, Map};
 use crate::nn::simd::vectorised;
@@ -34,6 +36,28 @@ pub(in crate::nn) struct Transformed {
     out: Buffer,
 }
 
+impl Transformed {
+    fn resize(&mut self, convolution: &Convolution, tiles: usize) {
+        self.input.resize(PLACES * tiles * convolution.n_in);
+        self.out.resize(PLACES * tiles * convolution.n_out);
+    }
+}
+
+/// What a layer's input and gradients are transformed to, for all images of a batch: chunks of
+/// images, each `(place, channels / 16, tile, 16)`.
+#[derive(Debug, Default)]
+pub(in crate::nn) struct Kept {
+    input: Buffer,
+    out: Buffer,
+}
+
+/// One chunk of it.
+#[derive(Debug)]
+pub(in crate::nn) struct KeptChunk<'a> {
+    input: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
 /// Tiles of some images, from one on.
 #[derive(Debug, Clone, Copy)]
 struct Tiles {
@@ -45,7 +69,7 @@ struct Tiles {
 impl Tiles {
     /// All tiles of images whose output is `map`, some at a time.
     fn groups(map: Map, images: usize, convolution: Convolution) -> impl Iterator<Item = Self> {
-        let total = images * map.rows.div_ceil(2) * map.cols.div_ceil(2);
+        let total = images * Self::of_image(map);
         let bytes = 4 * PLACES * (convolution.n_in + convolution.n_out);
         let most = (BYTES / bytes / 8 * 8).clamp(64, 256);
         (0..total).step_by(most).map(move |first| Self {
@@ -53,6 +77,11 @@ impl Tiles {
             first,
             n: most.min(total - first),
         })
+    }
+
+    /// Tiles of an image.
+    fn of_image(map: Map) -> usize {
+        map.rows.div_ceil(2) * map.cols.div_ceil(2)
     }
 
     /// Number in the group, image, and the first row and column of each tile.
@@ -96,10 +125,7 @@ impl Tiles {
 impl Convolution {
     /// Whether it is computed by these transforms.
     pub(in crate::nn) fn is_winograd(&self) -> bool {
-        let LEAST: usize = {
-            static L: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-            *L.get_or_init(|| std::env::var("WINO").map_or(64, |s| s.parse().unwrap()))
-        };
+        const LEAST: usize = 32;
         (self.kernel, self.stride, self.padding) == (3, 1, 1)
             && self.n_in.min(self.n_out) >= LEAST
             && (self.n_in % BLOCK, self.n_out % BLOCK) == (0, 0)
@@ -157,8 +183,8 @@ impl Convolution {
         work: &mut Transformed,
     ) {
         for tiles in Tiles::groups(map, images, *self) {
+            work.resize(self, tiles.n);
             transform_input(tiles, input_map, input, &mut work.input);
-            work.out.resize(PLACES * tiles.n * self.n_out);
             let sweep = tiles.sweep(self.n_in, self.n_out);
             let inputs = work.input.chunks_exact(tiles.n * self.n_in);
             let outs = work.out.chunks_exact_mut(tiles.n * self.n_out);
@@ -181,6 +207,7 @@ impl Convolution {
         work: &mut Transformed,
     ) {
         for tiles in Tiles::groups(map, images, *self) {
+            work.resize(self, tiles.n);
             transform_input(tiles, input_map, input, &mut work.input);
             transform_gradient(tiles, map, gradients, &mut work.out);
             let sweep = tiles.sweep(self.n_in, self.n_out);
@@ -193,25 +220,103 @@ impl Convolution {
         }
     }
 
+    /// Whether it takes less memory to keep the tiles of a whole batch than to sum up each
+    /// chunk's gradients: many channels, few pixels.
+    pub(in crate::nn) fn keeps_tiles(&self, images: usize, chunk: usize, map: Map) -> bool {
+        let tiles = images * Tiles::of_image(map);
+        let summed = images.div_ceil(chunk) * self.n_in * self.n_out;
+        self.is_winograd() && tiles * (self.n_in + self.n_out) < summed
+    }
+
+    /// Room for the tiles of a batch, chunk by chunk.
+    pub(in crate::nn) fn keep<'k>(
+        &self,
+        images: usize,
+        chunk: usize,
+        map: Map,
+        kept: &'k mut Kept,
+    ) -> impl Iterator<Item = KeptChunk<'k>> {
+        let tiles = Tiles::of_image(map) * PLACES;
+        kept.input.resize(images * tiles * self.n_in);
+        kept.out.resize(images * tiles * self.n_out);
+        let inputs = kept.input.chunks_mut(chunk * tiles * self.n_in);
+        let outs = kept.out.chunks_mut(chunk * tiles * self.n_out);
+        inputs
+            .zip(outs)
+            .map(|(input, out)| KeptChunk { input, out })
+    }
+
+    /// Keeps the tiles of a chunk of images.
+    pub(in crate::nn) fn keep_tiles(
+        &self,
+        images: usize,
+        (input_map, input): (Map, &[f32]),
+        (map, gradients): (Map, &[f32]),
+        kept: &mut KeptChunk<'_>,
+    ) {
+        let tiles = Tiles {
+            map,
+            first: 0,
+            n: images * Tiles::of_image(map),
+        };
+        transform_input(tiles, input_map, input, kept.input);
+        transform_gradient(tiles, map, gradients, kept.out);
+    }
+
+    /// The gradient by the weights, `(3, 3, in, out)`, from the tiles of a batch; `sums` is
+    /// overwritten.
+    pub(in crate::nn) fn gradient_of_kept(
+        &self,
+        images: usize,
+        chunk: usize,
+        map: Map,
+        kept: &Kept,
+        sums: &mut Buffer,
+        to: &mut [f32],
+    ) {
+        let tiles = Tiles::of_image(map);
+        // Whole chunks, then what is left.
+        let chunks = [(images / chunk, chunk), (1, images % chunk)];
+        sums.resize(self.n_transformed());
+        let places = sums.par_chunks_mut(self.n_in * self.n_out).enumerate();
+        places.for_each(|(place, sums)| {
+            sums.fill(0.0);
+            let mut first = 0;
+            for (n_chunks, images) in chunks {
+                let n = images * tiles;
+                let tiles = Tiles { map, first: 0, n };
+                let mut sweep = tiles.sweep(self.n_in, self.n_out);
+                sweep.images = n_chunks;
+                sweep.input.image = PLACES * n * self.n_in;
+                sweep.out.image = PLACES * n * self.n_out;
+                sweep.input.start = (PLACES * first + place * n) * self.n_in;
+                sweep.out.start = (PLACES * first + place * n) * self.n_out;
+                weight_gradient(Isa::detect(), &sweep, &kept.input, &kept.out, sums);
+                first += n_chunks * n;
+            }
+        });
+        self.winograd_weights(sums, to);
+    }
+
     /// `G^T u G`: the gradient by the weights, `(3, 3, in, out)`, from `(place, in, out)`.
     pub(super) fn winograd_weights(&self, transformed: &[f32], to: &mut [f32]) {
         let plane = self.n_in * self.n_out;
-        let back = |u: [f32; 4]| {
-            let half = 0.5 * (u[1] + u[2]);
-            [u[0] + half, 0.5 * (u[1] - u[2]), half + u[3]]
-        };
-        for i in 0..plane {
-            let mut rows = [[0.0; 3]; 4];
-            for (r, row) in rows.iter_mut().enumerate() {
-                *row = back([0, 1, 2, 3].map(|c| transformed[(4 * r + c) * plane + i]));
-            }
-            for c in 0..3 {
-                let column = back([0, 1, 2, 3].map(|r| rows[r][c]));
-                for (r, v) in column.into_iter().enumerate() {
-                    to[(3 * r + c) * plane + i] = v;
-                }
-            }
-        }
+        let share = (plane / rayon::current_num_threads() / BLOCK).max(1) * BLOCK;
+        let mut planes: Vec<_> = to
+            .chunks_exact_mut(plane)
+            .map(|to| to.chunks_mut(share))
+            .collect();
+        let shares: Vec<(usize, Vec<&mut [f32]>)> = (0..plane.div_ceil(share))
+            .map(|i| {
+                (
+                    i * share,
+                    planes.iter_mut().filter_map(Iterator::next).collect(),
+                )
+            })
+            .collect();
+        shares.into_par_iter().for_each(|(first, mut to)| {
+            back_to_weights(transformed, plane, first, &mut to);
+        });
     }
 }
 
@@ -283,6 +388,19 @@ fn by_kernel(g: [Lanes; 3]) -> [Lanes; 4] {
     )
 }
 
+/// `G^T u`.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn by_kernel_turned(u: [Lanes; 4]) -> [Lanes; 3] {
+    each(
+        #[inline(always)]
+        |l| {
+            let half = 0.5 * (u[1][l] + u[2][l]);
+            [u[0][l] + half, 0.5 * (u[1][l] - u[2][l]), half + u[3][l]]
+        },
+    )
+}
+
 /// A block of channels; zero past the end, where only what is discarded lies.
 #[expect(clippy::inline_always, reason = "see `vectorised`")]
 #[inline(always)]
@@ -300,9 +418,8 @@ fn store(values: &mut [f32], at: usize, block: Lanes) {
 }
 
 /// Writes `B^T d B` of every tile.
-fn transform_input(tiles: Tiles, map: Map, input: &[f32], to: &mut Buffer) {
+fn transform_input(tiles: Tiles, map: Map, input: &[f32], to: &mut [f32]) {
     let (channels, row) = (map.channels, map.row());
-    to.resize(PLACES * tiles.n * channels);
     let place = tiles.n * channels;
     vectorised(
         #[inline(always)]
@@ -337,9 +454,8 @@ fn transform_input(tiles: Tiles, map: Map, input: &[f32], to: &mut Buffer) {
 }
 
 /// Writes `A e A^T` of every tile.
-fn transform_gradient(tiles: Tiles, map: Map, gradients: &[f32], to: &mut Buffer) {
+fn transform_gradient(tiles: Tiles, map: Map, gradients: &[f32], to: &mut [f32]) {
     let (channels, row) = (map.channels, map.row());
-    to.resize(PLACES * tiles.n * channels);
     let place = tiles.n * channels;
     vectorised(
         #[inline(always)]
@@ -439,6 +555,37 @@ fn transform_kernels(weights: &[f32], [n_in, n_out]: [usize; 2], packed: &mut [f
                             let at = (4 * r + c) * plane + (b * n_in + i) * BLOCK;
                             store(packed, at, across[c]);
                         }
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Writes `G^T u G` for some pairs of channels, from one on: a slice for each of the 9 places.
+fn back_to_weights(transformed: &[f32], plane: usize, first: usize, to: &mut [&mut [f32]]) {
+    let n = to.first().map_or(0, |to| to.len());
+    vectorised(
+        #[inline(always)]
+        || {
+            for at in (0..n).step_by(BLOCK) {
+                let mut down = [[[0.0; BLOCK]; 4]; 3];
+                for c in 0..4 {
+                    let place = |r: usize| (4 * r + c) * plane + first + at;
+                    let column = by_kernel_turned([
+                        load(transformed, place(0)),
+                        load(transformed, place(1)),
+                        load(transformed, place(2)),
+                        load(transformed, place(3)),
+                    ]);
+                    for r in 0..3 {
+                        down[r][c] = column[r];
+                    }
+                }
+                for r in 0..3 {
+                    let across = by_kernel_turned(down[r]);
+                    for c in 0..3 {
+                        store(to[3 * r + c], at, across[c]);
                     }
                 }
             }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::architecture::Path;
 use super::check_images;
-use super::network::Network;
+use super::network::{Maps, Network};
 use super::norm::{GradientSums, Mask, Norm, NormGradient};
 use super::pixels::{Source, spread, through_norm, unpad};
 use super::pool::max_pool_gradient;
@@ -20,7 +20,7 @@ use super::training::{
     Activations, Input, Kept, Pool, Scratch, TrainableResNet, chunk, group, range,
 };
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Convolution, Map};
+use crate::nn::conv::{Buffer, Convolution, Kept as Tiles, KeptChunk, Map};
 
 impl TrainableResNet {
     /// The gradient of a loss by all parameters, from that by the features of the last forward
@@ -31,7 +31,7 @@ impl TrainableResNet {
     /// [`TrainableResNet::parameters`], overwritten.
     ///
     /// # Errors
-    /// [`Error::ImageValues`] and [`Error::OutputLength`] when a slice is not as long as that.
+    /// [`Error::ImageValues`] and [`Error::SliceLength`] when a slice is not as long as that.
     pub fn backward(
         &self,
         images: &[f32],
@@ -40,13 +40,18 @@ impl TrainableResNet {
         gradient: &mut [f32],
     ) -> Result<()> {
         let n = check_images(images.len(), activations.size)?;
-        for (found, expected) in [
-            (n, activations.n),
-            (by_features.len(), activations.n * self.network.width),
-            (gradient.len(), self.parameters.len()),
+        let width = self.network.width;
+        for (what, found, expected) in [
+            ("images of the forward pass", n, activations.n),
+            ("gradients by features", by_features.len(), n * width),
+            ("gradient", gradient.len(), self.parameters.len()),
         ] {
             if found != expected {
-                return Err(Error::OutputLength { found, expected });
+                return Err(Error::SliceLength {
+                    what,
+                    found,
+                    expected,
+                });
             }
         }
         let Activations {
@@ -56,122 +61,32 @@ impl TrainableResNet {
             packed,
             gradients,
             partial,
+            tiles,
             ..
         } = activations;
-        let [mut outer, mut inner, mut other] = std::mem::take(gradients);
+        let mut buffers = std::mem::take(gradients);
         let mut pass = Backward {
             network: &self.network,
             parameters: &self.parameters,
             n,
-            inputs: &maps.inputs,
-            outputs: &maps.outputs,
+            maps,
             kept,
             scratch,
             packed,
             partial,
+            tiles,
             gradient,
         };
-        // `outer` holds the gradient by a block's output, masked by its rectifier.
-        let last = self.network.blocks.len();
-        let map = maps.blocks[last];
-        outer.resize(n * map.len());
-        let mut sums = pass.after(&mut outer, map, pass.below_block(last), |i, to| {
-            spread(&by_features[range(i, self.network.width)], map, to);
-        });
-        for b in (0..last).rev() {
-            let block = &self.network.blocks[b];
-            // Down the layers, but for the first.
-            let mut layers = block.layers.iter().rev();
-            let mut l = *layers.next().unwrap_or(&0);
-            let mut sums_here = sums.remove(0);
-            for (i, &below) in layers.enumerate() {
-                let here = if i == 0 { &outer } else { &inner };
-                let map = pass.inputs[l];
-                other.resize(n * map.len());
-                let step = Below {
-                    mask: Some(Rectifier::Layer),
-                    norms: vec![below],
-                };
-                let mut found = pass.layer(
-                    l,
-                    here,
-                    &sums_here,
-                    Input::Layer(below),
-                    Some((&mut other, false)),
-                    &step,
-                );
-                std::mem::swap(&mut inner, &mut other);
-                sums_here = found.remove(0);
-                l = below;
-            }
-            // The shortcut, then the first layer on top of it.
-            let map = maps.blocks[b];
-            match block.path {
-                Path::Identity => {}
-                Path::Padding { stride, .. } => {
-                    let out = maps.blocks[b + 1];
-                    other.resize(n * map.len());
-                    let from = &outer;
-                    other
-                        .par_chunks_mut(map.len())
-                        .enumerate()
-                        .for_each(|(i, to)| {
-                            unpad(&from[range(i, out.len())], out, map, stride, to);
-                        });
-                    std::mem::swap(&mut outer, &mut other);
-                }
-                Path::Layer(shortcut) => {
-                    other.resize(n * map.len());
-                    let sums = sums.remove(0);
-                    pass.layer(
-                        shortcut,
-                        &outer,
-                        &sums,
-                        Input::Block(b),
-                        Some((&mut other, false)),
-                        &Below::default(),
-                    );
-                    std::mem::swap(&mut outer, &mut other);
-                }
-            }
-            let below = pass.below_block(b);
-            sums = pass.layer(
-                l,
-                &inner,
-                &sums_here,
-                Input::Block(b),
-                Some((&mut outer, true)),
-                &below,
-            );
+        let mut sums = pass.features(by_features, &mut buffers);
+        for b in (0..self.network.blocks.len()).rev() {
+            sums = pass.block(b, &mut buffers, sums);
         }
         if self.network.pools {
-            let map = maps.outputs[0];
-            other.resize(n * map.len());
-            let (from, pooled) = (&outer, maps.blocks[0]);
-            let source = pass.kept.source(Input::Layer(0));
-            let below = Below {
-                mask: Some(Rectifier::Layer),
-                norms: vec![0],
-            };
-            sums = pass.after(&mut other, map, below, |i, to| {
-                pass.scratch.with(|scratch| {
-                    scratch.plain.resize(map.len());
-                    source.images(i, 1, map.len()).fill(map, &mut scratch.plain);
-                    let gradients = &from[range(i, pooled.len())];
-                    max_pool_gradient(&scratch.plain, map, gradients, to);
-                });
-            });
-            std::mem::swap(&mut outer, &mut other);
+            sums = pass.max_pool(&mut buffers);
         }
-        pass.layer(
-            0,
-            &outer,
-            &sums.remove(0),
-            Input::Images(images),
-            None,
-            &Below::default(),
-        );
-        *gradients = [outer, inner, other];
+        let images = Input::Images(images);
+        pass.layer(0, &buffers.outer, &sums[0], images, None, &Below::default());
+        *gradients = buffers;
         Ok(())
     }
 }
@@ -193,21 +108,126 @@ struct Below {
     norms: Vec<usize>,
 }
 
+/// Gradients by outputs of layers.
+#[derive(Debug, Default)]
+pub(super) struct Gradients {
+    /// By a block's output, masked by its rectifier.
+    outer: Buffer,
+    /// By the output of a layer within it.
+    inner: Buffer,
+    /// The next of either.
+    other: Buffer,
+}
+
 /// A backward pass under way.
 struct Backward<'a> {
     network: &'a Network,
     parameters: &'a [f32],
     n: usize,
-    inputs: &'a [Map],
-    outputs: &'a [Map],
+    maps: &'a Maps,
     kept: &'a Kept,
     scratch: &'a Pool<Scratch>,
     packed: &'a mut Buffer,
     partial: &'a mut Buffer,
+    tiles: &'a mut Tiles,
     gradient: &'a mut [f32],
 }
 
 impl Backward<'_> {
+    /// The gradient by the last block's output, from that by the features.
+    fn features(&self, by_features: &[f32], buffers: &mut Gradients) -> Vec<GradientSums> {
+        let (last, width) = (self.network.blocks.len(), self.network.width);
+        let map = self.maps.blocks[last];
+        buffers.outer.resize(self.n * map.len());
+        let below = self.below_block(last);
+        self.after(&mut buffers.outer, map, &below, |i, to| {
+            spread(&by_features[range(i, width)], map, to);
+        })
+    }
+
+    /// From the gradient by a block's output to that by its input.
+    fn block(
+        &mut self,
+        b: usize,
+        buffers: &mut Gradients,
+        mut sums: Vec<GradientSums>,
+    ) -> Vec<GradientSums> {
+        let block = &self.network.blocks[b];
+        let (n, maps) = (self.n, self.maps);
+        let Gradients {
+            outer,
+            inner,
+            other,
+        } = buffers;
+        // Down the layers, but for the first.
+        let mut sums_here = sums.remove(0);
+        let mut from = &*outer;
+        for pair in block.layers.windows(2).rev() {
+            let (below, l) = (pair[0], pair[1]);
+            other.resize(n * maps.inputs[l].len());
+            let step = Below {
+                mask: Some(Rectifier::Layer),
+                norms: vec![below],
+            };
+            let (input, to) = (Input::Layer(below), Some((&mut *other, false)));
+            sums_here = self.layer(l, from, &sums_here, input, to, &step).remove(0);
+            std::mem::swap(inner, other);
+            from = &*inner;
+        }
+        // The shortcut, then the first layer on top of it.
+        let map = maps.blocks[b];
+        match block.path {
+            Path::Identity => {}
+            Path::Padding { stride, .. } => {
+                let out = maps.blocks[b + 1];
+                other.resize(n * map.len());
+                let images = other.par_chunks_mut(map.len()).enumerate();
+                images.for_each(|(i, to)| {
+                    unpad(&outer[range(i, out.len())], out, map, stride, to);
+                });
+                std::mem::swap(outer, other);
+            }
+            Path::Layer(l) => {
+                other.resize(n * map.len());
+                let to = Some((&mut *other, false));
+                self.layer(l, outer, &sums[0], Input::Block(b), to, &Below::default());
+                std::mem::swap(outer, other);
+            }
+        }
+        let below = self.below_block(b);
+        let to = Some((outer, true));
+        self.layer(
+            block.layers[0],
+            inner,
+            &sums_here,
+            Input::Block(b),
+            to,
+            &below,
+        )
+    }
+
+    /// The gradient by the stem's output before max pooling.
+    fn max_pool(&self, buffers: &mut Gradients) -> Vec<GradientSums> {
+        let (map, pooled) = (self.maps.outputs[0], self.maps.blocks[0]);
+        let Gradients { outer, other, .. } = buffers;
+        other.resize(self.n * map.len());
+        let source = self.kept.source(Input::Layer(0));
+        let below = Below {
+            mask: Some(Rectifier::Layer),
+            norms: vec![0],
+        };
+        let sums = self.after(other, map, &below, |i, to| {
+            self.scratch.with(|scratch| {
+                scratch.plain.resize(map.len());
+                source.images(i, 1, map.len()).fill(map, &mut scratch.plain);
+                let gradients = &outer[range(i, pooled.len())];
+                max_pool_gradient(&scratch.plain, map, gradients, to);
+            });
+        });
+        std::mem::swap(outer, other);
+        sums
+    }
+
     /// What lies below the output of the block before number `b`.
     fn below_block(&self, b: usize) -> Below {
         let mut norms = Vec::new();
@@ -233,7 +253,7 @@ impl Backward<'_> {
         &self,
         gradients: &mut [f32],
         map: Map,
-        below: Below,
+        below: &Below,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Vec<GradientSums> {
         let chunk = chunk(self.n);
@@ -245,7 +265,7 @@ impl Backward<'_> {
                     fill(c * chunk + i, to);
                 }
                 let mut sums = vec![GradientSums::default(); below.norms.len()];
-                finish(self.kept, &below, c * chunk, map, to, &mut sums);
+                finish(self.kept, below, c * chunk, map, to, &mut sums);
                 sums
             })
             .collect();
@@ -265,7 +285,7 @@ impl Backward<'_> {
     ) -> Vec<GradientSums> {
         let layer = &self.network.layers[l];
         let conv = layer.convolution;
-        let out = self.outputs[l];
+        let out = self.maps.outputs[l];
         let norm = &self.kept.norms[l];
         let (by_scale, by_shift) =
             self.gradient[layer.scale.start..layer.shift.end].split_at_mut(layer.scale.len());
@@ -275,10 +295,9 @@ impl Backward<'_> {
         }
         let chunk = chunk(self.n);
         let n_chunks = self.n.div_ceil(chunk);
-        self.partial.resize(n_chunks * conv.n_sums());
         let pass = Pass {
             conv,
-            input: self.inputs[l].bordered(conv.padding),
+            input: self.maps.inputs[l].bordered(conv.padding),
             out: out.bordered(conv.gradient_border()),
             packed: self.packed,
             gradients,
@@ -288,38 +307,50 @@ impl Backward<'_> {
             source: self.kept.source(input),
             scratch: self.scratch,
         };
-        let len = self.inputs[l].len();
+        let len = self.maps.inputs[l].len();
         let (mut to, add) = match to {
             Some((to, add)) => (Some(&mut to[..self.n * len]), add),
             None => (None, false),
         };
-        let jobs: Vec<_> = self
-            .partial
-            .chunks_exact_mut(conv.n_sums())
+        let keeps_tiles = conv.keeps_tiles(self.n, chunk, out);
+        let sinks: Vec<Sink> = if keeps_tiles {
+            let chunks = conv.keep(self.n, chunk, out, self.tiles);
+            chunks.map(Sink::Tiles).collect()
+        } else {
+            self.partial.resize(n_chunks * conv.n_sums());
+            let chunks = self.partial.chunks_exact_mut(conv.n_sums());
+            chunks.map(Sink::Sums).collect()
+        };
+        let jobs: Vec<_> = sinks
+            .into_iter()
             .enumerate()
-            .map(|(c, weights)| {
+            .map(|(c, sink)| {
                 let images = c * chunk..self.n.min((c + 1) * chunk);
                 let to = to
                     .as_mut()
                     .map(|to| to.split_off_mut(..images.len() * len).unwrap_or_default());
-                (images, weights, to)
+                (images, sink, to)
             })
             .collect();
         let kept = self.kept;
-        let map = self.inputs[l];
+        let map = self.maps.inputs[l];
         let sums: Vec<_> = jobs
             .into_par_iter()
-            .map(|(images, weights, to)| {
+            .map(|(images, sink, to)| {
                 let mut sums = vec![GradientSums::default(); below.norms.len()];
-                pass.run(images, weights, to, add, |first, to| {
+                pass.run(images, sink, to, add, |first, to| {
                     finish(kept, below, first, map, to, &mut sums);
                 });
                 sums
             })
             .collect();
-        add_up(self.partial, conv.n_sums());
-        let sums_of_weights = &self.partial[..conv.n_sums()];
-        conv.finish_gradient(sums_of_weights, &mut self.gradient[layer.weight.clone()]);
+        let by_weights = &mut self.gradient[layer.weight.clone()];
+        if keeps_tiles {
+            conv.gradient_of_kept(self.n, chunk, out, self.tiles, self.partial, by_weights);
+        } else {
+            add_up(self.partial, conv.n_sums());
+            conv.finish_gradient(&self.partial[..conv.n_sums()], by_weights);
+        }
         total(&sums)
     }
 }
@@ -373,6 +404,12 @@ fn add_up(partial: &mut [f32], n_weights: usize) {
     });
 }
 
+/// Where a chunk leaves what the gradient by the weights is made of.
+enum Sink<'a> {
+    Sums(&'a mut [f32]),
+    Tiles(KeptChunk<'a>),
+}
+
 /// One convolution of a batch, backward.
 struct Pass<'a> {
     conv: Convolution,
@@ -394,7 +431,7 @@ impl Pass<'_> {
     fn run(
         &self,
         images: Range<usize>,
-        weights: &mut [f32],
+        mut sink: Sink<'_>,
         mut to: Option<&mut [f32]>,
         add: bool,
         mut finish: impl FnMut(usize, &mut [f32]),
@@ -403,8 +440,11 @@ impl Pass<'_> {
             conv, input, out, ..
         } = *self;
         let (plain_in, plain_out) = (input.bordered(0), out.bordered(0));
-        weights.fill(0.0);
-        let most = group(conv, input, out);
+        let mut most = group(conv, input, out);
+        match &mut sink {
+            Sink::Sums(sums) => sums.fill(0.0),
+            Sink::Tiles(_) => most = images.len(),
+        }
         self.scratch.with(|scratch| {
             for first in images.clone().step_by(most) {
                 let n = most.min(images.end - first);
@@ -421,7 +461,10 @@ impl Pass<'_> {
                     g,
                 );
                 let work = &mut scratch.transformed;
-                conv.add_gradient(n, (input, x), (out, g), weights, work);
+                match &mut sink {
+                    Sink::Sums(sums) => conv.add_gradient(n, (input, x), (out, g), sums, work),
+                    Sink::Tiles(kept) => conv.keep_tiles(n, (input, x), (out, g), kept),
+                }
                 let Some(to) = &mut to else {
                     continue;
                 };

@@ -170,14 +170,15 @@ impl ResNet {
     /// `images`: `(n, rows, columns, 3)`; `out`: `(n, width)`.
     ///
     /// # Errors
-    /// [`Error::ImageValues`] when the values are no whole images, [`Error::OutputLength`] when
+    /// [`Error::ImageValues`] when the values are no whole images, [`Error::SliceLength`] when
     /// there is room for another number of rows.
     pub fn features_into(&self, images: &[f32], size: ImageSize, out: &mut [f32]) -> Result<()> {
         let n = check_images(images.len(), size)?;
         if out.len() != n * self.width() {
-            return Err(Error::OutputLength {
-                found: out.len() / self.width(),
-                expected: n,
+            return Err(Error::SliceLength {
+                what: "features",
+                found: out.len(),
+                expected: n * self.width(),
             });
         }
         let maps = self.network.maps([size.rows, size.cols]);
@@ -208,9 +209,10 @@ impl ResNet {
         };
         let n = check_images(images.len(), size)?;
         if out.len() != n * bias.len() {
-            return Err(Error::OutputLength {
-                found: out.len() / bias.len().max(1),
-                expected: n,
+            return Err(Error::SliceLength {
+                what: "logits",
+                found: out.len(),
+                expected: n * bias.len(),
             });
         }
         let mut features = vec![0.0; n * self.width()];

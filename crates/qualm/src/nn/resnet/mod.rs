@@ -44,3 +44,6 @@ fn check_images(len: usize, size: ImageSize) -> Result<usize> {
 #[cfg(test)]
 #[path = "../../../tests/golden/resnet.rs"]
 mod golden;
+
+#[cfg(test)]
+mod tests;

@@ -138,15 +138,6 @@ pub(super) fn block(pixel: &[f32], first: usize) -> &[f32; BLOCK] {
     pixel[first..].first_chunk().unwrap_or(&[0.0; BLOCK])
 }
 
-/// The same, to be changed.
-#[expect(clippy::inline_always, reason = "see `vectorised`")]
-#[inline(always)]
-pub(super) fn block_mut(pixel: &mut [f32], first: usize) -> &mut [f32; BLOCK] {
-    pixel[first..]
-        .first_chunk_mut()
-        .expect("channels are whole blocks")
-}
-
 /// Batch norm with the statistics of a batch, one number a channel each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Norm {
@@ -261,9 +252,9 @@ impl GradientSums {
             || {
                 for first in (0..channels).step_by(BLOCK) {
                     let norm = NormBlock::of(norm, first);
-                    let pixels = gradients.chunks_exact_mut(channels).map(
+                    let pixels = gradients.chunks_exact_mut(channels).filter_map(
                         #[inline(always)]
-                        |pixel| block_mut(pixel, first),
+                        |pixel| pixel[first..].first_chunk_mut(),
                     );
                     let y = y.chunks_exact(channels).map(
                         #[inline(always)]
@@ -295,9 +286,10 @@ impl GradientSums {
                             )
                         }
                     };
+                    let [plain, centred] = sums;
                     for lane in 0..BLOCK {
-                        self.plain[first + lane] += f64::from(sums[0][lane]);
-                        self.centred[first + lane] += f64::from(sums[1][lane]);
+                        self.plain[first + lane] += f64::from(plain[lane]);
+                        self.centred[first + lane] += f64::from(centred[lane]);
                     }
                 }
             },

@@ -1,7 +1,7 @@
 //! Loops over single values: what stands between convolutions. Images without a border unless
 //! said otherwise; channels are a multiple of [`BLOCK`] but for the network's input.
 
-use super::norm::{Norm, NormBlock, NormGradient, block, block_mut};
+use super::norm::{Norm, NormBlock, NormGradient, block};
 use crate::nn::conv::{BLOCK, Map};
 use crate::nn::simd::vectorised;
 
@@ -61,8 +61,10 @@ fn normalise(y: &[f32], norm: &Norm, to: &mut [f32], finish: impl Fn(f32, f32) -
     for first in (0..channels).step_by(BLOCK) {
         let norm = NormBlock::of(norm, first);
         for (to, y) in to.chunks_exact_mut(channels).zip(y.chunks_exact(channels)) {
-            let (to, y) = (block_mut(to, first), *block(y, first));
-            let mut v = *to;
+            let Some(to) = to[first..].first_chunk_mut::<BLOCK>() else {
+                continue;
+            };
+            let (mut v, y) = (*to, *block(y, first));
             for lane in 0..BLOCK {
                 v[lane] = finish(v[lane], norm.apply(y[lane], lane));
             }
@@ -207,7 +209,7 @@ pub(super) fn through_norm(
                                     - constant[lane]
                                     - (y[lane] - norm.mean[lane]) * slope[lane];
                             }
-                            *block_mut(to, first) = v;
+                            to[first..first + BLOCK].copy_from_slice(&v);
                         }
                     }
                 }

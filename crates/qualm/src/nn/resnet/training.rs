@@ -7,13 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::architecture::{Architecture, Path};
+use super::backward::Gradients;
 use super::network::{Maps, Network, Segment, Tensors};
 use super::norm::{Moments, Norm};
 use super::pixels::{Bypass, Source, average, join};
 use super::pool::max_pool;
 use super::{ImageSize, check_images};
 use crate::error::{Error, Result};
-use crate::nn::conv::{Buffer, Convolution, Finish, Map, Transformed};
+use crate::nn::conv::{Buffer, Convolution, Finish, Kept as Tiles, Map, Transformed};
 
 /// A residual network with its parameters and running statistics, for training.
 ///
@@ -189,9 +190,11 @@ pub struct Activations {
     pub(super) scratch: Pool<Scratch>,
     pub(super) packed: Buffer,
     /// Gradients by layers' outputs.
-    pub(super) gradients: [Buffer; 3],
+    pub(super) gradients: Gradients,
     /// Gradients by a layer's weights, of each chunk of images.
     pub(super) partial: Buffer,
+    /// The same layer's tiles, where they are kept instead.
+    pub(super) tiles: Tiles,
 }
 
 /// What a forward pass computes.
