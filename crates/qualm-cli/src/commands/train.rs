@@ -339,8 +339,10 @@ fn write(
     encoder_file: Option<AtomicFile>,
     export_file: Option<AtomicFile>,
 ) -> Result<()> {
-    let exported = export_file.map(|file| encoder.to_onnx().map(|bytes| (file, bytes)));
-    let exported = exported.transpose()?;
+    let exported = match export_file {
+        Some(file) => Some((file, encoder.to_onnx()?)),
+        None => None,
+    };
     let bytes = encoder.to_bytes()?;
     if let Some(file) = encoder_file {
         container::write(&bytes, file)?;
