@@ -34,7 +34,7 @@ fn picture(class: usize, rng: &mut impl Rng) -> Image {
                     && (dx.abs() > size - 1.5 || dy.abs() > size - 1.5)
             }
             2 => dx.abs().min(dy.abs()) < 1.0 && dx.abs().max(dy.abs()) < size,
-            _ => dx.abs() < size && dy.abs() < size && (place % SIDE) % 2 == 0,
+            _ => dx.abs() < size && dy.abs() < size && (place % SIDE).is_multiple_of(2),
         };
         if inside { fore } else { back }
     });
@@ -326,8 +326,9 @@ fn what_cannot_be_trained_is_refused_and_named() {
     let plain = images(40, 0, LabelUse::Ignore);
     assert!(said(spec("supervised", 40, &[]), &plain).contains("learns labels"));
     let mut same = items(8, 0);
-    same.iter_mut()
-        .for_each(|item| item.label = Some("cat".to_owned()));
+    for item in &mut same {
+        item.label = Some("cat".to_owned());
+    }
     let same = TrainImages::new(same, LabelUse::Read).unwrap();
     for method in ["supervised", "rotation"] {
         let refused = said(spec(method, 8, &[]), &same);
@@ -365,7 +366,9 @@ fn images_of_any_size_and_equal_images_are_trained_on() {
     training.run(None, &mut ()).unwrap();
     // And all the same: nothing to learn, and nothing breaks.
     let image = items[3].image.clone();
-    items.iter_mut().for_each(|item| item.image = image.clone());
+    for item in &mut items {
+        item.image = image.clone();
+    }
     let images = TrainImages::new(items, LabelUse::Read).unwrap();
     let mut training = Training::new(spec, &images, Some(&images), 0).unwrap();
     training.run(None, &mut ()).unwrap();

@@ -123,6 +123,7 @@ impl TrainImages {
     }
 
     /// Moves a share of the images, drawn at random, into a set of their own; at least one stays.
+    #[must_use]
     pub fn hold_out(&mut self, share: f64, seed: u64) -> Self {
         let n = self.len();
         let most = ((share * n as f64).round() as usize).min(n.saturating_sub(1));
