@@ -30,14 +30,17 @@ pub(crate) struct TrainProgress<'a> {
     deadline: Option<Instant>,
     /// Whether the training stopped because the time was up.
     pub(crate) timed_out: bool,
-    warned: bool,
+    /// Whether it was said that outputs have collapsed.
+    pub(crate) warned: bool,
+    /// Epochs after which that is said: first outputs of a network are much alike.
+    warmup_epochs: u64,
 }
 
 impl<'a> TrainProgress<'a> {
     pub(crate) fn new(
         output: Output,
         checkpoint: &'a Path,
-        steps_per_epoch: u64,
+        [steps_per_epoch, warmup_epochs]: [u64; 2],
         time: Option<Duration>,
         finished: Finished,
     ) -> Self {
@@ -51,6 +54,7 @@ impl<'a> TrainProgress<'a> {
             deadline: time.and_then(|time| now.checked_add(time)),
             timed_out: false,
             warned: false,
+            warmup_epochs,
         }
     }
 
@@ -65,7 +69,8 @@ impl<'a> TrainProgress<'a> {
             let all = step.steps / self.steps_per_epoch;
             let line = format!("epoch {} of {all}: {}", epoch.epoch, words(&epoch));
             self.fit.line(|| self.output.note(line));
-            if epoch.output_std < COLLAPSED && !self.warned {
+            let late = epoch.epoch > self.warmup_epochs;
+            if late && epoch.output_std < COLLAPSED && !self.warned {
                 self.warned = true;
                 self.fit
                     .line(|| Output::warn_always(collapsed(epoch.output_std)));

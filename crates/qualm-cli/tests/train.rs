@@ -1,6 +1,8 @@
 //! `qualm train`: an encoder out of images, measured, exported, interrupted and resumed; and what
 //! is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 use crate::common::{Folder, Ran};
 
 /// Keys of a training that takes a second or two.

@@ -34,11 +34,37 @@ fn picture(class: usize, rng: &mut impl Rng) -> Image {
                     && (dx.abs() > size - 1.5 || dy.abs() > size - 1.5)
             }
             2 => dx.abs().min(dy.abs()) < 1.0 && dx.abs().max(dy.abs()) < size,
-            _ => dx.abs() < size && dy.abs() < size && (place % SIDE) % 2 == 0,
+            _ => dx.abs() < size && dy.abs() < size && (place % SIDE).is_multiple_of(2),
         };
         if inside { fore } else { back }
     });
     Image::new(SIDE as u32, SIDE as u32, pixels.collect()).unwrap()
+}
+
+/// One of four textures, in any two colours: a crop of it is as good as the whole.
+fn texture(class: usize, rng: &mut impl Rng) -> Image {
+    let colours = [[0; 3]; 2].map(|colour: [u8; 3]| colour.map(|_| rng.random()));
+    let phase = rng.random_range(0..4);
+    let pixels = (0..SIDE * SIDE).flat_map(|place| {
+        let (x, y) = (place % SIDE + phase, place / SIDE + phase);
+        let on = match class {
+            0 => x % 4 < 2,
+            1 => y % 4 < 2,
+            2 => (x % 4 < 2) != (y % 4 < 2),
+            _ => x % 8 < 4,
+        };
+        colours[usize::from(on)].map(|v: u8| v.saturating_add(rng.random_range(0..40)))
+    });
+    Image::new(SIDE as u32, SIDE as u32, pixels.collect()).unwrap()
+}
+
+fn textures(n: usize, seed: u64, labels: LabelUse<'_>) -> TrainImages {
+    let mut items = items(n, seed);
+    let mut rng = stream(seed, Purpose::CONTRACT, [1, 0]);
+    for (i, item) in items.iter_mut().enumerate() {
+        item.image = texture(i % 4, &mut rng);
+    }
+    TrainImages::new(items, labels).unwrap()
 }
 
 fn items(n: usize, seed: u64) -> Vec<Item> {
@@ -179,16 +205,21 @@ fn another_seed_other_images_or_settings_are_other_trainings() {
 }
 
 #[test]
-fn simclr_learns_to_tell_shapes_apart() {
-    let images = images(256, 0, LabelUse::Read);
+fn simclr_learns_to_tell_textures_apart() {
+    let images = textures(256, 0, LabelUse::Read);
     let classes = images.labels().unwrap().classes.clone();
-    let eval = TrainImages::new(items(128, 1), LabelUse::Of(&classes)).unwrap();
+    let eval = textures(128, 1, LabelUse::Of(&classes));
     let accuracy = |epochs: u64, rate: f64| {
         let more = [
             ("epochs", epochs.into()),
             ("batch_size", 64.into()),
             ("knn_neighbours", 20.into()),
             ("learning_rate", rate.into()),
+            // Colours tell the views of an image otherwise, and no texture has to be learned.
+            ("views.hue", 0.5.into()),
+            ("views.grey", 0.5.into()),
+            ("projection_hidden", 512.into()),
+            ("projection_width", 128.into()),
         ];
         let spec = spec("simclr", images.len(), &more);
         let mut epochs = Vec::new();
@@ -201,12 +232,12 @@ fn simclr_learns_to_tell_shapes_apart() {
     };
     // A step so small that it moves nothing, for the statistics of batch norm.
     let untrained = accuracy(1, 1e-30);
-    let trained = accuracy(25, 0.1);
+    let trained = accuracy(20, 0.1);
     let (before, after) = (
         untrained.knn_accuracy.unwrap(),
         trained.knn_accuracy.unwrap(),
     );
-    assert!(after > before + 0.1, "{before} untrained, {after} trained");
+    assert!(after > before + 0.15, "{before} untrained, {after} trained");
     assert!(trained.loss < untrained.loss && trained.output_std > COLLAPSED);
 }
 
@@ -295,8 +326,9 @@ fn what_cannot_be_trained_is_refused_and_named() {
     let plain = images(40, 0, LabelUse::Ignore);
     assert!(said(spec("supervised", 40, &[]), &plain).contains("learns labels"));
     let mut same = items(8, 0);
-    same.iter_mut()
-        .for_each(|item| item.label = Some("cat".to_owned()));
+    for item in &mut same {
+        item.label = Some("cat".to_owned());
+    }
     let same = TrainImages::new(same, LabelUse::Read).unwrap();
     for method in ["supervised", "rotation"] {
         let refused = said(spec(method, 8, &[]), &same);
@@ -334,7 +366,9 @@ fn images_of_any_size_and_equal_images_are_trained_on() {
     training.run(None, &mut ()).unwrap();
     // And all the same: nothing to learn, and nothing breaks.
     let image = items[3].image.clone();
-    items.iter_mut().for_each(|item| item.image = image.clone());
+    for item in &mut items {
+        item.image = image.clone();
+    }
     let images = TrainImages::new(items, LabelUse::Read).unwrap();
     let mut training = Training::new(spec, &images, Some(&images), 0).unwrap();
     training.run(None, &mut ()).unwrap();

@@ -10,6 +10,10 @@ use qualm_vision::train::Method;
 use super::encoder::OnError;
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "help is read in a terminal, where backticks are noise"
+)]
 #[command(after_help = "Examples:
   qualm train photos -o encoder.safetensors                       SimCLR, without labels
   qualm train photos --network resnet20 --epochs 100 -o encoder.safetensors

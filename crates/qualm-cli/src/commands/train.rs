@@ -113,6 +113,7 @@ impl<'a> TrainJob<'a> {
         for note in notes {
             output.note(format!("note: {note}"));
         }
+        output.note(format!("note: settings: {}", in_words(&spec)));
         Ok(Self {
             resume: resume(args, &checkpoint, output)?,
             args,
@@ -148,7 +149,7 @@ impl<'a> TrainJob<'a> {
         let mut progress = TrainProgress::new(
             output,
             &self.checkpoint,
-            training.steps_per_epoch(),
+            [training.steps_per_epoch(), self.spec.warmup_epochs],
             self.args.max_minutes,
             finished,
         );
@@ -175,7 +176,7 @@ impl<'a> TrainJob<'a> {
             ));
         }
         let report = self.report(&encoder, elapsed);
-        if report.collapsed {
+        if report.collapsed && !progress.warned {
             let last = report.curve.last().map_or(0.0, |epoch| epoch.output_std);
             Output::warn_always(collapsed(last));
         }
@@ -259,6 +260,21 @@ fn settings(args: &args::Train) -> Result<(String, Map<String, Value>)> {
     Ok((method, keys))
 }
 
+/// All settings, but for those of the views.
+fn in_words(spec: &TrainSpec) -> String {
+    let keys = spec
+        .keys()
+        .into_iter()
+        .filter(|(_, value)| !value.is_object());
+    let words: Vec<String> = keys
+        .map(|(key, value)| match value {
+            Value::String(word) => format!("{key}={word}"),
+            value => format!("{key}={value}"),
+        })
+        .collect();
+    words.join(" ")
+}
+
 fn open(args: &args::Train, path: &Path, output: Output) -> Result<ImageSource> {
     let source = ImageSource::open(
         path,
@@ -323,8 +339,10 @@ fn write(
     encoder_file: Option<AtomicFile>,
     export_file: Option<AtomicFile>,
 ) -> Result<()> {
-    let exported = export_file.map(|file| encoder.to_onnx().map(|bytes| (file, bytes)));
-    let exported = exported.transpose()?;
+    let exported = match export_file {
+        Some(file) => Some((file, encoder.to_onnx()?)),
+        None => None,
+    };
     let bytes = encoder.to_bytes()?;
     if let Some(file) = encoder_file {
         container::write(&bytes, file)?;

@@ -3,7 +3,8 @@
 //! The network takes float32 images in \[0, 1\], `(batch, 3, size, size)` red, green, blue (NCHW): the
 //! layout that every runtime takes. Mean and standard deviation of the preprocessing are part of
 //! the graph, so that nobody has to know them, and batch norm is folded into the convolutions.
-//! Operators: Sub, Div, Conv, Relu, Add, MaxPool, Slice, Pad, GlobalAveragePool, Flatten, Gemm;
+//! Operators: `Sub`, `Div`, `Conv`, `Relu`, `Add`, `MaxPool`, `Slice`, `Pad`, `GlobalAveragePool`,
+//! `Flatten`, `Gemm`;
 //! opset 17, which onnxruntime has read since 1.12.
 
 mod proto;
@@ -15,8 +16,8 @@ use self::proto::Message;
 /// What batch norm adds to a variance.
 const EPSILON: f64 = 1e-5;
 /// `ModelProto.ir_version` of opset 17.
-const IR_VERSION: i64 = 8;
-const OPSET: i64 = 17;
+const IR_VERSION: u64 = 8;
+const OPSET: u64 = 17;
 
 /// The name of the input.
 pub const INPUT: &str = "images";
@@ -68,7 +69,7 @@ impl Graph {
         name.to_owned()
     }
 
-    fn integers(&mut self, name: &str, values: &[i64]) -> String {
+    fn integers(&mut self, name: &str, values: &[u64]) -> String {
         self.weights.push(proto::integers(name, values));
         name.to_owned()
     }
@@ -111,15 +112,15 @@ impl Export<'_> {
             outputs.push(proto::value(LOGITS, &[classes]));
         }
         let size = self.size as usize;
-        Some(self.model(graph, proto::value(INPUT, &[3, size, size]), outputs))
+        Some(self.model(graph, &proto::value(INPUT, &[3, size, size]), outputs))
     }
 
-    fn model(&self, graph: Graph, input: Message, outputs: Vec<Message>) -> Vec<u8> {
+    fn model(&self, graph: Graph, input: &Message, outputs: Vec<Message>) -> Vec<u8> {
         let graph = Message::default()
             .all(1, graph.nodes)
             .text(2, &self.architecture.to_string())
             .all(5, graph.weights)
-            .message(11, &input)
+            .message(11, input)
             .all(12, outputs);
         let opset = Message::default().text(1, "").int(2, OPSET);
         let metadata = self.metadata.iter();
@@ -189,7 +190,7 @@ impl Export<'_> {
         x: &str,
         conv: &str,
         norm: &str,
-        stride: Option<i64>,
+        stride: Option<u64>,
     ) -> Option<String> {
         let tensor = self.tensors.get(&format!("{conv}.weight"))?;
         let (shape, weight) = (&tensor.shape, &tensor.values);
@@ -214,9 +215,9 @@ impl Export<'_> {
         let bias = graph.floats(&format!("{conv}.bias"), &[n_out], &bias);
         let stem = if kernel == 7 { 2 } else { 1 };
         let stride = stride.unwrap_or(stem);
-        let border = (kernel / 2) as i64;
+        let border = (kernel / 2) as u64;
         let attributes = [
-            proto::ints("kernel_shape", &[kernel as i64; 2]),
+            proto::ints("kernel_shape", &[kernel as u64; 2]),
             proto::ints("pads", &[border; 4]),
             proto::ints("strides", &[stride; 2]),
         ];
@@ -239,15 +240,15 @@ impl Export<'_> {
 }
 
 /// Every second pixel, between channels of zeros (option A of He et al., 2016).
-fn padding_shortcut(graph: &mut Graph, name: &str, x: &str, stride: i64, zeros: usize) -> String {
+fn padding_shortcut(graph: &mut Graph, name: &str, x: &str, stride: u64, zeros: usize) -> String {
     let of = |part: &str| format!("{name}.shortcut.{part}");
     let starts = graph.integers(&of("starts"), &[0, 0]);
-    let ends = graph.integers(&of("ends"), &[i64::MAX; 2]);
+    let ends = graph.integers(&of("ends"), &[i64::MAX.cast_unsigned(); 2]);
     let axes = graph.integers(&of("axes"), &[2, 3]);
     let steps = graph.integers(&of("steps"), &[stride; 2]);
     let inputs = [x, &starts, &ends, &axes, &steps];
     let pixels = graph.node("Slice", &inputs, &of("pixels"), []);
-    let zeros = zeros as i64;
+    let zeros = zeros as u64;
     let pads = graph.integers(&of("pads"), &[0, zeros, 0, 0, 0, zeros, 0, 0]);
     graph.node("Pad", &[&pixels, &pads], &of("out"), [])
 }

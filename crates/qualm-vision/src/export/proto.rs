@@ -21,9 +21,9 @@ impl Message {
         self.0.push(value as u8);
     }
 
-    pub(super) fn int(mut self, field: u64, value: i64) -> Self {
+    pub(super) fn int(mut self, field: u64, value: u64) -> Self {
         self.varint(field << 3 | VARINT);
-        self.varint(value.cast_unsigned());
+        self.varint(value);
         self
     }
 
@@ -52,17 +52,17 @@ impl Message {
 }
 
 /// `TensorProto.DataType` of float32.
-const FLOAT: i64 = 1;
+const FLOAT: u64 = 1;
 /// And of int64.
-const INT64: i64 = 7;
+const INT64: u64 = 7;
 /// `AttributeProto.AttributeType` of a list of integers.
-const INTS: i64 = 7;
+const INTS: u64 = 7;
 /// And of one integer.
-const INT: i64 = 2;
+const INT: u64 = 2;
 
-fn tensor(name: &str, kind: i64, shape: &[usize], data: &[u8]) -> Message {
+fn tensor(name: &str, kind: u64, shape: &[usize], data: &[u8]) -> Message {
     let dims = shape.iter();
-    dims.fold(Message::default(), |m, &n| m.int(1, n as i64))
+    dims.fold(Message::default(), |m, &n| m.int(1, n as u64))
         .int(2, kind)
         .text(8, name)
         .bytes(9, data)
@@ -74,21 +74,21 @@ pub(super) fn floats(name: &str, shape: &[usize], values: &[f32]) -> Message {
     tensor(name, FLOAT, shape, &data)
 }
 
-/// A vector of int64.
-pub(super) fn integers(name: &str, values: &[i64]) -> Message {
+/// A vector of int64, none of them below 0.
+pub(super) fn integers(name: &str, values: &[u64]) -> Message {
     let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     tensor(name, INT64, &[values.len()], &data)
 }
 
 /// An attribute of a node: a list of integers.
-pub(super) fn ints(name: &str, values: &[i64]) -> Message {
+pub(super) fn ints(name: &str, values: &[u64]) -> Message {
     let message = Message::default().text(1, name);
     let message = values.iter().fold(message, |m, &v| m.int(8, v));
     message.int(20, INTS)
 }
 
 /// An attribute of a node: an integer.
-pub(super) fn int(name: &str, value: i64) -> Message {
+pub(super) fn int(name: &str, value: u64) -> Message {
     Message::default().text(1, name).int(3, value).int(20, INT)
 }
 
@@ -111,7 +111,7 @@ pub(super) fn node(
 /// An input or output of float32 whose first dimension is the batch, of any size.
 pub(super) fn value(name: &str, shape: &[usize]) -> Message {
     let batch = Message::default().text(2, "batch");
-    let dims = shape.iter().map(|&n| Message::default().int(1, n as i64));
+    let dims = shape.iter().map(|&n| Message::default().int(1, n as u64));
     let shape = Message::default().message(1, &batch).all(1, dims);
     let tensor = Message::default().int(1, FLOAT).message(2, &shape);
     let kind = Message::default().message(1, &tensor);
@@ -128,6 +128,5 @@ mod tests {
         let message = Message::default().int(1, 150).text(2, "testing");
         let expected = b"\x08\x96\x01\x12\x07testing";
         assert_eq!(message.into_bytes(), expected);
-        assert_eq!(Message::default().int(1, -1).into_bytes().len(), 11);
     }
 }

@@ -118,7 +118,9 @@ impl Objective for Classify {
             let logits = head.forward(features)?;
             gradient.resize(logits.len(), 0.0);
             value += *weight * cross_entropy(logits, TURNS, &labels, gradient)?;
-            gradient.iter_mut().for_each(|d| *d *= *weight as f32);
+            for d in gradient.iter_mut() {
+                *d *= *weight as f32;
+            }
             add(d_features, head.backward(features, gradient)?);
         }
         if !value.is_finite() {

@@ -1,6 +1,7 @@
 //! Images in memory, with the labels that a training or its measurement needs.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use qualm::rng::{Purpose, sample, stream};
 use rayon::prelude::*;
@@ -106,8 +107,9 @@ impl TrainImages {
             })
             .collect();
         let mut hash = Sha256::new();
-        parts.iter().for_each(|part| hash.update(part));
-        let digest: [u8; 32] = hash.finalize().into();
+        for part in parts {
+            hash.update(part);
+        }
         let (ids, images) = items
             .into_iter()
             .map(|i| (image_id(&i.id), i.image))
@@ -116,17 +118,20 @@ impl TrainImages {
             images,
             ids,
             labels,
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hex(hash),
         })
     }
 
     /// Moves a share of the images, drawn at random, into a set of their own; at least one stays.
+    #[must_use]
     pub fn hold_out(&mut self, share: f64, seed: u64) -> Self {
         let n = self.len();
         let most = ((share * n as f64).round() as usize).min(n.saturating_sub(1));
         let taken = sample(&mut stream(seed, HELD_OUT, [0, 0]), n, most);
         let mut is_taken = vec![false; n];
-        taken.iter().for_each(|&i| is_taken[i] = true);
+        for i in taken {
+            is_taken[i] = true;
+        }
         let digest = |which| format!("{} {share} {seed} {which}", self.digest);
         let empty = |which| Self {
             images: Vec::new(),
@@ -211,6 +216,16 @@ impl Labels {
         let of = of.collect::<Result<_>>()?;
         Ok(Self { classes, of })
     }
+}
+
+/// A SHA-256 in hexadecimal.
+pub(super) fn hex(hash: Sha256) -> String {
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Each name once: as numbers where all are, else by the alphabet.

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::data::hex;
 use super::objective::CLASSES;
 use super::spec::TrainSpec;
 use crate::encoder::{Layout, Preprocessing};
@@ -72,10 +73,9 @@ impl TrainedEncoder {
             hash.update(name.as_bytes());
             hash.update(bytes_of(&tensor.values));
         }
-        let digest: [u8; 32] = hash.finalize().into();
         Self {
             description: EncoderDescription {
-                tensors_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                tensors_sha256: hex(hash),
                 ..description
             },
             tensors,

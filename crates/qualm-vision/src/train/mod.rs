@@ -77,9 +77,9 @@ impl<'a> Training<'a> {
             }
             _ => {}
         }
-        let measured = [Some(images), eval].into_iter().flatten();
+        let mut measured = [Some(images), eval].into_iter().flatten();
         let labelled = |set: &TrainImages| set.labels().is_some_and(|labels| !labels.of.is_empty());
-        if eval.is_some() && !measured.map(labelled).all(|labelled| labelled) {
+        if eval.is_some() && !measured.all(labelled) {
             return Err(Error::MeasureLabels);
         }
         if images.len() < spec.batch_size {

@@ -368,10 +368,11 @@ impl TrainSpec {
                 *place = match (place.take(), value) {
                     // A table sets the keys that it has.
                     (Value::Object(_), Value::Object(values)) => {
-                        let inner = values.iter();
-                        return inner.fold(Ok(self.clone()), |spec, (inner, value)| {
-                            spec?.with(&format!("{key}.{inner}"), value)
-                        });
+                        let mut spec = self.clone();
+                        for (inner, value) in values {
+                            spec = spec.with(&format!("{key}.{inner}"), value)?;
+                        }
+                        return Ok(spec);
                     }
                     _ => value.clone(),
                 };
@@ -559,7 +560,7 @@ fn names(keys: &Map<String, Value>, prefix: &str) -> Vec<String> {
 
 fn require(
     key: &'static str,
-    value: impl ToString,
+    value: impl std::fmt::Display,
     holds: bool,
     expected: &'static str,
 ) -> Result<()> {

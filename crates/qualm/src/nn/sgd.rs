@@ -197,7 +197,7 @@ impl WarmupCosine {
 /// From 1 at step 0 down to 0 at the last.
 fn half_cosine(step: u64, steps: u64) -> f64 {
     let share = (step as f64 / steps as f64).min(1.0);
-    (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
+    f64::midpoint(1.0, (std::f64::consts::PI * share).cos())
 }
 
 /// The momentum of a slow copy that rises by half a cosine to 1 (BYOL, section 3.3):

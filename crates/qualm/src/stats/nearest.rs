@@ -141,8 +141,9 @@ fn unit(rows: Rows<'_>) -> Vec<f32> {
             || dot(row, row),
         )
         .sqrt();
-        row.iter_mut()
-            .for_each(|v| *v /= length.max(f32::MIN_POSITIVE));
+        for v in row {
+            *v /= length.max(f32::MIN_POSITIVE);
+        }
     });
     values
 }

@@ -127,10 +127,10 @@ impl Head {
                 n_out,
                 weight,
                 bias,
+                norm,
                 running,
                 relu,
                 number,
-                norm,
             });
             number += 1 + usize::from(layers[l].norm.is_some()) + usize::from(relu);
         }
@@ -265,13 +265,13 @@ impl Head {
             let input = Mat::new(input, n, layer.n_in);
             matmul(&mut pass.output, input, weight.t(), Threads::All);
             let (mut scale, mut shift) = (None, layer.bias.as_ref());
-            if let Some(norm) = &layer.norm {
+            if let Some([factor, offset]) = &layer.norm {
                 let [mean, variance] = layer.running.clone();
                 let (means, variances) = self.running.split_at_mut(variance.start);
                 let variances = &mut variances[..layer.n_out];
                 (pass.statistics).normalise(&mut pass.output, &mut means[mean], variances);
                 pass.normalised.clone_from(&pass.output);
-                (scale, shift) = (Some(&norm[0]), Some(&norm[1]));
+                (scale, shift) = (Some(factor), Some(offset));
             }
             let of = |range: Option<&Range<usize>>| {
                 range

@@ -38,11 +38,15 @@ impl Units {
                             // A sum of squares over the range of float32 would not be finite.
                             let largest = row.iter().fold(0.0f32, |most, v| most.max(v.abs()));
                             let scale = largest.max(LEAST);
-                            row.iter_mut().for_each(|v| *v /= scale);
+                            for v in row.iter_mut() {
+                                *v /= scale;
+                            }
                             let scaled = dot(row, row).sqrt();
                             *length = (scaled * scale).max(LEAST);
                             let divisor = *length / scale;
-                            row.iter_mut().for_each(|v| *v /= divisor);
+                            for v in row.iter_mut() {
+                                *v /= divisor;
+                            }
                         }
                     },
                 );
