@@ -1,6 +1,7 @@
 //! Images where a command expects rows: they are embedded on the way, by the encoder that the model
 //! names.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -82,7 +83,7 @@ fn are_images(input: &Path) -> Result<bool> {
     if input.as_os_str() == "-" || !input.exists() {
         return Ok(false);
     }
-    let extension = input.extension().map(|e| e.to_ascii_lowercase());
+    let extension = input.extension().map(OsStr::to_ascii_lowercase);
     let extension = extension.as_ref().and_then(|e| e.to_str());
     if matches!(extension, Some("csv" | "tsv")) {
         return Ok(false);

@@ -1,5 +1,7 @@
 //! Images to embeddings: the table, the fit of it, views, interruptions, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,11 @@
 //! Files of embeddings: their encoder, their ids and their views.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_wrap,
+    reason = "a test fails loudly"
+)]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

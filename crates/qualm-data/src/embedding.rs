@@ -33,7 +33,7 @@ impl Embedding {
     /// Those of opening the file; [`Error::Metadata`] for an entry that cannot be read.
     pub fn of_file(path: &Path) -> Result<Option<Self>> {
         // Other formats hold none, and a stream can be read only once.
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         let extension = extension.as_ref().and_then(|e| e.to_str());
         let has_metadata = matches!(extension, Some("parquet" | "arrow" | "feather"));
         if !has_metadata && !path.is_dir() {

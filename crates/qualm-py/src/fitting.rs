@@ -39,6 +39,7 @@ struct Request {
 /// that each row is a view of.
 #[pyfunction]
 #[pyo3(signature = (request, rows, seed, threads, contamination, report=None, items=None))]
+#[expect(clippy::too_many_arguments, reason = "called from one Python function")]
 pub(crate) fn fit(
     py: Python<'_>,
     request: &str,

@@ -1,5 +1,10 @@
 //! Images of Python: encoders that embed them, and their random views.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what Python gives is converted into values of our own"
+)]
+
 use std::path::PathBuf;
 
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray3};

@@ -54,7 +54,7 @@ fn graphs_give_what_onnxruntime_gives_in_python() {
         let file = case["file"].as_str().unwrap();
         let mut sidecar = "preprocessing = 'akamaster'\nsize = 16\n".to_owned();
         for (key, value) in case["keys"].as_object().unwrap() {
-            sidecar += &format!("{key} = {value}\n");
+            sidecar = format!("{sidecar}{key} = {value}\n");
         }
         let (_folder, encoder) = open(file, &sidecar);
         let encoder = encoder.unwrap();

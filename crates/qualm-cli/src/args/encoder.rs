@@ -14,7 +14,7 @@ pub(crate) struct EncoderArgs {
     /// beside the encoder, or what its file says]
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub(crate) preprocessing: Option<String>,
-    /// The onnxruntime library, for ONNX files [default: QUALM_ORT_DYLIB_PATH, ORT_DYLIB_PATH, the
+    /// The onnxruntime library, for ONNX files [default: `QUALM_ORT_DYLIB_PATH`, `ORT_DYLIB_PATH`, the
     /// Python package onnxruntime, the system's]
     #[arg(long, value_name = "PATH")]
     pub(crate) onnxruntime: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub(crate) struct Embed {
     /// Embed K random views of each image in place of the image itself
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) views: Option<u32>,
-    /// One parameter of the views, such as crop_area=[0.2,1]; may be repeated
+    /// One parameter of the views, such as `crop_area=[0.2,1]`; may be repeated
     #[arg(long = "view-set", value_name = "KEY=VALUE", requires = "views")]
     pub(crate) view_set: Vec<String>,
     /// Images read at once

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
 use qualm::reports::InfoReport;
-use qualm::{Diagnostics, Features, Fitted};
+use qualm::{Diagnostics, Features, Fitted, Provenance};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -103,19 +103,8 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         ),
     );
     line("threshold", threshold::describe(report.threshold, fitted));
-    for (i, losses) in p.losses.iter().enumerate() {
-        if let (Some(from), Some(to)) = (losses.first(), losses.last()) {
-            let rows = p.effective_rows.get(i).and_then(|rows| rows.last());
-            let rows = rows.map(|rows| format!(", {rows:.2} effective rows a bag"));
-            line(
-                "training",
-                format!(
-                    "{} steps, loss {from:.4} to {to:.4}{}",
-                    p.steps,
-                    rows.unwrap_or_default()
-                ),
-            );
-        }
+    for training in trainings(p) {
+        line("training", training);
     }
     for (name, value) in report.diagnostics.iter().flat_map(diagnosed) {
         line(name, value);
@@ -129,6 +118,21 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         }
     }
     out
+}
+
+/// What became of the loss of each network.
+fn trainings(p: &Provenance) -> impl Iterator<Item = String> {
+    let losses = p.losses.iter().enumerate();
+    losses.filter_map(|(i, losses)| {
+        let (from, to) = (losses.first()?, losses.last()?);
+        let rows = p.effective_rows.get(i).and_then(|rows| rows.last());
+        let rows = rows.map(|rows| format!(", {rows:.2} effective rows a bag"));
+        let rows = rows.unwrap_or_default();
+        Some(format!(
+            "{} steps, loss {from:.4} to {to:.4}{rows}",
+            p.steps
+        ))
+    })
 }
 
 /// What a value of `reference` means.

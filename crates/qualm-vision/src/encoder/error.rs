@@ -89,8 +89,8 @@ pub enum EncoderError {
         file: PathBuf,
         architecture: String,
         tensor: String,
-        found: String,
-        expected: String,
+        found: Box<str>,
+        expected: Box<str>,
     },
     /// Tensors without a place in the network.
     #[error(

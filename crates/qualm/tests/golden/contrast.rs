@@ -1,5 +1,7 @@
 //! Losses, heads and optimisers against PyTorch in float64: `contrast.py` writes the numbers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 use qualm::nn::losses::{ByolLoss, InfoNce, KeyQueue, NtXent, cross_entropy};
 use qualm::nn::{Head, HeadLayout, HeadPass, Part, Sgd};
 use qualm::rng::{Purpose, stream};

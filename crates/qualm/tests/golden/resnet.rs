@@ -1,6 +1,8 @@
 //! Residual networks in training and inference against PyTorch in float64: `resnet.py` writes
 //! the numbers and says what is what.
 
+#![allow(clippy::print_stdout, reason = "figures of a test that passed")]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;

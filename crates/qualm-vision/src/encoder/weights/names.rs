@@ -51,8 +51,8 @@ pub(crate) fn recognise(file: &Path, weights: Weights) -> Result<ResNet, Encoder
             file: file.to_owned(),
             architecture: name.clone(),
             tensor,
-            found: format!("of shape {found:?}"),
-            expected: format!("{expected:?}"),
+            found: format!("of shape {found:?}").into(),
+            expected: format!("{expected:?}").into(),
         },
         other => EncoderError::NotAResNet {
             file: file.to_owned(),
@@ -178,8 +178,8 @@ fn converted(
         file: file.to_owned(),
         architecture: architecture.to_owned(),
         tensor: name.to_owned(),
-        found,
-        expected: expected.to_owned(),
+        found: found.into(),
+        expected: expected.into(),
     };
     let values = tensor.values;
     let values = values.map_err(|kind| refuse(format!("of type {kind}"), "floating point"))?;

@@ -114,7 +114,7 @@ fn check(conv: Convolution, images: usize, [rows, cols]: [usize; 2]) {
         weight_gradient(isa, &sweep, &x, &g, &mut found);
         assert_near(&found, &dw, &what);
 
-        if conv.n_in % BLOCK == 0 {
+        if conv.n_in.is_multiple_of(BLOCK) {
             let mut found = vec![0.0; dx.len()];
             conv.pack_backward(&w, &mut packed);
             for (sweep, range) in conv.backward(images, out, plain) {
