@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(queue.rows(), [0.0, -1.0, 0.0, 1.0, -1.0, 0.0]);
         // More than it holds: the last ones stay.
         queue.push(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
-        assert_eq!(queue.rows(), [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(queue.rows(), [0.0, 1.0, 0.0, 1.0, 1.0, 0.0]);
     }
 
     #[test]
