@@ -20,8 +20,9 @@ def test_items_are_those_of_the_command_line_and_the_library():
 
 
 def test_items_seen_once_are_rows():
-    once = qualm.DUM("mlp", min_steps=50, max_steps=50).fit(ROWS, items=np.arange(240))
-    plain = qualm.DUM("mlp", min_steps=50, max_steps=50).fit(ROWS)
+    spec = {"min_steps": 50, "max_steps": 50, "batch_size": 64}
+    once = qualm.DUM("mlp", **spec).fit(ROWS, items=np.arange(240))
+    plain = qualm.DUM("mlp", **spec).fit(ROWS)
     np.testing.assert_array_equal(once.decision_scores_, plain.decision_scores_)
 
 

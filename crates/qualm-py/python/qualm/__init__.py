@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import vision
 from ._base import Detector, Explanation, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
-from . import vision
 from ._batches import score_batches
 from ._core import __version__
 from ._dum import DUM

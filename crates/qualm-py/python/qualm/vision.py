@@ -30,8 +30,8 @@ def views(
     """Random views of images: ``(images, n, size, size, 3)`` float32 in [0, 1].
 
     SimCLR's: a random resized crop, a flip, colour jitter, grey, and a blur above 64 pixels. A
-    view is a pure function of ``random_state``, id and number: the same bits at any number of threads, on any
-    machine, whatever other images there are.
+    view is a pure function of ``random_state``, id and number: the same bits at any number of
+    threads, on any machine, whatever other images there are.
 
     Parameters
     ----------
@@ -81,4 +81,3 @@ def views(
         threads(n_jobs),
     )
     return made.reshape(len(pixels), n, side, side, 3)
-
