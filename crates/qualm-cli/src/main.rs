@@ -9,6 +9,7 @@
 mod advice;
 mod args;
 mod bug;
+mod checkpoints;
 mod columns;
 mod commands;
 mod config;

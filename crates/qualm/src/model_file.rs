@@ -22,7 +22,8 @@ use crate::calibrate::{Calibration, ThresholdRule};
 use crate::container::{self, Reader, Writer};
 use crate::error::{Error, Result};
 use crate::features::Features;
-use crate::fitted::{ColumnRoles, Fitted, Provenance};
+use crate::fitted::Fitted;
+use crate::provenance::{ColumnRoles, Provenance};
 use crate::rounding::Rounding;
 use crate::spec::Spec;
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::advice;
 use crate::args;
+use crate::checkpoints;
 use crate::columns::Roles;
 use crate::config::Config;
 use crate::interrupt;
@@ -55,7 +56,7 @@ impl<'a> FitJob<'a> {
         let Config { spec, preset } = Config::new(args)?;
         let rule = threshold::rule(&args.rule).unwrap_or_default();
         rule.validate()?;
-        let checkpoint = checkpoint_path(&args.output);
+        let checkpoint = checkpoints::beside(&args.output);
         let model_file = reserve(args, &checkpoint)?;
         let roles = Roles::of(args)?;
         let source = Source::open(&args.input, &selection(args, &roles), None)?;
@@ -100,7 +101,7 @@ impl<'a> FitJob<'a> {
             roles,
             features,
             held_out,
-            resume: resume(args, &checkpoint, output)?,
+            resume: checkpoints::resume("fitting", args.resume, &checkpoint, output)?,
             checkpoint,
             model_file,
             scores,
@@ -342,32 +343,4 @@ fn held_out(path: &Path, features: &Features, no_header: bool) -> qualm_data::Re
         ..Selection::default()
     };
     Source::open(path, &selection, Some(features))
-}
-
-/// Where an interrupted fit is kept.
-fn checkpoint_path(model: &Path) -> PathBuf {
-    let mut name = model.as_os_str().to_owned();
-    name.push(".checkpoint");
-    PathBuf::from(name)
-}
-
-/// The checkpoint to go on from, if asked for and there. Says so where the user may expect
-/// that an earlier fit goes on and none does.
-fn resume(args: &args::Fit, checkpoint: &Path, output: Output) -> Result<Option<Checkpoint>> {
-    let path = checkpoint.display();
-    match (args.resume, checkpoint.exists()) {
-        (true, true) => {
-            let state = Checkpoint::load(checkpoint).context("cannot resume")?;
-            output.note(format!("note: going on from step {}", state.step()));
-            return Ok(Some(state));
-        }
-        (true, false) => output.note(format!(
-            "note: no checkpoint {path}; fitting from the start"
-        )),
-        (false, true) => output.warn(format!(
-            "fitting from the start, which replaces {path}; --resume would go on from there"
-        )),
-        (false, false) => {}
-    }
-    Ok(None)
 }

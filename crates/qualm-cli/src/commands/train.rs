@@ -15,6 +15,7 @@ use qualm_vision::train::{
 use serde_json::{Map, Value};
 
 use crate::args;
+use crate::checkpoints;
 use crate::config;
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -48,7 +49,7 @@ impl<'a> TrainJob<'a> {
         let (method, keys) = settings(args)?;
         // A first look, before anything is read: the values do not depend on the images.
         TrainSpec::new(&method, 32, usize::MAX, &keys)?;
-        let checkpoint = checkpoint_path(&args.output);
+        let checkpoint = checkpoints::beside(&args.output);
         let (encoder_file, export_file) = reserve(args, &checkpoint)?;
         let mut source = open(args, &args.images, output)?;
         let first = source.next_batch(1)?;
@@ -115,7 +116,7 @@ impl<'a> TrainJob<'a> {
         }
         output.note(format!("note: settings: {}", in_words(&spec)));
         Ok(Self {
-            resume: resume(args, &checkpoint, output)?,
+            resume: checkpoints::resume("training", args.resume, &checkpoint, output)?,
             args,
             seed,
             spec,
@@ -351,34 +352,6 @@ fn write(
         container::write(&bytes, file)?;
     }
     Ok(())
-}
-
-/// Where an interrupted training is kept.
-fn checkpoint_path(encoder: &Path) -> PathBuf {
-    let mut name = encoder.as_os_str().to_owned();
-    name.push(".checkpoint");
-    PathBuf::from(name)
-}
-
-/// The checkpoint to go on from, if asked for and there. Says so where the user may expect that an
-/// earlier training goes on and none does.
-fn resume(args: &args::Train, checkpoint: &Path, output: Output) -> Result<Option<Checkpoint>> {
-    let path = checkpoint.display();
-    match (args.resume, checkpoint.exists()) {
-        (true, true) => {
-            let state = Checkpoint::load(checkpoint).context("cannot resume")?;
-            output.note(format!("note: going on from step {}", state.step()));
-            return Ok(Some(state));
-        }
-        (true, false) => output.note(format!(
-            "note: no checkpoint {path}; training from the start"
-        )),
-        (false, true) => output.warn(format!(
-            "training from the start, which replaces {path}; --resume would go on from there"
-        )),
-        (false, false) => {}
-    }
-    Ok(None)
 }
 
 fn text(report: &TrainReport, elapsed: Duration) -> String {

@@ -10,9 +10,10 @@ use qualm::nn::losses::{ByolLoss, InfoNce, KeyQueue, NtXent};
 use qualm::nn::{Head, rising_momentum};
 use qualm::rng::{Purpose, stream};
 
+use super::method::{Method, Projection};
 use super::objective::{Batch, Objective, two_layers};
 use super::parts::{Body, SlowCopy, TrainedHead};
-use super::spec::{Method, Projection, TrainSpec};
+use super::spec::TrainSpec;
 
 /// First keys of a queue.
 const QUEUE: Purpose = Purpose::of_crate(2, 12);

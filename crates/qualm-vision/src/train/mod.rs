@@ -11,6 +11,7 @@ mod data;
 mod encoder_file;
 mod learner;
 mod measure;
+mod method;
 mod monitor;
 mod objective;
 mod parts;
@@ -19,8 +20,9 @@ mod spec;
 
 pub use data::{LabelUse, Labels, TrainImages, input_side};
 pub use encoder_file::{EncoderDescription, METADATA_KEY, TrainedEncoder};
+pub use method::{Method, Projection};
 pub use monitor::COLLAPSED;
-pub use spec::{Method, Note, Optimizer, Projection, TrainSpec};
+pub use spec::{Note, Optimizer, TrainSpec};
 
 use qualm::fit::{Identity, Schedule, Session};
 use qualm::nn::resnet::Architecture;

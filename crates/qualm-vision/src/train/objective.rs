@@ -6,8 +6,9 @@ use qualm::nn::{Head, HeadLayout};
 
 use super::classify::Classify;
 use super::contrastive::Contrastive;
+use super::method::Method;
 use super::parts::Body;
-use super::spec::{Method, TrainSpec};
+use super::spec::TrainSpec;
 
 /// A batch of views.
 #[derive(Debug, Clone, Copy)]

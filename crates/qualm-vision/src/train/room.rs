@@ -2,7 +2,8 @@
 
 use qualm::nn::resnet::{Architecture, Role, Stem};
 
-use super::spec::{Method, TrainSpec};
+use super::method::Method;
+use super::spec::TrainSpec;
 
 /// About how many values a forward pass in training keeps for one image: each convolution's
 /// output, and each block's.

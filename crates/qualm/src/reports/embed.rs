@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::version::REPORT_VERSION;
-use crate::fitted::EncoderIdentity;
+use crate::provenance::EncoderIdentity;
 
 /// What `qualm embed --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

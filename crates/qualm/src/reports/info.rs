@@ -7,7 +7,8 @@ use crate::calibrate::ThresholdRule;
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::features::Features;
-use crate::fitted::{ColumnRoles, Fitted, Provenance};
+use crate::fitted::Fitted;
+use crate::provenance::{ColumnRoles, Provenance};
 use crate::spec::Spec;
 
 /// What `qualm info --json` prints.
