@@ -223,7 +223,7 @@ impl Fitted {
         self
     }
 
-    /// Keeps what [`Spec::half_agreement`] found with the model's [`Diagnostics`].
+    /// Keeps what [`Spec::half_agreement`] found with the model's [`crate::Diagnostics`].
     #[must_use]
     pub fn with_half_agreement(mut self, agreement: f64) -> Self {
         let diagnostics = self.provenance.diagnostics.get_or_insert_default();
