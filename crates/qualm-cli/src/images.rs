@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use qualm::{EncoderIdentity, Fitted};
-use qualm_data::Embedding;
+use qualm_data::{Embedding, parquet_parts};
 use qualm_vision::EmbeddedImages;
 use qualm_vision::encoder::{self, Encoder, EncoderOptions, FileEncoder};
 use qualm_vision::read::{ImageSource, ReadOptions};
@@ -33,7 +33,7 @@ pub(crate) fn encoder_for(
     let expected = fitted.provenance().encoder.as_ref();
     let file = match (given, expected) {
         (Some(file), _) => file.to_owned(),
-        (None, Some(expected)) if are_images(input)? => {
+        (None, Some(expected)) if are_images(input) => {
             beside(model, expected).with_context(|| {
                 let input = input.display();
                 format!("{input}: these are images, and the model was fitted to embeddings")
@@ -79,38 +79,23 @@ pub(crate) fn open(
 
 /// Whether an input holds images. A table of numbers or a list of paths can both be text: CSV
 /// is taken for rows.
-fn are_images(input: &Path) -> Result<bool> {
+fn are_images(input: &Path) -> bool {
     if input.as_os_str() == "-" || !input.exists() {
-        return Ok(false);
+        return false;
     }
     let extension = input.extension().map(OsStr::to_ascii_lowercase);
     let extension = extension.as_ref().and_then(|e| e.to_str());
     if matches!(extension, Some("csv" | "tsv")) {
-        return Ok(false);
+        return false;
     }
-    if input.is_dir() && !has_parts(input)? {
-        return Ok(true);
+    if input.is_dir() && parquet_parts(input).is_err() {
+        return true;
     }
     let is_table = input.is_dir() || matches!(extension, Some("parquet" | "arrow" | "feather"));
     if is_table && Embedding::of_file(input).is_ok_and(|entry| entry.is_some()) {
-        return Ok(false);
+        return false;
     }
-    Ok(ImageSource::open(input, &ReadOptions::default()).is_ok())
-}
-
-/// Whether a folder holds Parquet files.
-fn has_parts(folder: &Path) -> Result<bool> {
-    let unreadable = || format!("{}: cannot be read", folder.display());
-    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
-        let path = entry.with_context(unreadable)?.path();
-        if path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("parquet"))
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    ImageSource::open(input, &ReadOptions::default()).is_ok()
 }
 
 /// The encoder's file, by its name: beside the model or in the working directory.
