@@ -19,6 +19,29 @@ impl From<Error> for qualm_data::Error {
     }
 }
 
+/// Errors of a learner of this crate come back from the core's loop as what they were.
+impl From<qualm::Error> for Error {
+    fn from(error: qualm::Error) -> Self {
+        match error {
+            qualm::Error::Learner(source) => match source.downcast() {
+                Ok(own) => *own,
+                Err(source) => Self::Core(qualm::Error::Learner(source)),
+            },
+            error => Self::Core(error),
+        }
+    }
+}
+
+/// For learners, whose errors are those of the core: see [`qualm::fit::Learner`].
+impl From<Error> for qualm::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error,
+            other => Self::Learner(Box::new(other)),
+        }
+    }
+}
+
 /// Everything that reading, viewing and encoding images refuses, or that stops it.
 ///
 /// Messages say what was found, what was expected and what to do.
@@ -31,7 +54,7 @@ impl From<Error> for qualm_data::Error {
 pub enum Error {
     /// What rows, models and training refuse themselves.
     #[error(transparent)]
-    Core(#[from] qualm::Error),
+    Core(qualm::Error),
     /// What tables and their files refuse themselves.
     #[error(transparent)]
     Data(#[from] qualm_data::Error),

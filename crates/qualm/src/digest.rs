@@ -1,4 +1,4 @@
-//! SHA-256 in hexadecimal: of fitted rows, and of what a model file holds.
+//! Digests as text: of fitted rows, and of what a model file holds.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     for part in parts {
         hash.update(part);
     }
-    hex(hash)
+    hex(&hash.finalize())
 }
 
 /// The digest of values as little-endian float32.
@@ -22,11 +22,13 @@ pub(crate) fn sha256_of_values(values: &[f32]) -> String {
         bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
         hash.update(&bytes);
     }
-    hex(hash)
+    hex(&hash.finalize())
 }
 
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+/// Bytes as hexadecimal digits, two each, in small letters.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex

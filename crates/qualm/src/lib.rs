@@ -62,7 +62,7 @@ mod covariance;
 pub mod detector;
 mod device;
 mod diagnostics;
-mod digest;
+pub mod digest;
 mod dum;
 pub mod error;
 mod explain;

@@ -1,10 +1,10 @@
 //! From a file to an encoder: what kind it is, how its images are prepared, who it is.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use qualm::digest::hex;
 use qualm::nn::resnet::ResNet;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -423,10 +423,5 @@ fn identify(weights: &Sha256, preprocessing: &Preprocessing) -> String {
     hash.update(weights.clone().finalize());
     // Keys in their order, numbers as they round-trip: the same text for the same keys.
     hash.update(serde_json::to_string(preprocessing).unwrap_or_default());
-    let digest = hash.finalize();
-    digest.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&hash.finalize())
 }

@@ -1,8 +1,8 @@
 //! Images in memory, with the labels that a training or its measurement needs.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
+use qualm::digest::hex;
 use qualm::rng::{Purpose, sample, stream};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -118,7 +118,7 @@ impl TrainImages {
             images,
             ids,
             labels,
-            digest: hex(hash),
+            digest: hex(&hash.finalize()),
         })
     }
 
@@ -216,16 +216,6 @@ impl Labels {
         let of = of.collect::<Result<_>>()?;
         Ok(Self { classes, of })
     }
-}
-
-/// A SHA-256 in hexadecimal.
-pub(super) fn hex(hash: Sha256) -> String {
-    let digest: [u8; 32] = hash.finalize().into();
-    digest.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// Each name once: as numbers where all are, else by the alphabet.

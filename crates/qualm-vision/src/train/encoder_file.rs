@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use qualm::digest::hex;
 use qualm::nn::Head;
 use qualm::nn::resnet::{Architecture, Tensor, Tensors};
 use qualm::reports::TrainEpoch;
@@ -9,7 +10,6 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::data::hex;
 use super::objective::CLASSES;
 use super::spec::TrainSpec;
 use crate::encoder::{Layout, Preprocessing};
@@ -75,7 +75,7 @@ impl TrainedEncoder {
         }
         Self {
             description: EncoderDescription {
-                tensors_sha256: hex(hash),
+                tensors_sha256: hex(&hash.finalize()),
                 ..description
             },
             tensors,

@@ -16,7 +16,7 @@ use super::monitor::output_std;
 use super::objective::{Batch, Objective, objective};
 use super::parts::Body;
 use super::spec::TrainSpec;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::views::{View, Views};
 
 /// Called with every finished epoch.
@@ -38,8 +38,6 @@ pub(super) struct EncoderLearner<'a> {
     steps_per_epoch: u64,
     /// Sum of the losses of the epoch under way.
     open: f64,
-    /// What stopped the loop, where it is no error of the loop's own.
-    pub(super) failed: Option<Error>,
     batch: Vec<f32>,
     views: Views,
 }
@@ -73,7 +71,6 @@ impl<'a> EncoderLearner<'a> {
             history: Vec::new(),
             on_epoch: Box::new(|_| {}),
             open: 0.0,
-            failed: None,
             batch: Vec::new(),
         })
     }
@@ -131,21 +128,6 @@ impl<'a> EncoderLearner<'a> {
         Ok(())
     }
 
-    /// The loop knows errors of the core alone: another is kept until it has ended.
-    fn keep(&mut self, error: Error) -> qualm::Error {
-        match error {
-            Error::Core(error) => error,
-            other => {
-                self.failed = Some(other);
-                qualm::Error::Stopped {
-                    what: "images",
-                    done: 0,
-                    total: 0,
-                }
-            }
-        }
-    }
-
     fn finish_epoch(&mut self, epoch: u64) -> Result<()> {
         let (outputs, width) = self.objective.outputs();
         self.history.push(TrainEpoch {
@@ -179,9 +161,7 @@ impl Learner for EncoderLearner<'_> {
     fn step(&mut self, step: u64) -> qualm::Result<StepOutcome> {
         let epoch = step / self.steps_per_epoch;
         let rows = self.order.batch(self.seed, 0, step).to_vec();
-        if let Err(error) = self.fill_batch(&rows, epoch) {
-            return Err(self.keep(error));
-        }
+        self.fill_batch(&rows, epoch)?;
         let labels = self.images.labels();
         let labels: Option<Vec<u32>> =
             labels.map(|labels| rows.iter().map(|&row| labels.of[row]).collect());
@@ -197,8 +177,8 @@ impl Learner for EncoderLearner<'_> {
         )?;
         self.open += loss;
         let ends = loss.is_finite() && (step + 1).is_multiple_of(self.steps_per_epoch);
-        if ends && let Err(error) = self.finish_epoch(epoch + 1) {
-            return Err(self.keep(error));
+        if ends {
+            self.finish_epoch(epoch + 1)?;
         }
         Ok(StepOutcome {
             loss,

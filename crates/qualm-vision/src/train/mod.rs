@@ -139,8 +139,7 @@ impl<'a> Training<'a> {
             batch_rows: spec.batch_size,
         };
         let mut session = Session::new(self.identity.clone(), resume, progress)?;
-        let trained = session.train(&schedule, &mut self.learner);
-        trained.map_err(|error| self.learner.failed.take().unwrap_or(error.into()))?;
+        session.train(&schedule, &mut self.learner)?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 //! training follow Hendrycks et al., "Using Self-Supervised Learning Can Improve Model Robustness
 //! and Uncertainty" (2019), and He et al., "Deep Residual Learning" (2016).
 
+use qualm::nn::resnet::Architecture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -276,8 +277,10 @@ impl TrainSpec {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`qualm::Error::InvalidKey`] naming the key, its value and what it may be.
+    /// [`qualm::Error::InvalidKey`] naming the key, its value and what it may be; as parsing an
+    /// [`Architecture`] for an unknown network.
     pub fn validate(&self) -> Result<()> {
+        let _: Architecture = self.network.parse()?;
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let share = |v: f64| (0.0..1.0).contains(&v);
         require("epochs", self.epochs, self.epochs >= 1, "at least 1")?;

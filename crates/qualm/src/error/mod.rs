@@ -154,6 +154,9 @@ pub enum Error {
         done: u64,
         total: u64,
     },
+    /// What a learner of another crate refuses; see [`crate::fit::Learner`].
+    #[error(transparent)]
+    Learner(Box<dyn std::error::Error + Send + Sync>),
     /// A checkpoint of another fit.
     #[error(
         "the checkpoint was made with another {what} ({found}, now {expected}); \
