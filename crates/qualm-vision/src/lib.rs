@@ -24,6 +24,7 @@ mod error;
 pub mod export;
 mod image;
 pub mod read;
+mod resize;
 pub mod train;
 pub mod views;
 

@@ -5,13 +5,13 @@
 //! one keeps the proportion rounded down, and the middle is cut at places rounded to even. Only
 //! the part that is kept is computed, so that a strip of 1 x 40,000 costs no more than a square.
 
-use fast_image_resize::images::{Image as Resized, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use rayon::prelude::*;
 
 use super::error::EncoderError;
 use super::preprocessing::{Crop, InputSize, Layout, Preprocessing, ResizeFilter};
 use crate::image::Image;
+use crate::resize::{Raster, resize};
 
 /// Makes the values of images for an input of type `T`.
 #[derive(Debug)]
@@ -100,9 +100,6 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
         // cut off in between, so that the order shows.
         let (first_row, rows) = y.rows();
         let mut between = vec![0; (x.kept * rows * 3) as usize];
-        let kind = PixelType::U8x3;
-        let source = ImageRef::new(image.width(), image.height(), image.pixels(), kind);
-        let source = source.map_err(|e| fail(e.to_string()))?;
         let (left, width) = x.source();
         let options = ResizeOptions::new().resize_alg(algorithm).crop(
             left,
@@ -111,20 +108,29 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
             rows as f64,
         );
         let (kept, rows) = (x.kept as u32, rows as u32);
-        let target = Resized::from_slice_u8(kept, rows, &mut between, kind);
-        let mut target = target.map_err(|e| fail(e.to_string()))?;
-        let done = resizer.resize(&source, &mut target, &options);
-        done.map_err(|e| fail(e.to_string()))?;
+        let source = Raster {
+            pixels: image.pixels(),
+            size: [image.width(), image.height()],
+        };
+        let mut target = Raster {
+            pixels: between.as_mut_slice(),
+            size: [kept, rows],
+        };
+        resize(resizer, &source, &mut target, &options).map_err(fail)?;
 
         pixels.resize((x.kept * y.kept * 3) as usize, 0);
         let (top, height) = y.source();
         let top = top - first_row as f64;
         let options = options.crop(0.0, top, x.kept as f64, height.min(f64::from(rows) - top));
-        let source = target;
-        let target = Resized::from_slice_u8(kept, y.kept as u32, pixels, kind);
-        let mut target = target.map_err(|e| fail(e.to_string()))?;
-        let done = resizer.resize(&source, &mut target, &options);
-        done.map_err(|e| fail(e.to_string()))
+        let source = Raster {
+            pixels: between.as_slice(),
+            size: [kept, rows],
+        };
+        let mut target = Raster {
+            pixels: pixels.as_mut_slice(),
+            size: [kept, y.kept as u32],
+        };
+        resize(resizer, &source, &mut target, &options).map_err(fail)
     }
 
     fn normalise(&self, pixels: &[u8], out: &mut [T]) {

@@ -1,10 +1,10 @@
 //! Images of another size, as Pillow resizes them: bilinear, over all pixels that a new one covers.
 
-use fast_image_resize::images::{Image as Resized, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::Result;
 use crate::image::Image;
+use crate::resize::{Raster, resize};
 
 use super::Item;
 
@@ -43,12 +43,18 @@ impl Resize {
         };
         let (new_width, new_height) = (scaled(width), scaled(height));
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let mut out = Resized::new(new_width, new_height, PixelType::U8x3);
-        if let Ok(from) = ImageRef::new(width, height, image.pixels(), PixelType::U8x3) {
-            // The types are the same: this cannot fail. A side of 0 gives no pixels, which are
-            // refused below.
-            let _ = Resizer::new().resize(&from, &mut out, &options);
-        }
-        Image::new(new_width, new_height, out.into_vec())
+        let mut pixels = vec![0; 3 * new_width as usize * new_height as usize];
+        let from = Raster {
+            pixels: image.pixels(),
+            size: [width, height],
+        };
+        let mut to = Raster {
+            pixels: pixels.as_mut_slice(),
+            size: [new_width, new_height],
+        };
+        // Both have their size's pixels: this cannot fail. A side of 0 gives none, which are
+        // refused below.
+        let _ = resize(&mut Resizer::new(), &from, &mut to, &options);
+        Image::new(new_width, new_height, pixels)
     }
 }
