@@ -6,8 +6,8 @@
 Makes a virtual environment of its own for PyTorch (or uses the Python that QUALM_TORCH names),
 builds the Rust side, and starts one process for each contender. They take turns, round after
 round; each turn is a short stretch of training steps, then one of inference. Times are the least
-of all rounds: what else the machine does only adds. Before anything is timed, the first three
-losses must agree. Writes `results.csv` and the tables of `RESULTS.md`; `--report` only the
+of all rounds: what else the machine does only adds. Before anything is timed, the first loss must
+agree to four digits, and two more as well as PyTorch's agree among themselves. Writes `results.csv` and the tables of `RESULTS.md`; `--report` only the
 latter.
 """
 
@@ -116,12 +116,19 @@ def compare(python, binary, network, threads, arguments):
 
 
 def agree(losses):
-    """Stops if the first three losses are not the same to five digits."""
+    """Stops if the first losses differ, or later ones by more than PyTorch's among themselves.
+
+    Rounding decides which rectifiers are open, and each step doubles what that makes: PyTorch's own
+    layouts part in the third digit after two steps of ResNet-18.
+    """
     ours = losses["qualm"]
-    for name, theirs in losses.items():
-        for mine, other in zip(ours, theirs):
-            if abs(mine - other) > 1e-4 * abs(other):
-                raise SystemExit(f"losses differ: qualm {ours}, {name} {theirs}")
+    peers = [theirs for name, theirs in losses.items() if name != "qualm"]
+    for step, mine in enumerate(ours):
+        others = [theirs[step] for theirs in peers]
+        spread = max(others) - min(others) if step > 0 else 0.0
+        allowed = spread + 1e-4 * abs(mine)
+        if not min(others) - allowed <= mine <= max(others) + allowed:
+            raise SystemExit(f"losses differ in step {step + 1}: {losses}")
 
 
 def main():
