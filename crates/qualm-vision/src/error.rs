@@ -62,6 +62,33 @@ pub enum Error {
     #[error(transparent)]
     Encoder(#[from] crate::encoder::EncoderError),
 
+    // ---- corruptions ----------------------------------------------------------
+    /// No corruption, and no group, of this name.
+    #[error("unknown corruption '{found}'; did you mean '{nearest}'?")]
+    UnknownCorruption {
+        found: String,
+        nearest: &'static str,
+    },
+    /// A severity outside 1 to 5.
+    #[error("severity {found}: expected a number from 1 to 5")]
+    Severity { found: String },
+    /// No set of parameters of this name.
+    #[error(
+        "unknown parameters '{found}'; expected one of: {}",
+        crate::corrupt::Parameters::NAMES.join(", ")
+    )]
+    UnknownParameters { found: String },
+    /// An image without room for blurs and patterns.
+    #[error("an image of {width} x {height}: corruptions need at least {least} x {least} pixels")]
+    TooSmallToCorrupt {
+        width: usize,
+        height: usize,
+        least: u32,
+    },
+    /// A texture that covers no image.
+    #[error("{image}: a texture of frost needs at least 100 x 100 pixels")]
+    SmallTexture { image: String },
+
     // ---- images ---------------------------------------------------------------
     /// Pixels that do not make an image of the size given with them.
     #[error(

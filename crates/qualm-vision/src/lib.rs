@@ -17,14 +17,17 @@
     )
 )]
 
+pub mod corrupt;
 pub mod embed;
 mod embedded;
 pub mod encoder;
 mod error;
 pub mod export;
+mod filter;
 mod image;
 pub mod read;
 mod resize;
+mod simd;
 pub mod train;
 pub mod views;
 
