@@ -5,16 +5,21 @@ use super::picture::Scene;
 use super::random::Random;
 
 /// The density of the fog, and how much smaller each finer octave is.
-const FOG: Table<(f32, f32)> = Table {
+pub(super) const FOG: Table<(f32, f32)> = Table {
     cifar: [(0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)],
     tiny: [(0.4, 3.0), (0.7, 3.0), (1.0, 2.5), (1.5, 2.0), (2.0, 1.75)],
     imagenet: [(1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)],
 };
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
+    cover(scene, out, |values| random.uniforms(values, -1.0, 1.0));
+}
+
+/// The same with given random numbers from -1 to 1, in the order of [`plasma`].
+pub(super) fn cover(scene: &Scene<'_>, out: &mut [u8], uniforms: impl FnMut(&mut [f32])) {
     let (density, decay) = scene.pick(&FOG);
     let side = scene.width().max(scene.height()).next_power_of_two();
-    let cloud = plasma(side, decay, |out| random.uniforms(out, -1.0, 1.0));
+    let cloud = plasma(side, decay, uniforms);
     let mut picture = scene.picture();
     let largest = picture.values.iter().fold(0.0, |a: f32, &b| a.max(b));
     // The image stays as bright as its brightest value.
@@ -33,7 +38,7 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
 
 /// A square height map from 0 to 1, on a torus. `uniforms` fills a slice with numbers from -1 to
 /// 1: for each octave the middles of squares, then those of the two kinds of diamonds.
-pub(super) fn plasma(side: usize, decay: f32, mut uniforms: impl FnMut(&mut [f32])) -> Vec<f32> {
+fn plasma(side: usize, decay: f32, mut uniforms: impl FnMut(&mut [f32])) -> Vec<f32> {
     let mut map = vec![0.0; side * side];
     let mut noise = vec![0.0; (side / 2).pow(2)];
     let (mut step, mut wibble) = (side, 100.0f32);

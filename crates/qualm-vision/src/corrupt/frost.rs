@@ -62,16 +62,11 @@ impl FrostTextures {
 }
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
-    match scene.frost {
-        Some(FrostTextures(textures)) => {
-            let texture = &textures[random.below(textures.len())];
-            look_through(scene, texture, random, out);
-        }
-        None => {
-            let texture = generated(random.below(GENERATED));
-            look_through(scene, texture, random, out);
-        }
-    }
+    let texture = match scene.frost {
+        Some(FrostTextures(textures)) => &textures[random.below(textures.len())],
+        None => generated(random.below(GENERATED)),
+    };
+    look_through(scene, texture, random, out);
 }
 
 /// The same through a given texture.

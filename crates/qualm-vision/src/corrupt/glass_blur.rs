@@ -31,10 +31,11 @@ const GLASS: Table<(f64, usize, usize)> = Table {
 };
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
-    let (sigma, reach, rounds) = scene.pick(&GLASS);
+    let (_, reach, _) = scene.pick(&GLASS);
     let span = 2 * reach as u32;
-    let offset = |bits: u32| ((bits * span) >> 16) as isize - reach.cast_signed();
-    distort(scene, [sigma, reach as f64], rounds, out, || {
+    let offset = |bits: u32| ((bits * span) >> 16) as usize;
+    let offset = |bits: u32| offset(bits).cast_signed() - reach.cast_signed();
+    distort(scene, out, || {
         let word = random.word();
         (offset(word >> 16), offset(word & 0xffff))
     });
@@ -44,16 +45,14 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
 /// the lower right corner to the upper left.
 pub(super) fn distort(
     scene: &Scene<'_>,
-    [sigma, reach]: [f64; 2],
-    rounds: usize,
     out: &mut [u8],
     mut offsets: impl FnMut() -> (isize, isize),
 ) {
+    let (sigma, reach, rounds) = scene.pick(&GLASS);
     let mut picture = scene.picture();
     blur(&mut picture, sigma);
     picture.write(out);
     let (width, height, channels) = (scene.width(), scene.height(), scene.channels());
-    let reach = reach as usize;
     for _ in 0..rounds {
         for y in (reach + 1..=height - reach).rev() {
             for x in (reach + 1..=width - reach).rev() {

@@ -3,9 +3,9 @@
 //! The fifteen of D. Hendrycks and T. Dietterich, *Benchmarking neural network robustness to common
 //! corruptions and perturbations* (ICLR 2019), with their four held-out ones; the ten of E. Mintun,
 //! A. Kirillov and S. Xie, *On interaction between augmentations and corruptions in natural
-//! corruption robustness* (NeurIPS 2021), as group `bar`; and five that deployments meet beyond
+//! corruption robustness* (`NeurIPS` 2021), as group `bar`; and five that deployments meet beyond
 //! both, as group `field`. Each has severities 1 to 5, and parameters for images of CIFAR-10's size,
-//! of Tiny ImageNet's, and larger.
+//! of Tiny `ImageNet`'s, and larger.
 //!
 //! **A damaged image is a pure function** of (seed, number of the image, corruption, severity), with
 //! the same bits at any thread count.
@@ -34,6 +34,8 @@ mod catalogue;
 mod parameters;
 mod picture;
 mod random;
+mod sheet;
+mod table;
 mod tools;
 
 // Hendrycks & Dietterich.
@@ -86,6 +88,8 @@ pub use catalogue::{Corruption, Group};
 pub use frost::FrostTextures;
 pub use parameters::{ParameterSet, Parameters, Severity};
 pub use picture::Pixels;
+pub use sheet::Sheet;
+pub use table::{Damaged, Damager};
 
 use picture::Scene;
 use random::Random;

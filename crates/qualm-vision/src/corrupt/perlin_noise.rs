@@ -54,7 +54,7 @@ impl Perlin {
     pub(super) fn noise(&self, x: f64, y: f64) -> f64 {
         let (left, top) = (x.floor(), y.floor());
         let (u, v) = (x - left, y - top);
-        let cell = |i: f64| (i as i64).rem_euclid(CELLS as i64) as usize;
+        let cell = |i: f64| (i as isize).rem_euclid(CELLS.cast_signed()).cast_unsigned();
         let (columns, rows) = ([cell(left), cell(left + 1.0)], [cell(top), cell(top + 1.0)]);
         let slope = |column: usize, row: usize, dx: f64, dy: f64| {
             let corner = self.order[usize::from(self.order[column]) + row];

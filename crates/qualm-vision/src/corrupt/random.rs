@@ -109,7 +109,7 @@ fn ln_of_unit(word: u32) -> f32 {
     let x = (word as f32 + 0.5) * UNIT;
     // x = 2^k m with m from sqrt(1/2) to sqrt(2).
     let bits = x.to_bits().wrapping_sub(0x3f35_04f3);
-    let k = (bits as i32 >> 23) as f32;
+    let k = (bits.cast_signed() >> 23) as f32;
     let m = f32::from_bits((bits & 0x007f_ffff).wrapping_add(0x3f35_04f3));
     // ln m = 2 atanh(s).
     let s = (m - 1.0) / (m + 1.0);

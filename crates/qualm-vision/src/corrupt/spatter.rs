@@ -116,7 +116,7 @@ fn smooth(plane: &mut [f32], width: usize, sigma: f64) {
 
 /// How much each pixel is covered by water: the liquid, brighter within drops than at their edge,
 /// shaded from the upper left. The steps are those of the published code, which makes them with
-/// OpenCV.
+/// `OpenCV`.
 fn drops(liquid: &[f32], width: usize, strength: f32) -> Vec<f32> {
     let liquid: Vec<u8> = liquid.iter().map(|v| (v * 255.0) as u8).collect();
     let edges = edges(&liquid, width);
@@ -164,7 +164,7 @@ fn around(plane: &[f32], width: usize, weights: &[f32; 9]) -> Vec<f32> {
     (0..plane.len()).map(sum).collect()
 }
 
-/// Values spread evenly by their ranks, as OpenCV's `equalizeHist`.
+/// Values spread evenly by their ranks, as `OpenCV`'s `equalizeHist`.
 fn equalised(plane: &[f32]) -> Vec<f32> {
     let mut counts = [0u32; 256];
     for &v in plane {
@@ -188,7 +188,7 @@ fn equalised(plane: &[f32]) -> Vec<f32> {
 /// Thresholds of the gradient's size: an edge begins above the second, and goes on above the first.
 const GRADIENT: [i32; 2] = [50, 150];
 
-/// Edges by J. Canny's method (1986), as OpenCV computes it: Sobel's gradients, their size the sum
+/// Edges by J. Canny's method (1986), as `OpenCV` computes it: Sobel's gradients, their size the sum
 /// of both parts.
 fn edges(image: &[u8], width: usize) -> Vec<bool> {
     let height = image.len() / width;

@@ -7,6 +7,7 @@
 //! lists every field.
 
 mod bench;
+mod corrupt;
 mod demo;
 mod embed;
 mod eval;
@@ -17,6 +18,7 @@ mod train;
 mod version;
 
 pub use bench::{BenchReport, BenchRow};
+pub use corrupt::CorruptReport;
 pub use demo::{DemoReport, DemoRow};
 pub use embed::{EmbedReport, EncoderReport};
 pub use eval::EvalReport;

@@ -1,5 +1,7 @@
 //! All corruptions: what holds for every one.
 
+mod golden;
+
 use rayon::prelude::*;
 
 use super::*;
