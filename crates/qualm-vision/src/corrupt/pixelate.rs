@@ -37,10 +37,14 @@ fn enlarge(
     channels: usize,
     out: &mut [u8],
 ) {
+    // Added up step by step as Pillow does it: where a place falls between two pixels, rounding
+    // decides.
     let places = |n: usize, new: usize| -> Vec<usize> {
-        let scale = n as f64 / new as f64;
-        (0..new)
-            .map(|i| (((i as f64 + 0.5) * scale) as usize).min(n - 1))
+        let step = n as f64 / new as f64;
+        let places = std::iter::successors(Some(0.5 * step), |place| Some(place + step));
+        places
+            .take(new)
+            .map(|place| (place as usize).min(n - 1))
             .collect()
     };
     let columns = places(width, new_width);

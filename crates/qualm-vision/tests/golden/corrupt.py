@@ -84,7 +84,8 @@ def apply(name, image, severity, seed):
         np.random = random
         reference._shuffle_pixels_njit_glass_blur = shuffle
     drawn = np.concatenate(recorder.drawn) if recorder.drawn else np.zeros(0, np.float32)
-    return np.uint8(out), drawn
+    # In C order: safetensors writes memory as it lies.
+    return np.ascontiguousarray(np.uint8(out)), drawn
 
 
 def real(paths):
