@@ -10,7 +10,8 @@ use arrow_array::types::{Float32Type, UInt32Type};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::common::{Folder, files, refused};
+use crate::common::images::{bmp, folder_of_images, npy};
+use crate::common::{Folder, refused};
 
 const ENCODER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -20,44 +21,6 @@ const ONNX: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../qualm-vision/tests/golden/onnx/f32_nchw_free.onnx"
 );
-
-/// Pixels that differ from image to image.
-fn pixels(n: usize, side: usize, seed: u64) -> Vec<u8> {
-    let values = files::rows(n, side * side * 3, seed).concat();
-    values.iter().map(|v| (128.0 + 40.0 * v) as u8).collect()
-}
-
-/// An array of images, uint8 (n, side, side, 3).
-fn npy(n: usize, side: usize) -> Vec<u8> {
-    let shape = format!("({n}, {side}, {side}, 3)");
-    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(pixels(n, side, 1));
-    bytes
-}
-
-/// A BMP file of 8 x 8 pixels.
-fn bmp(seed: u64) -> Vec<u8> {
-    let mut bytes = b"BM".to_vec();
-    let words: [u32; 6] = [54 + 192, 0, 54, 40, 8, 8];
-    bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
-    bytes.extend([1, 0, 24, 0]);
-    bytes.extend([0; 24]);
-    bytes.extend(pixels(1, 8, seed));
-    bytes
-}
-
-/// Two classes of `n` images each.
-fn folder_of_images(n: u64) -> Folder {
-    let folder = Folder::new();
-    for i in 0..n {
-        folder.write(&format!("images/cats/{i}.bmp"), bmp(2 * i));
-        folder.write(&format!("images/dogs/{i}.bmp"), bmp(2 * i + 1));
-    }
-    folder
-}
 
 fn embed<'a>(images: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut args = vec!["embed", images, "--encoder", ENCODER, "-o", output];

@@ -5,6 +5,7 @@ mod bench;
 mod clean;
 mod common;
 mod contract;
+mod corrupt;
 mod diagnostics;
 mod embed;
 mod embeddings;

@@ -21,7 +21,7 @@ use crate::threads::Threads;
 const BATCH: usize = 256;
 
 /// The exception of an error about images.
-fn refused(error: Error) -> PyErr {
+pub(crate) fn refused(error: Error) -> PyErr {
     match error {
         Error::Encoder(EncoderError::Read { file, source }) => {
             let kind = source.kind();

@@ -2,6 +2,7 @@
 //! errors. What users see, classes and docstrings, is in `python/qualm`.
 
 mod batches;
+mod corrupt;
 mod errors;
 mod fitting;
 mod images;
@@ -48,6 +49,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<images::Encoder>()?;
     module.add_function(wrap_pyfunction!(images::views, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_id, module)?)?;
+    module.add_function(wrap_pyfunction!(corrupt::corrupt, module)?)?;
+    module.add_function(wrap_pyfunction!(corrupt::corruptions, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;

@@ -62,6 +62,49 @@ pub enum Error {
     #[error(transparent)]
     Encoder(#[from] crate::encoder::EncoderError),
 
+    // ---- corruptions ----------------------------------------------------------
+    /// No corruption, and no group, of this name.
+    #[error("unknown corruption '{found}'; did you mean '{nearest}'?")]
+    UnknownCorruption {
+        found: String,
+        nearest: &'static str,
+    },
+    /// A severity outside 1 to 5.
+    #[error("severity {found}: expected a number from 1 to 5")]
+    Severity { found: String },
+    /// No set of parameters of this name.
+    #[error(
+        "unknown parameters '{found}'; expected one of: {}",
+        crate::corrupt::Parameters::NAMES.join(", ")
+    )]
+    UnknownParameters { found: String },
+    /// An image without room for blurs and patterns.
+    #[error("an image of {width} x {height}: corruptions need at least {least} x {least} pixels")]
+    TooSmallToCorrupt {
+        width: usize,
+        height: usize,
+        least: u32,
+    },
+    /// What is wrong with an image, by its name.
+    #[error("image {id}")]
+    CorruptOf { id: String, source: Box<Error> },
+    /// A texture that covers no image.
+    #[error("{image}: a texture of frost needs at least 100 x 100 pixels")]
+    SmallTexture { image: String },
+
+    // ---- writing images -------------------------------------------------------
+    /// No format of images of this name.
+    #[error("unknown format '{found}'; expected png, webp, jpeg, or jpeg:QUALITY with 1 to 100")]
+    UnknownFormat { found: String },
+    /// An image that a format does not hold.
+    #[error("an image of {width} x {height} as {format}: {message}; choose another format")]
+    Encode {
+        width: u32,
+        height: u32,
+        format: String,
+        message: String,
+    },
+
     // ---- images ---------------------------------------------------------------
     /// Pixels that do not make an image of the size given with them.
     #[error(
@@ -254,7 +297,7 @@ pub enum Error {
     )]
     PartsOfAnother {
         folder: PathBuf,
-        what: &'static str,
+        what: String,
         found: String,
         expected: String,
     },

@@ -17,16 +17,21 @@
     )
 )]
 
+pub mod corrupt;
 pub mod embed;
 mod embedded;
 pub mod encoder;
 mod error;
 pub mod export;
+mod filter;
 mod image;
+pub mod parts;
 pub mod read;
 mod resize;
+mod simd;
 pub mod train;
 pub mod views;
+pub mod write;
 
 pub use embedded::EmbeddedImages;
 pub use encoder::Encoder;

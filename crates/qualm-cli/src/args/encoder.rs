@@ -27,6 +27,26 @@ pub(crate) enum OnError {
     Skip,
 }
 
+/// How images are read.
+#[derive(Debug, Args)]
+pub(crate) struct ImageArgs {
+    /// Images read at once
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) batch: usize,
+    /// The column, or array of an .npz file, that holds the images or their paths
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) column: Option<String>,
+    /// The column, or array, of the labels [default: label, if there is one]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: Option<String>,
+    /// At an image that cannot be read: stop, or skip it and list it with the rejects
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub(crate) on_error: OnError,
+    /// The list of skipped images: their name and the reason [default: OUTPUT.rejects.csv]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   qualm embed photos/ --encoder clip.onnx --preprocessing clip -o embeddings.parquet
@@ -64,21 +84,8 @@ pub(crate) struct Embed {
     /// One parameter of the views, such as `crop_area=[0.2,1]`; may be repeated
     #[arg(long = "view-set", value_name = "KEY=VALUE", requires = "views")]
     pub(crate) view_set: Vec<String>,
-    /// Images read at once
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, allow_negative_numbers = true)]
-    pub(crate) batch: usize,
-    /// The column, or array of an .npz file, that holds the images or their paths
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) column: Option<String>,
-    /// The column, or array, of the labels [default: label, if there is one]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) label: Option<String>,
-    /// At an image that cannot be read: stop, or skip it and list it with the rejects
-    #[arg(long, value_name = "WHAT", default_value = "stop")]
-    pub(crate) on_error: OnError,
-    /// The list of skipped images: their name and the reason [default: EMB.rejects.csv]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rejects: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) images_args: ImageArgs,
     /// Continue from EMB.parquet.parts, which an interrupted run leaves
     #[arg(long)]
     pub(crate) resume: bool,

@@ -1,5 +1,6 @@
 //! The flags of every command.
 
+mod corrupt;
 mod encoder;
 
 mod train;
@@ -14,7 +15,10 @@ use qualm::{Device, Spec};
 use crate::detectors;
 pub(crate) use train::Train;
 
-pub(crate) use encoder::{Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, OnError};
+pub(crate) use corrupt::Corrupt;
+pub(crate) use encoder::{
+    Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
+};
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
 /// one forward pass.
@@ -80,6 +84,8 @@ pub(crate) enum Command {
     Embed(Embed),
     /// Look at an encoder
     Encoder(Encoder),
+    /// Damage images: the common corruptions and more
+    Corrupt(Corrupt),
     /// Run a suite of labelled sets, detectors and seeds; write the results and a table
     Bench(Bench),
     /// One run of a suite, for `bench` itself

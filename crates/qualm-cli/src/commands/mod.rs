@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod bench;
+mod corrupt;
 mod csv_rows;
 mod demo;
 mod embed;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::Encoder(args) => match &args.command {
             EncoderCommand::Check(args) => encoder::check(args, output),
         },
+        Command::Corrupt(args) => corrupt::run(args, cli.common.seed, output),
         Command::Info(args) => info::run(args, output),
         Command::Bench(args) => bench::run(args, &cli.common, output),
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),

@@ -14,6 +14,7 @@
 )]
 
 pub mod files;
+pub mod images;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -24,6 +24,7 @@ from ._base import Detector, Explanation, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
 from ._core import __version__
+from ._corrupt import corrupt, corruptions
 from ._dum import DUM
 from ._encoder import Encoder
 from ._errors import QualmWarning
@@ -52,6 +53,8 @@ __all__ = [
     "REPEN",
     "SP",
     "__version__",
+    "corrupt",
+    "corruptions",
     "load",
     "score_batches",
     "vision",

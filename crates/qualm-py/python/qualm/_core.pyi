@@ -112,6 +112,18 @@ def views(
     threads: int,
 ) -> tuple[npt.NDArray[np.float32], int]: ...
 def image_id(name: str) -> int: ...
+def corrupt(
+    images: npt.NDArray[np.uint8],
+    ids: list[int],
+    kind: str,
+    severity: int,
+    seed: int,
+    params: str,
+    compat: bool,
+    frost_dir: str | None,
+    threads: int,
+) -> npt.NDArray[np.uint8]: ...
+def corruptions(list: str) -> list[str]: ...
 def fit(
     request: str,
     rows: Rows,

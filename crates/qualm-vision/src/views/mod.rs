@@ -25,7 +25,6 @@
 //! # Ok::<(), qualm_vision::Error>(())
 //! ```
 
-mod blur;
 mod colour;
 mod crop;
 mod params;

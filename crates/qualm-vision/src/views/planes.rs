@@ -1,31 +1,22 @@
 //! A view while it is made: red, green and blue as planes of float32 from 0 to 1.
 
 use crate::error::Result;
+use crate::filter::{Border, Kernel, Room};
 use crate::image::Image;
+use crate::simd::vectorised;
 
-use super::blur::Kernel;
 use super::colour;
 use super::crop::{self, Taps};
 use super::params::ViewParams;
-
-/// Runs loops with the widest vectors of this processor. No operation is contracted or reordered:
-/// the bits are the same whichever vectors there are.
-///
-/// `f` and what it calls must be marked `#[inline(always)]`: what is not inlined is compiled for
-/// the oldest processor.
-pub(super) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
-}
 
 /// Room for one view after another.
 #[derive(Debug, Default)]
 pub(super) struct Planes {
     /// The three planes, row after row.
     values: Vec<f32>,
-    /// Room of the same size.
-    spare: Vec<f32>,
     /// Room for some rows.
     rows: Vec<f32>,
+    filter: Room,
     side: usize,
 }
 
@@ -59,14 +50,10 @@ impl Planes {
             },
         );
         if let Some(blur) = params.blur {
-            let kernel = Kernel::new(blur);
-            self.spare.resize(3 * n, 0.0);
-            self.rows.resize(self.side + 2 * kernel.radius(), 0.0);
-            let (values, spare, line) = (&mut self.values, &mut self.spare, &mut self.rows);
-            vectorised(
-                #[inline(always)]
-                || kernel.blur(values, spare, line, side),
-            );
+            let kernel = Kernel::gaussian(blur.sigma, blur.radius);
+            for plane in self.values.chunks_exact_mut(n) {
+                kernel.blur(plane, side, Border::Mirror, &mut self.filter);
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! lists every field.
 
 mod bench;
+mod corrupt;
 mod demo;
 mod embed;
 mod eval;
@@ -17,6 +18,7 @@ mod train;
 mod version;
 
 pub use bench::{BenchReport, BenchRow};
+pub use corrupt::CorruptReport;
 pub use demo::{DemoReport, DemoRow};
 pub use embed::{EmbedReport, EncoderReport};
 pub use eval::EvalReport;
@@ -172,6 +174,32 @@ mod tests {
         check(
             &BenchReport::new("extra", vec![row, shape]),
             "report_version suite results",
+        );
+    }
+
+    #[test]
+    fn corrupt() {
+        let report = CorruptReport {
+            report_version: REPORT_VERSION,
+            input: "images".to_owned(),
+            output: "damaged.parquet".to_owned(),
+            sheet: Some("look.html".to_owned()),
+            corruptions: vec!["fog".to_owned()],
+            severities: vec![3],
+            parameters: "auto".to_owned(),
+            format: "png".to_owned(),
+            n_images: 2,
+            n_damaged: 2,
+            n_resumed: 0,
+            n_rejected: 1,
+            rejects: Some("r.csv".to_owned()),
+            corrupt_seconds: 1.0,
+            damaged_per_second: 2.0,
+        };
+        check(
+            &report,
+            "report_version input output sheet corruptions severities parameters format n_images \
+             n_damaged n_resumed n_rejected rejects corrupt_seconds damaged_per_second",
         );
     }
 

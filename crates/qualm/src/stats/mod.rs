@@ -1,4 +1,5 @@
-//! Ranking metrics: AUROC with its confidence interval, average precision and others; and how well
+//! Ranking metrics: AUROC with its confidence interval, average precision and others; a test of two
+//! means; and how well
 //! embeddings tell classes apart.
 //!
 //! Labels are used here and nowhere else: no detector sees them, and no score changes its sign
@@ -9,9 +10,11 @@ mod metrics;
 mod nearest;
 mod roc;
 mod spread;
+mod welch;
 
 pub use delong::Interval;
 pub use metrics::Metrics;
 pub use nearest::NearestClasses;
 pub use roc::Roc;
 pub use spread::Spread;
+pub use welch::Welch;

@@ -1,7 +1,7 @@
-//! What an interrupted run of embedding leaves, so that another one goes on from there.
+//! What an interrupted run over images leaves, so that another one goes on from there.
 //!
-//! Beside the output, in the folder `OUTPUT.parts`: `state.json` with what the run embeds, and the
-//! embedded rows in `part-0.parquet`, `part-1.parquet` and so on. Each file appears whole or not at
+//! Beside the output, in the folder `OUTPUT.parts`: `state.json` with what decides the rows of
+//! the run, and the rows in `part-0.parquet`, `part-1.parquet` and so on. Each file appears whole or not at
 //! all, a part before the state that counts it, so that a process killed at any time leaves a
 //! folder that can be read. The folder goes when the output is there.
 
@@ -13,7 +13,7 @@ use std::io::Write;
 use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use qualm::{AtomicFile, EncoderIdentity, write_error};
+use qualm::{AtomicFile, write_error};
 use qualm_data::ScoreWriter;
 use serde::{Deserialize, Serialize};
 
@@ -22,21 +22,32 @@ use crate::error::{Error, Result};
 /// Rows read back at once.
 const BATCH: usize = 1024;
 
-/// What decides the rows of a run. Another run goes on only from the same.
+/// What decides the rows of a run: names, and what they are set to. Another run goes on only from
+/// the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// The path of the images.
-    pub input: String,
-    /// How many there are.
-    pub n_images: u64,
-    /// The encoder, with its preprocessing in the digest.
-    pub encoder: EncoderIdentity,
-    /// The views, as JSON; `null` without.
-    pub views: Option<String>,
-    /// The names of the columns.
-    pub columns: Vec<String>,
-    /// Whether broken images are left out.
-    pub skip_broken: bool,
+pub struct Fingerprint(Vec<(String, String)>);
+
+impl Fingerprint {
+    /// Of some settings.
+    #[must_use]
+    pub fn new(settings: &[(&str, String)]) -> Self {
+        let owned = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Self(owned.collect())
+    }
+
+    /// The first setting that differs in another: its name, and both values.
+    #[must_use]
+    pub fn differs<'a>(&'a self, other: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
+        let value = |of: &'a Self, name: &str| {
+            let found = of.0.iter().find(|(n, _)| n == name);
+            found.map_or("none", |(_, value)| value.as_str())
+        };
+        let names = self.0.iter().chain(&other.0).map(|(name, _)| name.as_str());
+        let mut pairs = names.map(|name| (name, value(self, name), value(other, name)));
+        pairs.find(|(_, own, others)| own != others)
+    }
 }
 
 /// How far a run has come.
@@ -51,7 +62,7 @@ struct State {
 }
 
 /// The version of [`State`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The folder of an output under way.
 #[derive(Debug)]
@@ -81,7 +92,7 @@ impl Parts {
     /// The parts that an earlier run left, if any.
     ///
     /// # Errors
-    /// [`Error::PartsOfAnother`] when it had another input or another encoder;
+    /// [`Error::PartsOfAnother`] when something that decides its rows was another;
     /// [`Error::BrokenParts`] when they cannot be read.
     pub fn resume(output: &Path, schema: SchemaRef, run: Fingerprint) -> Result<Self> {
         let mut parts = Self::new(output, schema, run);
@@ -97,33 +108,13 @@ impl Parts {
             let message = format!("version {}, expected {VERSION}", state.version);
             return Err(broken(&path, message));
         }
-        let (before, now) = (&state.run, &parts.state.run);
-        let digest = |run: &Fingerprint| run.encoder.digest.clone();
-        let views = |run: &Fingerprint| run.views.clone().unwrap_or_else(|| "none".to_owned());
-        for (what, found, expected) in [
-            ("input", before.input.clone(), now.input.clone()),
-            (
-                "number of images",
-                before.n_images.to_string(),
-                now.n_images.to_string(),
-            ),
-            ("encoder or preprocessing", digest(before), digest(now)),
-            ("views", views(before), views(now)),
-            ("columns", before.columns.join(", "), now.columns.join(", ")),
-            (
-                "treatment of broken images",
-                before.skip_broken.to_string(),
-                now.skip_broken.to_string(),
-            ),
-        ] {
-            if found != expected {
-                return Err(Error::PartsOfAnother {
-                    folder: parts.folder,
-                    what,
-                    found,
-                    expected,
-                });
-            }
+        if let Some((what, found, expected)) = state.run.differs(&parts.state.run) {
+            return Err(Error::PartsOfAnother {
+                what: what.to_owned(),
+                found: found.to_owned(),
+                expected: expected.to_owned(),
+                folder: parts.folder,
+            });
         }
         parts.state = state;
         Ok(parts)

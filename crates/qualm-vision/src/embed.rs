@@ -4,8 +4,6 @@
 //! its crop, and the vector. What made the rows stands in the metadata of the table: the encoder
 //! (see [`qualm_data::Embedding`]), its preprocessing and the parameters of the views.
 
-mod parts;
-
 use std::sync::Arc;
 
 use arrow_array::{
@@ -20,8 +18,6 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::read::{Item, image_id};
 use crate::views::{View, ViewParams, Views};
-
-pub use parts::{Fingerprint, Parts};
 
 /// The column of the vectors.
 pub const VECTOR: &str = "embedding";

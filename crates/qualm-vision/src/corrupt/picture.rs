@@ -1,0 +1,147 @@
+//! What a corruption works on.
+
+use crate::error::{Error, Result};
+
+use super::frost::FrostTextures;
+use super::parameters::{ParameterSet, Severity, Table};
+
+/// Borrowed pixels of eight bits, row after row from the top left.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels<'a> {
+    /// `(height, width, channels)`.
+    pub values: &'a [u8],
+    /// Columns of pixels.
+    pub width: usize,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Three (red, green, blue) or one (grey).
+    pub channels: usize,
+}
+
+impl Pixels<'_> {
+    pub(super) fn check(&self, out: usize) -> Result<()> {
+        let expected = self
+            .width
+            .saturating_mul(self.height)
+            .saturating_mul(self.channels);
+        let found = if self.values.len() == expected {
+            out
+        } else {
+            self.values.len()
+        };
+        if found == expected && expected > 0 && matches!(self.channels, 1 | 3) {
+            return Ok(());
+        }
+        Err(Error::PixelCount {
+            width: u32::try_from(self.width).unwrap_or(u32::MAX),
+            height: u32::try_from(self.height).unwrap_or(u32::MAX),
+            found,
+            expected,
+        })
+    }
+}
+
+/// An image, and how it is to be damaged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) pixels: Pixels<'a>,
+    pub(super) set: ParameterSet,
+    pub(super) severity: Severity,
+    /// Whether faults of the published code are copied.
+    pub(super) compat: bool,
+    pub(super) frost: Option<&'a FrostTextures>,
+}
+
+impl Scene<'_> {
+    pub(super) fn width(&self) -> usize {
+        self.pixels.width
+    }
+
+    pub(super) fn height(&self) -> usize {
+        self.pixels.height
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.pixels.channels
+    }
+
+    /// Pixels of the image.
+    pub(super) fn n(&self) -> usize {
+        self.width() * self.height()
+    }
+
+    /// The shorter side.
+    pub(super) fn side(&self) -> usize {
+        self.width().min(self.height())
+    }
+
+    /// The parameter of the severity.
+    pub(super) fn pick<T: Copy>(&self, table: &Table<T>) -> T {
+        table.get(self.set, self.severity)
+    }
+
+    /// The image as planes of float32.
+    pub(super) fn picture(&self) -> Picture {
+        Picture::of(self.pixels)
+    }
+}
+
+/// An image while it is damaged: a plane of float32 from 0 to 255 for each channel.
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// `(channels, height, width)`.
+    pub(super) values: Vec<f32>,
+}
+
+impl Picture {
+    pub(super) fn of(pixels: Pixels<'_>) -> Self {
+        let n = pixels.width * pixels.height;
+        let mut values = vec![0.0; n * pixels.channels];
+        for (c, plane) in values.chunks_exact_mut(n).enumerate() {
+            let channel = pixels.values.iter().skip(c).step_by(pixels.channels);
+            for (to, &from) in plane.iter_mut().zip(channel) {
+                *to = f32::from(from);
+            }
+        }
+        Self {
+            width: pixels.width,
+            height: pixels.height,
+            values,
+        }
+    }
+
+    /// Pixels of a plane.
+    pub(super) fn n(&self) -> usize {
+        self.width * self.height
+    }
+
+    pub(super) fn planes(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.n())
+    }
+
+    pub(super) fn planes_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        let n = self.n();
+        self.values.chunks_exact_mut(n)
+    }
+
+    /// Writes the pixels one after another, kept from 0 to 255 and cut off to eight bits.
+    pub(super) fn write(&self, out: &mut [u8]) {
+        let channels = self.values.len() / self.n();
+        for (c, plane) in self.planes().enumerate() {
+            let to = out.iter_mut().skip(c).step_by(channels);
+            for (to, &v) in to.zip(plane) {
+                *to = cut(v);
+            }
+        }
+    }
+}
+
+/// Eight bits of a value, the rest cut off; what is below 0 or above 255 becomes that, NaN 0.
+#[expect(clippy::inline_always, reason = "part of vectorised loops")]
+#[inline(always)]
+pub(super) fn cut(v: f32) -> u8 {
+    // A conversion from float to integer keeps to the integer's range.
+    v as u8
+}

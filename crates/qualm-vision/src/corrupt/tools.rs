@@ -1,0 +1,248 @@
+//! What several corruptions share: motion, zoom, and places between pixels.
+
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
+use fast_image_resize::{ResizeAlg, ResizeOptions, Resizer};
+
+use crate::filter::Border;
+use crate::resize::{Raster, resize};
+use crate::simd::vectorised;
+
+/// Values summed at once, in registers.
+const LANES: usize = 32;
+
+/// A blur along a line: weights of a Gaussian's one half, each at a whole pixel.
+#[derive(Debug)]
+pub(super) struct Motion {
+    /// Where each weight takes its pixel, right and down.
+    taps: Vec<(isize, isize, f32)>,
+}
+
+impl Motion {
+    /// `2 radius + 1` weights of a deviation, along an angle in degrees, as `ImageMagick` places
+    /// them. With `size` (width, height) it ends where the motion is as long as the image.
+    pub(super) fn new(
+        radius: usize,
+        sigma: f64,
+        angle: f64,
+        ends_within: Option<[usize; 2]>,
+    ) -> Self {
+        let n = 2 * radius + 1;
+        let weights: Vec<f64> = (0..n)
+            .map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp())
+            .collect();
+        let total: f64 = weights.iter().sum();
+        let (sine, cosine) = angle.to_radians().sin_cos();
+        // The nearest pixel, of two the lower; where the image comes from is the other way.
+        let steps = |i: usize, along: f64| (i as f64 * along - 0.5).ceil() as isize;
+        let taps = weights.iter().enumerate().map(|(i, weight)| {
+            let weight = (weight / total) as f32;
+            (steps(i, cosine), steps(i, sine), weight)
+        });
+        let within = |&(dx, dy, _): &(isize, isize, f32)| {
+            ends_within.is_none_or(|[width, height]| {
+                dx.unsigned_abs() < width && dy.unsigned_abs() < height
+            })
+        };
+        Self {
+            taps: taps.take_while(within).collect(),
+        }
+    }
+
+    /// Blurs a plane; beyond its edge lies the outermost pixel.
+    pub(super) fn blur(&self, plane: &[f32], width: usize) -> Vec<f32> {
+        let height = plane.len() / width;
+        let reach = self.taps.iter().map(|tap| tap.0.unsigned_abs()).max();
+        let margin = reach.unwrap_or(0);
+        let stride = width + 2 * margin;
+        let mut padded = Vec::with_capacity(stride * height);
+        for row in plane.chunks_exact(width) {
+            let ends = [row[0], row[width - 1]];
+            padded.extend(std::iter::repeat_n(ends[0], margin));
+            padded.extend_from_slice(row);
+            padded.extend(std::iter::repeat_n(ends[1], margin));
+        }
+        let mut out = vec![0.0; plane.len()];
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut runs: Vec<(&[f32], f32)> = Vec::with_capacity(self.taps.len());
+                for (y, out) in out.chunks_exact_mut(width).enumerate() {
+                    runs.clear();
+                    runs.extend(self.taps.iter().map(|&(dx, dy, weight)| {
+                        let row = Border::Nearest.place(y.cast_signed() + dy, height);
+                        let from = row * stride + margin.saturating_add_signed(dx);
+                        (&padded[from..from + width], weight)
+                    }));
+                    weighted_sum(&runs, out);
+                }
+            },
+        );
+        out
+    }
+}
+
+/// `out = sum of weight x run`.
+#[inline(always)]
+fn weighted_sum(runs: &[(&[f32], f32)], out: &mut [f32]) {
+    let n = out.len();
+    let (blocks, tail) = out.as_chunks_mut::<LANES>();
+    for (block, out) in blocks.iter_mut().enumerate() {
+        let at = block * LANES;
+        let mut sum = [0.0; LANES];
+        for (run, weight) in runs {
+            for (sum, v) in sum.iter_mut().zip(&run[at..at + LANES]) {
+                *sum += weight * v;
+            }
+        }
+        *out = sum;
+    }
+    for (i, out) in tail.iter_mut().enumerate() {
+        let at = n - n % LANES + i;
+        *out = runs.iter().map(|(run, weight)| weight * run[at]).sum();
+    }
+}
+
+/// Where the pixels of a longer line lie among those of a shorter one: the pixel before, and the
+/// share of the one after it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) places: Vec<(usize, f32)>,
+}
+
+impl Line {
+    /// `n` of the pixels that a part of a line, `from` on and `part` long, makes when it is `zoom`
+    /// times as long, its ends on the ends: those of the middle, or with `compat` the first ones.
+    fn zoomed(from: usize, part: usize, zoom: f64, n: usize, compat: bool) -> Self {
+        let whole = (part as f64 * zoom).round_ties_even() as usize;
+        let whole = whole.max(n);
+        let first = if compat { 0 } else { (whole - n) / 2 };
+        let ratio = (part - 1) as f64 / (whole.max(2) - 1) as f64;
+        let last = part.saturating_sub(2);
+        let places = (first..first + n).map(|i| {
+            let place = i as f64 * ratio;
+            let low = (place as usize).min(last);
+            (from + low, (place - low as f64) as f32)
+        });
+        Self {
+            places: places.collect(),
+        }
+    }
+}
+
+/// The lines, across and down, of the middle of an image zoomed to its own size, as
+/// `scipy.ndimage.zoom` of order 1 places them.
+pub(super) fn zoomed_lines([width, height]: [usize; 2], zoom: f64, compat: bool) -> [Line; 2] {
+    [width, height].map(|n| {
+        let part = (n as f64 / zoom).ceil() as usize;
+        Line::zoomed((n - part) / 2, part, zoom, n, compat)
+    })
+}
+
+/// Adds a zoomed plane to another: between pixels lies the straight line.
+pub(super) fn add_zoomed(plane: &[f32], width: usize, lines: &[Line; 2], out: &mut [f32]) {
+    let [across, down] = lines;
+    let mut row = vec![0.0; width];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (out, &(y, share)) in out.chunks_exact_mut(width).zip(&down.places) {
+                let upper = &plane[y * width..(y + 1) * width];
+                let lower = plane.get((y + 1) * width..(y + 2) * width).unwrap_or(upper);
+                for ((row, a), b) in row.iter_mut().zip(upper).zip(lower) {
+                    *row = a + share * (b - a);
+                }
+                for (out, &(x, share)) in out.iter_mut().zip(&across.places) {
+                    let left = row[x];
+                    let right = *row.get(x + 1).unwrap_or(&left);
+                    *out += left + share * (right - left);
+                }
+            }
+        },
+    );
+}
+
+/// The value of a plane between its pixels, by straight lines.
+#[inline(always)]
+pub(super) fn bilinear(plane: &[f32], size: [usize; 2], x: f32, y: f32, border: Border) -> f32 {
+    let [width, height] = size;
+    let (left, top) = (x.floor(), y.floor());
+    let (u, v) = (x - left, y - top);
+    let columns = [left as isize, left as isize + 1].map(|i| border.place(i, width));
+    let rows = [top as isize, top as isize + 1].map(|i| border.place(i, height) * width);
+    let at = |row: usize, column: usize| plane[row + column];
+    let upper = at(rows[0], columns[0]) + u * (at(rows[0], columns[1]) - at(rows[0], columns[0]));
+    let lower = at(rows[1], columns[0]) + u * (at(rows[1], columns[1]) - at(rows[1], columns[0]));
+    upper + v * (lower - upper)
+}
+
+/// Pixels resized.
+pub(super) fn resized(
+    pixels: &[u8],
+    size: [usize; 2],
+    new_size: [usize; 2],
+    channels: usize,
+    filter: ResizeAlg,
+) -> Vec<u8> {
+    // The resizer is compiled for colours alone.
+    let colours: Vec<u8> = match channels {
+        1 => pixels.iter().flat_map(|&v| [v; 3]).collect(),
+        _ => pixels.to_vec(),
+    };
+    let mut out = vec![0; 3 * new_size[0] * new_size[1]];
+    let from = Raster {
+        pixels: colours.as_slice(),
+        size: size.map(|n| n as u32),
+    };
+    let mut to = Raster {
+        pixels: out.as_mut_slice(),
+        size: new_size.map(|n| n as u32),
+    };
+    let options = ResizeOptions::new().resize_alg(filter);
+    // Both have their size's pixels: this cannot fail.
+    let _ = resize(&mut Resizer::new(), &from, &mut to, &options);
+    if channels == 1 {
+        return out.into_iter().step_by(3).collect();
+    }
+    out
+}
+
+/// The radius of a Gaussian's kernel that ends after some deviations.
+pub(super) fn radius(sigma: f64, truncate: f64) -> usize {
+    (truncate * sigma + 0.5) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn motion_moves_a_point_along_its_angle() {
+        let mut plane = vec![0.0; 41 * 41];
+        plane[20 * 41 + 20] = 1.0;
+        let blurred = Motion::new(5, 3.0, 0.0, None).blur(&plane, 41);
+        assert!((blurred.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        // Along a row, to one side.
+        let row = &blurred[20 * 41..21 * 41];
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        assert!(row[..10].iter().chain(&row[21..]).all(|&v| v == 0.0));
+        let down = Motion::new(5, 3.0, -90.0, None).blur(&plane, 41);
+        assert!((0..41).all(|y| (down[y * 41 + 20] > 0.0) == (20..31).contains(&y)));
+    }
+
+    #[test]
+    fn zoom_of_one_is_the_image() {
+        let plane: Vec<f32> = (0..30).map(|i| i as f32).collect();
+        let mut out = vec![0.0; 30];
+        add_zoomed(&plane, 6, &zoomed_lines([6, 5], 1.0, false), &mut out);
+        assert_eq!(out, plane);
+    }
+
+    #[test]
+    fn bilinear_values_lie_between_pixels() {
+        let plane = [0.0, 1.0, 2.0, 3.0];
+        let at = |x, y| bilinear(&plane, [2, 2], x, y, Border::Nearest);
+        assert_eq!((at(0.0, 0.0), at(1.0, 1.0), at(0.5, 0.5)), (0.0, 3.0, 1.5));
+        assert_eq!((at(-3.0, 0.0), at(9.0, 9.0)), (0.0, 3.0));
+    }
+}

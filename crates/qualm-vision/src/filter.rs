@@ -1,0 +1,233 @@
+//! Filters of two equal halves on planes: columns, then rows.
+
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
+use crate::simd::vectorised;
+
+/// Weights below this part of the middle one are left out: they would not change a value by half
+/// a unit of its last bit.
+const NEGLIGIBLE: f64 = 1e-8;
+/// Values summed at once, in registers.
+const LANES: usize = 32;
+
+/// What lies beyond the edge of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Border {
+    /// The outermost pixel: `a a | a b c d | d d`.
+    Nearest,
+    /// The image mirrored with its outermost pixel twice: `b a | a b c d | d c`.
+    Reflect,
+    /// The image mirrored without it: `c b | a b c d | c b`.
+    Mirror,
+}
+
+impl Border {
+    /// The pixel of n that stands for one at `i`, which may lie outside.
+    #[inline(always)]
+    pub(crate) fn place(self, i: isize, n: usize) -> usize {
+        if i >= 0 && i.cast_unsigned() < n {
+            return i.cast_unsigned();
+        }
+        let last = n.saturating_sub(1);
+        let (i, last_signed) = (i, last.cast_signed());
+        match self {
+            Self::Nearest => i.clamp(0, last_signed).cast_unsigned(),
+            Self::Mirror if last == 0 => 0,
+            Self::Mirror => {
+                let i = i.rem_euclid(2 * last_signed).cast_unsigned();
+                if i <= last { i } else { 2 * last - i }
+            }
+            Self::Reflect => {
+                let i = i.rem_euclid(2 * last_signed + 2).cast_unsigned();
+                if i <= last { i } else { 2 * last + 1 - i }
+            }
+        }
+    }
+}
+
+/// Weights of a filter that is the same to both sides.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    /// The middle one, then those to one side.
+    half: Vec<f32>,
+}
+
+/// Room that filters use.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    plane: Vec<f32>,
+    line: Vec<f32>,
+}
+
+impl Kernel {
+    /// The weights `exp(-i^2 / (2 sigma^2))`, i from -radius to radius, divided by their sum; the
+    /// middle one alone where sigma is 0.
+    pub(crate) fn gaussian(sigma: f64, radius: usize) -> Self {
+        let weight = |i: usize| match i {
+            0 => 1.0,
+            _ => (-0.5 * (i as f64 / sigma).powi(2)).exp(),
+        };
+        let weights: Vec<f64> = (0..=radius).map(weight).collect();
+        let total = 2.0 * weights.iter().sum::<f64>() - 1.0;
+        let kept = weights.iter().take_while(|&&w| w > NEGLIGIBLE);
+        Self {
+            half: kept.map(|w| (w / total) as f32).collect(),
+        }
+    }
+
+    /// Pixels to either side of the middle.
+    pub(crate) fn radius(&self) -> usize {
+        self.half.len().saturating_sub(1)
+    }
+
+    /// Filters a plane in place, both ways.
+    ///
+    /// # Shapes
+    /// `plane`: `(height, width)`.
+    pub(crate) fn blur(&self, plane: &mut [f32], width: usize, border: Border, room: &mut Room) {
+        blur(plane, width, [self, self], border, room);
+    }
+}
+
+/// Filters the columns of a plane by one kernel, then its rows by another, in place.
+///
+/// # Shapes
+/// `plane`: `(height, width)`.
+pub(crate) fn blur(
+    plane: &mut [f32],
+    width: usize,
+    [columns, rows]: [&Kernel; 2],
+    border: Border,
+    room: &mut Room,
+) {
+    if columns.radius() + rows.radius() == 0 {
+        return;
+    }
+    room.plane.resize(plane.len(), 0.0);
+    room.line.resize(width + 2 * rows.radius(), 0.0);
+    let (between, line) = (&mut room.plane, &mut room.line);
+    vectorised(
+        #[inline(always)]
+        || {
+            columns.down(plane, between, width, border);
+            rows.along(between, plane, width, border, line);
+        },
+    );
+}
+
+impl Kernel {
+    #[inline(always)]
+    fn down(&self, from: &[f32], to: &mut [f32], width: usize, border: Border) {
+        let height = from.len() / width;
+        for (y, out) in to.chunks_exact_mut(width).enumerate() {
+            let row = |y: isize| &from[border.place(y, height) * width..];
+            let y = y.cast_signed();
+            self.combine(
+                out,
+                |offset| row(y + offset.cast_signed()),
+                |offset| row(y - offset.cast_signed()),
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn along(&self, from: &[f32], to: &mut [f32], width: usize, border: Border, line: &mut [f32]) {
+        let radius = self.radius();
+        for (row, out) in from.chunks_exact(width).zip(to.chunks_exact_mut(width)) {
+            line[radius..radius + width].copy_from_slice(row);
+            for i in (0..radius).chain(radius + width..width + 2 * radius) {
+                line[i] = row[border.place(i.cast_signed() - radius.cast_signed(), width)];
+            }
+            self.combine(
+                out,
+                |offset| &line[radius + offset..],
+                |offset| &line[radius - offset..],
+            );
+        }
+    }
+
+    /// The weighted sum of lines of values: the middle one, and for each further weight the two
+    /// that are `offset` after and before it.
+    #[inline(always)]
+    fn combine<'a>(
+        &self,
+        out: &mut [f32],
+        after: impl Fn(usize) -> &'a [f32],
+        before: impl Fn(usize) -> &'a [f32],
+    ) {
+        let n = out.len();
+        let (blocks, tail) = out.as_chunks_mut::<LANES>();
+        for (block, out) in blocks.iter_mut().enumerate() {
+            *out = self.sum::<LANES>(block * LANES, &after, &before);
+        }
+        for (i, out) in tail.iter_mut().enumerate() {
+            let at = n - n % LANES + i;
+            [*out] = self.sum::<1>(at, &after, &before);
+        }
+    }
+
+    #[inline(always)]
+    fn sum<'a, const N: usize>(
+        &self,
+        at: usize,
+        after: &impl Fn(usize) -> &'a [f32],
+        before: &impl Fn(usize) -> &'a [f32],
+    ) -> [f32; N] {
+        let mut sum = [0.0; N];
+        for (offset, weight) in self.half.iter().enumerate() {
+            let (a, b) = (&after(offset)[at..at + N], &before(offset)[at..at + N]);
+            let weight = if offset == 0 { 0.5 * weight } else { *weight };
+            for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+                *sum += weight * (a + b);
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders() {
+        let of = |border: Border| (-3..7).map(|i| border.place(i, 4)).collect::<Vec<_>>();
+        assert_eq!(of(Border::Nearest), [0, 0, 0, 0, 1, 2, 3, 3, 3, 3]);
+        assert_eq!(of(Border::Reflect), [2, 1, 0, 0, 1, 2, 3, 3, 2, 1]);
+        assert_eq!(of(Border::Mirror), [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]);
+        for border in [Border::Nearest, Border::Reflect, Border::Mirror] {
+            assert!((-9..9).all(|i| border.place(i, 1) == 0));
+        }
+    }
+
+    #[test]
+    fn the_same_as_the_definition() {
+        let (width, height) = (37, 21);
+        let plane: Vec<f32> = (0..width * height)
+            .map(|i| (i * 7919 % 251) as f32)
+            .collect();
+        for border in [Border::Nearest, Border::Reflect, Border::Mirror] {
+            for (sigma, radius) in [(0.7, 3), (2.5, 10), (9.0, 30)] {
+                let kernel = Kernel::gaussian(sigma, radius);
+                let mut out = plane.clone();
+                kernel.blur(&mut out, width, border, &mut Room::default());
+                let weight = |i: isize| (-0.5 * (i as f64 / sigma).powi(2)).exp();
+                let reach = radius.cast_signed();
+                let total: f64 = (-reach..=reach).map(weight).sum();
+                for (x, y) in [(0, 0), (36, 20), (18, 10), (1, 19)] {
+                    let mut sum = 0.0;
+                    for dy in -reach..=reach {
+                        for dx in -reach..=reach {
+                            let row = border.place(y + dy, height);
+                            let col = border.place(x + dx, width);
+                            let v = f64::from(plane[row * width + col]);
+                            sum += weight(dx) * weight(dy) * v;
+                        }
+                    }
+                    let found = out[y.cast_unsigned() * width + x.cast_unsigned()];
+                    assert!((f64::from(found) - sum / total / total).abs() < 1e-3);
+                }
+            }
+        }
+    }
+}
