@@ -6,7 +6,6 @@ import subprocess
 
 import numpy as np
 import pytest
-
 import qualm
 
 
@@ -28,7 +27,9 @@ def test_every_corruption_damages_and_repeats(images, kind):
 
 def test_an_image_depends_on_its_name_and_the_seed_alone(images):
     all_three = qualm.corrupt(images, "snow", seed=4)
-    np.testing.assert_array_equal(all_three[2], qualm.corrupt(images[2:], "snow", seed=4, ids=[2])[0])
+    np.testing.assert_array_equal(
+        all_three[2], qualm.corrupt(images[2:], "snow", seed=4, ids=[2])[0]
+    )
     np.testing.assert_array_equal(all_three[0], qualm.corrupt(images[0], "snow", seed=4))
     assert (all_three != qualm.corrupt(images, "snow", seed=5)).any()
     swapped = qualm.corrupt(images, "snow", seed=4, ids=["b", "a", "c"])

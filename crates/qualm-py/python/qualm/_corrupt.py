@@ -45,8 +45,8 @@ def corrupt(
         What each image is called: images of the same name are damaged by the same random numbers.
         By default their numbers, from 0.
     params : str
-        The parameters of severities: ``"cifar"``, ``"tiny"``, ``"imagenet"``, or ``"auto"``, by the
-        size of the images.
+        The parameters of severities: ``"cifar"``, ``"tiny"``, ``"imagenet"``, or ``"auto"``, by
+        the size of the images.
     compat : bool
         Whether faults of the published code are copied, such as pixels that ``glass_blur`` loses.
     frost_dir : path, optional
@@ -59,7 +59,7 @@ def corrupt(
     >>> import numpy as np, qualm
     >>> images = np.full((2, 32, 32, 3), 100, np.uint8)
     >>> foggy = qualm.corrupt(images, "fog", severity=3)
-    >>> foggy.shape, bool((foggy > images).any())
+    >>> foggy.shape, bool((foggy != images).any())
     ((2, 32, 32, 3), True)
     """
     array = np.asarray(images)
@@ -75,8 +75,8 @@ def corrupt(
         array = array[..., None]
     if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in shape:
         raise ValueError(
-            f"images have shape {shape}, expected (n, height, width, 3), or (n, height, width) for "
-            "grey ones"
+            f"images have shape {shape}, expected (n, height, width, 3), or (n, height, width) "
+            "for grey ones"
         )
     names = range(len(array)) if ids is None else list(ids)
     if len(names) != len(array):
