@@ -2,8 +2,8 @@
 
     python3 bench/corrupt/bench.py [--rounds 5] [--only fog,snow] [--sizes 32,64] [--quick]
 
-Makes a virtual environment with imagecorruptions-imaug and the wheel that `scripts/python.sh wheel`
-built. For each corruption and size both sides take turns on the same real images (those of
+Makes a virtual environment with imagecorruptions-imaug and the wheel that `scripts/python.sh
+wheel` built. For each corruption and size both sides take turns on the same real images (those of
 QUALM_DATA, scaled up where they are small), ours in as many threads as there are cores, theirs in
 as many processes. Times are the least of all rounds. Writes results.csv and the tables of
 RESULTS.md.
