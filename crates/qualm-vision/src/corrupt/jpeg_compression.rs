@@ -64,7 +64,10 @@ pub(super) fn compress(scene: &Scene<'_>, quality: u8, out: &mut [u8]) {
         }
         vec![grey]
     } else {
-        split(scene)
+        vectorised(
+            #[inline(always)]
+            || split(scene),
+        )
     };
     let tables = [&BRIGHTNESS, &DIFFERENCE, &DIFFERENCE];
     for ((plane, table), [width, height]) in planes.iter_mut().zip(tables).zip([
@@ -85,7 +88,10 @@ pub(super) fn compress(scene: &Scene<'_>, quality: u8, out: &mut [u8]) {
                 *out = cut(v.round());
             }
         }
-        [brightness, blue, red] => join(brightness, blue, red, width, height, out),
+        [brightness, blue, red] => vectorised(
+            #[inline(always)]
+            || join(brightness, blue, red, width, height, out),
+        ),
         _ => {}
     }
 }
@@ -190,6 +196,12 @@ fn rounded(v: f32) -> f32 {
     (v + ROUND) - ROUND
 }
 
+/// The whole part of a number of 0 or above.
+#[inline(always)]
+fn whole(v: f32) -> f32 {
+    v as i32 as f32
+}
+
 /// The cosine transform: row u, column x.
 fn cosines() -> &'static Block {
     static MADE: OnceLock<Block> = OnceLock::new();
@@ -205,6 +217,7 @@ fn cosines() -> &'static Block {
 }
 
 /// Brightness, and the differences of blue and red from it halved both ways (T.871).
+#[inline(always)]
 fn split(scene: &Scene<'_>) -> Vec<Blocks> {
     let (width, height) = (scene.width(), scene.height());
     let mut brightness = Blocks::new(width, height);
@@ -235,7 +248,7 @@ fn split(scene: &Scene<'_>) -> Vec<Blocks> {
                 let (a, b) = (2 * x, (2 * x + 1).min(width - 1));
                 let sum = upper[a] + upper[b] + lower[a] + lower[b];
                 // libjpeg rounds halves down and up in turns.
-                *to = ((sum + 1.0 + (x % 2) as f32) / 4.0).floor();
+                *to = whole((sum + 1.0 + (x % 2) as f32) * 0.25);
             }
         }
         to
@@ -245,6 +258,7 @@ fn split(scene: &Scene<'_>) -> Vec<Blocks> {
 }
 
 /// Back to red, green and blue; the differences doubled by the smooth filter of libjpeg.
+#[inline(always)]
 fn join(
     brightness: &Blocks,
     blue: &Blocks,
@@ -287,6 +301,7 @@ fn join(
 }
 
 /// Each value of a line (four times too large) as two: three parts of it and one of its neighbour.
+#[inline(always)]
 fn double(line: &[f32], doubled: &mut [f32]) {
     let n = line.len();
     for (i, to) in doubled.as_chunks_mut::<2>().0.iter_mut().enumerate() {
@@ -294,8 +309,8 @@ fn double(line: &[f32], doubled: &mut [f32]) {
         let left = if i == 0 { own } else { line[i - 1] };
         let right = if i + 1 == n { own } else { line[i + 1] };
         *to = [
-            ((3.0 * own + left + 8.0) / 16.0).floor(),
-            ((3.0 * own + right + 7.0) / 16.0).floor(),
+            whole((3.0 * own + left + 8.0) * 0.0625),
+            whole((3.0 * own + right + 7.0) * 0.0625),
         ];
     }
 }

@@ -1,6 +1,9 @@
 //! What a corruption works on.
 
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
 use crate::error::{Error, Result};
+use crate::simd::vectorised;
 
 use super::frost::FrostTextures;
 use super::parameters::{ParameterSet, Severity, Table};
@@ -99,12 +102,10 @@ impl Picture {
     pub(super) fn of(pixels: Pixels<'_>) -> Self {
         let n = pixels.width * pixels.height;
         let mut values = vec![0.0; n * pixels.channels];
-        for (c, plane) in values.chunks_exact_mut(n).enumerate() {
-            let channel = pixels.values.iter().skip(c).step_by(pixels.channels);
-            for (to, &from) in plane.iter_mut().zip(channel) {
-                *to = f32::from(from);
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || spread(pixels.values, &mut values, n),
+        );
         Self {
             width: pixels.width,
             height: pixels.height,
@@ -128,18 +129,49 @@ impl Picture {
 
     /// Writes the pixels one after another, kept from 0 to 255 and cut off to eight bits.
     pub(super) fn write(&self, out: &mut [u8]) {
-        let channels = self.values.len() / self.n();
-        for (c, plane) in self.planes().enumerate() {
-            let to = out.iter_mut().skip(c).step_by(channels);
-            for (to, &v) in to.zip(plane) {
-                *to = cut(v);
-            }
+        let n = self.n();
+        vectorised(
+            #[inline(always)]
+            || gather(&self.values, out, n),
+        );
+    }
+}
+
+/// Pixels of one or three channels to planes of n values.
+#[inline(always)]
+fn spread(pixels: &[u8], planes: &mut [f32], n: usize) {
+    if planes.len() == n {
+        for (to, &from) in planes.iter_mut().zip(pixels) {
+            *to = f32::from(from);
         }
+        return;
+    }
+    let (red, rest) = planes.split_at_mut(n);
+    let (green, blue) = rest.split_at_mut(n);
+    let colours = red.iter_mut().zip(green.iter_mut()).zip(blue.iter_mut());
+    for (((red, green), blue), pixel) in colours.zip(pixels.as_chunks::<3>().0) {
+        [*red, *green, *blue] = pixel.map(f32::from);
+    }
+}
+
+/// The other way round.
+#[inline(always)]
+fn gather(planes: &[f32], pixels: &mut [u8], n: usize) {
+    if planes.len() == n {
+        for (to, &from) in pixels.iter_mut().zip(planes) {
+            *to = cut(from);
+        }
+        return;
+    }
+    let (red, rest) = planes.split_at(n);
+    let (green, blue) = rest.split_at(n);
+    let colours = red.iter().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(colours) {
+        *pixel = [cut(*red), cut(*green), cut(*blue)];
     }
 }
 
 /// Eight bits of a value, the rest cut off; what is below 0 or above 255 becomes that, NaN 0.
-#[expect(clippy::inline_always, reason = "part of vectorised loops")]
 #[inline(always)]
 pub(super) fn cut(v: f32) -> u8 {
     // A conversion from float to integer keeps to the integer's range.

@@ -146,22 +146,77 @@ fn drops(liquid: &[f32], width: usize, strength: f32) -> Vec<f32> {
     cover.iter().map(|v| v * scale).collect()
 }
 
+/// A plane with a margin, so that what lies around a pixel needs no questions.
+struct Padded<T> {
+    values: Vec<T>,
+    stride: usize,
+    margin: usize,
+    width: usize,
+    height: usize,
+}
+
+impl<T: Copy> Padded<T> {
+    fn new(plane: &[T], width: usize, margin: usize, border: Border) -> Self {
+        let height = plane.len() / width;
+        let place = |i: usize, n: usize| border.place(i.cast_signed() - margin.cast_signed(), n);
+        let columns: Vec<usize> = (0..width + 2 * margin).map(|x| place(x, width)).collect();
+        let rows = (0..height + 2 * margin).map(|y| &plane[place(y, height) * width..]);
+        Self {
+            values: rows
+                .flat_map(|row| columns.iter().map(|&x| row[x]))
+                .collect(),
+            stride: width + 2 * margin,
+            margin,
+            width,
+            height,
+        }
+    }
+
+    /// A margin of one value around pixels of another.
+    fn filled(plane: &[T], width: usize, margin: usize, around: T) -> Self {
+        let height = plane.len() / width;
+        let stride = width + 2 * margin;
+        let mut values = vec![around; stride * (height + 2 * margin)];
+        let rows = values.chunks_exact_mut(stride).skip(margin);
+        for (to, from) in rows.zip(plane.chunks_exact(width)) {
+            to[margin..margin + width].copy_from_slice(from);
+        }
+        Self {
+            values,
+            stride,
+            margin,
+            width,
+            height,
+        }
+    }
+
+    /// Where a pixel lies among the values.
+    fn at(&self, i: usize) -> usize {
+        (i / self.width + self.margin) * self.stride + i % self.width + self.margin
+    }
+
+    /// The three rows from the one above row y on, with their margins of one pixel.
+    fn rows(&self, y: usize) -> [&[T]; 3] {
+        [0, 1, 2].map(|offset| {
+            let from = (y + offset) * self.stride;
+            &self.values[from..from + self.stride]
+        })
+    }
+}
+
 /// A sum over the 3x3 pixels around each, mirrored at the edge.
 fn around(plane: &[f32], width: usize, weights: &[f32; 9]) -> Vec<f32> {
-    let height = plane.len() / width;
-    let at = |x: isize, y: isize| {
-        plane[Border::Mirror.place(y, height) * width + Border::Mirror.place(x, width)]
-    };
-    let sum = |i: usize| {
-        let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
-        let mut sum = 0.0;
-        for (k, weight) in weights.iter().enumerate() {
-            let k = k.cast_signed();
-            sum += weight * at(x + k % 3 - 1, y + k / 3 - 1);
+    let padded = Padded::new(plane, width, 1, Border::Mirror);
+    let mut out = vec![0.0; plane.len()];
+    for (y, out) in out.chunks_exact_mut(width).enumerate() {
+        for (row, weights) in padded.rows(y).iter().zip(weights.as_chunks::<3>().0) {
+            let [left, middle, right] = *weights;
+            for (out, pixels) in out.iter_mut().zip(row.array_windows::<3>()) {
+                *out += left * pixels[0] + middle * pixels[1] + right * pixels[2];
+            }
         }
-        sum
-    };
-    (0..plane.len()).map(sum).collect()
+    }
+    out
 }
 
 /// Values spread evenly by their ranks, as `OpenCV`'s `equalizeHist`.
@@ -191,78 +246,72 @@ const GRADIENT: [i32; 2] = [50, 150];
 /// Edges by J. Canny's method (1986), as `OpenCV` computes it: Sobel's gradients, their size the sum
 /// of both parts.
 fn edges(image: &[u8], width: usize) -> Vec<bool> {
-    let height = image.len() / width;
-    let at = |x: isize, y: isize| {
-        let (x, y) = (
-            Border::Nearest.place(x, width),
-            Border::Nearest.place(y, height),
-        );
-        i32::from(image[y * width + x])
-    };
-    let gradient = |i: usize| {
-        let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
-        let column = |x: isize| at(x, y - 1) + 2 * at(x, y) + at(x, y + 1);
-        let row = |y: isize| at(x - 1, y) + 2 * at(x, y) + at(x + 1, y);
-        (column(x + 1) - column(x - 1), row(y + 1) - row(y - 1))
-    };
-    let gradients: Vec<(i32, i32)> = (0..image.len()).map(gradient).collect();
-    let size = |x: isize, y: isize| {
-        let inside =
-            (0..width.cast_signed()).contains(&x) && (0..height.cast_signed()).contains(&y);
-        if !inside {
-            return 0;
-        }
-        let (dx, dy) = gradients[y.cast_unsigned() * width + x.cast_unsigned()];
-        dx.abs() + dy.abs()
-    };
+    let padded = Padded::new(image, width, 1, Border::Nearest);
+    let mut gradients = Vec::with_capacity(image.len());
+    for y in 0..padded.height {
+        let [above, own, below] = padded.rows(y);
+        gradients.extend((0..width).map(|x| {
+            let of = |row: &[u8], x: usize| i32::from(row[x]);
+            let column = |x: usize| of(above, x) + 2 * of(own, x) + of(below, x);
+            let row = |row: &[u8]| of(row, x) + 2 * of(row, x + 1) + of(row, x + 2);
+            (column(x + 2) - column(x), row(below) - row(above))
+        }));
+    }
+    let sizes: Vec<i32> = gradients
+        .iter()
+        .map(|(dx, dy)| dx.abs() + dy.abs())
+        .collect();
+    let sizes = Padded::filled(&sizes, width, 1, 0);
     // Largest along the gradient: of equal ones the first.
     let is_peak = |i: usize| {
-        let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
         let (dx, dy) = gradients[i];
-        let own = size(x, y);
-        // tan 22.5 degrees in 1/32768, as OpenCV rounds it.
-        let (flat, along) = (i64::from(dx.abs()) * 13573, i64::from(dy.abs()) << 15);
-        if along < flat {
-            own > size(x - 1, y) && own >= size(x + 1, y)
-        } else if along > flat + (i64::from(dx.abs()) << 16) {
-            own > size(x, y - 1) && own >= size(x, y + 1)
-        } else {
-            let s = if (dx ^ dy) < 0 { -1 } else { 1 };
-            own > size(x - s, y - 1) && own > size(x + s, y + 1)
-        }
-    };
-    let mut found = vec![false; image.len()];
-    let mut weak = vec![false; image.len()];
-    let mut open = Vec::new();
-    for i in 0..image.len() {
-        let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
-        let own = size(x, y);
-        if own > GRADIENT[0] && is_peak(i) {
-            weak[i] = true;
-            if own > GRADIENT[1] {
-                found[i] = true;
-                open.push(i);
-            }
-        }
-    }
-    while let Some(i) = open.pop() {
-        let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
-        for (dx, dy) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))) {
-            let (x, y) = (x + dx, y + dy);
-            let inside =
-                (0..width.cast_signed()).contains(&x) && (0..height.cast_signed()).contains(&y);
-            let next = if inside {
-                y.cast_unsigned() * width + x.cast_unsigned()
+        let (at, stride) = (sizes.at(i), sizes.stride);
+        let own = sizes.values[at];
+        let (before, after, strictly) = {
+            // tan 22.5 degrees in 1/32768, as OpenCV rounds it.
+            let (flat, along) = (i64::from(dx.abs()) * 13573, i64::from(dy.abs()) << 15);
+            if along < flat {
+                (at - 1, at + 1, false)
+            } else if along > flat + (i64::from(dx.abs()) << 16) {
+                (at - stride, at + stride, false)
+            } else if (dx ^ dy) < 0 {
+                (at - stride + 1, at + stride - 1, true)
             } else {
-                i
-            };
-            if weak[next] && !found[next] {
-                found[next] = true;
-                open.push(next);
+                (at - stride - 1, at + stride + 1, true)
+            }
+        };
+        let (before, after) = (sizes.values[before], sizes.values[after]);
+        own > before && (own > after || (own == after && !strictly))
+    };
+    let mut weak = vec![false; image.len()];
+    let mut found = Padded::filled(&weak, width, 1, false);
+    let mut open = Vec::new();
+    for (i, weak) in weak.iter_mut().enumerate() {
+        let own = sizes.values[sizes.at(i)];
+        if own > GRADIENT[0] && is_peak(i) {
+            *weak = true;
+            if own > GRADIENT[1] {
+                let at = found.at(i);
+                found.values[at] = true;
+                open.push(at);
             }
         }
     }
-    found
+    let weak = Padded::filled(&weak, width, 1, false);
+    let stride = found.stride;
+    while let Some(at) = open.pop() {
+        for row in [at - stride, at, at + stride] {
+            for next in row - 1..=row + 1 {
+                if weak.values[next] && !found.values[next] {
+                    found.values[next] = true;
+                    open.push(next);
+                }
+            }
+        }
+    }
+    (0..image.len())
+        .map(|i| found.values[found.at(i)])
+        .collect()
 }
 
 /// Distances to the nearest edge by G. Borgefors' chamfers of 5x5 (1986): 1 straight, 1.4 across,
@@ -279,28 +328,23 @@ fn distances(edges: &[bool], width: usize) -> Vec<f32> {
         (1, -2, 2.1969),
     ];
     let n = edges.len();
-    let height = n / width;
     let start = |&edge: &bool| if edge { 0.0 } else { f32::MAX };
-    let mut distances: Vec<f32> = edges.iter().map(start).collect();
-    // From the upper left down, then with all moves turned round.
-    for sign in [1, -1] {
-        for k in 0..n {
-            let i = if sign > 0 { k } else { n - 1 - k };
-            let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
-            let mut least = distances[i];
-            for (dx, dy, length) in MOVES {
-                let (x, y) = (x + sign * dx, y + sign * dy);
-                let inside =
-                    (0..width.cast_signed()).contains(&x) && (0..height.cast_signed()).contains(&y);
-                if inside {
-                    least = least
-                        .min(distances[y.cast_unsigned() * width + x.cast_unsigned()] + length);
-                }
-            }
-            distances[i] = least;
+    let plane: Vec<f32> = edges.iter().map(start).collect();
+    let mut padded = Padded::filled(&plane, width, 2, f32::MAX);
+    let stride = padded.stride.cast_signed();
+    let moves = MOVES.map(|(dx, dy, length)| (dy * stride + dx, length));
+    let mut least_of = |i: usize, sign: isize| {
+        let at = padded.at(i);
+        let mut least = padded.values[at];
+        for (offset, length) in moves {
+            least = least.min(padded.values[at.wrapping_add_signed(sign * offset)] + length);
         }
-    }
-    distances
+        padded.values[at] = least;
+    };
+    // From the upper left down, then with all moves turned round.
+    (0..n).for_each(|i| least_of(i, 1));
+    (0..n).rev().for_each(|i| least_of(i, -1));
+    (0..n).map(|i| padded.values[padded.at(i)]).collect()
 }
 
 #[cfg(test)]
