@@ -334,8 +334,9 @@ fn what_cannot_be_trained_is_refused_and_named() {
         let refused = said(spec(method, 8, &[]), &same);
         assert!(refused.contains("all images have the label 'cat'"));
     }
-    let network = [("network", "resnet19".into())];
-    assert!(said(spec("simclr", 40, &network), &plain).contains("resnet19"));
+    let network = keys(&[("network", "resnet19".into())]);
+    let refused = TrainSpec::new("simclr", SIDE as u32, 40, &network).unwrap_err();
+    assert!(refused.to_string().contains("resnet19"));
     // Fewer images than the settings were made for.
     let few = images(4, 0, LabelUse::Ignore);
     assert!(said(spec("simclr", 40, &[]), &few).contains("batch_size = 16"));
