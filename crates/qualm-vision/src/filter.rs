@@ -2,13 +2,11 @@
 
 #![expect(clippy::inline_always, reason = "see `vectorised`")]
 
-use crate::simd::vectorised;
+use crate::simd::{Sums, fill, vectorised};
 
 /// Weights below this part of the middle one are left out: they would not change a value by half
 /// a unit of its last bit.
 const NEGLIGIBLE: f64 = 1e-8;
-/// Values summed at once, in registers.
-const LANES: usize = 32;
 
 /// What lies beyond the edge of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,11 +120,12 @@ impl Kernel {
         for (y, out) in to.chunks_exact_mut(width).enumerate() {
             let row = |y: isize| &from[border.place(y, height) * width..];
             let y = y.cast_signed();
-            self.combine(
-                out,
-                |offset| row(y + offset.cast_signed()),
-                |offset| row(y - offset.cast_signed()),
-            );
+            let pairs = Pairs {
+                half: &self.half,
+                after: |offset: usize| row(y + offset.cast_signed()),
+                before: |offset: usize| row(y - offset.cast_signed()),
+            };
+            fill(out, &pairs);
         }
     }
 
@@ -138,44 +137,37 @@ impl Kernel {
             for i in (0..radius).chain(radius + width..width + 2 * radius) {
                 line[i] = row[border.place(i.cast_signed() - radius.cast_signed(), width)];
             }
-            self.combine(
-                out,
-                |offset| &line[radius + offset..],
-                |offset| &line[radius - offset..],
-            );
+            let pairs = Pairs {
+                half: &self.half,
+                after: |offset: usize| &line[radius + offset..],
+                before: |offset: usize| &line[radius - offset..],
+            };
+            fill(out, &pairs);
         }
     }
+}
 
-    /// The weighted sum of lines of values: the middle one, and for each further weight the two
-    /// that are `offset` after and before it.
-    #[inline(always)]
-    fn combine<'a>(
-        &self,
-        out: &mut [f32],
-        after: impl Fn(usize) -> &'a [f32],
-        before: impl Fn(usize) -> &'a [f32],
-    ) {
-        let n = out.len();
-        let (blocks, tail) = out.as_chunks_mut::<LANES>();
-        for (block, out) in blocks.iter_mut().enumerate() {
-            *out = self.sum::<LANES>(block * LANES, &after, &before);
-        }
-        for (i, out) in tail.iter_mut().enumerate() {
-            let at = n - n % LANES + i;
-            [*out] = self.sum::<1>(at, &after, &before);
-        }
-    }
+/// The weighted sum of lines of values: the middle one, and for each further weight the two that are
+/// `offset` after and before it.
+struct Pairs<'k, A, B> {
+    half: &'k [f32],
+    after: A,
+    before: B,
+}
 
+impl<'a, A, B> Sums for Pairs<'_, A, B>
+where
+    A: Fn(usize) -> &'a [f32],
+    B: Fn(usize) -> &'a [f32],
+{
     #[inline(always)]
-    fn sum<'a, const N: usize>(
-        &self,
-        at: usize,
-        after: &impl Fn(usize) -> &'a [f32],
-        before: &impl Fn(usize) -> &'a [f32],
-    ) -> [f32; N] {
+    fn sum<const N: usize>(&self, at: usize) -> [f32; N] {
         let mut sum = [0.0; N];
         for (offset, weight) in self.half.iter().enumerate() {
-            let (a, b) = (&after(offset)[at..at + N], &before(offset)[at..at + N]);
+            let (a, b) = (
+                &(self.after)(offset)[at..at + N],
+                &(self.before)(offset)[at..at + N],
+            );
             let weight = if offset == 0 { 0.5 * weight } else { *weight };
             for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
                 *sum += weight * (a + b);

@@ -3,7 +3,7 @@
 use super::parameters::Table;
 use super::picture::{Scene, cut};
 use super::random::Random;
-use super::tools::radius;
+use super::tools::{inside_or_black, radius};
 use crate::filter::{Border, Kernel, Room};
 
 /// Tenths of half the side, and of the light: how far the water bends, and how bright it is.
@@ -26,12 +26,7 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     kernel.blur(&mut water, width, Border::Reflect, &mut Room::default());
     let picture = scene.picture();
     let channels = scene.channels();
-    let water_at = |x: isize, y: isize| {
-        let inside =
-            (0..width.cast_signed()).contains(&x) && (0..height.cast_signed()).contains(&y);
-        let at = || y.cast_unsigned() * width + x.cast_unsigned();
-        if inside { f64::from(water[at()]) } else { 0.0 }
-    };
+    let water_at = |x: isize, y: isize| f64::from(inside_or_black(&water, [width, height], x, y));
     for (i, out) in out.chunks_exact_mut(channels).enumerate() {
         let (x, y) = ((i % width).cast_signed(), (i / width).cast_signed());
         let down = water_at(x, y + 1) - water_at(x, y - 1);
@@ -81,19 +76,11 @@ fn refracted(down: f64, right: f64) -> [f64; 2] {
 }
 
 /// The value between pixels; what lies outside is black.
-fn inside_only(plane: &[f32], [width, height]: [usize; 2], [x, y]: [f32; 2]) -> f32 {
+fn inside_only(plane: &[f32], size: [usize; 2], [x, y]: [f32; 2]) -> f32 {
     let (left, top) = (x.floor(), y.floor());
     let (u, v) = (x - left, y - top);
-    let at = |dx: isize, dy: isize| {
-        let (x, y) = (left as isize + dx, top as isize + dy);
-        let inside =
-            (0..width.cast_signed()).contains(&x) && (0..height.cast_signed()).contains(&y);
-        if inside {
-            plane[y.cast_unsigned() * width + x.cast_unsigned()]
-        } else {
-            0.0
-        }
-    };
+    let at =
+        |dx: isize, dy: isize| inside_or_black(plane, size, left as isize + dx, top as isize + dy);
     let upper = (1.0 - u) * at(0, 0) + u * at(1, 0);
     let lower = (1.0 - u) * at(0, 1) + u * at(1, 1);
     (1.0 - v) * upper + v * lower

@@ -6,7 +6,7 @@ use super::parameters::Table;
 use super::picture::Scene;
 use super::random::Random;
 use crate::filter::{Border, Kernel, Room};
-use crate::simd::vectorised;
+use crate::simd::{Sums, fill, vectorised};
 
 /// The radius of the disk and the deviation of the rim's blur, in pixels.
 const DISK: Table<(f64, f64)> = Table {
@@ -14,9 +14,6 @@ const DISK: Table<(f64, f64)> = Table {
     tiny: [(0.5, 0.6), (1.0, 0.1), (1.5, 0.1), (2.5, 0.01), (3.0, 0.1)],
     imagenet: [(3.0, 0.1), (4.0, 0.5), (6.0, 0.5), (8.0, 0.5), (10.0, 0.5)],
 };
-
-/// Values summed at once, in registers.
-const LANES: usize = 32;
 
 pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
     let (radius, rim) = scene.pick(&DISK);
@@ -83,7 +80,12 @@ impl Disk {
             || {
                 for (y, out) in out.chunks_exact_mut(width).enumerate() {
                     self.add_rows(plane, width, y, &mut sums);
-                    self.along(&sums, stride, out);
+                    let across = Across {
+                        disk: self,
+                        rows: &sums,
+                        stride,
+                    };
+                    fill(out, &across);
                 }
             },
         );
@@ -115,24 +117,26 @@ impl Disk {
             }
         }
     }
+}
 
-    #[inline(always)]
-    fn along(&self, sums: &[f32], stride: usize, out: &mut [f32]) {
-        let n = out.len();
-        let (blocks, tail) = out.as_chunks_mut::<LANES>();
-        for (block, out) in blocks.iter_mut().enumerate() {
-            *out = self.sum::<LANES>(sums, stride, block * LANES);
-        }
-        for (i, out) in tail.iter_mut().enumerate() {
-            [*out] = self.sum::<1>(sums, stride, n - n % LANES + i);
-        }
-    }
+/// A row of the result: the disk over the rows of [`Disk::add_rows`].
+struct Across<'a> {
+    disk: &'a Disk,
+    rows: &'a [f32],
+    stride: usize,
+}
 
+impl Sums for Across<'_> {
     #[inline(always)]
-    fn sum<const N: usize>(&self, sums: &[f32], stride: usize, at: usize) -> [f32; N] {
-        let middle = at + self.reach();
+    fn sum<const N: usize>(&self, at: usize) -> [f32; N] {
+        let middle = at + self.disk.reach();
         let mut sum = [0.0; N];
-        for (weights, row) in self.rows.iter().zip(sums.chunks_exact(stride)) {
+        for (weights, row) in self
+            .disk
+            .rows
+            .iter()
+            .zip(self.rows.chunks_exact(self.stride))
+        {
             for (offset, weight) in weights.iter().enumerate() {
                 let (a, b) = (
                     &row[middle + offset..middle + offset + N],

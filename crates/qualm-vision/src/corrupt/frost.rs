@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 
 use super::parameters::{ParameterSet, Table};
 use super::perlin_noise::Perlin;
 use super::picture::{Scene, cut};
 use super::random::Random;
+use super::tools::resized;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::read::{ImageSource, ReadOptions};
-use crate::resize::{Raster, resize};
 
 /// How much of the image, and of the ice, is left.
 const SHARES: Table<(f32, f32)> = Table {
@@ -110,18 +110,8 @@ fn window(scene: &Scene<'_>, texture: &Image, scale: f64, [left, top]: [usize; 2
         ResizeAlg::Interpolation(FilterType::Bilinear)
     };
     let options = ResizeOptions::new().resize_alg(filter).crop(x, y, w, h);
-    let from = Raster {
-        pixels: texture.pixels(),
-        size: [texture.width(), texture.height()],
-    };
-    let mut out = vec![0; 3 * scene.n()];
-    let mut to = Raster {
-        pixels: out.as_mut_slice(),
-        size: [width as u32, height as u32],
-    };
-    // The part lies inside: this cannot fail.
-    let _ = resize(&mut Resizer::new(), &from, &mut to, &options);
-    out
+    let size = [texture.width(), texture.height()].map(|n| n as usize);
+    resized(texture.pixels(), size, [width, height], 3, &options)
 }
 
 fn blend(scene: &Scene<'_>, ice: &[u8], out: &mut [u8]) {

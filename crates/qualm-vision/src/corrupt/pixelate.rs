@@ -1,6 +1,6 @@
 //! `pixelate`: the image made smaller, and its pixels large.
 
-use fast_image_resize::{FilterType, ResizeAlg};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 
 use super::parameters::{ParameterSet, Table};
 use super::picture::Scene;
@@ -19,13 +19,14 @@ const LEFT: Table<f64> = Table {
 
 pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
     let left = scene.pick(&LEFT);
+    let options = ResizeOptions::new().resize_alg(BOX);
     let size = [scene.width(), scene.height()];
     let small = size.map(|n| ((n as f64 * left) as usize).max(1));
-    let reduced = resized(scene.pixels.values, size, small, scene.channels(), BOX);
+    let reduced = resized(scene.pixels.values, size, small, scene.channels(), &options);
     if scene.set == ParameterSet::Imagenet {
         enlarge(&reduced, small, size, scene.channels(), out);
     } else {
-        out.copy_from_slice(&resized(&reduced, small, size, scene.channels(), BOX));
+        out.copy_from_slice(&resized(&reduced, small, size, scene.channels(), &options));
     }
 }
 

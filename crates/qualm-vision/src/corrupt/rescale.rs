@@ -1,7 +1,7 @@
 //! `rescale`: the image made smaller with one filter, and larger again with another, as when a
 //! pipeline changes its resizer.
 
-use fast_image_resize::{FilterType, ResizeAlg};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 
 use super::parameters::Table;
 use super::picture::Scene;
@@ -33,9 +33,10 @@ const FILTERS: [(ResizeAlg, ResizeAlg); 4] = [
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     let left = scene.pick(&LEFT);
-    let (down, up) = FILTERS[random.below(FILTERS.len())];
+    let filters = FILTERS[random.below(FILTERS.len())];
+    let [down, up] = [filters.0, filters.1].map(|alg| ResizeOptions::new().resize_alg(alg));
     let size = [scene.width(), scene.height()];
     let small = size.map(|n| ((n as f64 * left).round() as usize).max(1));
-    let reduced = resized(scene.pixels.values, size, small, scene.channels(), down);
-    out.copy_from_slice(&resized(&reduced, small, size, scene.channels(), up));
+    let reduced = resized(scene.pixels.values, size, small, scene.channels(), &down);
+    out.copy_from_slice(&resized(&reduced, small, size, scene.channels(), &up));
 }

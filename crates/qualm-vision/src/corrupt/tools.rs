@@ -2,14 +2,13 @@
 
 #![expect(clippy::inline_always, reason = "see `vectorised`")]
 
-use fast_image_resize::{ResizeAlg, ResizeOptions, Resizer};
+use std::borrow::Cow;
+
+use fast_image_resize::{ResizeOptions, Resizer};
 
 use crate::filter::Border;
 use crate::resize::{Raster, resize};
-use crate::simd::vectorised;
-
-/// Values summed at once, in registers.
-const LANES: usize = 32;
+use crate::simd::{Sums, fill, vectorised};
 
 /// A blur along a line: weights of a Gaussian's one half, each at a whole pixel.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub(super) struct Motion {
 
 impl Motion {
     /// `2 radius + 1` weights of a deviation, along an angle in degrees, as `ImageMagick` places
-    /// them. With `size` (width, height) it ends where the motion is as long as the image.
+    /// them. With `ends_within` (width, height) it ends where the motion is as long as the image.
     pub(super) fn new(
         radius: usize,
         sigma: f64,
@@ -66,15 +65,15 @@ impl Motion {
         vectorised(
             #[inline(always)]
             || {
-                let mut runs: Vec<(&[f32], f32)> = Vec::with_capacity(self.taps.len());
+                let mut runs = Runs(Vec::with_capacity(self.taps.len()));
                 for (y, out) in out.chunks_exact_mut(width).enumerate() {
-                    runs.clear();
-                    runs.extend(self.taps.iter().map(|&(dx, dy, weight)| {
+                    runs.0.clear();
+                    runs.0.extend(self.taps.iter().map(|&(dx, dy, weight)| {
                         let row = Border::Nearest.place(y.cast_signed() + dy, height);
                         let from = row * stride + margin.saturating_add_signed(dx);
                         (&padded[from..from + width], weight)
                     }));
-                    weighted_sum(&runs, out);
+                    fill(out, &runs);
                 }
             },
         );
@@ -82,24 +81,19 @@ impl Motion {
     }
 }
 
-/// `out = sum of weight x run`.
-#[inline(always)]
-fn weighted_sum(runs: &[(&[f32], f32)], out: &mut [f32]) {
-    let n = out.len();
-    let (blocks, tail) = out.as_chunks_mut::<LANES>();
-    for (block, out) in blocks.iter_mut().enumerate() {
-        let at = block * LANES;
-        let mut sum = [0.0; LANES];
-        for (run, weight) in runs {
-            for (sum, v) in sum.iter_mut().zip(&run[at..at + LANES]) {
+/// `sum of weight x run`.
+struct Runs<'a>(Vec<(&'a [f32], f32)>);
+
+impl Sums for Runs<'_> {
+    #[inline(always)]
+    fn sum<const N: usize>(&self, at: usize) -> [f32; N] {
+        let mut sum = [0.0; N];
+        for (run, weight) in &self.0 {
+            for (sum, v) in sum.iter_mut().zip(&run[at..at + N]) {
                 *sum += weight * v;
             }
         }
-        *out = sum;
-    }
-    for (i, out) in tail.iter_mut().enumerate() {
-        let at = n - n % LANES + i;
-        *out = runs.iter().map(|(run, weight)| weight * run[at]).sum();
+        sum
     }
 }
 
@@ -182,29 +176,43 @@ pub(super) fn resized(
     size: [usize; 2],
     new_size: [usize; 2],
     channels: usize,
-    filter: ResizeAlg,
+    options: &ResizeOptions,
 ) -> Vec<u8> {
     // The resizer is compiled for colours alone.
-    let colours: Vec<u8> = match channels {
+    let colours: Cow<'_, [u8]> = match channels {
         1 => pixels.iter().flat_map(|&v| [v; 3]).collect(),
-        _ => pixels.to_vec(),
+        _ => pixels.into(),
     };
     let mut out = vec![0; 3 * new_size[0] * new_size[1]];
     let from = Raster {
-        pixels: colours.as_slice(),
+        pixels: &*colours,
         size: size.map(|n| n as u32),
     };
     let mut to = Raster {
         pixels: out.as_mut_slice(),
         size: new_size.map(|n| n as u32),
     };
-    let options = ResizeOptions::new().resize_alg(filter);
-    // Both have their size's pixels: this cannot fail.
-    let _ = resize(&mut Resizer::new(), &from, &mut to, &options);
+    // Both have their size's pixels, and a crop lies inside: this cannot fail.
+    let _ = resize(&mut Resizer::new(), &from, &mut to, options);
     if channels == 1 {
         return out.into_iter().step_by(3).collect();
     }
     out
+}
+
+/// The value of a pixel; 0 outside the plane.
+pub(super) fn inside_or_black(
+    plane: &[f32],
+    [width, height]: [usize; 2],
+    x: isize,
+    y: isize,
+) -> f32 {
+    let inside = (0..width.cast_signed()).contains(&x) && (0..height.cast_signed()).contains(&y);
+    if inside {
+        plane[y.cast_unsigned() * width + x.cast_unsigned()]
+    } else {
+        0.0
+    }
 }
 
 /// The radius of a Gaussian's kernel that ends after some deviations.

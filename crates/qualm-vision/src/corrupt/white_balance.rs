@@ -1,8 +1,8 @@
 //! `white_balance`: the light warmer or colder than the camera takes it for.
 
-use super::exposure::{encoded, linear};
+use super::exposure::table;
 use super::parameters::Table;
-use super::picture::{Scene, cut};
+use super::picture::Scene;
 use super::random::Random;
 
 /// By how much the light of red and of blue is multiplied and divided.
@@ -20,12 +20,6 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
         out.copy_from_slice(scene.pixels.values);
         return;
     }
-    let table = |gain: f64| -> [u8; 256] {
-        std::array::from_fn(|v| {
-            let linear = (gain * linear(v as f64 / 255.0)).min(1.0);
-            cut((255.0 * encoded(linear) + 0.5) as f32)
-        })
-    };
     let tables = [table(warm), table(1.0), table(1.0 / warm)];
     for (out, pixel) in out
         .chunks_exact_mut(3)

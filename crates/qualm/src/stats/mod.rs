@@ -1,6 +1,5 @@
 //! Ranking metrics: AUROC with its confidence interval, average precision and others; a test of two
-//! means; and how well
-//! embeddings tell classes apart.
+//! means; and how well embeddings tell classes apart.
 //!
 //! Labels are used here and nowhere else: no detector sees them, and no score changes its sign
 //! because of them.
