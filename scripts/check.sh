@@ -36,15 +36,22 @@ deny() {
     cargo deny --locked check licenses bans sources
 }
 
+# The command line as the tests have built it: they select the whole workspace, and another selection
+# would compile everything once more.
+command_line() {
+    cargo build --workspace --bin qualm --locked
+}
+
 demo() {
     say "demo"
-    cargo run --release --locked -- demo
+    command_line
+    target/debug/qualm demo
 }
 
 python() {
     say "python"
-    cargo build --release --locked
-    QUALM_BIN=$PWD/target/release/qualm ./scripts/python.sh
+    command_line
+    QUALM_BIN=$PWD/target/debug/qualm ./scripts/python.sh
 }
 
 case "${1:-all}" in

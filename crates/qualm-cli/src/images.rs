@@ -100,6 +100,9 @@ fn are_images(input: &Path) -> bool {
 
 /// The encoder's file, by its name: beside the model or in the working directory.
 fn beside(model: &Path, expected: &EncoderIdentity) -> Result<PathBuf> {
+    if expected.name == encoder::STATISTICS {
+        return Ok(PathBuf::from(encoder::STATISTICS));
+    }
     let folder = model.parent().unwrap_or(Path::new(""));
     let places = [folder.join(&expected.name), PathBuf::from(&expected.name)];
     match places.into_iter().find(|place| place.is_file()) {

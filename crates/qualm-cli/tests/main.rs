@@ -2,6 +2,7 @@
 //! `interrupt`.
 
 mod bench;
+mod bench_corruption;
 mod clean;
 mod common;
 mod contract;

@@ -50,17 +50,19 @@ pub(crate) struct Encoder(FileEncoder);
 #[pymethods]
 impl Encoder {
     #[staticmethod]
-    #[pyo3(signature = (path, preprocessing=None, onnxruntime=None))]
+    #[pyo3(signature = (path, preprocessing=None, onnxruntime=None, statistics=false))]
     fn open(
         py: Python<'_>,
         path: PathBuf,
         preprocessing: Option<String>,
         onnxruntime: Option<PathBuf>,
+        statistics: bool,
     ) -> PyResult<Self> {
         let options = EncoderOptions {
             preprocessing,
             onnxruntime,
             recorded: None,
+            statistics,
         };
         let opened = guarded(py, || encoder::open(&path, &options))?;
         opened.map(Self).map_err(refused)

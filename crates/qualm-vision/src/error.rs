@@ -9,6 +9,16 @@ use qualm::error::Names;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// For sources of rows, whose errors are those of tables: see [`qualm_data::Batches`].
+impl Error {
+    /// What is wrong with an image, with its name.
+    pub(crate) fn of_image(self, id: &str) -> Self {
+        Self::CorruptOf {
+            id: id.to_owned(),
+            source: Box::new(self),
+        }
+    }
+}
+
 impl From<Error> for qualm_data::Error {
     fn from(error: Error) -> Self {
         match error {

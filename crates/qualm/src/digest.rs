@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-/// The digest of some parts, one after the other.
-pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+/// The SHA-256 digest of some parts, one after the other, in hexadecimal digits.
+#[must_use]
+pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);

@@ -18,6 +18,10 @@ pub(crate) struct EncoderArgs {
     /// Python package onnxruntime, the system's]
     #[arg(long, value_name = "PATH")]
     pub(crate) onnxruntime: Option<PathBuf>,
+    /// Add columns of pixel statistics (noise, sharpness, blocks, colour) beside the encoder's own:
+    /// for damage that it overlooks
+    #[arg(long)]
+    pub(crate) statistics: bool,
 }
 
 /// What happens at an image that cannot be read.
@@ -58,7 +62,8 @@ pub(crate) struct ImageArgs {
 
 Images: a folder (the first sub-folder is the label), one image, a list of paths (.csv .tsv
 .parquet), a table of images (Parquet as Hugging Face writes it), .npy or .npz of uint8
-(n, h, w, 3). Encoders: ONNX; ResNets as safetensors or PyTorch state dicts (.pt, .pth).
+(n, h, w, 3). Encoders: ONNX; ResNets as safetensors or PyTorch state dicts (.pt, .pth); or
+pixel-statistics, which needs no file.
 
 Output columns: path or id, label (if known), with --views view, crop_left, crop_top, crop_width,
 crop_height and flip, and embedding. Formats: .parquet .arrow .feather.
@@ -66,7 +71,7 @@ crop_height and flip, and embedding. Formats: .parquet .arrow .feather.
 The keys of a .toml file of preprocessing: preprocessing (a built-in one to start from), size,
 filter (nearest, bilinear, bicubic, lanczos), antialias, crop (none, centre), crop_fraction, mean,
 std, layout (nchw, nhwc), dtype (float32, float16, uint8), output, pooling (none, cls, mean, gap),
-l2.")]
+l2, statistics.")]
 pub(crate) struct Embed {
     /// Where the images are
     pub(crate) images: PathBuf,

@@ -1,24 +1,25 @@
 //! The flags of every command.
 
+mod bench;
 mod corrupt;
 mod encoder;
-
 mod train;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use qualm::{Device, Spec};
 
 use crate::detectors;
-pub(crate) use train::Train;
-
+pub(crate) use bench::{
+    Bench, BenchCommand, BenchCorruption, BenchRun, BenchSets, PaperTable, Suite,
+};
 pub(crate) use corrupt::Corrupt;
 pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
 };
+pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
 /// one forward pass.
@@ -86,7 +87,7 @@ pub(crate) enum Command {
     Encoder(Encoder),
     /// Damage images: the common corruptions and more
     Corrupt(Corrupt),
-    /// Run a suite of labelled sets, detectors and seeds; write the results and a table
+    /// Compare detectors: on labelled sets, or on damaged images; write the results and a table
     Bench(Bench),
     /// One run of a suite, for `bench` itself
     #[command(hide = true)]
@@ -296,83 +297,6 @@ pub(crate) struct Info {
     pub(crate) model: PathBuf,
 }
 
-/// A group of labelled sets and the presets used on them.
-// The help of `bench` says what each is: here it would stretch that help over three pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Suite {
-    Table2,
-    Extra,
-    Embeddings,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = format!("Examples:
-  qualm bench table2 --data sets -o results.jsonl
-  qualm bench table2 --data sets --detectors dum,dum:sphere,sp --sets wdbc,pima
-  qualm bench extra --data sets --limit-rows 10000 --timeout 600
-  qualm bench embeddings --data sets --detectors sp --seeds 1 --json
-
-Suites, and the preset that a detector gets in them unless it is given as NAME:PRESET:
-  table2      anomaly sets of the paper's Table 2, with the paper's numbers: dum default, all
-              others paper
-  extra       other anomaly sets: default
-  embeddings  embedding vectors: default
-Detectors: {}.
-
-Each file of DIR (or of DIR/SUITE, if DIR has none) is a set: .csv .tsv .parquet .arrow .feather
-.npz, with a label (1 = outlier). Labels are used only to evaluate. The scores evaluated are
-those of the fitted rows; for knn and lof, a row is not its own neighbour.
-
-Each run is a process of its own and becomes one line of the results file, with a status if it
-failed or ran out of time. Finished runs are not repeated when the command is run again; failed
-ones only with --retry. A table of all results of the suite is written beside the results file:
-results.md for results.jsonl.", Spec::DETECTORS.join(", ")))]
-pub(crate) struct Bench {
-    /// Which suite
-    pub(crate) suite: Suite,
-    /// Folder of labelled sets
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Which detectors, each as NAME or NAME:PRESET [default: all]
-    #[arg(long, value_delimiter = ',', value_name = "A,B:PRESET")]
-    pub(crate) detectors: Vec<String>,
-    /// Which sets, by file name without extension [default: all]
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) sets: Vec<String>,
-    /// Runs of each detector on each set, with the seeds from --seed upwards
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) seeds: u64,
-    /// Draw N rows at random from larger sets: the same for all detectors and seeds
-    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
-    pub(crate) limit_rows: Option<usize>,
-    /// Time limit of a run in seconds, reading included [default: no limit]
-    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
-    pub(crate) timeout: Option<Duration>,
-    /// The results file [default: bench-SUITE.jsonl]
-    #[arg(long, short, value_name = "RESULTS.jsonl")]
-    pub(crate) output: Option<PathBuf>,
-    /// The label column of every set [default: label, else y]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) label: Option<String>,
-    /// Repeat runs that failed or ran out of time before
-    #[arg(long)]
-    pub(crate) retry: bool,
-}
-
-/// What `bench` asks of a process of its own, which ends when its standard input does.
-#[derive(Debug, Args)]
-pub(crate) struct BenchRun {
-    pub(crate) input: PathBuf,
-    #[arg(long)]
-    pub(crate) label: Option<String>,
-    #[arg(long)]
-    pub(crate) detector: String,
-    #[arg(long)]
-    pub(crate) preset: String,
-    #[arg(long)]
-    pub(crate) limit_rows: Option<usize>,
-}
-
 /// A whole number from 1.
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| *n > 0);
@@ -383,13 +307,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn seed(text: &str) -> Result<u64, String> {
     let number = text.parse();
     number.map_err(|_| "expected a whole number from 0 to 18446744073709551615".to_owned())
-}
-
-/// A time in seconds, above 0.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: Option<f64> = text.parse().ok().filter(|s| *s > 0.0);
-    let time = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
-    time.ok_or_else(|| "expected seconds, above 0".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -290,7 +290,7 @@ fn named<T, S>(values: &[T], name: impl Fn(&T) -> S) -> Vec<S> {
 }
 
 /// `3`, `1,5`, `1-5`.
-fn severities(text: &str) -> Result<Vec<Severity>, qualm_vision::Error> {
+pub(super) fn severities(text: &str) -> Result<Vec<Severity>, qualm_vision::Error> {
     let wrong = || qualm_vision::Error::Severity {
         found: text.to_owned(),
     };

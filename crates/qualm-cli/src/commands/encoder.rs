@@ -18,6 +18,7 @@ pub(crate) fn options(args: &EncoderArgs) -> EncoderOptions {
         preprocessing: args.preprocessing.clone(),
         onnxruntime: args.onnxruntime.clone(),
         recorded: None,
+        statistics: args.statistics,
     }
 }
 

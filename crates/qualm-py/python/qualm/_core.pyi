@@ -91,6 +91,7 @@ class Encoder:
         path: str | PathLike[str],
         preprocessing: str | None = None,
         onnxruntime: str | PathLike[str] | None = None,
+        statistics: bool = False,
     ) -> Encoder: ...
     @property
     def description(self) -> str: ...

@@ -50,18 +50,23 @@ class Encoder:
         *,
         preprocessing: str | AnyPath | None = None,
         onnxruntime: AnyPath | None = None,
+        statistics: bool = False,
     ) -> Encoder:
         """Opens an encoder's file.
 
         Parameters
         ----------
         path : str or path
-            ``.onnx`` (needs the package ``onnxruntime``), ``.safetensors``, ``.pt`` or ``.pth``.
+            ``.onnx`` (needs the package ``onnxruntime``), ``.safetensors``, ``.pt`` or ``.pth``;
+            or ``'pixel-statistics'``, which needs no file.
         preprocessing : str or path, optional
             The name of a built-in one, such as ``'clip'`` or ``'timm'``, or a ``.toml`` file of
             keys. By default what stands beside the encoder or in it.
         onnxruntime : path, optional
             The library itself; by default that of the package.
+        statistics : bool
+            Whether columns of pixel statistics (noise, sharpness, blocks, colour) stand beside the
+            encoder's own, for damage that it overlooks.
 
         Raises
         ------
@@ -73,7 +78,7 @@ class Encoder:
         made = cls.__new__(cls)
         named = None if preprocessing is None else os.fspath(preprocessing)
         library = onnxruntime or (_onnxruntime() if _is_onnx(path) else None)
-        made._native = _core.Encoder.open(os.fspath(path), named, library)
+        made._native = _core.Encoder.open(os.fspath(path), named, library, statistics)
         made._about = json.loads(made._native.description)
         return made
 

@@ -37,6 +37,7 @@ mod random;
 mod sheet;
 mod table;
 mod tools;
+mod trial;
 
 // Hendrycks & Dietterich.
 mod brightness;
@@ -90,6 +91,7 @@ pub use parameters::{ParameterSet, Parameters, Severity};
 pub use picture::Pixels;
 pub use sheet::Sheet;
 pub use table::{Damaged, Damager};
+pub use trial::Trial;
 
 use picture::Scene;
 use random::Random;

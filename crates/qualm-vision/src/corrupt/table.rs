@@ -82,10 +82,7 @@ impl Damager {
                 .corrupter
                 .corrupt(&item.image, id, corruption, severity);
             let bytes = image.and_then(|image| self.format.encode(&image));
-            let bytes = bytes.map_err(|source| Error::CorruptOf {
-                id: item.id.clone(),
-                source: Box::new(source),
-            })?;
+            let bytes = bytes.map_err(|error| error.of_image(&item.id))?;
             Ok(Damaged {
                 corruption,
                 severity,

@@ -34,6 +34,7 @@ pub(crate) struct Keys {
     pub(crate) output: Option<String>,
     pub(crate) pooling: Option<Pooling>,
     pub(crate) l2: Option<bool>,
+    pub(crate) statistics: Option<bool>,
 }
 
 impl Keys {
@@ -89,6 +90,7 @@ impl Keys {
             output: self.output.or(other.output),
             pooling: self.pooling.or(other.pooling),
             l2: self.l2.or(other.l2),
+            statistics: self.statistics.or(other.statistics),
         }
     }
 
@@ -154,6 +156,7 @@ impl Keys {
                 output: keys.output,
                 pooling: keys.pooling.unwrap_or(Pooling::None),
                 l2: keys.l2.unwrap_or(false),
+                statistics: keys.statistics.unwrap_or(false),
             };
             preprocessing.validate(origin)?;
             return Ok(preprocessing);

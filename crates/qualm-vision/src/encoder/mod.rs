@@ -9,6 +9,7 @@ mod open;
 mod prepare;
 mod preprocessing;
 mod resnet;
+mod statistics;
 mod weights;
 
 pub use qualm::EncoderIdentity;
@@ -19,9 +20,10 @@ use crate::image::Image;
 pub use builtin::Builtin;
 pub use check::{Check, check, test_picture};
 pub use error::EncoderError;
-pub use open::{Description, EncoderOptions, FileEncoder, open};
+pub use open::{Description, EncoderOptions, FileEncoder, STATISTICS, open};
 pub(crate) use prepare::Preparer;
 pub use preprocessing::{Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter};
+pub use statistics::WIDTH as STATISTICS_WIDTH;
 
 /// A fixed function from images to rows.
 ///

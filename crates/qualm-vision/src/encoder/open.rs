@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use qualm::digest::hex;
 use qualm::nn::resnet::ResNet;
+use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -13,8 +14,11 @@ use super::builtin::Builtin;
 use super::error::{EncoderError, sidecar};
 use super::keys::Keys;
 use super::onnx::{self, Onnx, OnnxEncoder};
-use super::preprocessing::Preprocessing;
+use super::preprocessing::{
+    Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter,
+};
 use super::resnet::ResNetEncoder;
+use super::statistics::{self, Planes};
 use super::weights::{self, Weights};
 use super::{Encoder, EncoderIdentity};
 use crate::error::Result;
@@ -34,6 +38,8 @@ pub struct EncoderOptions {
     pub recorded: Option<serde_json::Value>,
     /// The onnxruntime library, for ONNX files; otherwise it is looked for.
     pub onnxruntime: Option<PathBuf>,
+    /// Whether pixel statistics stand beside the vectors, whatever else is said.
+    pub statistics: bool,
 }
 
 /// An encoder of a file, ready to embed.
@@ -49,7 +55,12 @@ pub struct FileEncoder {
 enum Engine {
     Onnx(Box<OnnxEncoder>),
     ResNet(Box<ResNetEncoder>),
+    /// No network: rows of pixel statistics alone.
+    Statistics,
 }
+
+/// The name that is given in place of an encoder's file for rows of pixel statistics alone.
+pub const STATISTICS: &str = "pixel-statistics";
 
 /// What runs an encoder, for people who check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +105,13 @@ impl FileEncoder {
                 }
             }
             Engine::ResNet(encoder) => encoder.describe(self.preprocessing.size),
+            Engine::Statistics => Description {
+                architecture: STATISTICS.to_owned(),
+                inputs: vec!["images: of any size".to_owned()],
+                outputs: vec![format!("statistics: float32 (?, {})", statistics::WIDTH)],
+                output: "statistics".to_owned(),
+                runtime: "qualm".to_owned(),
+            },
         }
     }
 
@@ -120,11 +138,12 @@ impl FileEncoder {
             }
             .into());
         }
-        match &self.engine {
-            Engine::Onnx(encoder) => encoder.embed_into(images, whole, out)?,
-            Engine::ResNet(encoder) => encoder.embed_into(images, whole, out)?,
+        if self.preprocessing.statistics {
+            self.embed_beside(images, whole, out)?;
+        } else {
+            self.run(images, whole, out)?;
         }
-        for (image, row) in out.chunks_exact_mut(width).enumerate() {
+        for (image, row) in out.chunks_exact(width).enumerate() {
             if let Some(value) = row.iter().copied().find(|v| !v.is_finite()) {
                 return Err(EncoderError::NotFinite {
                     encoder: self.identity.name.clone(),
@@ -133,10 +152,36 @@ impl FileEncoder {
                 }
                 .into());
             }
-            if self.preprocessing.l2 {
-                divide_by_norm(row);
-            }
         }
+        Ok(())
+    }
+
+    /// The rows of the network.
+    fn run(&self, images: &[Image], whole: bool, out: &mut [f32]) -> Result<()> {
+        match &self.engine {
+            Engine::Onnx(encoder) => encoder.embed_into(images, whole, out)?,
+            Engine::ResNet(encoder) => encoder.embed_into(images, whole, out)?,
+            Engine::Statistics => {}
+        }
+        if self.preprocessing.l2 && !out.is_empty() {
+            out.chunks_exact_mut(out.len() / images.len())
+                .for_each(divide_by_norm);
+        }
+        Ok(())
+    }
+
+    /// Rows of the network, and of pixel statistics beside them.
+    fn embed_beside(&self, images: &[Image], whole: bool, out: &mut [f32]) -> Result<()> {
+        let width = self.identity.width;
+        let of_network = width - statistics::WIDTH;
+        let mut of_images = vec![0.0; images.len() * of_network];
+        self.run(images, whole, &mut of_images)?;
+        let rows = out.par_chunks_exact_mut(width).zip(images).enumerate();
+        rows.for_each_init(Planes::default, |planes, (i, (out, image))| {
+            let (left, right) = out.split_at_mut(of_network);
+            left.copy_from_slice(&of_images[i * of_network..][..of_network]);
+            statistics::statistics(image, planes, right);
+        });
         Ok(())
     }
 
@@ -144,7 +189,7 @@ impl FileEncoder {
     #[must_use]
     pub fn resnet(&self) -> Option<&ResNet> {
         match &self.engine {
-            Engine::Onnx(_) => None,
+            Engine::Onnx(_) | Engine::Statistics => None,
             Engine::ResNet(encoder) => Some(encoder.network()),
         }
     }
@@ -182,13 +227,18 @@ fn divide_by_norm(row: &mut [f32]) {
 ///
 /// # Errors
 /// [`EncoderError`], as its variants say.
+///
+/// [`STATISTICS`] in place of a file is the encoder of pixel statistics alone.
 pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
+    if file == Path::new(STATISTICS) && !file.exists() {
+        return Ok(named(file, open_statistics()));
+    }
     let bytes = std::fs::read(file).map_err(|source| EncoderError::Read {
         file: file.to_owned(),
         source,
     })?;
     let given = Given::find(file, options)?;
-    let opened = match kind(file, &bytes)? {
+    let mut opened = match kind(file, &bytes)? {
         Kind::Onnx => open_onnx(file, bytes, given, options)?,
         Kind::Safetensors => {
             let weights = weights::from_safetensors(file, &bytes)?;
@@ -199,18 +249,55 @@ pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
             open_resnet(file, &bytes, weights, given)?
         }
     };
+    opened.preprocessing.statistics |= options.statistics;
+    Ok(named(file, opened))
+}
+
+/// An encoder with what identifies it.
+fn named(file: &Path, opened: Opened) -> FileEncoder {
     let name = file.file_name().unwrap_or_default();
-    Ok(FileEncoder {
+    let beside = match (&opened.engine, opened.preprocessing.statistics) {
+        (Engine::Statistics, _) | (_, false) => 0,
+        (_, true) => statistics::WIDTH,
+    };
+    FileEncoder {
         identity: EncoderIdentity {
             name: name.to_string_lossy().into_owned(),
             digest: identify(&opened.digest, &opened.preprocessing),
-            width: opened.width,
+            width: opened.width + beside,
             preprocessing: recorded(&opened.preprocessing),
         },
         preprocessing: opened.preprocessing,
         origin: opened.origin,
         engine: opened.engine,
-    })
+    }
+}
+
+/// The encoder without a network. Images are not resized; only views are, to the size that stands
+/// here.
+fn open_statistics() -> Opened {
+    let preprocessing = Preprocessing {
+        size: InputSize::square(224),
+        filter: ResizeFilter::Bilinear,
+        antialias: true,
+        crop: Crop::None,
+        crop_fraction: 1.0,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        layout: Layout::Nhwc,
+        dtype: InputType::Uint8,
+        output: None,
+        pooling: Pooling::None,
+        l2: false,
+        statistics: true,
+    };
+    Opened {
+        digest: Sha256::new_with_prefix(STATISTICS),
+        preprocessing,
+        origin: "the encoder itself".to_owned(),
+        width: statistics::WIDTH,
+        engine: Engine::Statistics,
+    }
 }
 
 /// A preprocessing as JSON. By way of text, which has the digits of float32.

@@ -284,6 +284,7 @@ mod tests {
             output: None,
             pooling: Pooling::None,
             l2: false,
+            statistics: false,
         }
     }
 

@@ -42,6 +42,10 @@ pub struct Preprocessing {
     pub pooling: Pooling,
     /// Whether each vector is divided by its Euclidean norm.
     pub l2: bool,
+    /// Whether pixel statistics stand beside the vector: [`super::STATISTICS_WIDTH`] more columns,
+    /// computed from the whole image as it was read. See the module's `statistics`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub statistics: bool,
 }
 
 /// Height and width; one number in files where they are equal.

@@ -376,6 +376,7 @@ impl TrainSpec {
             output: None,
             pooling: Pooling::None,
             l2: false,
+            statistics: false,
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod bench;
 mod corrupt;
+mod corruption;
 mod demo;
 mod embed;
 mod eval;
@@ -19,6 +20,7 @@ mod version;
 
 pub use bench::{BenchReport, BenchRow};
 pub use corrupt::CorruptReport;
+pub use corruption::{CorruptionReport, CorruptionRow};
 pub use demo::{DemoReport, DemoRow};
 pub use embed::{EmbedReport, EncoderReport};
 pub use eval::EvalReport;
@@ -204,13 +206,47 @@ mod tests {
     }
 
     #[test]
-    fn embed() {
-        let encoder = crate::EncoderIdentity {
+    fn corruption() {
+        let shift = crate::stats::Shift::of(&[1.0, 2.0, 3.0], &[&[2.0, 4.0]]).unwrap();
+        let row = CorruptionRow::new("fog", Some(3), "dum", [3, 2], &shift);
+        assert_eq!(row.auroc, shift.auroc);
+        check(
+            &row,
+            "corruption severity detector n_reference n t degrees p log10_p cohens_d auroc \
+             auroc_ci_low auroc_ci_high",
+        );
+        let report = CorruptionReport {
+            report_version: REPORT_VERSION,
+            suite: CorruptionReport::SUITE.to_owned(),
+            images: "test.parquet".to_owned(),
+            train: None,
+            output: "r.parquet".to_owned(),
+            table: "r.md".to_owned(),
+            encoder: encoder(),
+            n_fitted: None,
+            seed: 0,
+            parameters: "auto".to_owned(),
+            results: vec![row],
+        };
+        check(
+            &report,
+            "report_version suite images train output table encoder n_fitted seed parameters \
+             results",
+        );
+    }
+
+    fn encoder() -> crate::EncoderIdentity {
+        crate::EncoderIdentity {
             name: "e.onnx".to_owned(),
             digest: "0123".to_owned(),
             width: 2,
             preprocessing: None,
-        };
+        }
+    }
+
+    #[test]
+    fn embed() {
+        let encoder = encoder();
         let report = EmbedReport::new(encoder.clone(), 100, 40, 2.0);
         assert_eq!(report.images_per_second, 30.0);
         let report = EmbedReport {

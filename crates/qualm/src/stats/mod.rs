@@ -1,5 +1,5 @@
 //! Ranking metrics: AUROC with its confidence interval, average precision and others; a test of two
-//! means; and how well embeddings tell classes apart.
+//! means; how far scores have moved; and how well embeddings tell classes apart.
 //!
 //! Labels are used here and nowhere else: no detector sees them, and no score changes its sign
 //! because of them.
@@ -8,6 +8,7 @@ mod delong;
 mod metrics;
 mod nearest;
 mod roc;
+mod shift;
 mod spread;
 mod welch;
 
@@ -15,5 +16,6 @@ pub use delong::Interval;
 pub use metrics::Metrics;
 pub use nearest::NearestClasses;
 pub use roc::Roc;
+pub use shift::Shift;
 pub use spread::Spread;
 pub use welch::Welch;

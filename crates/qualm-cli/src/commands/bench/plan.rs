@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use qualm::{AtomicFile, Spec};
 
-use crate::args::{Bench, Suite};
+use crate::args::{BenchSets, Suite};
 
 /// Extensions of files that can hold rows and their labels.
 const KNOWN: [&str; 6] = ["parquet", "csv", "tsv", "arrow", "feather", "npz"];
@@ -75,7 +75,7 @@ pub(super) fn contenders(suite: Suite, asked: &[String]) -> Result<Vec<Contender
 ///
 /// # Errors
 /// Without any set, on two of one name, and on a name that is not there.
-pub(super) fn sets(args: &Bench) -> Result<Vec<Set>> {
+pub(super) fn sets(args: &BenchSets) -> Result<Vec<Set>> {
     let data = &args.data;
     let mut found = data_files(data)?;
     let inner = data.join(args.suite.name());
@@ -155,7 +155,7 @@ pub(super) struct Outputs {
 ///
 /// # Errors
 /// On another format, and as [`AtomicFile::create`].
-pub(super) fn outputs(args: &Bench) -> Result<Outputs> {
+pub(super) fn outputs(args: &BenchSets) -> Result<Outputs> {
     let results = match &args.output {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("bench-{}.jsonl", args.suite.name())),

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use qualm::reports::BenchRow;
 
 use super::plan::{Contender, Set};
-use crate::args::{Bench, Common};
+use crate::args::{BenchSets, Common};
 use crate::interrupt;
 
 /// How often a run is looked after.
@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Runs what is asked for and fills its row; nothing comes back where Ctrl-C ended it.
 pub(super) fn run(
-    args: &Bench,
+    args: &BenchSets,
     common: &Common,
     set: &Set,
     contender: &Contender,

@@ -11,7 +11,7 @@ use super::paper::printed;
 use crate::args::Suite;
 
 /// A cell without anything to show.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 /// Results by set and detector.
 struct Grid<'a> {
@@ -223,7 +223,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 
 /// Lines of cells, the first of which is the head, padded so that they also read well as
 /// text.
-fn markdown_table(lines: &[Vec<String>]) -> String {
+pub(super) fn markdown_table(lines: &[Vec<String>]) -> String {
     let width = |j: usize| {
         let cells = lines.iter().filter_map(|line| line.get(j));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
