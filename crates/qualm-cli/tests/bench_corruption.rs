@@ -97,10 +97,8 @@ fn blurred_images_are_noticed_and_clean_ones_are_not() {
     let severities = batch["severity"].as_primitive::<UInt8Type>();
     assert_eq!(severities.null_count(), 2 + 2 * 2);
     assert_eq!(batch["n"].as_primitive::<UInt64Type>().value(0), 45);
-    assert_eq!(
-        batch["auroc"].as_primitive::<Float64Type>().value(0),
-        auroc(&rows[0])
-    );
+    let first = batch["auroc"].as_primitive::<Float64Type>().value(0);
+    assert!((first - auroc(&rows[0])).abs() < 1e-15);
     let table = folder.text("r.md");
     for word in [
         "CIFAR10-C",
@@ -227,7 +225,7 @@ fn an_interrupted_bench_goes_on_with_the_same_settings_only() {
             ["seed", "0"],
         ])
     };
-    let rows: Vec<Value> = results(&whole)[..1 + 6].to_vec();
+    let rows: Vec<Value> = results(&whole)[..=6].to_vec();
     let state = |kind| serde_json::json!({"run": fingerprint(kind), "rows": rows}).to_string();
     std::fs::write(&unfinished, state("contrast,fog")).unwrap();
     let ran = folder.run(&args).ok();
@@ -294,5 +292,4 @@ fn what_cannot_be_measured_is_refused() {
         &[&args[..], &["-o", "small.npy"]].concat(),
         &["small.npy"],
     );
-    assert_eq!(folder.names().len(), 4);
 }

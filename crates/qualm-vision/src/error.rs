@@ -104,7 +104,9 @@ pub enum Error {
 
     // ---- writing images -------------------------------------------------------
     /// No format of images of this name.
-    #[error("unknown format '{found}'; expected png, webp, jpeg, or jpeg:QUALITY with 1 to 100")]
+    #[error(
+        "unknown format '{found}'; expected png, webp, jpeg, or webp:QUALITY or jpeg:QUALITY with 1 to 100"
+    )]
     UnknownFormat { found: String },
     /// An image that a format does not hold.
     #[error("an image of {width} x {height} as {format}: {message}; choose another format")]

@@ -117,15 +117,21 @@ impl Kernel {
     #[inline(always)]
     fn down(&self, from: &[f32], to: &mut [f32], width: usize, border: Border) {
         let height = from.len() / width;
+        let row = |y: isize| {
+            let y = border.place(y, height);
+            &from[y * width..(y + 1) * width]
+        };
+        let mut pairs = Vec::with_capacity(self.half.len());
         for (y, out) in to.chunks_exact_mut(width).enumerate() {
-            let row = |y: isize| &from[border.place(y, height) * width..];
             let y = y.cast_signed();
-            let pairs = Pairs {
-                half: &self.half,
-                after: |offset: usize| row(y + offset.cast_signed()),
-                before: |offset: usize| row(y - offset.cast_signed()),
-            };
-            fill(out, &pairs);
+            // Looked up before the sums, which stay in registers then.
+            pairs.clear();
+            pairs.extend(self.half.iter().zip(0..).map(|(&weight, offset)| Pair {
+                weight: if offset == 0 { 0.5 * weight } else { weight },
+                after: row(y + offset),
+                before: row(y - offset),
+            }));
+            fill(out, &Pairs(&pairs));
         }
     }
 
@@ -137,41 +143,61 @@ impl Kernel {
             for i in (0..radius).chain(radius + width..width + 2 * radius) {
                 line[i] = row[border.place(i.cast_signed() - radius.cast_signed(), width)];
             }
-            let pairs = Pairs {
-                half: &self.half,
-                after: |offset: usize| &line[radius + offset..],
-                before: |offset: usize| &line[radius - offset..],
-            };
-            fill(out, &pairs);
+            let half = &self.half;
+            fill(out, &Along { half, line });
         }
     }
 }
 
-/// The weighted sum of lines of values: the middle one, and for each further weight the two that are
-/// `offset` after and before it.
-struct Pairs<'k, A, B> {
-    half: &'k [f32],
-    after: A,
-    before: B,
+/// The weighted sum of the values of one line.
+struct Along<'a> {
+    half: &'a [f32],
+    /// With as many values before the first place and after the last one as there are weights.
+    line: &'a [f32],
 }
 
-impl<'a, A, B> Sums for Pairs<'_, A, B>
-where
-    A: Fn(usize) -> &'a [f32],
-    B: Fn(usize) -> &'a [f32],
-{
+impl Sums for Along<'_> {
+    #[inline(always)]
+    fn sum<const N: usize>(&self, at: usize) -> [f32; N] {
+        let middle = at + self.half.len() - 1;
+        let mut sum = [0.0; N];
+        for (offset, &weight) in self.half.iter().enumerate() {
+            let after = &self.line[middle + offset..middle + offset + N];
+            let before = &self.line[middle - offset..middle - offset + N];
+            let weight = if offset == 0 { 0.5 * weight } else { weight };
+            add(&mut sum, weight, after, before);
+        }
+        sum
+    }
+}
+
+/// Adds two lines to a sum.
+#[inline(always)]
+fn add<const N: usize>(sum: &mut [f32; N], weight: f32, after: &[f32], before: &[f32]) {
+    for ((sum, a), b) in sum.iter_mut().zip(after).zip(before) {
+        *sum += weight * (a + b);
+    }
+}
+
+/// Two lines of values that have the same weight, one on either side of the middle. The middle one
+/// is both, with half its weight.
+#[derive(Debug)]
+pub(crate) struct Pair<'a> {
+    pub(crate) weight: f32,
+    pub(crate) after: &'a [f32],
+    pub(crate) before: &'a [f32],
+}
+
+/// The weighted sum of pairs.
+pub(crate) struct Pairs<'a>(pub(crate) &'a [Pair<'a>]);
+
+impl Sums for Pairs<'_> {
     #[inline(always)]
     fn sum<const N: usize>(&self, at: usize) -> [f32; N] {
         let mut sum = [0.0; N];
-        for (offset, weight) in self.half.iter().enumerate() {
-            let (a, b) = (
-                &(self.after)(offset)[at..at + N],
-                &(self.before)(offset)[at..at + N],
-            );
-            let weight = if offset == 0 { 0.5 * weight } else { *weight };
-            for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
-                *sum += weight * (a + b);
-            }
+        for pair in self.0 {
+            let (after, before) = (&pair.after[at..at + N], &pair.before[at..at + N]);
+            add(&mut sum, pair.weight, after, before);
         }
         sum
     }

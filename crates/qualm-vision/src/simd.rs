@@ -11,8 +11,10 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// Places summed at once, in registers.
-const LANES: usize = 32;
+/// Places summed at once, in registers: enough additions that do not wait for each other.
+const LANES: usize = 64;
+/// The same for what is left of a line, and for short ones.
+const FEWER: usize = 32;
 
 /// Sums at places of a line. Mark the method `#[inline(always)]`.
 pub(crate) trait Sums {
@@ -23,12 +25,19 @@ pub(crate) trait Sums {
 /// Fills a line with sums, many places at a time and what is left singly.
 #[inline(always)]
 pub(crate) fn fill(out: &mut [f32], sums: &impl Sums) {
-    let n = out.len();
-    let (blocks, tail) = out.as_chunks_mut::<LANES>();
-    for (block, out) in blocks.iter_mut().enumerate() {
-        *out = sums.sum::<LANES>(block * LANES);
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    let (fewer, tail) = rest.as_chunks_mut::<FEWER>();
+    let mut at = 0;
+    for out in blocks {
+        *out = sums.sum::<LANES>(at);
+        at += LANES;
     }
-    for (i, out) in tail.iter_mut().enumerate() {
-        [*out] = sums.sum::<1>(n - n % LANES + i);
+    for out in fewer {
+        *out = sums.sum::<FEWER>(at);
+        at += FEWER;
+    }
+    for out in tail {
+        [*out] = sums.sum::<1>(at);
+        at += 1;
     }
 }

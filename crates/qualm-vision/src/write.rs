@@ -19,6 +19,8 @@ pub enum ImageFormat {
     Png,
     /// WebP, without loss.
     Webp,
+    /// WebP, of a quality from 1 to 100.
+    LossyWebp(u8),
     /// JPEG, of a quality from 1 to 100.
     Jpeg(u8),
 }
@@ -29,7 +31,7 @@ impl ImageFormat {
     pub fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
-            Self::Webp => "webp",
+            Self::Webp | Self::LossyWebp(_) => "webp",
             Self::Jpeg(_) => "jpg",
         }
     }
@@ -52,6 +54,12 @@ impl ImageFormat {
         let (width, height) = (image.width(), image.height());
         let (pixels, colour) = (image.pixels(), ExtendedColorType::Rgb8);
         let mut bytes = Vec::new();
+        let failed = |message| Error::Encode {
+            width,
+            height,
+            format: self.to_string(),
+            message,
+        };
         let done = match self {
             Self::Png => {
                 let fast = CompressionType::Fast;
@@ -62,17 +70,18 @@ impl ImageFormat {
                 let encoder = WebPEncoder::new_lossless(&mut bytes);
                 encoder.write_image(pixels, width, height, colour)
             }
+            Self::LossyWebp(quality) => {
+                let encoder = webp::Encoder::from_rgb(pixels, width, height);
+                let encoded = encoder.encode_simple(false, f32::from(quality));
+                let encoded = encoded.map_err(|error| failed(format!("{error:?}")))?;
+                return Ok(encoded.to_vec());
+            }
             Self::Jpeg(quality) => {
                 let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
                 encoder.write_image(pixels, width, height, colour)
             }
         };
-        done.map_err(|error| Error::Encode {
-            width,
-            height,
-            format: self.to_string(),
-            message: error.to_string(),
-        })?;
+        done.map_err(|error| failed(error.to_string()))?;
         Ok(bytes)
     }
 }
@@ -82,6 +91,7 @@ impl fmt::Display for ImageFormat {
         match self {
             Self::Png => f.write_str("png"),
             Self::Webp => f.write_str("webp"),
+            Self::LossyWebp(quality) => write!(f, "webp:{quality}"),
             Self::Jpeg(quality) => write!(f, "jpeg:{quality}"),
         }
     }
@@ -90,23 +100,26 @@ impl fmt::Display for ImageFormat {
 impl FromStr for ImageFormat {
     type Err = Error;
 
-    /// Reads `png`, `webp`, `jpeg` (of quality 95) or `jpeg:QUALITY`.
+    /// Reads `png`, `webp` (without loss), `jpeg` (of quality 95), `webp:QUALITY` or `jpeg:QUALITY`.
     fn from_str(word: &str) -> Result<Self> {
-        let unknown = || Error::UnknownFormat {
-            found: word.to_owned(),
+        let found = match word.split_once(':') {
+            None if word == "png" => Some(Self::Png),
+            None if word == "webp" => Some(Self::Webp),
+            None if word == "jpeg" => Some(Self::Jpeg(95)),
+            Some(("jpeg", quality)) => read_quality(quality).map(Self::Jpeg),
+            Some(("webp", quality)) => read_quality(quality).map(Self::LossyWebp),
+            _ => None,
         };
-        match word.split_once(':') {
-            None if word == "png" => Ok(Self::Png),
-            None if word == "webp" => Ok(Self::Webp),
-            None if word == "jpeg" => Ok(Self::Jpeg(95)),
-            Some(("jpeg", quality)) => {
-                let quality: u8 = quality.parse().map_err(|_| unknown())?;
-                let known = (1..=100).contains(&quality);
-                known.then_some(Self::Jpeg(quality)).ok_or_else(unknown)
-            }
-            _ => Err(unknown()),
-        }
+        found.ok_or_else(|| Error::UnknownFormat {
+            found: word.to_owned(),
+        })
     }
+}
+
+fn read_quality(word: &str) -> Option<u8> {
+    word.parse()
+        .ok()
+        .filter(|quality| (1..=100).contains(quality))
 }
 
 #[cfg(test)]
@@ -115,10 +128,15 @@ mod tests {
 
     #[test]
     fn words_are_read_back() {
-        for format in [ImageFormat::Png, ImageFormat::Webp, ImageFormat::Jpeg(40)] {
+        for format in [
+            ImageFormat::Png,
+            ImageFormat::Webp,
+            ImageFormat::LossyWebp(7),
+            ImageFormat::Jpeg(40),
+        ] {
             assert_eq!(format.to_string().parse::<ImageFormat>().unwrap(), format);
         }
-        for word in ["gif", "jpeg:0", "jpeg:101", "png:3", "jpeg:x"] {
+        for word in ["gif", "jpeg:0", "jpeg:101", "png:3", "jpeg:x", "webp:0"] {
             let error = word.parse::<ImageFormat>().unwrap_err().to_string();
             assert!(
                 error.contains(word) && error.contains("jpeg:QUALITY"),

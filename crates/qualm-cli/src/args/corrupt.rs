@@ -51,7 +51,7 @@ pub(crate) struct Corrupt {
     /// A folder of photographs of frost, in place of generated ones
     #[arg(long, value_name = "DIR")]
     pub(crate) frost_dir: Option<PathBuf>,
-    /// How images are written: png, webp (without loss), jpeg or jpeg:QUALITY
+    /// How images are written: png, webp (without loss), webp:QUALITY, jpeg or jpeg:QUALITY
     #[arg(long, value_name = "FORMAT", default_value = "png")]
     pub(crate) format: String,
     /// A contact sheet of the first images: .html or .png

@@ -3,7 +3,7 @@
 use super::parameters::{ParameterSet, Table};
 use super::picture::{Picture, Scene};
 use super::random::Random;
-use super::tools::{bilinear, radius};
+use super::tools::{moved, radius};
 use crate::filter::{self, Border, Kernel, Room};
 use crate::simd::vectorised;
 
@@ -79,26 +79,20 @@ pub(super) fn stretch(
         }
     }
     let [right, down] = &shifts;
-    let mut shifted = vec![0.0; picture.values.len()];
-    let planes = shifted.chunks_exact_mut(picture.n());
-    for (to, from) in planes.zip(picture.planes()) {
-        vectorised(
-            #[inline(always)]
-            || {
-                for y in 0..height {
-                    for x in 0..width {
-                        let i = y * width + x;
-                        let (x, y) = (x as f32 + right[i], y as f32 + down[i]);
-                        to[i] = bilinear(from, [width, height], x, y, Border::Reflect);
-                    }
-                }
-            },
-        );
-    }
-    let shifted = Picture {
-        values: shifted,
-        ..picture
-    };
+    let shifted = vectorised(
+        #[inline(always)]
+        || {
+            moved(
+                &picture,
+                Border::Reflect,
+                #[inline(always)]
+                |x, y| {
+                    let i = y * width + x;
+                    (x as f32 + right[i], y as f32 + down[i])
+                },
+            )
+        },
+    );
     shifted.write(out);
 }
 
@@ -135,14 +129,9 @@ impl Affine {
 
 /// An image transformed, by straight lines between pixels; beyond its edge it is mirrored.
 fn warped(picture: &Picture, affine: &Affine) -> Picture {
-    let size = [picture.width, picture.height];
-    let mut values = vec![0.0; picture.values.len()];
-    for (to, from) in values.chunks_exact_mut(picture.n()).zip(picture.planes()) {
-        for (i, to) in to.iter_mut().enumerate() {
-            let (x, y) = ((i % picture.width) as f64, (i / picture.width) as f64);
-            let [u, v] = affine.0.map(|[a, b, c]| (a * x + b * y + c) as f32);
-            *to = bilinear(from, size, u, v, Border::Mirror);
-        }
-    }
-    Picture { values, ..*picture }
+    moved(picture, Border::Mirror, |x, y| {
+        let (x, y) = (x as f64, y as f64);
+        let [x, y] = affine.0.map(|[a, b, c]| (a * x + b * y + c) as f32);
+        (x, y)
+    })
 }

@@ -11,7 +11,7 @@
 use std::sync::OnceLock;
 
 use super::parameters::Table;
-use super::picture::{Scene, cut};
+use super::picture::{Scene, apart, cut, together};
 use super::random::Random;
 use crate::simd::vectorised;
 
@@ -157,13 +157,13 @@ impl Blocks {
                         *v -= 128.0;
                     }
                 }
-                let mut block = product(&product(cosines, &block), &turned);
+                let mut block = product(&columns(cosines, &block), &turned);
                 for (row, steps) in block.iter_mut().zip(steps) {
                     for (v, step) in row.iter_mut().zip(steps) {
                         *v = rounded(*v / step) * step;
                     }
                 }
-                let block = product(&product(&turned, &block), cosines);
+                let block = columns_back(&turned, &product(&block, cosines));
                 for (row, values) in block.iter().zip(rows.chunks_exact_mut(width)) {
                     for (to, v) in values[x..x + N].iter_mut().zip(row) {
                         *to = rounded(v + 128.0).clamp(0.0, 255.0);
@@ -177,15 +177,57 @@ impl Blocks {
 /// A matrix product of 8x8: rows of `b`, weighted by the entries of `a`.
 #[inline(always)]
 fn product(a: &Block, b: &Block) -> Block {
-    let mut out = [[0.0; N]; N];
-    for (out, a) in out.iter_mut().zip(a) {
-        for (a, b) in a.iter().zip(b) {
-            for (out, b) in out.iter_mut().zip(b) {
-                *out += a * b;
-            }
+    std::array::from_fn(|i| {
+        let mut sum = [0.0; N];
+        for k in 0..N {
+            let weight = a[i][k];
+            sum = std::array::from_fn(|j| sum[j] + weight * b[k][j]);
         }
-    }
-    out
+        sum
+    })
+}
+
+/// The cosine transform of each column, or back: the sums and differences of rows that lie
+/// opposite halve the products.
+#[inline(always)]
+fn columns(cosines: &Block, rows: &Block) -> Block {
+    let sums: [Row; 4] =
+        std::array::from_fn(|i| std::array::from_fn(|j| rows[i][j] + rows[7 - i][j]));
+    let differences: [Row; 4] =
+        std::array::from_fn(|i| std::array::from_fn(|j| rows[i][j] - rows[7 - i][j]));
+    std::array::from_fn(|u| {
+        let halves = if u % 2 == 0 { &sums } else { &differences };
+        weighted(&cosines[u], halves)
+    })
+}
+
+/// The sum of four rows, weighted.
+#[inline(always)]
+fn weighted(weights: &Row, rows: &[Row; 4]) -> Row {
+    let [a, b, c, d] = rows;
+    std::array::from_fn(|j| {
+        weights[0] * a[j] + weights[1] * b[j] + (weights[2] * c[j] + weights[3] * d[j])
+    })
+}
+
+/// The transform of [`columns`] turned round.
+#[inline(always)]
+fn columns_back(turned: &Block, rows: &Block) -> Block {
+    let even = [rows[0], rows[2], rows[4], rows[6]];
+    let odd = [rows[1], rows[3], rows[5], rows[7]];
+    let halves: [(Row, Row); 4] = std::array::from_fn(|x| {
+        let weights = &turned[x];
+        let of = |first: usize| std::array::from_fn(|k| weights[(2 * k + first) % N]);
+        (weighted(&of(0), &even), weighted(&of(1), &odd))
+    });
+    std::array::from_fn(|x| {
+        let (even, odd) = &halves[x.min(7 - x)];
+        if x < 4 {
+            std::array::from_fn(|j| even[j] + odd[j])
+        } else {
+            std::array::from_fn(|j| even[j] - odd[j])
+        }
+    })
 }
 
 /// To the nearest whole number, of values below 2^22 in size.
@@ -223,15 +265,24 @@ fn split(scene: &Scene<'_>) -> Vec<Blocks> {
     let mut brightness = Blocks::new(width, height);
     let mut blue = vec![0.0f32; scene.n()];
     let mut red = vec![0.0f32; scene.n()];
-    let pixels = scene.pixels.values.as_chunks::<3>().0;
-    let differences = blue.iter_mut().zip(red.iter_mut());
-    let places = brightness.inside(width, height).zip(differences);
-    for ((to, (blue, red)), pixel) in places.zip(pixels) {
-        let [r, g, b] = pixel.map(f32::from);
-        let y = 0.299 * r + 0.587 * g + 0.114 * b;
-        *to = rounded(y);
-        *blue = rounded((b - y) * (0.5 / 0.886) + 128.0);
-        *red = rounded((r - y) * (0.5 / 0.701) + 128.0);
+    let pixels = scene.pixels.values.chunks_exact(3 * width);
+    let differences = blue
+        .chunks_exact_mut(width)
+        .zip(red.chunks_exact_mut(width));
+    let stride = brightness.width;
+    let places = brightness.values.chunks_exact_mut(stride).zip(differences);
+    let mut colours = [vec![0.0; width], vec![0.0; width], vec![0.0; width]];
+    for ((to, (blue, red)), pixels) in places.zip(pixels) {
+        apart(pixels, colours.each_mut().map(Vec::as_mut_slice));
+        let [r, g, b] = &colours;
+        let colours = r.iter().zip(g).zip(b);
+        let differences = blue.iter_mut().zip(red);
+        for ((to, (blue, red)), ((r, g), b)) in to.iter_mut().zip(differences).zip(colours) {
+            let y = 0.299 * r + 0.587 * g + 0.114 * b;
+            *to = rounded(y);
+            *blue = rounded((b - y) * (0.5 / 0.886) + 128.0);
+            *red = rounded((r - y) * (0.5 / 0.701) + 128.0);
+        }
     }
     let half = |from: &[f32]| {
         let mut to = Blocks::new(width.div_ceil(2), height.div_ceil(2));
@@ -244,11 +295,18 @@ fn split(scene: &Scene<'_>) -> Vec<Blocks> {
         {
             let rows = [2 * row, (2 * row + 1).min(height - 1)];
             let [upper, lower] = rows.map(|y| &from[y * width..(y + 1) * width]);
-            for (x, to) in to.iter_mut().take(width.div_ceil(2)).enumerate() {
-                let (a, b) = (2 * x, (2 * x + 1).min(width - 1));
-                let sum = upper[a] + upper[b] + lower[a] + lower[b];
+            let sums = upper
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .zip(lower.as_chunks::<2>().0);
+            for (x, (to, ([a, b], [c, d]))) in to.iter_mut().zip(sums).enumerate() {
                 // libjpeg rounds halves down and up in turns.
-                *to = whole((sum + 1.0 + (x % 2) as f32) * 0.25);
+                *to = whole((a + b + c + d + 1.0 + (x % 2) as f32) * 0.25);
+            }
+            if width % 2 == 1 {
+                let (x, sum) = (width / 2, 2.0 * (upper[width - 1] + lower[width - 1]));
+                to[x] = whole((sum + 1.0 + (x % 2) as f32) * 0.25);
             }
         }
         to
@@ -270,6 +328,7 @@ fn join(
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
     let mut lines = [vec![0.0; half_width], vec![0.0; half_width]];
     let mut doubled = [vec![0.0; 2 * half_width], vec![0.0; 2 * half_width]];
+    let mut colours = [vec![0.0; width], vec![0.0; width], vec![0.0; width]];
     for (y, out) in out.chunks_exact_mut(3 * width).enumerate() {
         let near = y / 2;
         let far = if y % 2 == 0 {
@@ -286,17 +345,17 @@ fn join(
         }
         let brightness = &brightness.values[y * brightness.width..];
         let [blue, red] = &doubled;
-        let differences = blue.iter().zip(red);
-        let places = out.as_chunks_mut::<3>().0.iter_mut().zip(brightness);
-        for ((to, &y), (&blue, &red)) in places.zip(differences) {
+        let [r, g, b] = &mut colours;
+        let to = r.iter_mut().zip(g).zip(b);
+        for (((r, g), b), ((&y, &blue), &red)) in to.zip(brightness.iter().zip(blue).zip(red)) {
             let (blue, red) = (blue - 128.0, red - 128.0);
-            let pixel = [
-                y + 1.402 * red,
-                y - 0.344_136 * blue - 0.714_136 * red,
-                y + 1.772 * blue,
-            ];
-            *to = pixel.map(|v| cut(v + 0.5));
+            // Half a step: what follows cuts off.
+            let y = y + 0.5;
+            *r = y + 1.402 * red;
+            *g = y - 0.344_136 * blue - 0.714_136 * red;
+            *b = y + 1.772 * blue;
         }
+        together(colours.each_ref().map(Vec::as_slice), out);
     }
 }
 
@@ -304,14 +363,19 @@ fn join(
 #[inline(always)]
 fn double(line: &[f32], doubled: &mut [f32]) {
     let n = line.len();
-    for (i, to) in doubled.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-        let own = line[i];
-        let left = if i == 0 { own } else { line[i - 1] };
-        let right = if i + 1 == n { own } else { line[i + 1] };
-        *to = [
+    let pair = |own: f32, left: f32, right: f32| {
+        [
             whole((3.0 * own + left + 8.0) * 0.0625),
             whole((3.0 * own + right + 7.0) * 0.0625),
-        ];
+        ]
+    };
+    let doubled = doubled.as_chunks_mut::<2>().0;
+    let (first, last) = (line[0], line[n - 1]);
+    doubled[0] = pair(first, first, *line.get(1).unwrap_or(&first));
+    doubled[n - 1] = pair(last, if n > 1 { line[n - 2] } else { last }, last);
+    for (to, around) in doubled[1..].iter_mut().zip(line.array_windows::<3>()) {
+        let [left, own, right] = *around;
+        *to = pair(own, left, right);
     }
 }
 

@@ -137,6 +137,9 @@ impl Picture {
     }
 }
 
+/// Pixels whose channels are taken apart at once, in registers.
+const AT_ONCE: usize = 64;
+
 /// Pixels of one or three channels to planes of n values.
 #[inline(always)]
 fn spread(pixels: &[u8], planes: &mut [f32], n: usize) {
@@ -148,9 +151,26 @@ fn spread(pixels: &[u8], planes: &mut [f32], n: usize) {
     }
     let (red, rest) = planes.split_at_mut(n);
     let (green, blue) = rest.split_at_mut(n);
-    let colours = red.iter_mut().zip(green.iter_mut()).zip(blue.iter_mut());
-    for (((red, green), blue), pixel) in colours.zip(pixels.as_chunks::<3>().0) {
-        [*red, *green, *blue] = pixel.map(f32::from);
+    apart(pixels, [red, green, blue]);
+}
+
+/// Red, green and blue of some pixels, each by itself.
+#[inline(always)]
+pub(super) fn apart(pixels: &[u8], [red, green, blue]: [&mut [f32]; 3]) {
+    let chunks = pixels.chunks(3 * AT_ONCE).zip(red.chunks_mut(AT_ONCE));
+    let chunks = chunks.zip(green.chunks_mut(AT_ONCE).zip(blue.chunks_mut(AT_ONCE)));
+    for ((pixels, red), (green, blue)) in chunks {
+        // As bytes first: eight bits to float32 is one instruction for many that lie together.
+        let mut bytes = [[0; AT_ONCE]; 3];
+        let [r, g, b] = &mut bytes;
+        for (i, [red, green, blue]) in pixels.as_chunks::<3>().0.iter().enumerate() {
+            (r[i], g[i], b[i]) = (*red, *green, *blue);
+        }
+        for (plane, bytes) in [red, green, blue].into_iter().zip(&bytes) {
+            for (to, &from) in plane.iter_mut().zip(bytes) {
+                *to = f32::from(from);
+            }
+        }
     }
 }
 
@@ -165,15 +185,32 @@ fn gather(planes: &[f32], pixels: &mut [u8], n: usize) {
     }
     let (red, rest) = planes.split_at(n);
     let (green, blue) = rest.split_at(n);
-    let colours = red.iter().zip(green).zip(blue);
-    for (pixel, ((red, green), blue)) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(colours) {
-        *pixel = [cut(*red), cut(*green), cut(*blue)];
+    together([red, green, blue], pixels);
+}
+
+/// Pixels of red, green and blue, kept from 0 to 255 and cut off to eight bits.
+#[inline(always)]
+pub(super) fn together([red, green, blue]: [&[f32]; 3], pixels: &mut [u8]) {
+    let chunks = pixels.chunks_mut(3 * AT_ONCE).zip(red.chunks(AT_ONCE));
+    let chunks = chunks.zip(green.chunks(AT_ONCE).zip(blue.chunks(AT_ONCE)));
+    for ((pixels, red), (green, blue)) in chunks {
+        let mut bytes = [[0; AT_ONCE]; 3];
+        for (bytes, plane) in bytes.iter_mut().zip([red, green, blue]) {
+            for (to, &from) in bytes.iter_mut().zip(plane) {
+                *to = cut(from);
+            }
+        }
+        let [r, g, b] = &bytes;
+        for (i, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            *pixel = [r[i], g[i], b[i]];
+        }
     }
 }
 
 /// Eight bits of a value, the rest cut off; what is below 0 or above 255 becomes that, NaN 0.
 #[inline(always)]
+#[expect(clippy::manual_clamp, reason = "clamp keeps NaN")]
 pub(super) fn cut(v: f32) -> u8 {
-    // A conversion from float to integer keeps to the integer's range.
-    v as u8
+    // By way of 32 bits, for which there are vectors. NaN is below no number: it becomes 0.
+    v.max(0.0).min(255.0) as i32 as u8
 }

@@ -1,18 +1,47 @@
-//! `reencode`: the image written again as a JPEG, its blocks elsewhere than those of the encoder
-//! before.
+//! `reencode`: the image written again, every other one as WebP and every other one as a JPEG, whose
+//! blocks lie elsewhere than those of the encoder before.
 
 use super::jpeg_compression::compress;
 use super::parameters::Table;
 use super::picture::{Pixels, Scene};
 use super::random::Random;
 
-/// The quality as libjpeg counts it.
+/// The quality as libjpeg and libwebp count it.
 const QUALITY: Table<u8> = Table::same([90, 75, 60, 45, 30]);
 /// Side of a block.
 const BLOCK: usize = 8;
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     let quality = scene.pick(&QUALITY);
+    // What libwebp cannot write, by its size, is a JPEG, too.
+    if random.below(2) == 0 && webp(scene, quality, out).is_some() {
+        return;
+    }
+    jpeg(scene, quality, random, out);
+}
+
+/// Written and read by libwebp; a grey image as one of equal channels.
+fn webp(scene: &Scene<'_>, quality: u8, out: &mut [u8]) -> Option<()> {
+    let pixels = scene.pixels.values;
+    let coloured: Vec<u8>;
+    let pixels = if scene.channels() == 1 {
+        coloured = pixels.iter().flat_map(|v| [*v; 3]).collect();
+        &coloured
+    } else {
+        pixels
+    };
+    let (width, height) = (scene.width() as u32, scene.height() as u32);
+    let encoder = webp::Encoder::from_rgb(pixels, width, height);
+    let written = encoder.encode_simple(false, f32::from(quality)).ok()?;
+    let read = webp::Decoder::new(&written).decode()?;
+    let read = read.as_chunks::<3>().0;
+    for (out, pixel) in out.chunks_exact_mut(scene.channels()).zip(read) {
+        out.copy_from_slice(&pixel[..scene.channels()]);
+    }
+    Some(())
+}
+
+fn jpeg(scene: &Scene<'_>, quality: u8, random: &mut Random, out: &mut [u8]) {
     let (width, height, channels) = (scene.width(), scene.height(), scene.channels());
     // Rows and columns in front of the image, the first ones repeated.
     let [left, top] = [random.below(BLOCK), random.below(BLOCK)];

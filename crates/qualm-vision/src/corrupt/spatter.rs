@@ -5,6 +5,7 @@ use super::picture::Scene;
 use super::random::Random;
 use super::tools::radius;
 use crate::filter::{Border, Kernel, Room};
+use crate::simd::vectorised;
 
 /// What a severity is made of.
 #[derive(Debug, Clone, Copy)]
@@ -120,30 +121,42 @@ fn smooth(plane: &mut [f32], width: usize, sigma: f64) {
 fn drops(liquid: &[f32], width: usize, strength: f32) -> Vec<f32> {
     let liquid: Vec<u8> = liquid.iter().map(|v| (v * 255.0) as u8).collect();
     let edges = edges(&liquid, width);
-    let distance: Vec<f32> = distances(&edges, width)
-        .iter()
-        .map(|d| d.min(20.0))
-        .collect();
+    let mut distance = distances(&edges, width);
     let mean = |plane: &[f32]| around(plane, width, &[1.0 / 9.0; 9]);
-    let distance: Vec<f32> = mean(&distance).iter().map(|v| v.floor()).collect();
+    each(
+        &mut distance,
+        #[inline(always)]
+        |d| d.min(20.0),
+    );
+    let mut distance = mean(&distance);
+    each(&mut distance, f32::floor);
     let distance = equalised(&distance);
-    let shaded = around(
+    let mut shaded = around(
         &distance,
         width,
         &[-2.0, -1.0, 0.0, -1.0, 1.0, 1.0, 0.0, 1.0, 2.0],
     );
-    let shaded: Vec<f32> = shaded.iter().map(|v| v.clamp(0.0, 255.0)).collect();
-    let shaded = mean(&shaded);
-    let shaded = shaded.iter().map(|v| v.round_ties_even());
-    let cover: Vec<f32> = liquid
+    each(
+        &mut shaded,
+        #[inline(always)]
+        |s| s.clamp(0.0, 255.0),
+    );
+    let mut cover = mean(&shaded);
+    each(&mut cover, f32::round_ties_even);
+    for (cover, &liquid) in cover.iter_mut().zip(&liquid) {
+        *cover *= f32::from(liquid);
+    }
+    let most = cover
         .iter()
-        .zip(shaded)
-        .map(|(&l, s)| f32::from(l) * s)
-        .collect();
-    let most = cover.iter().fold(0.0, |a: f32, &b| a.max(b));
+        .fold(0.0, |a: f32, &b| if b > a { b } else { a });
     // Where there is no drop at all the published code divides by zero.
     let scale = if most > 0.0 { strength / most } else { 0.0 };
-    cover.iter().map(|v| v * scale).collect()
+    each(
+        &mut cover,
+        #[inline(always)]
+        |c| c * scale,
+    );
+    cover
 }
 
 /// A plane with a margin, so that what lies around a pixel needs no questions.
@@ -159,13 +172,17 @@ impl<T: Copy> Padded<T> {
     fn new(plane: &[T], width: usize, margin: usize, border: Border) -> Self {
         let height = plane.len() / width;
         let place = |i: usize, n: usize| border.place(i.cast_signed() - margin.cast_signed(), n);
-        let columns: Vec<usize> = (0..width + 2 * margin).map(|x| place(x, width)).collect();
-        let rows = (0..height + 2 * margin).map(|y| &plane[place(y, height) * width..]);
+        let stride = width + 2 * margin;
+        let mut values = Vec::with_capacity(stride * (height + 2 * margin));
+        for y in 0..height + 2 * margin {
+            let row = &plane[place(y, height) * width..][..width];
+            values.extend((0..margin).map(|x| row[place(x, width)]));
+            values.extend_from_slice(row);
+            values.extend((width + margin..stride).map(|x| row[place(x, width)]));
+        }
         Self {
-            values: rows
-                .flat_map(|row| columns.iter().map(|&x| row[x]))
-                .collect(),
-            stride: width + 2 * margin,
+            values,
+            stride,
             margin,
             width,
             height,
@@ -208,15 +225,33 @@ impl<T: Copy> Padded<T> {
 fn around(plane: &[f32], width: usize, weights: &[f32; 9]) -> Vec<f32> {
     let padded = Padded::new(plane, width, 1, Border::Mirror);
     let mut out = vec![0.0; plane.len()];
-    for (y, out) in out.chunks_exact_mut(width).enumerate() {
-        for (row, weights) in padded.rows(y).iter().zip(weights.as_chunks::<3>().0) {
-            let [left, middle, right] = *weights;
-            for (out, pixels) in out.iter_mut().zip(row.array_windows::<3>()) {
-                *out += left * pixels[0] + middle * pixels[1] + right * pixels[2];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, out) in out.chunks_exact_mut(width).enumerate() {
+                for (row, weights) in padded.rows(y).iter().zip(weights.as_chunks::<3>().0) {
+                    let [left, middle, right] = *weights;
+                    let pixels = row.iter().zip(&row[1..]).zip(&row[2..]);
+                    for (out, ((a, b), c)) in out.iter_mut().zip(pixels) {
+                        *out += left * a + middle * b + right * c;
+                    }
+                }
             }
-        }
-    }
+        },
+    );
     out
+}
+
+/// Each value by itself.
+fn each(plane: &mut [f32], change: impl Fn(f32) -> f32) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for v in plane {
+                *v = change(*v);
+            }
+        },
+    );
 }
 
 /// Values spread evenly by their ranks, as `OpenCV`'s `equalizeHist`.
@@ -247,24 +282,31 @@ const GRADIENT: [i32; 2] = [50, 150];
 /// of both parts.
 fn edges(image: &[u8], width: usize) -> Vec<bool> {
     let padded = Padded::new(image, width, 1, Border::Nearest);
-    let mut gradients = Vec::with_capacity(image.len());
-    for y in 0..padded.height {
-        let [above, own, below] = padded.rows(y);
-        gradients.extend((0..width).map(|x| {
-            let of = |row: &[u8], x: usize| i32::from(row[x]);
-            let column = |x: usize| of(above, x) + 2 * of(own, x) + of(below, x);
-            let row = |row: &[u8]| of(row, x) + 2 * of(row, x + 1) + of(row, x + 2);
-            (column(x + 2) - column(x), row(below) - row(above))
-        }));
-    }
-    let sizes: Vec<i32> = gradients
-        .iter()
-        .map(|(dx, dy)| dx.abs() + dy.abs())
-        .collect();
+    let mut across = vec![0; image.len()];
+    let mut down = vec![0; image.len()];
+    vectorised(
+        #[inline(always)]
+        || {
+            let rows = across
+                .chunks_exact_mut(width)
+                .zip(down.chunks_exact_mut(width));
+            for (y, (across, down)) in rows.enumerate() {
+                let rows = padded.rows(y);
+                let at = |row: usize, x: usize| i32::from(rows[row][x]);
+                for (x, (across, down)) in across.iter_mut().zip(down).enumerate() {
+                    let column = |x: usize| at(0, x) + 2 * at(1, x) + at(2, x);
+                    let row = |row: usize| at(row, x) + 2 * at(row, x + 1) + at(row, x + 2);
+                    (*across, *down) = (column(x + 2) - column(x), row(2) - row(0));
+                }
+            }
+        },
+    );
+    let sizes = across.iter().zip(&down);
+    let sizes: Vec<i32> = sizes.map(|(dx, dy)| dx.abs() + dy.abs()).collect();
     let sizes = Padded::filled(&sizes, width, 1, 0);
     // Largest along the gradient: of equal ones the first.
     let is_peak = |i: usize| {
-        let (dx, dy) = gradients[i];
+        let (dx, dy) = (across[i], down[i]);
         let (at, stride) = (sizes.at(i), sizes.stride);
         let own = sizes.values[at];
         let (before, after, strictly) = {
@@ -286,14 +328,17 @@ fn edges(image: &[u8], width: usize) -> Vec<bool> {
     let mut weak = vec![false; image.len()];
     let mut found = Padded::filled(&weak, width, 1, false);
     let mut open = Vec::new();
-    for (i, weak) in weak.iter_mut().enumerate() {
-        let own = sizes.values[sizes.at(i)];
-        if own > GRADIENT[0] && is_peak(i) {
-            *weak = true;
-            if own > GRADIENT[1] {
-                let at = found.at(i);
-                found.values[at] = true;
-                open.push(at);
+    for y in 0..sizes.height {
+        let row = &sizes.values[(y + 1) * sizes.stride + 1..][..width];
+        for (x, &own) in row.iter().enumerate() {
+            let i = y * width + x;
+            if own > GRADIENT[0] && is_peak(i) {
+                weak[i] = true;
+                if own > GRADIENT[1] {
+                    let at = found.at(i);
+                    found.values[at] = true;
+                    open.push(at);
+                }
             }
         }
     }
@@ -309,8 +354,8 @@ fn edges(image: &[u8], width: usize) -> Vec<bool> {
             }
         }
     }
-    (0..image.len())
-        .map(|i| found.values[found.at(i)])
+    let rows = found.values.chunks_exact(stride).skip(1).take(found.height);
+    rows.flat_map(|row| row[1..=width].iter().copied())
         .collect()
 }
 
@@ -327,24 +372,57 @@ fn distances(edges: &[bool], width: usize) -> Vec<f32> {
         (-1, -2, 2.1969),
         (1, -2, 2.1969),
     ];
-    let n = edges.len();
     let start = |&edge: &bool| if edge { 0.0 } else { f32::MAX };
     let plane: Vec<f32> = edges.iter().map(start).collect();
     let mut padded = Padded::filled(&plane, width, 2, f32::MAX);
-    let stride = padded.stride.cast_signed();
-    let moves = MOVES.map(|(dx, dy, length)| (dy * stride + dx, length));
-    let mut least_of = |i: usize, sign: isize| {
-        let at = padded.at(i);
-        let mut least = padded.values[at];
-        for (offset, length) in moves {
-            least = least.min(padded.values[at.wrapping_add_signed(sign * offset)] + length);
+    let (stride, height) = (padded.stride, padded.height);
+    // From the upper left down, then with all moves turned round. What comes from other rows is
+    // taken for a whole row at once, then what comes along it.
+    let mut from_rows = |y: usize, sign: isize| {
+        let here = (y + 2) * stride + 2;
+        let (before, rest) = padded.values.split_at_mut(here - 2);
+        let (row, after) = rest.split_at_mut(stride);
+        let row = &mut row[2..2 + width];
+        for (dx, dy, length) in MOVES.into_iter().filter(|(_, dy, _)| *dy != 0) {
+            let far = dy.unsigned_abs();
+            // Two pixels of the margin lie left of the first.
+            let column = 2usize.wrapping_add_signed(sign * dx);
+            let other = if sign > 0 {
+                &before[before.len() - far * stride + column..]
+            } else {
+                &after[(far - 1) * stride + column..]
+            };
+            for (to, from) in row.iter_mut().zip(other) {
+                let other = from + length;
+                *to = if other < *to { other } else { *to };
+            }
         }
-        padded.values[at] = least;
+        let along = |before: &mut f32, to: &mut f32| {
+            *before = (*before + 1.0).min(*to);
+            *to = *before;
+        };
+        let mut last = f32::MAX;
+        if sign > 0 {
+            for to in row {
+                along(&mut last, to);
+            }
+        } else {
+            for to in row.iter_mut().rev() {
+                along(&mut last, to);
+            }
+        }
     };
-    // From the upper left down, then with all moves turned round.
-    (0..n).for_each(|i| least_of(i, 1));
-    (0..n).rev().for_each(|i| least_of(i, -1));
-    (0..n).map(|i| padded.values[padded.at(i)]).collect()
+    vectorised(
+        #[inline(always)]
+        || (0..height).for_each(|y| from_rows(y, 1)),
+    );
+    vectorised(
+        #[inline(always)]
+        || (0..height).rev().for_each(|y| from_rows(y, -1)),
+    );
+    let rows = padded.values.chunks_exact(stride).skip(2).take(height);
+    rows.flat_map(|row| row[2..2 + width].iter().copied())
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use fast_image_resize::{ResizeOptions, Resizer};
 
+use super::picture::Picture;
 use crate::filter::Border;
 use crate::resize::{Raster, resize};
 use crate::simd::{Sums, fill, vectorised};
@@ -156,18 +157,67 @@ pub(super) fn add_zoomed(plane: &[f32], width: usize, lines: &[Line; 2], out: &m
     );
 }
 
-/// The value of a plane between its pixels, by straight lines.
+/// A place between the pixels of a plane, by straight lines.
+#[derive(Debug, Clone, Copy)]
+struct Between {
+    /// The four pixels around it: upper left and right, lower left and right.
+    pixels: [usize; 4],
+    /// How far it is right and down of the first.
+    share: [f32; 2],
+}
+
+impl Between {
+    #[inline(always)]
+    fn new([width, height]: [usize; 2], x: f32, y: f32, border: Border) -> Self {
+        let (left, top) = (x.floor(), y.floor());
+        let columns = [left as isize, left as isize + 1].map(|i| border.place(i, width));
+        let rows = [top as isize, top as isize + 1].map(|i| border.place(i, height) * width);
+        Self {
+            pixels: [
+                rows[0] + columns[0],
+                rows[0] + columns[1],
+                rows[1] + columns[0],
+                rows[1] + columns[1],
+            ],
+            share: [x - left, y - top],
+        }
+    }
+
+    /// The value of a plane there.
+    #[inline(always)]
+    fn of(self, plane: &[f32]) -> f32 {
+        let [a, b, c, d] = self.pixels.map(|i| plane[i]);
+        let [u, v] = self.share;
+        let (upper, lower) = (a + u * (b - a), c + u * (d - c));
+        upper + v * (lower - upper)
+    }
+}
+
+/// A picture whose pixels come from places of another, right and down in pixels. A place is the same
+/// for all channels.
 #[inline(always)]
-pub(super) fn bilinear(plane: &[f32], size: [usize; 2], x: f32, y: f32, border: Border) -> f32 {
-    let [width, height] = size;
-    let (left, top) = (x.floor(), y.floor());
-    let (u, v) = (x - left, y - top);
-    let columns = [left as isize, left as isize + 1].map(|i| border.place(i, width));
-    let rows = [top as isize, top as isize + 1].map(|i| border.place(i, height) * width);
-    let at = |row: usize, column: usize| plane[row + column];
-    let upper = at(rows[0], columns[0]) + u * (at(rows[0], columns[1]) - at(rows[0], columns[0]));
-    let lower = at(rows[1], columns[0]) + u * (at(rows[1], columns[1]) - at(rows[1], columns[0]));
-    upper + v * (lower - upper)
+pub(super) fn moved(
+    picture: &Picture,
+    border: Border,
+    place: impl Fn(usize, usize) -> (f32, f32),
+) -> Picture {
+    let (width, height) = (picture.width, picture.height);
+    let n = picture.n();
+    let mut values = vec![0.0; picture.values.len()];
+    let mut places = Vec::with_capacity(width);
+    for y in 0..height {
+        places.clear();
+        places.extend((0..width).map(|x| {
+            let (from_x, from_y) = place(x, y);
+            Between::new([width, height], from_x, from_y, border)
+        }));
+        for (to, from) in values.chunks_exact_mut(n).zip(picture.planes()) {
+            for (to, place) in to[y * width..].iter_mut().zip(&places) {
+                *to = place.of(from);
+            }
+        }
+    }
+    Picture { values, ..*picture }
 }
 
 /// Pixels resized.
@@ -249,7 +299,7 @@ mod tests {
     #[test]
     fn bilinear_values_lie_between_pixels() {
         let plane = [0.0, 1.0, 2.0, 3.0];
-        let at = |x, y| bilinear(&plane, [2, 2], x, y, Border::Nearest);
+        let at = |x, y| Between::new([2, 2], x, y, Border::Nearest).of(&plane);
         assert_eq!((at(0.0, 0.0), at(1.0, 1.0), at(0.5, 0.5)), (0.0, 3.0, 1.5));
         assert_eq!((at(-3.0, 0.0), at(9.0, 9.0)), (0.0, 3.0));
     }
