@@ -163,7 +163,7 @@ impl Blocks {
                         *v = rounded(*v / step) * step;
                     }
                 }
-                let block = columns_back(&turned, &product(&block, cosines));
+                let block = columns_back(cosines, &product(&block, cosines));
                 for (row, values) in block.iter().zip(rows.chunks_exact_mut(width)) {
                     for (to, v) in values[x..x + N].iter_mut().zip(row) {
                         *to = rounded(v + 128.0).clamp(0.0, 255.0);
@@ -174,60 +174,65 @@ impl Blocks {
     }
 }
 
+// Loops and no `array::from_fn` or `map` below: what those call is not inlined, and is then compiled
+// for the oldest processor.
+
 /// A matrix product of 8x8: rows of `b`, weighted by the entries of `a`.
 #[inline(always)]
 fn product(a: &Block, b: &Block) -> Block {
-    std::array::from_fn(|i| {
-        let mut sum = [0.0; N];
-        for k in 0..N {
-            let weight = a[i][k];
-            sum = std::array::from_fn(|j| sum[j] + weight * b[k][j]);
+    let mut out = [[0.0; N]; N];
+    for (out, a) in out.iter_mut().zip(a) {
+        for (a, b) in a.iter().zip(b) {
+            for (out, b) in out.iter_mut().zip(b) {
+                *out += a * b;
+            }
         }
-        sum
-    })
+    }
+    out
 }
 
-/// The cosine transform of each column, or back: the sums and differences of rows that lie
-/// opposite halve the products.
+/// The cosine transform of each column: the sums and differences of rows that lie opposite halve
+/// the products.
 #[inline(always)]
 fn columns(cosines: &Block, rows: &Block) -> Block {
-    let sums: [Row; 4] =
-        std::array::from_fn(|i| std::array::from_fn(|j| rows[i][j] + rows[7 - i][j]));
-    let differences: [Row; 4] =
-        std::array::from_fn(|i| std::array::from_fn(|j| rows[i][j] - rows[7 - i][j]));
-    std::array::from_fn(|u| {
-        let halves = if u % 2 == 0 { &sums } else { &differences };
-        weighted(&cosines[u], halves)
-    })
-}
-
-/// The sum of four rows, weighted.
-#[inline(always)]
-fn weighted(weights: &Row, rows: &[Row; 4]) -> Row {
-    let [a, b, c, d] = rows;
-    std::array::from_fn(|j| {
-        weights[0] * a[j] + weights[1] * b[j] + (weights[2] * c[j] + weights[3] * d[j])
-    })
-}
-
-/// The transform of [`columns`] turned round.
-#[inline(always)]
-fn columns_back(turned: &Block, rows: &Block) -> Block {
-    let even = [rows[0], rows[2], rows[4], rows[6]];
-    let odd = [rows[1], rows[3], rows[5], rows[7]];
-    let halves: [(Row, Row); 4] = std::array::from_fn(|x| {
-        let weights = &turned[x];
-        let of = |first: usize| std::array::from_fn(|k| weights[(2 * k + first) % N]);
-        (weighted(&of(0), &even), weighted(&of(1), &odd))
-    });
-    std::array::from_fn(|x| {
-        let (even, odd) = &halves[x.min(7 - x)];
-        if x < 4 {
-            std::array::from_fn(|j| even[j] + odd[j])
-        } else {
-            std::array::from_fn(|j| even[j] - odd[j])
+    let mut sums = [[0.0; N]; N / 2];
+    let mut differences = [[0.0; N]; N / 2];
+    for i in 0..N / 2 {
+        for j in 0..N {
+            sums[i][j] = rows[i][j] + rows[N - 1 - i][j];
+            differences[i][j] = rows[i][j] - rows[N - 1 - i][j];
         }
-    })
+    }
+    let mut out = [[0.0; N]; N];
+    for (u, (out, weights)) in out.iter_mut().zip(cosines).enumerate() {
+        let halves = if u % 2 == 0 { &sums } else { &differences };
+        for (weight, half) in weights.iter().zip(halves) {
+            for (out, half) in out.iter_mut().zip(half) {
+                *out += weight * half;
+            }
+        }
+    }
+    out
+}
+
+/// The same turned round.
+#[inline(always)]
+fn columns_back(cosines: &Block, rows: &Block) -> Block {
+    let mut out = [[0.0; N]; N];
+    for x in 0..N / 2 {
+        let (mut even, mut odd) = ([0.0; N], [0.0; N]);
+        for u in 0..N / 2 {
+            for j in 0..N {
+                even[j] += cosines[2 * u][x] * rows[2 * u][j];
+                odd[j] += cosines[2 * u + 1][x] * rows[2 * u + 1][j];
+            }
+        }
+        for j in 0..N {
+            out[x][j] = even[j] + odd[j];
+            out[N - 1 - x][j] = even[j] - odd[j];
+        }
+    }
+    out
 }
 
 /// To the nearest whole number, of values below 2^22 in size.
@@ -284,35 +289,31 @@ fn split(scene: &Scene<'_>) -> Vec<Blocks> {
             *red = rounded((r - y) * (0.5 / 0.701) + 128.0);
         }
     }
-    let half = |from: &[f32]| {
-        let mut to = Blocks::new(width.div_ceil(2), height.div_ceil(2));
-        let stride = to.width;
-        for (row, to) in to
-            .values
-            .chunks_exact_mut(stride)
-            .take(height.div_ceil(2))
-            .enumerate()
-        {
-            let rows = [2 * row, (2 * row + 1).min(height - 1)];
-            let [upper, lower] = rows.map(|y| &from[y * width..(y + 1) * width]);
-            let sums = upper
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .zip(lower.as_chunks::<2>().0);
-            for (x, (to, ([a, b], [c, d]))) in to.iter_mut().zip(sums).enumerate() {
-                // libjpeg rounds halves down and up in turns.
-                *to = whole((a + b + c + d + 1.0 + (x % 2) as f32) * 0.25);
-            }
-            if width % 2 == 1 {
-                let (x, sum) = (width / 2, 2.0 * (upper[width - 1] + lower[width - 1]));
-                to[x] = whole((sum + 1.0 + (x % 2) as f32) * 0.25);
-            }
+    let size = [width, height];
+    vec![brightness, halved(&blue, size), halved(&red, size)]
+}
+
+/// A plane of half the size both ways: the means of two by two pixels.
+#[inline(always)]
+fn halved(from: &[f32], [width, height]: [usize; 2]) -> Blocks {
+    let mut halved = Blocks::new(width.div_ceil(2), height.div_ceil(2));
+    let stride = halved.width;
+    let row = |y: usize| &from[y * width..(y + 1) * width];
+    for y in 0..height.div_ceil(2) {
+        let to = &mut halved.values[y * stride..(y + 1) * stride];
+        let (upper, lower) = (row(2 * y), row((2 * y + 1).min(height - 1)));
+        let pairs = upper.as_chunks::<2>().0.iter();
+        let pairs = pairs.zip(lower.as_chunks::<2>().0);
+        for (x, (to, ([a, b], [c, d]))) in to.iter_mut().zip(pairs).enumerate() {
+            // libjpeg rounds halves down and up in turns.
+            *to = whole((a + b + c + d + 1.0 + (x % 2) as f32) * 0.25);
         }
-        to
-    };
-    let (blue, red) = (half(&blue), half(&red));
-    vec![brightness, blue, red]
+        if width % 2 == 1 {
+            let (x, sum) = (width / 2, 2.0 * (upper[width - 1] + lower[width - 1]));
+            to[x] = whole((sum + 1.0 + (x % 2) as f32) * 0.25);
+        }
+    }
+    halved
 }
 
 /// Back to red, green and blue; the differences doubled by the smooth filter of libjpeg.

@@ -170,15 +170,14 @@ impl Between {
     #[inline(always)]
     fn new([width, height]: [usize; 2], x: f32, y: f32, border: Border) -> Self {
         let (left, top) = (x.floor(), y.floor());
-        let columns = [left as isize, left as isize + 1].map(|i| border.place(i, width));
-        let rows = [top as isize, top as isize + 1].map(|i| border.place(i, height) * width);
+        let (x0, y0) = (left as isize, top as isize);
+        let (first, second) = (border.place(x0, width), border.place(x0 + 1, width));
+        let (upper, lower) = (
+            border.place(y0, height) * width,
+            border.place(y0 + 1, height) * width,
+        );
         Self {
-            pixels: [
-                rows[0] + columns[0],
-                rows[0] + columns[1],
-                rows[1] + columns[0],
-                rows[1] + columns[1],
-            ],
+            pixels: [upper + first, upper + second, lower + first, lower + second],
             share: [x - left, y - top],
         }
     }
@@ -186,7 +185,8 @@ impl Between {
     /// The value of a plane there.
     #[inline(always)]
     fn of(self, plane: &[f32]) -> f32 {
-        let [a, b, c, d] = self.pixels.map(|i| plane[i]);
+        let [a, b, c, d] = self.pixels;
+        let (a, b, c, d) = (plane[a], plane[b], plane[c], plane[d]);
         let [u, v] = self.share;
         let (upper, lower) = (a + u * (b - a), c + u * (d - c));
         upper + v * (lower - upper)
