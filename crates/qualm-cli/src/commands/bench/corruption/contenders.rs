@@ -147,7 +147,7 @@ mod tests {
             "dum",
             "knn:paper",
             "ecod+space=robust",
-            "knn+neighbours=3+reference=mixed",
+            "knn+n_neighbors=3+reference=mixed",
         ];
         let contenders = of(&asked.map(str::to_owned)).expect("known");
         assert_eq!(names(&contenders), asked);
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(keys(0)["reference"], "clean");
         assert_eq!(keys(2)["space"], "robust");
         assert_eq!(keys(3)["reference"], "mixed");
-        assert_eq!(keys(3)["neighbours"], 3);
+        assert_eq!(keys(3)["n_neighbors"], 3);
         for (asked, word) in [
             (&["magic"][..], "unknown detector 'magic'"),
             (&["knn+k"], "KEY=VALUE"),
