@@ -74,6 +74,7 @@ mod fitted;
 pub mod internals;
 pub mod memory;
 mod model_file;
+pub mod monitor;
 mod neighbours;
 pub mod nn;
 mod number_or_word;

@@ -55,6 +55,8 @@ impl Purpose {
     pub const CONVOLUTIONS: Self = Self(19);
     /// Rows of the contract checks.
     pub const CONTRACT: Self = Self(16);
+    /// Ties of the scores of a stream; one number for each row that counts.
+    pub const MONITOR: Self = Self(20);
 
     /// A purpose of another crate: its block, from 1, and a number within the block.
     ///

@@ -276,6 +276,11 @@ pub enum Error {
         found: f64,
         expected: &'static str,
     },
+    /// Two samples whose spread cannot be estimated.
+    #[error(
+        "the scores of the reference and of the {n} rows compared with it are each all the same; there is no spread to compare their means by"
+    )]
+    NoSpread { n: usize },
     /// A calibration on nothing.
     #[error("no reference scores to calibrate on; give at least one")]
     NoReference,
