@@ -78,7 +78,6 @@ def measure(arguments):
 
     import imagecorruptions
     import numpy as np
-
     import qualm
 
     cores = os.cpu_count()

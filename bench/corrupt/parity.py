@@ -16,8 +16,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent))
 
-import bench  # noqa: E402
 import contender  # noqa: E402
+
+import bench  # noqa: E402
 
 FIXED = [
     "defocus_blur",
@@ -53,7 +54,8 @@ def theirs(images, kind, severity):
     import numpy as np
 
     damaged = [
-        imagecorruptions.corrupt(image, severity=severity, corruption_name=kind) for image in images
+        imagecorruptions.corrupt(image, severity=severity, corruption_name=kind)
+        for image in images
     ]
     return np.stack(damaged)
 

@@ -1,6 +1,6 @@
 """The tables of docs/table1.md from the results of run.sh: AUROC beside the paper's.
 
-    python3 bench/table1/summary.py
+python3 bench/table1/summary.py
 """
 
 import csv
@@ -56,7 +56,10 @@ def by_encoder(part, expected):
             bold = corruption != "none" and ours >= theirs
             line.append(f"**{ours:.1f}**" if bold else f"{ours:.1f}")
         lines.append(line)
-    counts = [sum(cells[c][0] >= expected[c] for c in expected if c != "none") for cells in found.values()]
+    counts = [
+        sum(cells[c][0] >= expected[c] for c in expected if c != "none")
+        for cells in found.values()
+    ]
     lines.append(["at or above the paper", "", *[f"{n} of 15" for n in counts]])
     return contender.table(["corruption", "paper", *[ENCODERS[name] for name in found]], lines)
 
