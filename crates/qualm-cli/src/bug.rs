@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 static LAST: Mutex<Option<String>> = Mutex::new(None);
 
 /// Runs the command; a panic in it becomes an error that asks for a report.
-pub(crate) fn report(run: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn report<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     set_hook(Box::new(|panic| {
         *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
     }));
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error_that_says_where() {
-        let error = report(|| {
+        let error = report(|| -> Result<()> {
             let none: Option<u8> = None;
             none.map(|_| ()).ok_or(()).expect("planted");
             Ok(())

@@ -36,8 +36,19 @@ use clap::Parser;
 use crate::args::Cli;
 use crate::output::Output;
 
-/// Any error. Code 1 is kept for verdicts.
+/// Any error.
 const FAILED: u8 = 2;
+/// Done, and something is wrong with what was looked at.
+const ALARM: u8 = 1;
+
+/// What a command that went well has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing that anybody must look at.
+    Fine,
+    /// The input has changed.
+    Alarm,
+}
 
 fn main() -> ExitCode {
     #[cfg(unix)]
@@ -45,7 +56,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.common.json, cli.common.quiet);
     match bug::report(|| commands::run(&cli, output)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Alarm) => ExitCode::from(ALARM),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::report(&error);

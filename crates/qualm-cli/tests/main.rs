@@ -14,6 +14,7 @@ mod errors;
 mod fit_scores;
 mod formats;
 mod main_job;
+mod monitor;
 mod outputs;
 mod reference;
 #[path = "../../qualm/tests/common/sealed.rs"]

@@ -56,6 +56,19 @@ impl Batch {
         Ok(Views::of(named))
     }
 
+    /// The ids of a row as text; empty where one is missing or has no text, such as a list.
+    #[must_use]
+    pub fn ids_of(&self, row: usize) -> Vec<String> {
+        let ids = self.ids.iter().map(|ids| {
+            let mut text = String::new();
+            if row < ids.len() {
+                printer(ids).map(|print| print(row, &mut text));
+            }
+            text
+        });
+        ids.collect()
+    }
+
     /// Keeps `n_rows` rows, drawn at random without replacement, in the order they had;
     /// all rows where there are no more than that.
     ///
@@ -125,7 +138,9 @@ mod tests {
             assert_eq!(batch.labels.as_ref().unwrap()[i], id % 3 == 0);
             let row = usize::try_from(*id).unwrap() + 1;
             assert_eq!(batch.origin.at(i), Location::row(row));
+            assert_eq!(batch.ids_of(i), [id.to_string()]);
         }
+        assert_eq!(batch.ids_of(100), [""]);
         // From everywhere, not from the beginning: the mean is 499.5 ± 29.
         let mean = ids.iter().sum::<i64>() as f64 / 100.0;
         assert!((400.0..600.0).contains(&mean), "{mean}");

@@ -3,6 +3,7 @@
 mod bench;
 mod corrupt;
 mod encoder;
+mod monitor;
 mod train;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use corrupt::Corrupt;
 pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
 };
+pub(crate) use monitor::{Correction, Monitor, TestName};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Fit(Fit),
     /// Score rows with a fitted model: score, p-value, outlier
     Score(Score),
+    /// Watch a model's input: an alarm when it has changed
+    Monitor(Box<Monitor>),
     /// AUROC and other metrics of scores against labels
     Eval(Eval),
     /// Describe a model file

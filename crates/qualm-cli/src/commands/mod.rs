@@ -10,6 +10,7 @@ mod eval;
 mod fit;
 mod info;
 mod json_rows;
+mod monitor;
 mod score;
 mod train;
 
@@ -17,11 +18,12 @@ pub(crate) use encoder::options as encoder_options;
 
 use anyhow::{Context, Result};
 
+use crate::Verdict;
 use crate::args::{Cli, Command, EncoderCommand};
 use crate::output::Output;
 
 /// Runs the command that was asked for.
-pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
+pub(crate) fn run(cli: &Cli, output: Output) -> Result<Verdict> {
     if let Some(threads) = cli.common.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(usize::from(threads))
@@ -42,5 +44,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<()> {
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
         Command::Train(args) => train::run(args, cli.common.seed, output),
         Command::Demo(args) => demo::run(args, cli.common.seed, output),
-    }
+        Command::Monitor(args) => return monitor::run(args, cli.common.seed, output),
+    }?;
+    Ok(Verdict::Fine)
 }

@@ -15,6 +15,7 @@
 //! exchangeable: their order tells nothing. Frames of a video are not ([`Thinning`] helps), and
 //! neither are rows sorted by time of day.
 
+mod columns;
 mod corrections;
 mod evidence;
 mod martingale;
@@ -27,6 +28,7 @@ mod window;
 #[path = "../../tests/golden/monitor.rs"]
 mod golden;
 
+pub use columns::{ColumnMoments, ColumnShift};
 pub use corrections::{benjamini_hochberg, e_benjamini_hochberg, holm};
 pub use evidence::Guarantee;
 pub use martingale::Jumper;

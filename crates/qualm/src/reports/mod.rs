@@ -14,6 +14,7 @@ mod embed;
 mod eval;
 mod fit;
 mod info;
+mod monitor;
 mod score;
 mod train;
 mod version;
@@ -26,6 +27,7 @@ pub use embed::{EmbedReport, EncoderReport};
 pub use eval::EvalReport;
 pub use fit::FitReport;
 pub use info::{InfoReport, ReferenceScores};
+pub use monitor::{MonitorColumn, MonitorReport, MonitorRow, MonitorStream, MonitorWindow};
 pub use score::ScoreReport;
 pub use train::{TrainEpoch, TrainReport};
 pub use version::REPORT_VERSION;
@@ -232,6 +234,53 @@ mod tests {
             &report,
             "report_version suite images train output table encoder n_fitted seed parameters \
              results",
+        );
+    }
+
+    #[test]
+    fn monitor() {
+        let test = crate::monitor::WindowTest::Welch;
+        let difference = test.compare(&[1.0, 2.0, 3.0], &[2.0, 4.0]).unwrap();
+        let window = MonitorWindow {
+            window: 1,
+            first_row: 1,
+            last_row: 2,
+            difference,
+            p_corrected: difference.p,
+            is_drift: false,
+        };
+        check(
+            &window,
+            "window first_row last_row test n_reference n statistic degrees p log10_p cohens_d \
+             auroc auroc_ci p_corrected is_drift",
+        );
+        let report = MonitorReport {
+            report_version: REPORT_VERSION,
+            model: "m.qualm".to_owned(),
+            input: "today.csv".to_owned(),
+            reference: None,
+            is_drift: false,
+            p_val: Some(difference.p),
+            threshold: 0.05,
+            distance: 0.5,
+            n_reference: 3,
+            n: 2,
+            windows: vec![window],
+            sequential: Some(MonitorStream {
+                guarantee: crate::monitor::Guarantee::Ever { alpha: 0.05 },
+                n_rows: 2,
+                n_alarms: 0,
+                alarms: Vec::new(),
+                log10_evidence: 0.0,
+                state: Some("watch.state".to_owned()),
+            }),
+            columns: Vec::new(),
+            strangest: Vec::new(),
+        };
+        check(
+            &report,
+            "report_version model input reference is_drift p_val threshold distance n_reference n \
+             windows sequential columns strangest",
         );
     }
 

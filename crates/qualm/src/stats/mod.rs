@@ -18,4 +18,4 @@ pub use nearest::NearestClasses;
 pub use roc::Roc;
 pub use shift::Shift;
 pub use spread::Spread;
-pub use welch::Welch;
+pub use welch::{Moments, Welch};

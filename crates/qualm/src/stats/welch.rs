@@ -31,10 +31,17 @@ impl Welch {
     /// ```
     #[must_use]
     pub fn of(first: &[f64], second: &[f64]) -> Option<Self> {
-        if first.len() < 2 || second.len() < 2 {
+        Self::of_moments([first, second].map(Moments::of))
+    }
+
+    /// The same of samples that are known by their moments.
+    #[must_use]
+    pub fn of_moments([first, second]: [Moments; 2]) -> Option<Self> {
+        if first.n < 2 || second.n < 2 {
             return None;
         }
-        let [(n, mean, variance), (m, other, spread)] = [first, second].map(moments);
+        let (n, mean, variance) = (first.n as f64, first.mean, first.variance());
+        let (m, other, spread) = (second.n as f64, second.mean, second.variance());
         let (share, rest) = (variance / n, spread / m);
         let square = share + rest;
         if square.is_nan() || square <= 0.0 {
@@ -54,12 +61,51 @@ impl Welch {
     }
 }
 
-/// Number, mean, and variance about it.
-fn moments(values: &[f64]) -> (f64, f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    (n, mean, squares / (n - 1.0))
+/// Number, mean and sum of squares about it, value after value (B. P. Welford, *Note on a method for
+/// calculating corrected sums of squares and products*, Technometrics 1962).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Moments {
+    /// Values.
+    pub n: u64,
+    /// Their mean; 0 where there are none.
+    pub mean: f64,
+    /// The sum of their squared distances from it.
+    squares: f64,
+}
+
+impl Moments {
+    /// Of some values.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = if values.is_empty() {
+            0.0
+        } else {
+            values.iter().sum::<f64>() / n
+        };
+        Self {
+            n: values.len() as u64,
+            mean,
+            squares: values.iter().map(|v| (v - mean).powi(2)).sum(),
+        }
+    }
+
+    /// Takes one more value.
+    pub fn add(&mut self, value: f64) {
+        self.n += 1;
+        let before = value - self.mean;
+        self.mean += before / self.n as f64;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// The variance, with one value fewer as divisor; NaN of fewer than two.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        if self.n < 2 {
+            return f64::NAN;
+        }
+        self.squares / (self.n - 1) as f64
+    }
 }
 
 /// The logarithm of the probability that Student's t is as far from 0: the regularised incomplete
@@ -146,6 +192,18 @@ mod tests {
             );
         }
         assert_eq!(ln_p_value(0.0, 10.0), 0.0);
+    }
+
+    #[test]
+    fn moments_one_by_one_are_those_of_all() {
+        let values: Vec<f64> = (0..100).map(|i| 1e6 + f64::from(i * 37 % 101)).collect();
+        let mut moments = Moments::default();
+        values.iter().for_each(|v| moments.add(*v));
+        let all = Moments::of(&values);
+        assert_eq!(moments.n, 100);
+        assert!((moments.mean - all.mean).abs() < 1e-9);
+        assert!((moments.variance() - all.variance()).abs() < 1e-9 * all.variance());
+        assert!(Moments::of(&[1.0]).variance().is_nan());
     }
 
     #[test]
