@@ -178,7 +178,6 @@ fn a_state_goes_on_in_a_growing_file_and_in_the_next() {
 fn a_state_of_something_else_is_refused_and_stays() {
     let folder = folder();
     let state = ["--sequential", "--state", "watch.state"];
-    let of = |more: &[&str]| [&state[..], more].concat();
     monitor(&folder, "quiet.csv", &state).ok();
     let bytes = folder.read("watch.state");
     folder
@@ -205,15 +204,15 @@ fn a_state_of_something_else_is_refused_and_stays() {
         "held_out.csv",
     ];
     refuse(
-        &[&base[..], &of(&["--alpha", "0.01"])].concat(),
+        &[&base[..], &state, &["--alpha", "0.01"]].concat(),
         "another --alpha",
     );
     refuse(
-        &[&base[..], &of(&["--seed", "7"])].concat(),
+        &[&base[..], &state, &["--seed", "7"]].concat(),
         "another --seed",
     );
     refuse(
-        &[&base[..], &of(&["--thin", "2"])].concat(),
+        &[&base[..], &state, &["--thin", "2"]].concat(),
         "another --thin",
     );
     let other = [

@@ -34,7 +34,7 @@ impl ColumnMoments {
 
     /// Takes rows of that many columns; more columns are not looked at.
     pub fn add(&mut self, rows: Rows<'_>) {
-        for row in rows.iter() {
+        for row in &rows {
             for (moments, value) in self.0.iter_mut().zip(row) {
                 moments.add(f64::from(*value));
             }

@@ -198,7 +198,9 @@ mod tests {
     fn moments_one_by_one_are_those_of_all() {
         let values: Vec<f64> = (0..100).map(|i| 1e6 + f64::from(i * 37 % 101)).collect();
         let mut moments = Moments::default();
-        values.iter().for_each(|v| moments.add(*v));
+        for value in &values {
+            moments.add(*value);
+        }
         let all = Moments::of(&values);
         assert_eq!(moments.n, 100);
         assert!((moments.mean - all.mean).abs() < 1e-9);
