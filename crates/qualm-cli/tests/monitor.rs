@@ -74,7 +74,7 @@ fn a_changed_input_is_an_alarm_with_exit_code_one() {
     assert!(report["p_val"].as_f64().unwrap() < 1e-6 && report["threshold"] == 0.05);
     // The column that moved, and rows of a moved window by their names.
     let column = &report["columns"][0];
-    assert_eq!(column["column"], "x1", "{report}");
+    assert_eq!(column["column"], "b", "{report}");
     assert!((column["mean"].as_f64().unwrap() - 5.0).abs() < 1.0);
     let strangest = report["strangest"].as_array().unwrap();
     assert_eq!(strangest.len(), 10);
@@ -109,7 +109,7 @@ fn the_sequential_test_tells_when() {
     let report = ran.json();
     let alarm = report["sequential"]["alarms"][0].as_u64().unwrap();
     assert!((251..280).contains(&alarm), "{report}");
-    assert_eq!(report["columns"][0]["column"], "x1");
+    assert_eq!(report["columns"][0]["column"], "b");
     assert!(report["p_val"].as_f64().unwrap() <= 0.05);
     let again = monitor(
         &folder,

@@ -50,11 +50,17 @@ pub(crate) struct Monitor {
     )]
     pub(crate) test: TestName,
     /// The probability of a false alarm: for all windows together, or ever
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.05,
+        allow_negative_numbers = true
+    )]
     pub(crate) alpha: f64,
     /// The least effect of a window, a difference of means by the deviation within, for an alarm
     #[arg(
         long,
+        allow_negative_numbers = true,
         value_name = "D",
         default_value_t = 0.2,
         conflicts_with = "sequential"
@@ -74,6 +80,7 @@ pub(crate) struct Monitor {
     /// Arm again after each alarm; false alarms are ROWS apart or more on average
     #[arg(
         long,
+        allow_negative_numbers = true,
         value_name = "ROWS",
         requires = "sequential",
         conflicts_with = "alpha"
