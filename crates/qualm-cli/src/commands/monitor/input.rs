@@ -25,12 +25,11 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn open(args: &Monitor, fitted: &Fitted, path: &Path) -> Result<Self> {
-        let (input, batches) = match encoder(args, fitted, path)? {
-            Some(encoder) => pipeline::open(images::open(fitted, path, encoder))?,
-            None => {
-                check_encoder(fitted, path)?;
-                pipeline::open(open_for(fitted, path, selection(args, fitted)))?
-            }
+        let (input, batches) = if let Some(encoder) = encoder(args, fitted, path)? {
+            pipeline::open(images::open(fitted, path, encoder))?
+        } else {
+            check_encoder(fitted, path)?;
+            pipeline::open(open_for(fitted, path, selection(args, fitted)))?
         };
         Ok(Self {
             batches,

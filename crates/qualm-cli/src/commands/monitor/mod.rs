@@ -5,6 +5,8 @@ mod sequential;
 mod strangest;
 mod windows;
 
+use std::fmt::Write;
+
 use anyhow::{Result, bail};
 use qualm::Fitted;
 use qualm::reports::MonitorReport;
@@ -90,8 +92,9 @@ fn words(report: &MonitorReport) -> String {
     if !report.columns.is_empty() {
         text += "\ncolumns that moved most\n";
         for column in &report.columns {
-            text += &format!(
-                "  {:<24} d {:>6.2}   mean {:.6} in the reference, {:.6} now   p {:.2e}\n",
+            let _ = writeln!(
+                text,
+                "  {:<24} d {:>6.2}   mean {:.6} in the reference, {:.6} now   p {:.2e}",
                 column.column, column.cohens_d, column.reference_mean, column.mean, column.p
             );
         }
@@ -100,8 +103,9 @@ fn words(report: &MonitorReport) -> String {
         text += "\nstrangest rows\n";
         for row in &report.strangest {
             let ids = row.id.iter().map(|(name, value)| format!("{name} {value}"));
-            text += &format!(
-                "  row {:<10} score {:>10.4}   p-value {:.4}   {}\n",
+            let _ = writeln!(
+                text,
+                "  row {:<10} score {:>10.4}   p-value {:.4}   {}",
                 row.row,
                 row.score,
                 row.p_value,

@@ -51,31 +51,7 @@ pub(super) fn run(
         note_dependence(&reference.scores, &spec, output);
     }
     let file = args.state.as_deref().map(StateFile::lock).transpose()?;
-    let fresh = Kept {
-        model: model_digest(&args.model)?,
-        reference: digest_of_scores(&reference.scores),
-        input: place(&args.current).display().to_string(),
-        position: 0,
-    };
-    let (mut watch, mut context) = match file.as_ref().map(StateFile::read).transpose()?.flatten() {
-        Some((watch, kept)) => {
-            check_same(&watch, &kept, &spec, &fresh, args)?;
-            let position = if kept.input == fresh.input {
-                kept.position
-            } else {
-                0
-            };
-            output.note(format!(
-                "note: going on after {} of the stream",
-                output::rows(watch.n_rows())
-            ));
-            (watch, Kept { position, ..fresh })
-        }
-        None => (
-            Sequential::new(&reference.scores, spec.clone()).context("reference")?,
-            fresh,
-        ),
-    };
+    let (mut watch, mut context) = begin(args, &spec, reference, file.as_ref(), output)?;
     let fields = current.id_fields.clone();
     let (mut n_read, mut new_alarm) = (0, None);
     let mut highest = f64::NEG_INFINITY;
@@ -130,46 +106,78 @@ pub(super) fn run(
     if n_read == already && already == 0 {
         bail!("{}: no rows to look at", args.current.display());
     }
-    let for_ever = matches!(spec.guarantee, Guarantee::Ever { .. });
-    let is_drift = new_alarm.is_some() || (for_ever && watch.n_alarms() > 0);
     let highest = highest.max(watch.log10_evidence());
-    let (columns, strangest) = if new_alarm.is_some() {
-        (
-            moved(fitted, reference, &columns),
-            strangest.rows(&fields, fitted),
-        )
-    } else {
-        (Vec::new(), Vec::new())
+    let mut report = report(args, &watch, new_alarm.is_some(), highest);
+    report.n = n_read - already;
+    if new_alarm.is_some() {
+        report.columns = moved(fitted, reference, &columns);
+        report.strangest = strangest.rows(&fields, fitted);
+    }
+    Ok(report)
+}
+
+/// The test where an earlier run has left it, or a new one.
+fn begin(
+    args: &Monitor,
+    spec: &SequentialSpec,
+    reference: &Reference,
+    file: Option<&StateFile>,
+    output: Output,
+) -> Result<(Sequential, Kept)> {
+    let fresh = Kept {
+        model: model_digest(&args.model)?,
+        reference: digest_of_scores(&reference.scores),
+        input: place(&args.current).display().to_string(),
+        position: 0,
     };
-    Ok(MonitorReport {
+    let Some((watch, kept)) = file.map(StateFile::read).transpose()?.flatten() else {
+        let watch = Sequential::new(&reference.scores, spec.clone()).context("reference")?;
+        return Ok((watch, fresh));
+    };
+    check_same(&watch, &kept, spec, &fresh, args)?;
+    let position = if kept.input == fresh.input {
+        kept.position
+    } else {
+        0
+    };
+    output.note(format!(
+        "note: going on after {} of the stream",
+        output::rows(watch.n_rows())
+    ));
+    Ok((watch, Kept { position, ..fresh }))
+}
+
+/// What is known without the rows of this run.
+fn report(args: &Monitor, watch: &Sequential, new_alarm: bool, highest: f64) -> MonitorReport {
+    let guarantee = watch.spec().guarantee;
+    let for_ever = matches!(guarantee, Guarantee::Ever { .. });
+    let path = |path: &PathBuf| path.display().to_string();
+    MonitorReport {
         report_version: REPORT_VERSION,
-        model: args.model.display().to_string(),
-        input: args.current.display().to_string(),
-        reference: args
-            .reference
-            .as_ref()
-            .map(|path| path.display().to_string()),
-        is_drift,
+        model: path(&args.model),
+        input: path(&args.current),
+        reference: args.reference.as_ref().map(path),
+        is_drift: new_alarm || (for_ever && watch.n_alarms() > 0),
         p_val: for_ever.then(|| 10f64.powf(-highest).min(1.0)),
-        threshold: match spec.guarantee {
+        threshold: match guarantee {
             Guarantee::Ever { alpha } => alpha,
             Guarantee::RunLength { rows } => rows,
         },
         distance: highest,
         n_reference: watch.n_reference(),
-        n: n_read - already,
+        n: 0,
         windows: Vec::new(),
         sequential: Some(MonitorStream {
-            guarantee: spec.guarantee,
+            guarantee,
             n_rows: watch.n_rows(),
             n_alarms: watch.n_alarms(),
             alarms: watch.alarms().to_vec(),
             log10_evidence: watch.log10_evidence(),
-            state: args.state.as_ref().map(|path| path.display().to_string()),
+            state: args.state.as_ref().map(path),
         }),
-        columns,
-        strangest,
-    })
+        columns: Vec::new(),
+        strangest: Vec::new(),
+    }
 }
 
 fn spec(args: &Monitor, seed: u64) -> SequentialSpec {

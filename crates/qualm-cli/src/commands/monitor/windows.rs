@@ -1,5 +1,7 @@
 //! Window tests.
 
+use std::fmt::Write;
+
 use anyhow::{Context, Result, bail};
 use qualm::Fitted;
 use qualm::monitor::{ColumnMoments, Difference, WindowTest, benjamini_hochberg, holm};
@@ -207,8 +209,9 @@ pub(super) fn words(report: &MonitorReport) -> String {
     let shown = report.windows.iter().filter(|w| !many || w.is_drift);
     for window in shown.take(MOST) {
         let difference = &window.difference;
-        text += &format!(
-            "{:<6} {:>8} to {:<8} {:>9} {:>10} {:>7.2} {:>7.3}{}\n",
+        let _ = writeln!(
+            text,
+            "{:<6} {:>8} to {:<8} {:>9} {:>10} {:>7.2} {:>7.3}{}",
             window.window,
             window.first_row,
             window.last_row,
@@ -221,7 +224,11 @@ pub(super) fn words(report: &MonitorReport) -> String {
     }
     if many {
         let n = report.windows.iter().filter(|w| w.is_drift).count();
-        text += &format!("{n} of {} windows with an alarm\n", report.windows.len());
+        let _ = writeln!(
+            text,
+            "{n} of {} windows with an alarm",
+            report.windows.len()
+        );
     }
     text
 }
