@@ -74,6 +74,15 @@ impl Roles {
     }
 }
 
+/// The id columns of the fit, which are read where they are there, unless others are asked for.
+pub(crate) fn ids_if_present(asked: &[String], fitted: &Fitted) -> Vec<String> {
+    if asked.is_empty() {
+        fitted.roles().ids.clone()
+    } else {
+        Vec::new()
+    }
+}
+
 /// A digest as messages give it.
 pub(crate) fn short(digest: &str) -> String {
     digest.chars().take(12).collect()

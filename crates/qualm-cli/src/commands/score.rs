@@ -15,7 +15,7 @@ use qualm_data::{Batch, ScoreWriter, Selection, format_for, score, scored};
 use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
 use crate::args;
-use crate::columns::check_encoder;
+use crate::columns::{check_encoder, ids_if_present};
 use crate::images::{self, encoder_for};
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -201,14 +201,9 @@ fn note_cost(
 
 /// Which columns are read besides the features.
 fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
-    let ids_if_present = if args.id.is_empty() {
-        fitted.roles().ids.clone()
-    } else {
-        Vec::new()
-    };
     Selection {
         ids: args.id.clone(),
-        ids_if_present,
+        ids_if_present: ids_if_present(&args.id, fitted),
         label: args.label.clone(),
         read_label: true,
         vector: args.vector.clone(),

@@ -32,6 +32,26 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// The interval of an AUROC by its variance; without one it is `[0, 1]`.
+    pub(super) fn around(auroc: f64, variance: Option<f64>, level: f64) -> Self {
+        let Some(variance) = variance else {
+            return Self {
+                low: 0.0,
+                high: 1.0,
+            };
+        };
+        // The normal quantile at (1 + level) / 2, from the upper tail `1 - level`, where
+        // nothing cancels when the level is close to one.
+        let quantile = std::f64::consts::SQRT_2 * erfc_inv(1.0 - level);
+        let half_width = quantile * variance.sqrt();
+        Self {
+            low: (auroc - half_width).clamp(0.0, 1.0),
+            high: (auroc + half_width).clamp(0.0, 1.0),
+        }
+    }
+}
+
 impl Roc {
     /// The confidence interval of [`Roc::auroc`] at a level such as 0.95: `DeLong`'s
     /// standard error times a normal quantile on either side, clipped to `[0, 1]`.
@@ -51,21 +71,7 @@ impl Roc {
                 expected: "a number above 0 and below 1",
             });
         }
-        let Some(variance) = self.auroc_variance() else {
-            return Ok(Interval {
-                low: 0.0,
-                high: 1.0,
-            });
-        };
-        // The normal quantile at (1 + level) / 2, from the upper tail `1 - level`, where
-        // nothing cancels when the level is close to one.
-        let quantile = std::f64::consts::SQRT_2 * erfc_inv(1.0 - level);
-        let half_width = quantile * variance.sqrt();
-        let auroc = self.auroc();
-        Ok(Interval {
-            low: (auroc - half_width).clamp(0.0, 1.0),
-            high: (auroc + half_width).clamp(0.0, 1.0),
-        })
+        Ok(Interval::around(self.auroc(), self.auroc_variance(), level))
     }
 
     /// `DeLong`'s variance of the AUROC, or `None` when a class has a single row.

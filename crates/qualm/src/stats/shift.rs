@@ -1,10 +1,11 @@
 //! How far the scores of new items lie from those of a reference.
 
-use statrs::function::erf::erfc_inv;
-
 use super::delong::Interval;
 use super::welch::Welch;
 use crate::error::{Error, Location, Result};
+
+/// The level of the interval.
+const LEVEL: f64 = 0.95;
 
 /// Two samples of scores compared: whether their means differ, and how well a threshold tells one
 /// from the other.
@@ -70,7 +71,7 @@ impl Shift {
         Ok(Self {
             welch: Welch::of(reference, &means),
             auroc,
-            interval: interval(auroc, [&items, &others]),
+            interval: Interval::around(auroc, variance(auroc, [&items, &others]), LEVEL),
         })
     }
 }
@@ -92,24 +93,14 @@ fn below(sorted: &[f64], score: f64) -> f64 {
     0.5 * (below + not_above) as f64 / sorted.len() as f64
 }
 
-/// `DeLong`'s interval from the placements of both samples.
-fn interval(auroc: f64, placements: [&[f64]; 2]) -> Interval {
-    let variances = placements.map(|values| {
+/// `DeLong`'s variance from the placements of both samples; `None` where one has a single row.
+fn variance(auroc: f64, placements: [&[f64]; 2]) -> Option<f64> {
+    let [items, others] = placements.map(|values| {
         let n = values.len() as f64;
         let squares = values.iter().map(|v| (v - auroc).powi(2));
         (n > 1.0).then(|| squares.sum::<f64>() / (n - 1.0) / n)
     });
-    let [Some(items), Some(others)] = variances else {
-        return Interval {
-            low: 0.0,
-            high: 1.0,
-        };
-    };
-    let half_width = std::f64::consts::SQRT_2 * erfc_inv(0.05) * (items + others).sqrt();
-    Interval {
-        low: (auroc - half_width).clamp(0.0, 1.0),
-        high: (auroc + half_width).clamp(0.0, 1.0),
-    }
+    Some(items? + others?)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use qualm_data::{Batch, Selection, score};
 
 use super::encoder;
 use crate::args::Monitor;
-use crate::columns::check_encoder;
+use crate::columns::{check_encoder, ids_if_present};
 use crate::images;
 use crate::output::{self, Output};
 use crate::pipeline::{self, ReadAhead, open_for};
@@ -113,14 +113,9 @@ impl Reference {
 
 /// Which columns are read besides the features.
 fn selection(args: &Monitor, fitted: &Fitted) -> Selection {
-    let ids_if_present = if args.id.is_empty() {
-        fitted.roles().ids.clone()
-    } else {
-        Vec::new()
-    };
     Selection {
         ids: args.id.clone(),
-        ids_if_present,
+        ids_if_present: ids_if_present(&args.id, fitted),
         vector: args.vector.clone(),
         no_header: args.no_header,
         ..Selection::default()
