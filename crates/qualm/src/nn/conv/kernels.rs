@@ -1,6 +1,6 @@
 //! The inner loops of a convolution, and the one file of it with `unsafe`.
 //!
-//! Both kernels work on images whose channels are contiguous (NHWC) and that have a border of
+//! The kernels work on images whose channels are contiguous (NHWC) and that have a border of
 //! zeros. Then the values that a row of the kernel multiplies, `taps x channels`, are one
 //! contiguous run, and a convolution is a sum of few runs: nothing is copied into columns.
 //!
@@ -8,6 +8,7 @@
 //!   `value x weights` over the runs. With other weights it carries gradients back.
 //! * [`weight_gradient`] keeps a tile of `weights` in registers and adds up
 //!   `value x gradients` over the pixels.
+//! * [`convolve_pairs`] is the former for transformed rows, whose pixels come in pairs.
 //!
 //! Each sum is made by one thread in one order, which depends neither on the other pixels of its
 //! tile nor on the number of images. A processor with other vectors may round differently.
@@ -27,59 +28,9 @@
     reason = "what is not inlined is compiled for the oldest processor"
 )]
 
-use std::sync::OnceLock;
-
-use super::sweep::{BLOCK, Finish, Sweep};
-
-/// Instruction sets that there are kernels for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Isa {
-    /// 32 registers of 16 values.
-    Avx512,
-    /// 16 registers of 8 values, with fused multiply-add.
-    Avx2,
-    /// What the compiler makes of arrays of 4.
-    Portable,
-}
-
-impl Isa {
-    /// Those that this processor has, best first.
-    pub(crate) fn available() -> Vec<Self> {
-        let mut found = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                found.push(Self::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Self::Avx2);
-            }
-        }
-        found.push(Self::Portable);
-        found
-    }
-
-    /// The best that this processor has. For measurements, `QUALM_CONV_ISA` set to `avx2` or
-    /// `portable` asks for a lesser one in builds with the feature `internals`.
-    pub(crate) fn detect() -> Self {
-        static FOUND: OnceLock<Isa> = OnceLock::new();
-        *FOUND.get_or_init(|| {
-            let available = Self::available();
-            #[cfg(feature = "internals")]
-            if let Ok(word) = std::env::var("QUALM_CONV_ISA") {
-                let wanted = if word == "avx2" {
-                    Self::Avx2
-                } else {
-                    Self::Portable
-                };
-                if available.contains(&wanted) {
-                    return wanted;
-                }
-            }
-            available[0]
-        })
-    }
-}
+pub(crate) use super::isa::Isa;
+use super::pairs::{PLACES, ROWS};
+use super::sweep::{BLOCK, Band, Finish, Sweep};
 
 /// For every pixel, `out = finish(sum over runs of value x weights)`.
 ///
@@ -153,6 +104,52 @@ pub(crate) fn weight_gradient(
     }
 }
 
+/// A row of a 3x3 convolution: `out = finish(sum of products)`, by pairs of pixels.
+///
+/// # Shapes
+/// `input`: the three rows that the kernel's rows meet, each `(n_in / 16, pairs, 4, 16)`;
+/// `weights`: `(n_out / 16, 3, n_in, 4, 16)`; `out`: `(cols, n_out)`.
+pub(crate) fn convolve_pairs(
+    isa: Isa,
+    row: &PairRow,
+    input: [&[f32]; ROWS],
+    weights: &[f32],
+    out: &mut [f32],
+    finish: Finish<'_>,
+) {
+    let PairRow { n_in, n_out, cols } = *row;
+    assert_eq!((n_in % BLOCK, n_out % BLOCK), (0, 0), "whole blocks");
+    assert_eq!(
+        weights.len(),
+        ROWS * PLACES * n_in * n_out,
+        "the weights of pairs"
+    );
+    assert_eq!(out.len(), cols * n_out, "the output of pairs");
+    for input in input {
+        assert_eq!(input.len(), row.len(), "the input of pairs");
+    }
+    if let Some(bias) = finish.bias {
+        assert_eq!(bias.len(), n_out, "the bias of pairs");
+    }
+    let job = PairJob {
+        row,
+        input: input.map(<[f32]>::as_ptr),
+        weights: weights.as_ptr(),
+        out: out.as_mut_ptr(),
+        finish,
+    };
+    // SAFETY: as in `convolve`.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => x86::convolve_pairs_avx512(&job),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => x86::convolve_pairs_avx2(&job),
+            _ => pair_tiles::<Portable, 2>(&job),
+        }
+    }
+}
+
 /// A register of float32.
 ///
 /// # Safety
@@ -165,6 +162,7 @@ trait Vector: Copy {
     unsafe fn load(values: *const f32) -> Self;
     unsafe fn store(self, values: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn subtract(self, other: Self) -> Self;
     /// `self + a b`.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     unsafe fn relu(self) -> Self;
@@ -308,24 +306,111 @@ unsafe fn tile<V: Vector, const P: usize, const N: usize>(
             }
             for v in 0..N {
                 let to = out[p].add(place(job.sweep, v * V::LANES));
-                let mut sum = sums[p][v];
-                if job.finish.accumulate {
-                    sum = sum.add(V::load(to));
-                }
-                if job.finish.relu {
-                    sum = sum.relu();
-                }
-                sum.store(to);
+                write(job.finish, sums[p][v], to);
             }
         }
     }
 }
 
-/// Bytes of input and gradients that a pass over some pixels may touch, to stay in the first
-/// cache.
-const BAND_BYTES: usize = 24 << 10;
-/// Fewer pixels than this are not worth a pass: sums are read and written once each.
-const BAND_PIXELS: usize = 64;
+/// Writes a finished sum; its bias has been added.
+#[inline(always)]
+unsafe fn write<V: Vector>(finish: Finish<'_>, mut sum: V, to: *mut f32) {
+    // SAFETY: the caller's pointer is valid for a vector.
+    unsafe {
+        if finish.accumulate {
+            sum = sum.add(V::load(to));
+        }
+        if finish.relu {
+            sum = sum.relu();
+        }
+        sum.store(to);
+    }
+}
+
+/// Pairs of pixels that a tile may hold, at most; transformed rows have room for whole tiles.
+pub(crate) const PAIRS: usize = 4;
+
+/// A row of a convolution by pairs of pixels; see `pairs.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PairRow {
+    /// Multiples of [`BLOCK`].
+    pub(crate) n_in: usize,
+    pub(crate) n_out: usize,
+    /// Pixels of the output.
+    pub(crate) cols: usize,
+}
+
+/// A row by pairs with its slices.
+struct PairJob<'a> {
+    row: &'a PairRow,
+    input: [*const f32; ROWS],
+    weights: *const f32,
+    out: *mut f32,
+    finish: Finish<'a>,
+}
+
+/// All outputs of a row, in tiles of `Q` pairs by one vector.
+#[inline(always)]
+unsafe fn pair_tiles<V: Vector, const Q: usize>(job: &PairJob<'_>) {
+    const { assert!(PAIRS.is_multiple_of(Q), "whole tiles") };
+    for first in (0..job.row.n_out).step_by(V::LANES) {
+        for pair in (0..job.row.cols.div_ceil(2)).step_by(Q) {
+            // SAFETY: outputs below `n_out`, and a tile that there is room for.
+            unsafe { pair_tile::<V, Q>(job, pair, first) };
+        }
+    }
+}
+
+/// `Q` pairs from one on, by one vector of outputs.
+#[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "unrolled by the compiler over registers"
+)]
+unsafe fn pair_tile<V: Vector, const Q: usize>(job: &PairJob<'_>, pair: usize, first: usize) {
+    const STEP: usize = PLACES * BLOCK;
+    let PairRow { n_in, n_out, cols } = *job.row;
+    let block = job.row.n_pairs() * STEP;
+    // SAFETY: `convolve_pairs` has checked the lengths of all slices.
+    unsafe {
+        let mut sums = [[V::zero(); PLACES]; Q];
+        let weights = first / BLOCK * ROWS * n_in * STEP + first % BLOCK;
+        let mut weights = job.weights.add(weights);
+        for t in 0..ROWS {
+            for b in 0..n_in / BLOCK {
+                let input = job.input[t].add(b * block + pair * STEP);
+                for i in 0..BLOCK {
+                    let mut w = [V::zero(); PLACES];
+                    for p in 0..PLACES {
+                        w[p] = V::load(weights.add(p * BLOCK));
+                    }
+                    for q in 0..Q {
+                        for p in 0..PLACES {
+                            let x = V::splat(input.add(q * STEP + p * BLOCK + i));
+                            sums[q][p] = sums[q][p].add_product(x, w[p]);
+                        }
+                    }
+                    weights = weights.add(STEP);
+                }
+            }
+        }
+        let bias = match job.finish.bias {
+            Some(bias) => V::load(bias.as_ptr().add(first)),
+            None => V::zero(),
+        };
+        for q in 0..Q {
+            let [a, b, c, d] = sums[q];
+            let pixels = [a.add(b).add(c), b.subtract(c).subtract(d)];
+            for (n, pixel) in pixels.into_iter().enumerate() {
+                let col = 2 * (pair + q) + n;
+                if col < cols {
+                    let to = job.out.add(col * n_out + first);
+                    write(job.finish, pixel.add(bias), to);
+                }
+            }
+        }
+    }
+}
 
 /// All weights: pairs of blocks of outputs by `J2` values, a last single one by `J1`.
 #[inline(always)]
@@ -355,29 +440,6 @@ unsafe fn weight_blocks<
                 }
             }
         }
-    }
-}
-
-/// Some images, or some rows of one image.
-struct Band {
-    images: (usize, usize),
-    rows: (usize, usize),
-}
-
-impl Band {
-    /// All pixels of a sweep in turn, as many at a time as stay in the cache.
-    fn cut(sweep: &Sweep) -> impl Iterator<Item = Self> {
-        let bytes = 4 * sweep.cols * (sweep.input.pixel + sweep.out.pixel);
-        let most = (BAND_BYTES / bytes.max(1)).max(BAND_PIXELS.div_ceil(sweep.cols));
-        let n_rows = most.min(sweep.rows);
-        let n_images = (most / sweep.rows).clamp(1, sweep.images);
-        let (images, rows) = (sweep.images, sweep.rows);
-        (0..images).step_by(n_images).flat_map(move |image| {
-            (0..rows).step_by(n_rows).map(move |row| Self {
-                images: (image, (image + n_images).min(images)),
-                rows: (row, (row + n_rows).min(rows)),
-            })
-        })
     }
 }
 
@@ -497,6 +559,11 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn subtract(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
         Self(std::array::from_fn(|i| {
             // Where every processor has it; elsewhere `mul_add` would call a function.
@@ -518,11 +585,12 @@ impl Vector for Portable {
 mod x86 {
     use std::arch::x86_64::{
         __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-        _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps,
-        _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_storeu_ps, _mm512_sub_ps,
     };
 
-    use super::{Job, Vector, WeightJob, convolve_blocks, weight_blocks};
+    use super::{Job, PairJob, Vector, WeightJob, convolve_blocks, pair_tiles, weight_blocks};
 
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn convolve_avx512(job: &Job<'_>) {
@@ -534,6 +602,18 @@ mod x86 {
     pub(super) unsafe fn weight_gradient_avx512(job: &WeightJob<'_>) {
         // SAFETY: the caller's.
         unsafe { weight_blocks::<__m512, 16, 1, 8, 2>(job) }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn convolve_pairs_avx512(job: &PairJob<'_>) {
+        // SAFETY: the caller's.
+        unsafe { pair_tiles::<__m512, 4>(job) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn convolve_pairs_avx2(job: &PairJob<'_>) {
+        // SAFETY: the caller's.
+        unsafe { pair_tiles::<__m256, 2>(job) }
     }
 
     #[target_feature(enable = "avx2,fma")]
@@ -549,7 +629,7 @@ mod x86 {
     }
 
     macro_rules! vector {
-        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, $max:ident) => {
+        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $add:ident, $subtract:ident, $fma:ident, $max:ident) => {
             impl Vector for $vector {
                 const LANES: usize = $lanes;
 
@@ -580,6 +660,11 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn subtract(self, other: Self) -> Self {
+                    unsafe { $subtract(self, other) }
+                }
+
+                #[inline(always)]
                 unsafe fn add_product(self, a: Self, b: Self) -> Self {
                     unsafe { $fma(a, b, self) }
                 }
@@ -601,6 +686,7 @@ mod x86 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
         _mm512_fmadd_ps,
         _mm512_max_ps
     );
@@ -612,6 +698,7 @@ mod x86 {
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
         _mm256_fmadd_ps,
         _mm256_max_ps
     );

@@ -5,9 +5,11 @@
 //! its weights.
 
 mod buffer;
+mod isa;
 mod kernels;
 mod layer;
 mod packed;
+mod pairs;
 mod sweep;
 mod transforms;
 mod winograd;

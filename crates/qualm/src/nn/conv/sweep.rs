@@ -97,3 +97,33 @@ impl Sweep {
         assert!(reach.is_some_and(|end| end <= out), "a sweep's output");
     }
 }
+
+/// Bytes of input and gradients that a pass over some pixels may touch, to stay in the first
+/// cache.
+const BAND_BYTES: usize = 24 << 10;
+/// Fewer pixels than this are not worth a pass: sums are read and written once each.
+const BAND_PIXELS: usize = 64;
+
+/// Some images, or some rows of one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Band {
+    pub(super) images: (usize, usize),
+    pub(super) rows: (usize, usize),
+}
+
+impl Band {
+    /// All pixels of a sweep in turn, as many at a time as stay in the cache.
+    pub(super) fn cut(sweep: &Sweep) -> impl Iterator<Item = Self> {
+        let bytes = 4 * sweep.cols * (sweep.input.pixel + sweep.out.pixel);
+        let most = (BAND_BYTES / bytes.max(1)).max(BAND_PIXELS.div_ceil(sweep.cols));
+        let n_rows = most.min(sweep.rows);
+        let n_images = (most / sweep.rows).clamp(1, sweep.images);
+        let (images, rows) = (sweep.images, sweep.rows);
+        (0..images).step_by(n_images).flat_map(move |image| {
+            (0..rows).step_by(n_rows).map(move |row| Self {
+                images: (image, (image + n_images).min(images)),
+                rows: (row, (row + n_rows).min(rows)),
+            })
+        })
+    }
+}

@@ -241,15 +241,48 @@ proptest! {
 
     #[test]
     fn transforms_agree_with_the_definition(
-        n_in in prop::sample::select(vec![64, 96]),
-        n_out in prop::sample::select(vec![64, 80]),
+        n_in in prop::sample::select(vec![16, 64, 96]),
+        n_out in prop::sample::select(vec![16, 64, 80]),
         images in 1usize..=5,
         rows in 1usize..=9,
         cols in 1usize..=9,
     ) {
         let conv = Convolution { kernel: 3, stride: 1, padding: 1, n_in, n_out };
-        assert!(conv.is_winograd());
+        assert_ne!(conv.way(), layer::Way::Direct);
         check_layer(conv, images, [rows, cols]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn pairs_agree_with_the_definition(
+        n_in in prop::sample::select(vec![16, 48]),
+        n_out in prop::sample::select(vec![16, 32]),
+        images in 1usize..=3,
+        rows in 1usize..=9,
+        cols in 1usize..=19,
+        border in 1usize..=2,
+    ) {
+        let conv = Convolution { kernel: 3, stride: 1, padding: 1, n_in, n_out };
+        let input = Map { rows, cols, channels: n_in, border };
+        let out = conv.output(input, 1);
+        let x = numbers(images * input.bordered(0).len(), 0);
+        let w = numbers(conv.n_weights(), 1);
+        let mut y = vec![0.0f64; images * out.bordered(0).len()];
+        for_terms(conv, images, input, |at_y, at_x, at_w| {
+            y[at_y] += f64::from(x[at_x]) * f64::from(w[at_w]);
+        });
+        let x = bordered(&x, input);
+        let (mut packed, mut work) = (Buffer::default(), Transformed::default());
+        conv.pack_pairs(&w, &mut packed);
+        for isa in Isa::available() {
+            let mut found = vec![0.0; images * out.len()];
+            let to = (out, &mut found[..]);
+            conv.run_pairs(isa, (input, &x), &packed, to, Finish::default(), &mut work);
+            assert_near(&unbordered(&found, out), &y, &format!("{isa:?}"));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The transforms of `winograd.rs`: from images, gradients and kernels to places, and back.
+//! The transforms of `winograd.rs` and `pairs.rs`: from images, gradients and kernels to places, and back.
 
 #![expect(
     clippy::needless_range_loop,
@@ -6,6 +6,8 @@
 )]
 
 use super::Map;
+use super::kernels::PairRow;
+use super::pairs;
 use super::sweep::{BLOCK, Finish};
 use super::winograd::Tiles;
 use crate::nn::simd::vectorised;
@@ -113,6 +115,23 @@ fn store(values: &mut [f32], at: usize, block: Lanes) {
     values[at..at + BLOCK].copy_from_slice(&block);
 }
 
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn add(values: &mut Lanes, others: Lanes) {
+    for l in 0..BLOCK {
+        values[l] += others[l];
+    }
+}
+
+/// Replaces negative values by zero. NaN stays NaN.
+#[expect(clippy::inline_always, reason = "see `vectorised`")]
+#[inline(always)]
+fn rectify(values: &mut Lanes) {
+    for l in 0..BLOCK {
+        values[l] = if values[l] < 0.0 { 0.0 } else { values[l] };
+    }
+}
+
 /// Writes `B^T d B` of every tile.
 pub(super) fn transform_input(tiles: Tiles, map: Map, input: &[f32], to: &mut [f32]) {
     let (channels, row) = (map.channels, map.row());
@@ -213,14 +232,13 @@ pub(super) fn transform_output(
                             let at = corner + r * map.row() + c * channels + b * BLOCK;
                             let mut v = across[c];
                             if let Some(bias) = bias {
-                                v = std::array::from_fn(|l| v[l] + bias[l]);
+                                add(&mut v, bias);
                             }
                             if finish.accumulate {
-                                let before = load(out, at);
-                                v = std::array::from_fn(|l| v[l] + before[l]);
+                                add(&mut v, load(out, at));
                             }
                             if finish.relu {
-                                v = v.map(|v| if v < 0.0 { 0.0 } else { v });
+                                rectify(&mut v);
                             }
                             store(out, at, v);
                         }
@@ -293,6 +311,64 @@ pub(super) fn transform_sums(
                     let across = by_kernel_turned(down[r]);
                     for c in 0..3 {
                         store(to[3 * r + c], at, across[c]);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Writes `B^T d` of every pair of a row; row 0 is the one above the image.
+pub(super) fn transform_row(row: &PairRow, map: Map, input: &[f32], y: usize, to: &mut [f32]) {
+    let channels = map.channels;
+    let start = (y + map.border - 1) * map.row() + (map.border - 1) * channels;
+    let (pairs, n_pairs) = (row.cols.div_ceil(2), row.n_pairs());
+    vectorised(
+        #[inline(always)]
+        || {
+            for q in 0..pairs {
+                for b in 0..channels / BLOCK {
+                    let at = start + 2 * q * channels + b * BLOCK;
+                    let places = by_input([
+                        load(input, at),
+                        load(input, at + channels),
+                        load(input, at + 2 * channels),
+                        load(input, at + 3 * channels),
+                    ]);
+                    for p in 0..pairs::PLACES {
+                        let at = ((b * n_pairs + q) * pairs::PLACES + p) * BLOCK;
+                        store(to, at, places[p]);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Writes `G g` of every row of the kernel and every pair of channels.
+pub(super) fn transform_kernel_rows(
+    weights: &[f32],
+    [n_in, n_out]: [usize; 2],
+    packed: &mut [f32],
+) {
+    let plane = n_in * n_out;
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in 0..pairs::ROWS {
+                for i in 0..n_in {
+                    for b in 0..n_out / BLOCK {
+                        let at =
+                            |col: usize| (pairs::ROWS * row + col) * plane + i * n_out + b * BLOCK;
+                        let places = by_kernel([
+                            load(weights, at(0)),
+                            load(weights, at(1)),
+                            load(weights, at(2)),
+                        ]);
+                        for p in 0..pairs::PLACES {
+                            let block = (b * pairs::ROWS + row) * n_in + i;
+                            store(packed, (block * pairs::PLACES + p) * BLOCK, places[p]);
+                        }
                     }
                 }
             }

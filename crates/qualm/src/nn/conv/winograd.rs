@@ -18,6 +18,7 @@
 use rayon::prelude::*;
 
 use super::kernels::{Isa, convolve, weight_gradient};
+use super::layer::Way;
 use super::sweep::{BLOCK, Finish, Grid, Sweep};
 use super::transforms::{
     PLACES, transform_gradient, transform_input, transform_kernels, transform_output,
@@ -36,6 +37,12 @@ pub(in crate::nn) struct Transformed {
 }
 
 impl Transformed {
+    /// Room for so many values.
+    pub(super) fn input(&mut self, len: usize) -> &mut Buffer {
+        self.input.resize(len);
+        &mut self.input
+    }
+
     fn resize(&mut self, convolution: &Convolution, tiles: usize) {
         self.input.resize(PLACES * tiles * convolution.n_in);
         self.out.resize(PLACES * tiles * convolution.n_out);
@@ -140,16 +147,6 @@ impl Tiles {
 }
 
 impl Convolution {
-    /// Whether it is computed by these transforms.
-    pub(in crate::nn) fn is_winograd(&self) -> bool {
-        // With 32 channels the transforms win a third over direct sums, with 64 two thirds; with
-        // 16 they lose (one thread of a Zen 4, AVX-512).
-        const LEAST: usize = 32;
-        (self.kernel, self.stride, self.padding) == (3, 1, 1)
-            && self.n_in.min(self.n_out) >= LEAST
-            && (self.n_in % BLOCK, self.n_out % BLOCK) == (0, 0)
-    }
-
     /// Values of transformed weights, `(place, in, out)`.
     pub(super) fn n_transformed(&self) -> usize {
         PLACES * self.n_in * self.n_out
@@ -249,7 +246,7 @@ impl Convolution {
     pub(in crate::nn) fn keeps_tiles(&self, images: usize, chunk: usize, map: Map) -> bool {
         let tiles = images * Tiles::of_image(map);
         let summed = images.div_ceil(chunk) * self.n_in * self.n_out;
-        self.is_winograd() && tiles * (self.n_in + self.n_out) < summed
+        self.way() == Way::Tiles && tiles * (self.n_in + self.n_out) < summed
     }
 
     /// Room for the tiles of a batch, chunk by chunk.
