@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
+use fast_image_resize::{Filter, FilterType, ResizeAlg, ResizeOptions};
 
 use super::parameters::{ParameterSet, Table};
 use super::perlin_noise::Perlin;
@@ -94,6 +94,19 @@ fn scale(scene: &Scene<'_>, texture: &Image) -> f64 {
     }
 }
 
+/// OpenCV's cubic interpolation (Keys 1981, with -0.75), sharper than the usual one: a texture enlarged by
+/// a tenth keeps more of its high frequencies.
+fn sharp_cubic() -> FilterType {
+    const A: f64 = -0.75;
+    let weight = |x: f64| match x.abs() {
+        x if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => A * (((x - 5.0) * x + 8.0) * x - 4.0),
+        _ => 0.0,
+    };
+    // Only a support of zero or less is refused.
+    Filter::new("sharp cubic", weight, 2.0).map_or(FilterType::CatmullRom, FilterType::Custom)
+}
+
 /// A part of the scaled texture, as large as the image: `(height, width, 3)`.
 fn window(scene: &Scene<'_>, texture: &Image, scale: f64, [left, top]: [usize; 2]) -> Vec<u8> {
     let (width, height) = (scene.width(), scene.height());
@@ -105,7 +118,7 @@ fn window(scene: &Scene<'_>, texture: &Image, scale: f64, [left, top]: [usize; 2
     let (y, h) = within(top, height, texture.height());
     // Small sets take single pixels of the large texture, which keeps it sharp, as OpenCV does.
     let filter = if scene.set == ParameterSet::Imagenet {
-        ResizeAlg::Convolution(FilterType::CatmullRom)
+        ResizeAlg::Interpolation(sharp_cubic())
     } else {
         ResizeAlg::Interpolation(FilterType::Bilinear)
     };
