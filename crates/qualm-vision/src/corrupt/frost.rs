@@ -94,7 +94,7 @@ fn scale(scene: &Scene<'_>, texture: &Image) -> f64 {
     }
 }
 
-/// OpenCV's cubic interpolation (Keys 1981, with -0.75), sharper than the usual one: a texture enlarged by
+/// The published code's cubic interpolation (Keys 1981, with -0.75), sharper than the usual one: a texture enlarged by
 /// a tenth keeps more of its high frequencies.
 fn sharp_cubic() -> FilterType {
     const A: f64 = -0.75;
