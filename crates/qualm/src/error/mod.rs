@@ -96,6 +96,12 @@ pub enum Error {
         expected: usize,
         why: &'static str,
     },
+    /// One stream more than may be watched at once.
+    #[error(
+        "stream '{name}': is one more than the {most} that may be watched; each keeps a state of its \
+         own: is the column one of ids? If not, allow more"
+    )]
+    TooManyStreams { name: String, most: usize },
     /// A hyper-parameter that the rows given do not allow.
     #[error(
         "{key} = {value}: expected at most {most} with {}; lower it or fit more rows",

@@ -66,11 +66,18 @@ pub(super) struct Evidence {
     t: u64,
     /// The natural logarithm of `A_t` or `R_t`; `None` for 0.
     ln: Option<f64>,
+    /// The natural logarithm of the growth since the capital was least.
+    #[serde(default)]
+    rise: f64,
 }
 
 impl Evidence {
     pub(super) fn new() -> Self {
-        Self { t: 0, ln: None }
+        Self {
+            t: 0,
+            ln: None,
+            rise: 0.0,
+        }
     }
 
     /// Takes the growth at another row; gives the natural logarithm of the evidence.
@@ -81,8 +88,15 @@ impl Evidence {
             Guarantee::Ever { .. } => -(t * (t + 1.0)).ln(),
             Guarantee::RunLength { .. } => 0.0,
         };
-        self.ln = Some(growth.ln() + ln_sum(self.ln, added));
+        let ln_growth = growth.ln();
+        self.ln = Some(ln_growth + ln_sum(self.ln, added));
+        self.rise = (self.rise + ln_growth).max(0.0);
         self.ln_value(guarantee)
+    }
+
+    /// Whether the capital has never been less since the evidence began.
+    pub(super) fn is_least(&self) -> bool {
+        self.rise <= 0.0
     }
 
     /// The natural logarithm of the evidence.
@@ -134,6 +148,10 @@ mod tests {
             let found = evidence.grow(growth, ever).exp();
             assert!((found - (a + 1.0 / (t + 1.0))).abs() < 1e-12);
         }
+        // The capital was least after 1.5 x 0.5, grew, and fell below it again.
+        assert!(evidence.is_least());
+        evidence.grow(1.1, ever);
+        assert!(!evidence.is_least());
         // Beyond float64 it goes on.
         for _ in 0..2000 {
             evidence.grow(2.0, ever);

@@ -9,7 +9,8 @@
 //! * The **sequential test** ([`Sequential`]) may be looked at after every row. With
 //!   [`Guarantee::Ever`] the probability that it ever raises a false alarm is at most alpha, however long it
 //!   runs; with [`Guarantee::RunLength`] the mean number of rows between false alarms is at least what was
-//!   asked for, for services that are armed again after each alarm.
+//!   asked for, for services that are armed again after each alarm. [`Streams`] watches several streams beside
+//!   one reference.
 //!
 //! The sequential promises hold when, without a change, the rows of reference and stream are
 //! exchangeable: their order tells nothing. Frames of a video are not ([`Thinning`] helps), and
@@ -22,6 +23,7 @@ mod martingale;
 mod ranks;
 mod sequential;
 mod state;
+mod streams;
 mod window;
 
 #[cfg(test)]
@@ -35,4 +37,5 @@ pub use martingale::Jumper;
 pub use ranks::{CELLS, Ranks};
 pub use sequential::{Sequential, SequentialSpec, Thinning, Update, autocorrelation};
 pub use state::digest_of_scores;
+pub use streams::{Across, Stream, StreamAlarm, Streams};
 pub use window::{Difference, WindowTest};

@@ -1,5 +1,7 @@
 //! Sequential conformal p-values in constant memory.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Location, Result};
 
 /// The most cells that scores are sorted into.
@@ -17,8 +19,9 @@ pub const CELLS: usize = 3072;
 /// Ranks among a fixed reference would not be independent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranks {
-    /// The upper ends of all cells but the last, ascending, distinct.
-    pub(super) edges: Vec<f64>,
+    /// The upper ends of all cells but the last, ascending, distinct; shared by the streams that are compared
+    /// with one reference.
+    pub(super) edges: Arc<[f64]>,
     /// A Fenwick tree: entry i (from 1) holds the counts of a range of cells that ends at i.
     tree: Vec<u64>,
     /// Scores counted.
@@ -51,11 +54,11 @@ impl Ranks {
         for score in reference {
             counts[cell(&edges, *score)] += 1;
         }
-        Ok(Self::from_counts(edges, &counts))
+        Ok(Self::from_counts(edges.into(), &counts))
     }
 
     /// From its parts; there is one count more than there are edges.
-    pub(super) fn from_counts(edges: Vec<f64>, counts: &[u64]) -> Self {
+    pub(super) fn from_counts(edges: Arc<[f64]>, counts: &[u64]) -> Self {
         let mut ranks = Self {
             tree: vec![0; counts.len() + 1],
             edges,

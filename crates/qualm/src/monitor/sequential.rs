@@ -57,6 +57,8 @@ pub struct Update {
     pub n_rows: u64,
     /// The row, from 1, at which the alarm was raised, if these rows raised it.
     pub alarm_at: Option<u64>,
+    /// Where they raised it: [`Sequential::rising_from`] at that row.
+    pub changed_from: Option<u64>,
     /// The decimal logarithm of the evidence after the last of these rows.
     pub log10_evidence: f64,
     /// The highest that it has been among these rows; before they came, where none counted.
@@ -104,6 +106,9 @@ pub(super) struct Progress {
     pub(super) alarms: Vec<u64>,
     /// Alarms in all.
     pub(super) n_alarms: u64,
+    /// The row after the one at which the capital was least; 0 stands for 1.
+    #[serde(default)]
+    pub(super) rising_from: u64,
 }
 
 impl Progress {
@@ -151,6 +156,7 @@ impl Sequential {
             waiting: (0, 0.0),
             alarms: Vec::new(),
             n_alarms: 0,
+            rising_from: 1,
         };
         Ok(Self::from_parts(spec, ranks, Jumper::default(), progress))
     }
@@ -186,6 +192,7 @@ impl Sequential {
         let threshold = guarantee.threshold().ln();
         let mut ln = self.progress.evidence.ln_value(guarantee);
         let (mut highest, mut alarm_at) = (f64::NEG_INFINITY, None);
+        let mut changed_from = None;
         for &score in scores {
             self.progress.n_rows += 1;
             let Some(score) = self.spec.thinning.take(&mut self.progress.waiting, score) else {
@@ -196,8 +203,13 @@ impl Sequential {
             let growth = self.jumper.bet(p);
             ln = self.progress.evidence.grow(growth, guarantee);
             highest = highest.max(ln);
+            let rising_from = self.rising_from();
             if ln >= threshold && self.raise() {
                 alarm_at = alarm_at.or(Some(self.progress.n_rows));
+                changed_from = changed_from.or(Some(rising_from));
+            }
+            if self.progress.evidence.is_least() {
+                self.progress.rising_from = self.progress.n_rows + 1;
             }
         }
         if highest < ln {
@@ -206,6 +218,7 @@ impl Sequential {
         Ok(Update {
             n_rows: self.progress.n_rows,
             alarm_at,
+            changed_from,
             log10_evidence: ln / std::f64::consts::LN_10,
             log10_highest: highest / std::f64::consts::LN_10,
         })
@@ -256,6 +269,15 @@ impl Sequential {
     #[must_use]
     pub fn alarms(&self) -> &[u64] {
         &self.progress.alarms
+    }
+
+    /// The row, from 1, from which the evidence has risen: the one after the row at which the capital of the
+    /// martingale was least, or at which the evidence began anew. At an alarm it is an estimate of where the
+    /// change was, as the last restart of E. S. Page's cumulative sum is (*Continuous inspection schemes*,
+    /// Biometrika, 1954).
+    #[must_use]
+    pub fn rising_from(&self) -> u64 {
+        self.progress.rising_from.max(1)
     }
 
     /// The decimal logarithm of the evidence.
@@ -355,6 +377,9 @@ mod tests {
             let update = watch.update(&after).unwrap();
             let delay = update.alarm_at.expect(name) - 1000;
             assert!(delay <= limit, "{name}: {delay}");
+            // The change is placed near where it was.
+            let from = update.changed_from.expect(name);
+            assert!((960..=1000 + delay).contains(&from), "{name}: {from}");
             assert_eq!(watch.update(&after).unwrap().alarm_at, None, "{name}");
             assert_eq!(watch.alarms().len(), 1);
         }

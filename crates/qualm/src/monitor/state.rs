@@ -1,6 +1,7 @@
 //! The state of a sequential test as bytes: data only, versioned and sealed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,9 +37,7 @@ impl Sequential {
     pub fn to_bytes(&self, context: &Value) -> Result<Vec<u8>> {
         let mut writer = Writer::default();
         writer.f64("edges", &self.ranks.edges);
-        // Counts are exact as float64, up to 2^53 rows.
-        let counts: Vec<f64> = self.ranks.counts().iter().map(|n| *n as f64).collect();
-        writer.f64("counts", &counts);
+        writer.f64("counts", &self.counts());
         writer.f64("shares", &self.jumper.shares);
         writer.into_bytes(&Header {
             format: FORMAT.to_owned(),
@@ -60,29 +59,53 @@ impl Sequential {
         header.spec.guarantee.validate()?;
         let edges = reader.f64("edges")?;
         let counts = reader.f64("counts")?;
-        let shares = reader.f64_of("shares", Jumper::EXPERTS)?;
+        let shares = reader.f64("shares")?;
         let sorted = edges.windows(2).all(|pair| pair[0] < pair[1]);
         if edges.is_empty() || edges.len() >= CELLS || !sorted {
             let found = format!("{} of them", edges.len());
             return Err(reader.corrupt("edges", found, "ascending numbers, fewer than cells"));
         }
+        let progress = header.progress;
+        let state = Self::checked(
+            &reader,
+            header.spec,
+            edges.into(),
+            [&counts, &shares],
+            progress,
+        )?;
+        Ok((state, header.context))
+    }
+
+    /// From the parts of a file, of which the counts of the cells and the shares of the experts are checked.
+    pub(super) fn checked(
+        reader: &Reader,
+        spec: SequentialSpec,
+        edges: Arc<[f64]>,
+        [counts, shares]: [&[f64]; 2],
+        progress: Progress,
+    ) -> Result<Self> {
         let whole = |n: &f64| *n >= 0.0 && n.fract() == 0.0 && *n < 9e15;
         let total = counts.iter().sum::<f64>();
-        let expected = (header.progress.n_reference + header.progress.n_counted) as f64;
+        let expected = (progress.n_reference + progress.n_counted) as f64;
         let right = (total - expected).abs() < 0.5;
         if counts.len() != edges.len() + 1 || !counts.iter().all(whole) || !right {
             let found = format!("{} of them, {total} in all", counts.len());
             return Err(reader.corrupt("counts", found, "one for each cell, all rows in all"));
         }
         let share = |v: &f64| (0.0..=1.0).contains(v);
-        if !shares.iter().all(share) || (shares.iter().sum::<f64>() - 1.0).abs() > 1e-6 {
+        let all = (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6;
+        if shares.len() != Jumper::EXPERTS || !shares.iter().all(share) || !all {
             return Err(reader.corrupt("shares", format!("{shares:?}"), "shares of one"));
         }
         let counts: Vec<u64> = counts.iter().map(|n| *n as u64).collect();
         let ranks = Ranks::from_counts(edges, &counts);
-        let jumper = Jumper { shares };
-        let state = Self::from_parts(header.spec, ranks, jumper, header.progress);
-        Ok((state, header.context))
+        let shares = shares.to_vec();
+        Ok(Self::from_parts(spec, ranks, Jumper { shares }, progress))
+    }
+
+    /// The scores in each cell. Counts are exact as float64, up to 2^53 rows.
+    pub(super) fn counts(&self) -> Vec<f64> {
+        self.ranks.counts().iter().map(|n| *n as f64).collect()
     }
 }
 
