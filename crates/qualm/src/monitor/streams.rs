@@ -302,6 +302,16 @@ impl Streams {
         })
     }
 
+    /// What was kept with a state, without a look at the rest. `path` is what errors call it.
+    ///
+    /// # Errors
+    /// When the bytes are damaged, of a later version or of something else.
+    pub fn context_of(path: &Path, bytes: &[u8]) -> Result<Value> {
+        let reader = Reader::from_bytes(path, bytes)?;
+        reader.check_format(FORMAT, VERSION)?;
+        Ok(reader.json::<Header>()?.context)
+    }
+
     /// Reads a state, and what was kept with it. `path` is what errors call it; `reference` and `most` are as
     /// for [`Streams::new`].
     ///
@@ -433,6 +443,7 @@ mod tests {
             let path = Path::new("s");
             let (mut again, kept) = Streams::from_bytes(path, &bytes, &reference(), 3).unwrap();
             assert_eq!((&again, kept), (&first, context.clone()));
+            assert_eq!(Streams::context_of(path, &bytes).unwrap(), context);
             for i in 200..400 {
                 let found = [&mut again, &mut first].map(|s| s.update(1, score(i, true)).unwrap());
                 assert_eq!(found[0], found[1]);

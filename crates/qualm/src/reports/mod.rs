@@ -27,7 +27,10 @@ pub use embed::{EmbedReport, EncoderReport};
 pub use eval::EvalReport;
 pub use fit::FitReport;
 pub use info::{InfoReport, ReferenceScores};
-pub use monitor::{MonitorColumn, MonitorReport, MonitorRow, MonitorStream, MonitorWindow};
+pub use monitor::{
+    MonitorAlarm, MonitorColumn, MonitorReport, MonitorRow, MonitorShare, MonitorStream,
+    MonitorStretch, MonitorWindow,
+};
 pub use score::ScoreReport;
 pub use train::{TrainEpoch, TrainReport};
 pub use version::REPORT_VERSION;
@@ -243,17 +246,36 @@ mod tests {
         let difference = test.compare(&[1.0, 2.0, 3.0], &[2.0, 4.0]).unwrap();
         let window = MonitorWindow {
             window: 1,
+            stream: Some("north".to_owned()),
             first_row: 1,
             last_row: 2,
+            from_time: Some("2026-03-01T00:00:00Z".to_owned()),
+            to_time: Some("2026-03-02T00:00:00Z".to_owned()),
             difference,
             p_corrected: difference.p,
             is_drift: false,
         };
         check(
             &window,
-            "window first_row last_row test n_reference n statistic degrees p log10_p cohens_d \
+            "window stream first_row last_row from_time to_time test n_reference n statistic degrees p log10_p cohens_d \
              auroc auroc_ci p_corrected is_drift",
         );
+        let stream = MonitorStream {
+            stream: Some("north".to_owned()),
+            guarantee: crate::monitor::Guarantee::Ever { alpha: 0.05 },
+            n_rows: 2,
+            n_alarms: 0,
+            alarms: Vec::new(),
+            log10_evidence: 0.0,
+            state: Some("watch.state".to_owned()),
+        };
+        let stretch = MonitorStretch {
+            first_row: 1,
+            last_row: 2,
+            n: 2,
+            first_time: None,
+            last_time: None,
+        };
         let report = MonitorReport {
             report_version: REPORT_VERSION,
             model: "m.qualm".to_owned(),
@@ -266,21 +288,48 @@ mod tests {
             n_reference: 3,
             n: 2,
             windows: vec![window],
-            sequential: Some(MonitorStream {
-                guarantee: crate::monitor::Guarantee::Ever { alpha: 0.05 },
-                n_rows: 2,
-                n_alarms: 0,
-                alarms: Vec::new(),
-                log10_evidence: 0.0,
-                state: Some("watch.state".to_owned()),
-            }),
+            empty_windows: 1,
+            untested_windows: 2,
+            sequential: Some(stream.clone()),
+            streams: vec![stream],
+            stretch: Some(stretch.clone()),
             columns: Vec::new(),
             strangest: Vec::new(),
         };
         check(
             &report,
             "report_version model input reference is_drift p_val threshold distance n_reference n \
-             windows sequential columns strangest",
+             windows empty_windows untested_windows sequential streams stretch columns strangest",
+        );
+        let alarm = MonitorAlarm {
+            report_version: REPORT_VERSION,
+            model: "m.qualm".to_owned(),
+            input: "today.csv".to_owned(),
+            reference: None,
+            is_drift: true,
+            p_val: Some(0.01),
+            threshold: 0.05,
+            distance: 2.0,
+            stream: Some("north".to_owned()),
+            row: 300,
+            changed_from: 270,
+            stretch: Some(stretch),
+            columns: Vec::new(),
+            strangest: vec![MonitorRow {
+                row: 290,
+                id: serde_json::Map::new(),
+                score: 3.0,
+                p_value: 0.01,
+                explanation: vec![MonitorShare {
+                    feature: "a".to_owned(),
+                    share: 0.7,
+                }],
+            }],
+        };
+        check(
+            &alarm,
+            "report_version model input reference is_drift p_val threshold distance stream row \
+             changed_from stretch columns strangest",
         );
     }
 
