@@ -29,10 +29,18 @@ impl Batch {
     /// [`Batch::ids`]: rows with the same value there, as text, are views of one item.
     ///
     /// # Errors
-    /// [`Error::Missing`] for a row without a value, or a column that is not there;
-    /// [`Error::NotAnItem`] for values that have no text, such as lists.
+    /// As [`Batch::texts`].
     pub fn views(&self, place: usize, name: &str) -> Result<Views> {
-        let missing = |row| Error::Missing {
+        Ok(Views::of(self.texts(place, name)?))
+    }
+
+    /// The id column at a place among [`Batch::ids`] as text, `(n,)`, with a value in each row.
+    ///
+    /// # Errors
+    /// [`Error::Blank`] for a row without a value, or a column that is not there;
+    /// [`Error::NotAnItem`] for values that have no text, such as lists.
+    pub fn texts(&self, place: usize, name: &str) -> Result<Vec<String>> {
+        let missing = |row| Error::Blank {
             at: self.origin.at(row).column(name),
         };
         let items = self.ids.get(place).ok_or_else(|| missing(0))?;
@@ -53,7 +61,7 @@ impl Batch {
             }
             named.push(text);
         }
-        Ok(Views::of(named))
+        Ok(named)
     }
 
     /// The ids of a row as text; empty where one is missing or has no text, such as a list.

@@ -4,9 +4,10 @@
 //! numbers must stay one. Only the columns asked for are parsed.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Float64Array, StringArray};
 use arrow_schema::DataType;
@@ -15,6 +16,7 @@ use csv::StringRecord;
 use qualm::Location;
 
 use crate::error::{Error, Result, quoted};
+use crate::follow::TextBytes;
 use crate::format::{Format, SNIFF};
 use crate::origin::Origin;
 use crate::table::{Chunk, Column, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct};
@@ -24,6 +26,8 @@ use crate::text_vectors::is_vector;
 const SAMPLE_ROWS: usize = LOOKED_AT;
 /// Text that the sample may hold before it is cut short.
 const SAMPLE_BYTES: usize = 16 << 20;
+/// For how long rows of a growing input wait for more to be given out together.
+const GATHER: Duration = Duration::from_millis(400);
 
 /// A table in text.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ pub(crate) struct CsvTable {
 }
 
 /// The bytes, wherever they come from.
-struct Text(Box<dyn Read + Send>);
+struct Text(Box<dyn TextBytes>);
 
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -65,10 +69,9 @@ impl CsvTable {
         path: &Path,
         format: Format,
         no_header: bool,
-        bytes: Box<dyn Read + Send>,
+        mut bytes: Box<dyn TextBytes>,
     ) -> Result<Self> {
         let at = Location::file(path);
-        let mut bytes = BufReader::with_capacity(1 << 16, bytes);
         let head = bytes.fill_buf().map_err(|source| Error::Read {
             at: at.clone(),
             source,
@@ -79,7 +82,7 @@ impl CsvTable {
             .has_headers(false)
             .flexible(true)
             .delimiter(if tabs { b'\t' } else { b',' })
-            .from_reader(Text(Box::new(bytes)));
+            .from_reader(Text(bytes));
         let mut table = Self {
             file: Arc::from(path),
             reader,
@@ -147,7 +150,12 @@ impl CsvTable {
 
     fn read_sample(&mut self, n_fields: usize) -> Result<()> {
         let mut bytes = 0;
-        while self.sample.len() < SAMPLE_ROWS && bytes < SAMPLE_BYTES {
+        // Of an input that grows, the rows that are there, at least one.
+        let mut wait = Wait::default();
+        while self.sample.len() < SAMPLE_ROWS
+            && bytes < SAMPLE_BYTES
+            && (self.sample.is_empty() || self.has_more(&mut wait))
+        {
             let mut record = StringRecord::new();
             if !self.read_record(&mut record, Some(n_fields))? {
                 break;
@@ -199,6 +207,12 @@ impl CsvTable {
         Ok(true)
     }
 
+    /// Whether a record, or the end, can be read without waiting longer.
+    fn has_more(&mut self, wait: &mut Wait) -> bool {
+        let until = *wait.0.get_or_insert_with(|| Instant::now() + GATHER);
+        self.reader.get_mut().0.ready(until)
+    }
+
     /// The next record into `self.record`: from the sample first, then from the file.
     fn next_record(&mut self) -> Result<bool> {
         if let Some(record) = self.sample.pop_front() {
@@ -243,7 +257,11 @@ impl Table for CsvTable {
             })
             .collect();
         let mut n_rows = 0;
-        while n_rows < limit && self.next_record()? {
+        let mut wait = Wait::default();
+        while n_rows < limit
+            && (n_rows == 0 || !self.sample.is_empty() || self.has_more(&mut wait))
+            && self.next_record()?
+        {
             for (column, building) in self.projection.iter().zip(&mut building) {
                 let field = self.record.get(column.index).unwrap_or_default();
                 match building {
@@ -270,6 +288,10 @@ impl Table for CsvTable {
         }))
     }
 }
+
+/// Until when to wait for more, from the first wait on.
+#[derive(Debug, Default)]
+struct Wait(Option<Instant>);
 
 enum Building {
     Text(Vec<String>),
@@ -353,13 +375,14 @@ fn is_data(names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::BufReader;
 
     fn open(text: &[u8]) -> Result<CsvTable> {
         CsvTable::open(
             Path::new("t.csv"),
             Format::Csv,
             false,
-            Box::new(std::io::Cursor::new(text.to_vec())),
+            Box::new(BufReader::new(std::io::Cursor::new(text.to_vec()))),
         )
     }
 

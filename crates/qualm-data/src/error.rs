@@ -92,6 +92,19 @@ pub enum Error {
          vectors as a list column of a Parquet file"
     )]
     NotAVector { at: Location, found: String },
+    /// Text where a time belongs.
+    #[error(
+        "{at}: found '{found}', expected a time as ISO 8601 has it, such as 2026-03-01T12:00:00Z, or \
+         seconds since 1970; correct it"
+    )]
+    NotATime { at: Location, found: String },
+    /// A file whose rows cannot be read while it grows.
+    #[error(
+        "{}: cannot be followed: only CSV and tab-separated text grows row by row; write such a file, or \
+         pipe CSV or an Arrow stream in",
+        path.display()
+    )]
+    CannotFollow { path: PathBuf },
     /// A column name used twice.
     #[error(
         "{at}: the name stands more than once in the header, expected distinct names; rename one, or add the header if there is none"
@@ -298,6 +311,11 @@ pub enum Error {
         "{at}: missing value, expected a number; remove or impute such rows first, or fit without the column"
     )]
     Missing { at: Location },
+    /// An empty field or a null in a column that is no feature and that each row needs.
+    #[error(
+        "{at}: missing value, which each row needs in this column; fill it in, or remove the row"
+    )]
+    Blank { at: Location },
     /// A finite number that float32 cannot hold.
     #[error(
         "{at}: found {value:?}, too large for float32 (at most 3.4e38); rescale the column first"

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// The extensions that [`Format::of`] knows, as messages list them.
 const KNOWN: &str = ".csv, .tsv, .parquet, .arrow, .feather, .npy, .npz, a folder of \
-                     .parquet parts, and - for CSV on standard input";
+                     .parquet parts, and - for CSV or an Arrow stream on standard input";
 
 /// The bytes that [`looks_like`] wants to see at most.
 pub(crate) const SNIFF: usize = 512;

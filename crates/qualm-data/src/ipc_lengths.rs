@@ -5,7 +5,7 @@
 //! flipped bit would do. No length can be larger than the bytes that follow it expand to.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use arrow_ipc::{CompressionType, Message, RecordBatch, root_as_footer, root_as_message};
 use qualm::Location;
@@ -17,7 +17,7 @@ const LZ4: u64 = 255;
 /// The most that Zstandard expands to: four bytes can stand for a block of 128 KiB.
 const ZSTD: u64 = (128 << 10) / 4;
 /// The first four bytes of a message, before its length; files of old writers lack them.
-const CONTINUATION: [u8; 4] = [0xFF; 4];
+pub(crate) const CONTINUATION: [u8; 4] = [0xFF; 4];
 /// A file ends with the length of its footer and `ARROW1`.
 const FILE_END: u64 = 10;
 
@@ -34,19 +34,41 @@ pub(crate) fn check(file: &mut File, is_stream: bool, at: &Location) -> Result<(
         source,
     };
     let length = file.metadata().map_err(unreadable)?.len();
-    let mut messages = Messages { file, length, at };
+    check_part(file, length, is_stream, at)?;
+    file.rewind().map_err(unreadable)
+}
+
+/// Checks a message of a stream that is in memory.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_message(message: &[u8], at: &Location) -> Result<()> {
+    let length = message.len() as u64;
+    check_part(&mut Cursor::new(message), length, true, at)
+}
+
+fn check_part(
+    part: &mut (impl Read + Seek),
+    length: u64,
+    is_stream: bool,
+    at: &Location,
+) -> Result<()> {
+    let mut messages = Messages { part, length, at };
     let checked = if is_stream {
         messages.check_stream()
     } else {
         messages.check_file()
     };
     match checked {
-        Ok(()) => file.rewind().map_err(unreadable),
+        Ok(()) => Ok(()),
         Err(Stop::Refused(error)) => Err(error),
         Err(Stop::Io(source)) if source.kind() == io::ErrorKind::UnexpectedEof => {
             Err(Error::Damaged { at: at.clone() })
         }
-        Err(Stop::Io(source)) => Err(unreadable(source)),
+        Err(Stop::Io(source)) => Err(Error::Read {
+            at: at.clone(),
+            source,
+        }),
     }
 }
 
@@ -62,13 +84,13 @@ impl From<io::Error> for Stop {
     }
 }
 
-struct Messages<'a> {
-    file: &'a mut File,
+struct Messages<'a, R> {
+    part: &'a mut R,
     length: u64,
     at: &'a Location,
 }
 
-impl Messages<'_> {
+impl<R: Read + Seek> Messages<'_, R> {
     /// The messages that the footer points at.
     fn check_file(&mut self) -> Result<(), Stop> {
         let Some(before) = self.length.checked_sub(FILE_END) else {
@@ -194,9 +216,9 @@ impl Messages<'_> {
         {
             return Err(self.damaged());
         }
-        self.file.seek(SeekFrom::Start(start))?;
+        self.part.seek(SeekFrom::Start(start))?;
         let mut bytes = vec![0; length as usize];
-        self.file.read_exact(&mut bytes)?;
+        self.part.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -214,7 +236,7 @@ fn fits_in_memory(bytes: u64) -> bool {
 }
 
 /// A little-endian number of at most eight bytes.
-fn little_endian(bytes: &[u8]) -> u64 {
+pub(crate) fn little_endian(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .rev()

@@ -1,5 +1,6 @@
 //! Opens whatever a path names: the one place where formats are told apart.
 
+use std::io::{BufReader, Read, stdin};
 use std::path::Path;
 
 use qualm::Location;
@@ -7,8 +8,10 @@ use qualm::Location;
 use crate::csv::CsvTable;
 use crate::error::{Error, Result};
 use crate::file::{open_file, sniff};
+use crate::follow::{Cut, Pieces, TextBytes};
 use crate::format::Format;
 use crate::ipc::IpcTable;
+use crate::ipc_pipe;
 use crate::npy::NpyTable;
 use crate::npz::NpzTable;
 use crate::parquet::ParquetTable;
@@ -17,9 +20,7 @@ use crate::table::Table;
 /// Opens whatever the path names. Text `no_header` begins with its first row.
 pub(crate) fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn Table>> {
     if path.as_os_str() == "-" {
-        let stdin = Box::new(std::io::stdin());
-        let table = CsvTable::open(path, Format::Csv, no_header, stdin)?;
-        return Ok(Box::new(table));
+        return open_pipe(path, no_header, None);
     }
     let has_header = || Error::NoHeaderHere {
         path: path.to_owned(),
@@ -39,7 +40,8 @@ pub(crate) fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn Table>>
     }
     Ok(match format {
         Format::Csv | Format::Tsv => {
-            Box::new(CsvTable::open(path, format, no_header, Box::new(file))?)
+            let bytes = Box::new(BufReader::with_capacity(1 << 16, file));
+            Box::new(CsvTable::open(path, format, no_header, bytes)?)
         }
         Format::Parquet => Box::new(ParquetTable::open(path)?),
         Format::Ipc => Box::new(IpcTable::open(path)?),
@@ -51,4 +53,81 @@ pub(crate) fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn Table>>
             }
         }
     })
+}
+
+/// Opens text that grows, or standard input, to be read as it comes until `stop` says so.
+pub(crate) fn open_growing(
+    path: &Path,
+    no_header: bool,
+    stop: fn() -> bool,
+) -> Result<Box<dyn Table>> {
+    if path.as_os_str() == "-" {
+        return open_pipe(path, no_header, Some(stop));
+    }
+    let file = open_file(path)?;
+    let format = Format::of(path)
+        .ok()
+        .filter(|f| matches!(f, Format::Csv | Format::Tsv));
+    let Some(format) = format.filter(|_| !path.is_dir()) else {
+        return Err(Error::CannotFollow {
+            path: path.to_owned(),
+        });
+    };
+    let pieces = Pieces::of_file(path, file, stop);
+    let pieces = pieces.map_err(|source| unreadable(path, source))?;
+    Ok(Box::new(CsvTable::open(
+        path,
+        format,
+        no_header,
+        Box::new(pieces),
+    )?))
+}
+
+/// CSV or an Arrow stream on standard input, told apart by the first bytes. With `stop` it is read as it comes.
+fn open_pipe(path: &Path, no_header: bool, stop: Option<fn() -> bool>) -> Result<Box<dyn Table>> {
+    let fail = |source| unreadable(path, source);
+    // The marker of a stream begins with two bytes that no text begins with.
+    let mut head = [0; 2];
+    let mut n = 0;
+    while let Some(rest) = head.get_mut(n..).filter(|rest| !rest.is_empty()) {
+        match stdin().read(rest) {
+            Ok(0) => break,
+            Ok(more) => n += more,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(fail(error)),
+        }
+    }
+    let head = head.get(..n).unwrap_or_default();
+    let bytes = std::io::Cursor::new(head.to_vec()).chain(stdin());
+    if ipc_pipe::is_stream(head) {
+        if no_header {
+            return Err(Error::NoHeaderHere {
+                path: path.to_owned(),
+            });
+        }
+        return Ok(match stop {
+            Some(stop) => {
+                let pieces = Pieces::of_pipe(bytes, Cut::Anywhere, stop).map_err(fail)?;
+                Box::new(ipc_pipe::open(path, pieces, stop)?)
+            }
+            None => Box::new(ipc_pipe::open(path, bytes, || false)?),
+        });
+    }
+    let bytes: Box<dyn TextBytes> = match stop {
+        Some(stop) => Box::new(Pieces::of_pipe(bytes, Cut::Lines, stop).map_err(fail)?),
+        None => Box::new(BufReader::with_capacity(1 << 16, bytes)),
+    };
+    Ok(Box::new(CsvTable::open(
+        path,
+        Format::Csv,
+        no_header,
+        bytes,
+    )?))
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    Error::Read {
+        at: Location::file(path),
+        source,
+    }
 }

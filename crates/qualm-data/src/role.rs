@@ -18,6 +18,10 @@ pub enum Role {
     Vector,
     /// A feature that the model was fitted on.
     ModelFeature,
+    /// When each row is from.
+    Time,
+    /// Which of several streams each row is of.
+    Stream,
     /// The scores of a file that was scored before.
     Scores,
 }
@@ -31,6 +35,8 @@ impl fmt::Display for Role {
             Self::Id => "an id",
             Self::Vector => "the vector",
             Self::ModelFeature => "a feature of the model",
+            Self::Time => "the time",
+            Self::Stream => "the stream",
             Self::Scores => "the scores",
         })
     }

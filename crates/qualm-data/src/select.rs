@@ -35,6 +35,11 @@ pub struct Selection {
     /// Columns to carry through where the input has them: the ids that a model was fitted
     /// with, which a new input may lack.
     pub ids_if_present: Vec<String>,
+    /// The column that says when each row is from, see [`crate::times()`]: read as an id is, after the
+    /// others, and may be a feature of the model too.
+    pub time: Option<String>,
+    /// The column that says which of several streams each row is of; read as the time is.
+    pub stream: Option<String>,
     /// The vector column to use as the features.
     pub vector: Option<String>,
     /// Whether CSV and tab-separated text begins with its first row: its columns are then
@@ -58,6 +63,8 @@ impl Selection {
             label: self.label.as_ref().map(named),
             ids: all(&self.ids),
             ids_if_present: all(&self.ids_if_present),
+            time: self.time.as_ref().map(named),
+            stream: self.stream.as_ref().map(named),
             vector: self.vector.as_ref().map(named),
             ..*self
         }
@@ -152,6 +159,18 @@ pub(crate) fn plan(
     let mut ids = ids.collect::<Result<Vec<_>>>()?;
     let present = selection.ids_if_present.iter();
     ids.extend(present.filter_map(|name| chooser.place(name)));
+    let beside = [
+        (&selection.time, Role::Time),
+        (&selection.stream, Role::Stream),
+    ];
+    for (name, role) in beside {
+        let place = name.as_ref().map(|name| chooser.find(name, role));
+        if let Some(place) = place.transpose()?
+            && !ids.contains(&place)
+        {
+            ids.push(place);
+        }
+    }
     let inputs = match expected {
         None => chooser.at_fit()?,
         Some(Features::Columns(names)) => chooser.for_columns(names)?,
@@ -194,6 +213,8 @@ fn is_free(selection: &Selection, name: &String) -> bool {
     selection.label.as_ref() != Some(name)
         && !selection.ids.contains(name)
         && !selection.ids_if_present.contains(name)
+        && selection.time.as_ref() != Some(name)
+        && selection.stream.as_ref() != Some(name)
         && !selection.exclude.contains(name)
 }
 

@@ -13,14 +13,15 @@ use crate::column_watch::ColumnNotes;
 use crate::error::{Error, Result};
 use crate::labels::labels;
 use crate::numbers::{self, Float, NotVectors};
-use crate::open::open_table;
+use crate::open::{open_growing, open_table};
 use crate::origin::Origin;
 use crate::select::{Inputs, Plan, Selection, plan, text_in_question};
 use crate::stream::StreamTable;
 use crate::table::{Chunk, Table};
 use crate::text_vectors;
 
-/// An opened input: a file, a folder of Parquet parts, or CSV on standard input.
+/// An opened input: a file, a folder of Parquet parts, or CSV or an Arrow stream on
+/// standard input.
 ///
 /// Rows are read in batches of some thousand, so that memory does not grow with the
 /// file. (The exceptions: `.npz`, `.npy` in Fortran order, and Arrow files written as one
@@ -44,7 +45,7 @@ pub struct Source {
 impl Source {
     /// Opens an input and decides what its columns mean.
     ///
-    /// The format goes by the extension; `-` is CSV on standard input. At score time
+    /// The format goes by the extension; `-` is CSV, or an Arrow stream, on standard input. At score time
     /// `expected` is what the model was fitted on: columns are matched by name.
     ///
     /// # Errors
@@ -70,6 +71,23 @@ impl Source {
     /// ```
     pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
         let table = open_table(path, selection.no_header)?;
+        Self::new(table, Location::file(path), selection, expected)
+    }
+
+    /// As [`Source::open`], for text that grows, or standard input: rows come in batches as they are written, those of
+    /// half a second together, and the end comes when `stop` says so or standard input ends. A line of a file that has no
+    /// end yet is not read. Waits for the first row.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`]; [`Error::CannotFollow`] for other formats. A batch is [`Error::Read`] where the file
+    /// has become shorter.
+    pub fn follow(
+        path: &Path,
+        selection: &Selection,
+        expected: Option<&Features>,
+        stop: fn() -> bool,
+    ) -> Result<Self> {
+        let table = open_growing(path, selection.no_header, stop)?;
         Self::new(table, Location::file(path), selection, expected)
     }
 

@@ -1,6 +1,8 @@
-//! Record batches that another library hands over, in memory or one after another.
+//! Record batches that another library hands over, in memory or one after another, or that come from a pipe.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 
@@ -9,11 +11,13 @@ use qualm::Location;
 use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::splitter::{BatchSplitter, columns_of, look, pick};
-use crate::table::{Chunk, Column, Projection, Table, distinct};
+use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
 
 /// A table without a file.
 pub(crate) struct StreamTable {
     reader: Box<dyn RecordBatchReader + Send>,
+    /// The pipe that they come from.
+    pipe: Option<Arc<Path>>,
     columns: Vec<Column>,
     /// The first batch, once it was looked at.
     first: Option<RecordBatch>,
@@ -32,10 +36,20 @@ impl fmt::Debug for StreamTable {
 
 impl StreamTable {
     pub(crate) fn new(reader: Box<dyn RecordBatchReader + Send>) -> Result<Self> {
+        Self::of(reader, None)
+    }
+
+    /// Of a reader of a pipe that messages name.
+    pub(crate) fn of_pipe(reader: Box<dyn RecordBatchReader + Send>, pipe: &Path) -> Result<Self> {
+        Self::of(reader, Some(Arc::from(pipe)))
+    }
+
+    fn of(reader: Box<dyn RecordBatchReader + Send>, pipe: Option<Arc<Path>>) -> Result<Self> {
         let columns = columns_of(&reader.schema());
-        distinct(&columns, &Location::default())?;
+        distinct(&columns, &place(pipe.as_ref()))?;
         Ok(Self {
             reader,
+            pipe,
             columns,
             first: None,
             places: Vec::new(),
@@ -44,12 +58,18 @@ impl StreamTable {
     }
 }
 
-fn next(reader: &mut dyn RecordBatchReader, n_given: usize) -> Result<Option<RecordBatch>> {
-    let batch = reader.next().transpose();
-    batch.map_err(|source| Error::Arrow {
-        at: Location::row(n_given + 1),
-        source,
-    })
+fn place(pipe: Option<&Arc<Path>>) -> Location {
+    pipe.map(Location::file).unwrap_or_default()
+}
+
+fn next(
+    reader: &mut dyn RecordBatchReader,
+    pipe: Option<&Arc<Path>>,
+    n_given: usize,
+) -> Result<Option<RecordBatch>> {
+    let at = place(pipe).at_row(n_given + 1);
+    let batch = guarded(&at, || reader.next())?.transpose();
+    batch.map_err(|source| Error::Arrow { at, source })
 }
 
 impl Table for StreamTable {
@@ -58,7 +78,7 @@ impl Table for StreamTable {
     }
 
     fn look_at(&mut self, places: &[usize]) -> Result<()> {
-        self.first = next(self.reader.as_mut(), 0)?;
+        self.first = next(self.reader.as_mut(), self.pipe.as_ref(), 0)?;
         if let Some(first) = &self.first
             && let Ok(text) = first.project(places)
         {
@@ -73,13 +93,16 @@ impl Table for StreamTable {
     }
 
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        let (reader, first) = (&mut self.reader, &mut self.first);
+        let (reader, pipe, first) = (&mut self.reader, &self.pipe, &mut self.first);
         let batch = self.splitter.next(|n_given| match first.take() {
             Some(first) => Ok(Some(first)),
-            None => next(reader.as_mut(), n_given),
+            None => next(reader.as_mut(), pipe.as_ref(), n_given),
         })?;
         Ok(batch.map(|(batch, first_row)| Chunk {
-            origin: Origin::memory(first_row),
+            origin: match pipe {
+                Some(pipe) => Origin::file(Arc::clone(pipe), first_row),
+                None => Origin::memory(first_row),
+            },
             n_rows: batch.num_rows(),
             columns: pick(&batch, &self.places),
         }))
