@@ -33,6 +33,7 @@ fn core(error: &qualm::Error) -> Option<String> {
         qualm::Error::ConstantScores { .. } => {
             "--set sets them, qualm info lists a model's keys".to_owned()
         }
+        qualm::Error::TooManyStreams { .. } => "--max-streams allows more".to_owned(),
         qualm::Error::Memory { lighter, .. } if !lighter.is_empty() => {
             "keys are set with --set KEY=VALUE".to_owned()
         }
@@ -78,6 +79,8 @@ fn flag(role: Role) -> Option<&'static str> {
         Role::Id => "--id",
         Role::Vector => "--vector",
         Role::Scores => "--score",
+        Role::Time => "--time",
+        Role::Stream => "--stream",
         _ => return None,
     })
 }

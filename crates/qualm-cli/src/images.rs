@@ -18,6 +18,20 @@ use crate::commands::encoder_options;
 /// Images read and embedded at a time.
 const BATCH: usize = 256;
 
+/// Refuses flags about columns, of which some are given, where the input is images.
+///
+/// # Errors
+/// Names the first one.
+pub(crate) fn refuse_table_flags(input: &Path, flags: &[(&str, bool)]) -> Result<()> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => bail!(
+            "{flag}: {} holds images, which have no columns; embed them first to keep columns",
+            input.display()
+        ),
+        None => Ok(()),
+    }
+}
+
 /// The encoder of an input of images; `None` where the input holds rows.
 ///
 /// # Errors

@@ -22,7 +22,9 @@ mod metrics;
 mod output;
 mod paths;
 mod pipeline;
+mod plot;
 mod progress;
+mod prometheus;
 #[cfg(unix)]
 mod signals;
 mod threshold;

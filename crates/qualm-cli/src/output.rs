@@ -27,15 +27,25 @@ impl Output {
         value: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> Result<()> {
-        let text = if self.json {
+        print(&if self.json {
             serde_json::to_string_pretty(value)? + "\n"
         } else {
             text()
-        };
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .context("standard output: cannot be written")
+        })
+    }
+
+    /// Prints one result of several that come one after the other: as a line of JSON if asked for, else as text.
+    pub(crate) fn line(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        print(&if self.json {
+            serde_json::to_string(value)? + "\n"
+        } else {
+            text()
+        })
+    }
+
+    /// Whether a person looks at stdout.
+    pub(crate) fn plots(self) -> bool {
+        !self.quiet && !self.json && io::stdout().is_terminal()
     }
 
     /// Whether stdout takes one JSON document.
@@ -68,6 +78,13 @@ impl Output {
     pub(crate) fn warn(self, message: impl AsRef<str>) {
         self.note(format!("warning: {}", message.as_ref()));
     }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("standard output: cannot be written")
 }
 
 /// Says why the command failed: the error and what lies under it, each once, and which flag

@@ -17,6 +17,8 @@ use arrow_schema::Field;
 use qualm::Fitted;
 use qualm_data::{Batch, Batches, Selection, Source};
 
+use crate::interrupt;
+
 /// Batches that may wait between two stages. A second one made nothing faster, and the
 /// batches of wide rows take 32 MiB each.
 const QUEUE: usize = 1;
@@ -51,6 +53,20 @@ pub(crate) fn open_for(
     let (path, features) = (path.to_owned(), fitted.features().clone());
     let rounding = fitted.rounding().clone();
     move || Ok(Source::open(&path, &selection, Some(&features))?.with_rounding(&rounding))
+}
+
+/// Opens rows that a model is to score and that come bit by bit, until the user asks to stop.
+pub(crate) fn follow_for(
+    fitted: &Fitted,
+    path: &Path,
+    selection: Selection,
+) -> impl FnOnce() -> qualm_data::Result<Source> + Send + 'static {
+    let (path, features) = (path.to_owned(), fitted.features().clone());
+    let rounding = fitted.rounding().clone();
+    move || {
+        let source = Source::follow(&path, &selection, Some(&features), interrupt::asked)?;
+        Ok(source.with_rounding(&rounding))
+    }
 }
 
 /// Opens an input and begins to read its batches, as [`read`] does.

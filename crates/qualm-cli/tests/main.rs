@@ -15,6 +15,9 @@ mod fit_scores;
 mod formats;
 mod main_job;
 mod monitor;
+mod monitor_streams;
+mod monitor_tell;
+mod monitor_time;
 mod outputs;
 mod reference;
 #[path = "../../qualm/tests/common/sealed.rs"]

@@ -8,7 +8,7 @@ use crate::common::{Folder, Ran, refused};
 const D: usize = 4;
 
 /// Rows of which those from `from` on are moved in the second column.
-fn table(n: usize, seed: u64, from: usize, by: f64) -> String {
+pub(crate) fn table(n: usize, seed: u64, from: usize, by: f64) -> String {
     let mut rows = rows(n, D, seed);
     for row in rows.iter_mut().skip(from) {
         row[1] += by;
@@ -17,7 +17,7 @@ fn table(n: usize, seed: u64, from: usize, by: f64) -> String {
 }
 
 /// A model of usual rows, held-out ones, and a day of each kind.
-fn folder() -> Folder {
+pub(crate) fn folder() -> Folder {
     let folder = Folder::new();
     folder.write("usual.csv", table(600, 1, 0, 0.0));
     folder.write("held_out.csv", table(400, 2, 0, 0.0));
@@ -37,7 +37,7 @@ fn folder() -> Folder {
     folder
 }
 
-fn monitor(folder: &Folder, input: &str, more: &[&str]) -> Ran {
+pub(crate) fn monitor(folder: &Folder, input: &str, more: &[&str]) -> Ran {
     let args = ["monitor", "m.qualm", input, "--reference", "held_out.csv"];
     folder.run(&[&args[..], more].concat())
 }
@@ -83,6 +83,13 @@ fn a_changed_input_is_an_alarm_with_exit_code_one() {
         assert!(number > 200, "{row}");
         assert_eq!(row["id"]["name"], format!("n{}", number - 1));
     }
+    // What made them strange: the column that moved, for most of them.
+    let moved = |row: &&serde_json::Value| row["explanation"][0]["feature"] == "b";
+    assert!(strangest.iter().filter(moved).count() >= 8, "{report}");
+    let share = strangest[0]["explanation"][0]["share"].as_f64().unwrap();
+    assert!(share > 0.2 && share <= 1.0);
+    let stretch = &report["stretch"];
+    assert_eq!(stretch["n"], 100, "{stretch}");
     // Other tests agree; an effect that large was not asked for.
     for test in ["mann-whitney", "ks"] {
         assert_eq!(
@@ -110,6 +117,22 @@ fn the_sequential_test_tells_when() {
     let alarm = report["sequential"]["alarms"][0].as_u64().unwrap();
     assert!((251..280).contains(&alarm), "{report}");
     assert_eq!(report["columns"][0]["column"], "b");
+    // The rows since the change, not those of the whole run.
+    let stretch = &report["stretch"];
+    assert_eq!(stretch["last_row"], alarm, "{report}");
+    let first = stretch["first_row"].as_u64().unwrap();
+    assert!((235..=alarm).contains(&first), "{report}");
+    assert_eq!(stretch["n"], alarm - first + 1);
+    assert!(
+        report["columns"][0]["mean"].as_f64().unwrap() > 3.0,
+        "{report}"
+    );
+    for row in report["strangest"].as_array().unwrap() {
+        assert!(
+            (first..=alarm).contains(&row["row"].as_u64().unwrap()),
+            "{row}"
+        );
+    }
     assert!(report["p_val"].as_f64().unwrap() <= 0.05);
     let again = monitor(
         &folder,
@@ -167,11 +190,26 @@ fn a_state_goes_on_in_a_growing_file_and_in_the_next() {
     assert_eq!((next.code, counted(&next)), (Some(1), (500, 1000)));
     // A file that has become shorter is no stream.
     let bytes = folder.read("watch.state");
-    folder.write("quiet.csv", head(10));
+    let quiet = folder.text("quiet.csv");
+    let few: String = quiet
+        .lines()
+        .take(11)
+        .map(|l| l.to_owned() + "\n")
+        .collect();
+    folder.write("quiet.csv", few);
     let shorter = monitor(&folder, "quiet.csv", &state);
     assert_eq!(shorter.code, Some(2));
     assert!(shorter.stderr.contains("only grows"), "{}", shorter.stderr);
     assert_eq!(folder.read("watch.state"), bytes);
+    // One that was begun anew, as a log that is rotated, is the continuation.
+    folder.write("quiet.csv", head(10));
+    let anew = monitor(&folder, "quiet.csv", &state);
+    assert_eq!((anew.code, counted(&anew)), (Some(1), (10, 1010)));
+    assert!(
+        anew.stderr.contains("begins with another row"),
+        "{}",
+        anew.stderr
+    );
 }
 
 #[test]
@@ -215,6 +253,10 @@ fn a_state_of_something_else_is_refused_and_stays() {
         &[&base[..], &state, &["--thin", "2"]].concat(),
         "another --thin",
     );
+    refuse(
+        &[&base[..], &state, &["--stream", "name"]].concat(),
+        "another --stream",
+    );
     let other = [
         "monitor",
         "m.qualm",
@@ -250,7 +292,41 @@ fn what_cannot_be_watched_is_refused() {
         (&["none.csv"][..], &["none.csv"][..]),
         (&["one.csv"], &["one.csv", "2"]),
         (&["quiet.csv", "--alpha", "2"], &["--alpha 2"]),
-        (&["quiet.csv", "--window", "1"], &["--window 1"]),
+        (&["quiet.csv", "--window", "1"], &["--window", "2 or more"]),
+        (&["quiet.csv", "--window", "1h"], &["--window", "--time"]),
+        (
+            &["quiet.csv", "--time", "when"],
+            &["no such column", "--time"],
+        ),
+        (
+            &["quiet.csv", "--stream", "site"],
+            &["no such column", "--stream"],
+        ),
+        (&["quiet.csv", "--max-streams", "3"], &["--stream"]),
+        (&["quiet.csv", "--follow"], &["--sequential"]),
+        (
+            &["quiet.csv", "--sequential", "--correct", "bh"],
+            &["--correct"],
+        ),
+        (
+            &[
+                "quiet.csv",
+                "--sequential",
+                "--stream",
+                "name",
+                "--correct",
+                "holm",
+            ],
+            &["--correct holm", "bh or none"],
+        ),
+        (
+            &["quiet.csv", "--sequential", "--metrics", "m.qualm"],
+            &["m.qualm", "--metrics"],
+        ),
+        (
+            &["held_out.npy", "--sequential", "--follow"],
+            &["held_out.npy"],
+        ),
         (&["quiet.csv", "--min-effect", "-1"], &["--min-effect"]),
         (
             &[

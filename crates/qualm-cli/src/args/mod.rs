@@ -20,7 +20,7 @@ pub(crate) use corrupt::Corrupt;
 pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
 };
-pub(crate) use monitor::{Correction, Monitor, TestName};
+pub(crate) use monitor::{Correction, Monitor, TestName, WindowSize};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -39,7 +39,7 @@ pub(crate) use train::Train;
   qualm bench table2 --data sets                      compare detectors on labelled sets
 
 Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
-CSV on standard input. Exit codes: 0 done, 2 error or interrupted."
+CSV or an Arrow stream on standard input. Exit codes: 0 done, 2 error or interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

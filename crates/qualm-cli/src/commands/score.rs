@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::HumanCount;
@@ -149,19 +149,15 @@ impl<'a> ScoreJob<'a> {
 
 /// Refuses flags about columns where the input is images.
 fn refuse_table_flags(args: &args::Score) -> Result<()> {
-    let given = [
-        ("--id", !args.id.is_empty()),
-        ("--label", args.label.is_some()),
-        ("--vector", args.vector.is_some()),
-        ("--no-header", args.no_header),
-    ];
-    match given.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => bail!(
-            "{flag}: {} holds images, which have no columns; embed them first to keep labels",
-            args.input.display()
-        ),
-        None => Ok(()),
-    }
+    images::refuse_table_flags(
+        &args.input,
+        &[
+            ("--id", !args.id.is_empty()),
+            ("--label", args.label.is_some()),
+            ("--vector", args.vector.is_some()),
+            ("--no-header", args.no_header),
+        ],
+    )
 }
 
 /// Refuses an output whose format its name does not tell.

@@ -7,13 +7,13 @@ use arrow_schema::Field;
 use qualm::monitor::ColumnMoments;
 use qualm::{Fitted, ReferenceRows};
 use qualm_data::{Batch, Selection, score};
+use qualm_vision::encoder::FileEncoder;
 
-use super::encoder;
 use crate::args::Monitor;
 use crate::columns::{check_encoder, ids_if_present};
-use crate::images;
+use crate::images::{self, encoder_for};
 use crate::output::{self, Output};
-use crate::pipeline::{self, ReadAhead, open_for};
+use crate::pipeline::{self, ReadAhead, follow_for, open_for};
 use crate::progress;
 
 /// An input of rows under way.
@@ -25,23 +25,53 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn open(args: &Monitor, fitted: &Fitted, path: &Path) -> Result<Self> {
+        Self::open_selected(args, fitted, path, selection(args, fitted))
+    }
+
+    /// The rows to look at, with their times and streams.
+    pub(super) fn current(args: &Monitor, fitted: &Fitted) -> Result<Self> {
+        let selection = Selection {
+            time: args.time.clone(),
+            stream: args.stream.clone(),
+            ..selection(args, fitted)
+        };
+        if !args.follow {
+            return Self::open_selected(args, fitted, &args.current, selection);
+        }
+        let (input, batches) = pipeline::open(follow_for(fitted, &args.current, selection))?;
+        Ok(Self::new(input, batches))
+    }
+
+    fn open_selected(
+        args: &Monitor,
+        fitted: &Fitted,
+        path: &Path,
+        selection: Selection,
+    ) -> Result<Self> {
         let (input, batches) = if let Some(encoder) = encoder(args, fitted, path)? {
+            refuse_table_flags(args, path)?;
             pipeline::open(images::open(fitted, path, encoder))?
         } else {
             check_encoder(fitted, path)?;
-            pipeline::open(open_for(fitted, path, selection(args, fitted)))?
+            pipeline::open(open_for(fitted, path, selection))?
         };
-        Ok(Self {
+        Ok(Self::new(input, batches))
+    }
+
+    fn new(input: pipeline::Input, batches: ReadAhead<Batch>) -> Self {
+        Self {
             batches,
             n_rows_hint: input.n_rows_hint,
             id_fields: input.id_fields,
-        })
+        }
     }
 
-    /// Scores every batch and hands it on, in order.
+    /// Scores every batch and hands it on, in order. Batches of rows that have counted have no scores, but for the
+    /// first one.
     pub(super) fn run(
         self,
         fitted: &Fitted,
+        counted: Counted,
         what: &'static str,
         output: Output,
         mut take: impl FnMut(Batch, Vec<f64>) -> Result<()> + Send,
@@ -53,19 +83,48 @@ impl Stream {
             None => format!("{what} {{spinner}} {{human_pos}} rows, {{per_sec}}"),
         };
         let bar = progress::bar(output, self.n_rows_hint, &template);
+        let (mut n_read, mut skip) = (0, 0);
         pipeline::run(
             self.batches,
             |batch| {
-                let scores = score(fitted, &batch)?;
+                let is_first = n_read == 0;
+                n_read += batch.rows.rows().n_rows() as u64;
+                let scores = if is_first || n_read > skip {
+                    score(fitted, &batch)?
+                } else {
+                    Vec::new()
+                };
+                if is_first {
+                    skip = counted.of(scores.first());
+                }
                 Ok((batch, scores))
             },
             |(batch, scores)| {
-                bar.inc(scores.len() as u64);
+                bar.inc(batch.rows.rows().n_rows() as u64);
                 take(batch, scores)
             },
         )?;
         bar.finish_and_clear();
         Ok(())
+    }
+}
+
+/// The rows of an input that have counted in earlier runs: the first ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    pub(super) rows: u64,
+    /// The score of the first one.
+    pub(super) first: Option<f64>,
+}
+
+impl Counted {
+    /// How many they are of an input whose first row has this score: none of one that was begun anew.
+    pub(super) fn of(self, first: Option<&f64>) -> u64 {
+        let same = |first: f64, found: &f64| first.to_bits() == found.to_bits();
+        match (self.first, first) {
+            (Some(first), Some(found)) if !same(first, found) => 0,
+            _ => self.rows,
+        }
     }
 }
 
@@ -82,11 +141,17 @@ impl Reference {
     pub(super) fn read(stream: Stream, fitted: &Fitted, output: Output) -> Result<Self> {
         let mut scores = Vec::new();
         let mut columns = ColumnMoments::new(fitted.n_features());
-        stream.run(fitted, "reference", output, |batch, batch_scores| {
-            scores.extend(batch_scores);
-            columns.add(batch.rows.rows());
-            Ok(())
-        })?;
+        stream.run(
+            fitted,
+            Counted::default(),
+            "reference",
+            output,
+            |batch, batch_scores| {
+                scores.extend(batch_scores);
+                columns.add(batch.rows.rows());
+                Ok(())
+            },
+        )?;
         Ok(Self {
             scores,
             columns: Some(columns),
@@ -111,6 +176,20 @@ impl Reference {
     }
 }
 
+/// Refuses flags about columns where the input is images.
+fn refuse_table_flags(args: &Monitor, path: &Path) -> Result<()> {
+    images::refuse_table_flags(
+        path,
+        &[
+            ("--id", !args.id.is_empty()),
+            ("--vector", args.vector.is_some()),
+            ("--no-header", args.no_header),
+            ("--time", args.time.is_some()),
+            ("--stream", args.stream.is_some()),
+        ],
+    )
+}
+
 /// Which columns are read besides the features.
 fn selection(args: &Monitor, fitted: &Fitted) -> Selection {
     Selection {
@@ -120,4 +199,10 @@ fn selection(args: &Monitor, fitted: &Fitted) -> Selection {
         no_header: args.no_header,
         ..Selection::default()
     }
+}
+
+/// The encoder of images, if any.
+fn encoder(args: &Monitor, fitted: &Fitted, path: &Path) -> Result<Option<FileEncoder>> {
+    let (given, options) = (args.encoder.as_deref(), &args.encoder_options);
+    encoder_for(&args.model, fitted, path, given, options)
 }

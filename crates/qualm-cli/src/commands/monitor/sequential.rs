@@ -1,41 +1,62 @@
-//! The sequential test, and its state on disk.
+//! The sequential test, of one stream or of several, as rows come.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use arrow_schema::Field;
+use qualm::Fitted;
 use qualm::monitor::{
-    ColumnMoments, Guarantee, Sequential, SequentialSpec, Thinning, autocorrelation,
-    digest_of_scores,
+    Across, Guarantee, SequentialSpec, StreamAlarm, Streams, Thinning, autocorrelation,
 };
-use qualm::reports::{MonitorReport, MonitorStream, REPORT_VERSION};
-use qualm::{AtomicFile, Fitted, digest};
+use qualm::reports::{MonitorAlarm, MonitorReport, MonitorStream, REPORT_VERSION};
 use qualm_data::Batch;
-use serde::{Deserialize, Serialize};
 
-use super::input::{Reference, Stream};
-use super::strangest::Strangest;
-use super::windows::moved;
+use super::alarms::Alarms;
+use super::input::{Counted, Reference, Stream};
+use super::metrics::Metrics;
+use super::rows::{Beside, Told};
+use super::settings;
+use super::state::{Kept, StateFile, begin};
+use super::stretch::{Details, Row, Stretch};
 use crate::args::Monitor;
 use crate::interrupt;
 use crate::output::{self, Output};
-use crate::paths::place;
+use crate::plot::Trace;
 
-/// What a state belongs to, and how far it has come in the present input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Kept {
-    model: String,
-    reference: String,
-    input: String,
-    position: u64,
+/// Everything that watching needs, and what it has found.
+struct Watcher<'a> {
+    args: &'a Monitor,
+    fitted: &'a Fitted,
+    reference: &'a Reference,
+    fields: Vec<Field>,
+    beside: Beside,
+    file: Option<StateFile>,
+    streams: Streams,
+    kept: Kept,
+    /// Of each stream.
+    parts: Vec<Part>,
+    /// Rows of the input so far, and those of them that earlier runs had counted.
+    n_read: u64,
+    already: u64,
+    counted: Counted,
+    alarms: Alarms<'a>,
+    metrics: Option<Metrics>,
 }
 
-/// The state's file, which one process at a time may write.
-struct StateFile {
-    path: PathBuf,
-    /// Held until the end.
-    _lock: File,
+/// What is known of a stream besides its test, of this run.
+struct Part {
+    /// The rows since the evidence began to rise, but for those of the present batch.
+    stretch: Stretch,
+    /// Those of the present batch.
+    rows: Vec<Row>,
+    /// The highest evidence, as a decimal logarithm.
+    highest: f64,
+    trace: Trace,
+}
+
+/// What a run has found.
+pub(super) struct Outcome {
+    pub(super) report: MonitorReport,
+    /// The evidence over the rows, of the stream with most of it: decimal logarithms.
+    pub(super) evidence: Trace,
 }
 
 pub(super) fn run(
@@ -45,155 +66,320 @@ pub(super) fn run(
     reference: &Reference,
     current: Stream,
     output: Output,
-) -> Result<MonitorReport> {
-    let spec = spec(args, seed);
+) -> Result<Outcome> {
+    let spec = settings::spec(args, seed);
     if reference.columns.is_some() {
         note_dependence(&reference.scores, &spec, output);
     }
     let file = args.state.as_deref().map(StateFile::lock).transpose()?;
-    let (mut watch, mut context) = begin(args, &spec, reference, file.as_ref(), output)?;
-    let fields = current.id_fields.clone();
-    let (mut n_read, mut new_alarm) = (0, None);
-    let mut highest = f64::NEG_INFINITY;
-    let mut columns = ColumnMoments::new(fitted.n_features());
-    let mut strangest = Strangest::default();
-    let already = context.position;
+    let (streams, kept) = begin(args, &spec, reference, file.as_ref(), output)?;
+    let counted = Counted {
+        rows: kept.position,
+        first: kept.first_score,
+    };
+    let n_cols = fitted.n_features();
+    let mut watcher = Watcher {
+        args,
+        fitted,
+        reference,
+        beside: Beside::new(args, &current.id_fields),
+        fields: current.id_fields.clone(),
+        file,
+        parts: streams
+            .streams()
+            .iter()
+            .map(|_| Part::new(n_cols))
+            .collect(),
+        streams,
+        n_read: 0,
+        already: counted.rows,
+        counted,
+        kept,
+        alarms: Alarms::new(args, output),
+        metrics: Metrics::new(args, &reference.scores)?,
+    };
     // From here on it stops between two batches, whose state is kept.
     interrupt::graceful(true);
-    let outcome = current.run(fitted, "monitor", output, |batch: Batch, scores| {
-        if interrupt::asked() {
+    let outcome = current.run(fitted, counted, "monitor", output, |batch, scores| {
+        // A followed input ends by itself, after what was read of it.
+        if interrupt::asked() && !args.follow {
             bail!("interrupted");
         }
-        let before = n_read;
-        n_read += scores.len() as u64;
-        if n_read <= already {
-            return Ok(());
-        }
-        let from = already.saturating_sub(before) as usize;
-        let new = scores.get(from..).unwrap_or_default();
-        let update = watch.update(new)?;
-        for (row, (place, &score)) in (before + from as u64 + 1..).zip((from..).zip(new)) {
-            strangest.take(&batch, place, row, score);
-        }
-        if let Some(rows) = batch.rows.rows().slice(from..scores.len()) {
-            columns.add(rows);
-        }
-        highest = highest.max(update.log10_highest);
-        new_alarm = new_alarm.or(update.alarm_at);
-        context.position = n_read;
-        if let Some(file) = &file {
-            file.write(&watch, &context)?;
-        }
-        Ok(())
+        watcher.take(&batch, &scores)
     });
     interrupt::graceful(false);
-    outcome.map_err(|error| match &file {
-        Some(file) => error.context(format!(
-            "stopped; {} of the stream are kept in {}",
-            output::rows(watch.n_rows()),
-            file.path.display()
-        )),
-        None => error,
-    })?;
-    if n_read < already {
-        bail!(
-            "{}: {}, and {} of it had counted before; a stream only grows",
-            args.current.display(),
-            output::rows(n_read),
-            output::rows(already)
-        );
-    }
-    if n_read == already && already == 0 {
-        bail!("{}: no rows to look at", args.current.display());
-    }
-    let highest = highest.max(watch.log10_evidence());
-    let mut report = report(args, &watch, new_alarm.is_some(), highest);
-    report.n = n_read - already;
-    if new_alarm.is_some() {
-        report.columns = moved(fitted, reference, &columns);
-        report.strangest = strangest.rows(&fields, fitted);
-    }
-    Ok(report)
+    outcome.map_err(|error| watcher.stopped(error))?;
+    watcher.finish()
 }
 
-/// The test where an earlier run has left it, or a new one.
-fn begin(
-    args: &Monitor,
-    spec: &SequentialSpec,
-    reference: &Reference,
-    file: Option<&StateFile>,
-    output: Output,
-) -> Result<(Sequential, Kept)> {
-    let fresh = Kept {
-        model: model_digest(&args.model)?,
-        reference: digest_of_scores(&reference.scores),
-        input: place(&args.current).display().to_string(),
-        position: 0,
-    };
-    let Some((watch, kept)) = file.map(StateFile::read).transpose()?.flatten() else {
-        let watch = Sequential::new(&reference.scores, spec.clone()).context("reference")?;
-        return Ok((watch, fresh));
-    };
-    check_same(&watch, &kept, spec, &fresh, args)?;
-    let position = if kept.input == fresh.input {
-        kept.position
-    } else {
-        0
-    };
-    output.note(format!(
-        "note: going on after {} of the stream",
-        output::rows(watch.n_rows())
-    ));
-    Ok((watch, Kept { position, ..fresh }))
+impl Part {
+    fn new(n_cols: usize) -> Self {
+        Self {
+            stretch: Stretch::new(n_cols),
+            rows: Vec::new(),
+            highest: f64::NEG_INFINITY,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Adds the rows of the present batch to those before.
+    fn gather(&mut self, batch: &Batch) {
+        for row in self.rows.drain(..) {
+            self.stretch.take(batch, row);
+        }
+    }
 }
 
-/// What is known without the rows of this run.
-fn report(args: &Monitor, watch: &Sequential, new_alarm: bool, highest: f64) -> MonitorReport {
-    let guarantee = watch.spec().guarantee;
+impl Watcher<'_> {
+    /// Takes the next rows, and keeps the state after them.
+    fn take(&mut self, batch: &Batch, scores: &[f64]) -> Result<()> {
+        let before = self.n_read;
+        if before == 0 {
+            self.begin_input(scores.first());
+        }
+        self.n_read += batch.rows.rows().n_rows() as u64;
+        if self.n_read <= self.already {
+            return Ok(());
+        }
+        let from = self.already.saturating_sub(before) as usize;
+        let told = self.beside.of(batch)?;
+        // Rows up to one that is refused have not counted: the state is that of the last batch.
+        for (place, &score) in scores.iter().enumerate().skip(from) {
+            let row = Row {
+                place,
+                number: before + place as u64 + 1,
+                score,
+                time: told.time(place),
+            };
+            self.take_row(batch, row, &told)?;
+        }
+        for part in &mut self.parts {
+            part.gather(batch);
+        }
+        self.kept.position = self.n_read;
+        if let Some(file) = &self.file {
+            file.write(&self.streams, &self.kept)?;
+        }
+        // After the state: what they count is kept.
+        match &self.metrics {
+            Some(metrics) => metrics.write_sequential(&self.streams, &self.kept.last_times),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the score of the first row: a file that was begun anew, as a log that is rotated is, is another
+    /// input than that of which rows have counted.
+    fn begin_input(&mut self, first: Option<&f64>) {
+        if self.counted.of(first) < self.already {
+            Output::warn_always(format!(
+                "{}: begins with another row than when {} of it had counted; taken as a new file that \
+                 continues the stream",
+                self.args.current.display(),
+                output::rows(self.already)
+            ));
+            self.already = 0;
+        }
+        self.kept.first_score = first.copied();
+    }
+
+    fn take_row(&mut self, batch: &Batch, row: Row, told: &Told) -> Result<()> {
+        let place = self.streams.stream(told.stream(row.place))?;
+        let n_cols = self.fitted.n_features();
+        self.parts
+            .resize_with(self.streams.streams().len(), || Part::new(n_cols));
+        self.kept.last_times.resize(self.parts.len(), None);
+        if let Some(last) = self.kept.last_times.get_mut(place) {
+            self.beside.check_order(batch, row.place, *last, row.time)?;
+            *last = row.time.or(*last);
+        }
+        let alarms = self.streams.update(place, row.score)?;
+        if let Some(metrics) = &mut self.metrics {
+            metrics.count(place, row.score);
+        }
+        let stream = self.streams.streams().get(place);
+        if let (Some(stream), Some(part)) = (stream, self.parts.get_mut(place)) {
+            let watch = stream.watch();
+            // Evidence that begins anew after an alarm is no longer that of the alarm.
+            let raised = alarms.iter().find(|alarm| alarm.stream == place);
+            let evidence = raised.map_or(watch.log10_evidence(), |a| a.log10_evidence);
+            part.highest = part.highest.max(evidence);
+            part.trace.push(evidence);
+            if raised.is_none() && watch.rising_from() > watch.n_rows() {
+                part.rows.clear();
+                part.stretch.clear(n_cols);
+            } else {
+                part.rows.push(row);
+            }
+        }
+        for alarm in alarms {
+            self.raise(batch, &alarm)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of an alarm.
+    fn raise(&mut self, batch: &Batch, alarm: &StreamAlarm) -> Result<()> {
+        let Some(part) = self.parts.get_mut(alarm.stream) else {
+            return Ok(());
+        };
+        part.gather(batch);
+        let details = part
+            .stretch
+            .details(&self.fields, self.fitted, self.reference)?;
+        let stream = self
+            .streams
+            .streams()
+            .get(alarm.stream)
+            .map(|s| s.name().to_owned());
+        let document = MonitorAlarm {
+            report_version: REPORT_VERSION,
+            model: path(&self.args.model),
+            input: path(&self.args.current),
+            reference: self.args.reference.as_deref().map(path),
+            is_drift: true,
+            p_val: p_value(self.streams.spec().guarantee, alarm.log10_evidence),
+            threshold: threshold(self.streams.spec().guarantee),
+            distance: alarm.log10_evidence,
+            stream: stream.filter(|_| self.args.stream.is_some()),
+            row: alarm.row,
+            changed_from: alarm.changed_from,
+            stretch: details.stretch,
+            columns: details.columns,
+            strangest: details.strangest,
+        };
+        // A service that is armed again begins with the next row.
+        part.stretch.clear(self.fitted.n_features());
+        self.alarms.raise(document)
+    }
+
+    /// An error, and what is kept in spite of it.
+    fn stopped(&self, error: anyhow::Error) -> anyhow::Error {
+        match &self.file {
+            // Without a row there is nothing to keep.
+            Some(file) if self.kept.position > 0 => error.context(format!(
+                "stopped; the first {} of {} are kept in {}",
+                output::rows(self.kept.position),
+                self.args.current.display(),
+                file.path().display()
+            )),
+            _ => error,
+        }
+    }
+
+    fn finish(self) -> Result<Outcome> {
+        let current = self.args.current.display();
+        let (n_read, already) = (self.n_read, self.already);
+        if n_read < already && !interrupt::asked() {
+            bail!(
+                "{current}: {}, and {} of it had counted before; a stream only grows",
+                output::rows(n_read),
+                output::rows(already)
+            );
+        }
+        if n_read == 0 && already == 0 && !interrupt::asked() {
+            bail!("{current}: no rows to look at");
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.write_sequential(&self.streams, &self.kept.last_times)?;
+        }
+        let parts = self.parts.iter();
+        let most = parts.max_by(|a, b| a.highest.total_cmp(&b.highest));
+        let evidence = most.map(|part| part.trace.clone()).unwrap_or_default();
+        Ok(Outcome {
+            report: self.report(),
+            evidence,
+        })
+    }
+
+    /// Where each stream stands.
+    fn describe(&self) -> Vec<MonitorStream> {
+        let describe = |stream: &qualm::monitor::Stream| MonitorStream {
+            stream: self.args.stream.is_some().then(|| stream.name().to_owned()),
+            guarantee: self.streams.spec().guarantee,
+            n_rows: stream.watch().n_rows(),
+            n_alarms: stream.n_alarms(),
+            alarms: stream.alarms().to_vec(),
+            log10_evidence: stream.watch().log10_evidence(),
+            state: self.args.state.as_deref().map(path),
+        };
+        self.streams.streams().iter().map(describe).collect()
+    }
+
+    fn report(self) -> MonitorReport {
+        let mut streams = self.describe();
+        let guarantee = self.streams.spec().guarantee;
+        let for_ever = matches!(guarantee, Guarantee::Ever { .. });
+        let earlier = streams.iter().any(|stream| stream.n_alarms > 0);
+        // Of a stream without a row in this run, where it stands.
+        let highest = streams.iter().enumerate().map(|(place, stream)| {
+            let of_now = self
+                .parts
+                .get(place)
+                .map_or(f64::NEG_INFINITY, |part| part.highest);
+            of_now.max(stream.log10_evidence)
+        });
+        let highest: Vec<f64> = highest.collect();
+        let first = self.alarms.first();
+        let is_drift = first.is_some() || (for_ever && earlier);
+        let details = first.map_or_else(Details::default, |alarm| Details {
+            stretch: alarm.stretch,
+            columns: alarm.columns,
+            strangest: alarm.strangest,
+        });
+        MonitorReport {
+            report_version: REPORT_VERSION,
+            model: path(&self.args.model),
+            input: path(&self.args.current),
+            reference: self.args.reference.as_deref().map(path),
+            is_drift,
+            p_val: p_value(guarantee, believed(&highest, self.streams.across())),
+            threshold: threshold(guarantee),
+            distance: highest.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            n_reference: self.streams.n_reference(),
+            n: self.n_read.saturating_sub(self.already),
+            windows: Vec::new(),
+            empty_windows: 0,
+            untested_windows: 0,
+            sequential: match self.args.stream {
+                Some(_) => None,
+                None => streams.pop(),
+            },
+            streams,
+            stretch: details.stretch,
+            columns: details.columns,
+            strangest: details.strangest,
+        }
+    }
+}
+
+/// The evidence of several streams together, as decimal logarithms: its inverse is the smallest level at which
+/// one of them would be believed.
+fn believed(log10_evidence: &[f64], across: Across) -> f64 {
+    let mut sorted = log10_evidence.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let n = sorted.len() as f64;
+    let of_rank = |(k, e): (usize, f64)| match across {
+        Across::Each => e,
+        Across::EBenjaminiHochberg => e + (k as f64 / n).log10(),
+    };
+    let all = (1..).zip(sorted).map(of_rank);
+    all.fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn path(path: &std::path::Path) -> String {
+    path.display().to_string()
+}
+
+/// With what probability chance would ever bring such evidence; nothing for a run length.
+fn p_value(guarantee: Guarantee, log10_evidence: f64) -> Option<f64> {
     let for_ever = matches!(guarantee, Guarantee::Ever { .. });
-    let path = |path: &PathBuf| path.display().to_string();
-    MonitorReport {
-        report_version: REPORT_VERSION,
-        model: path(&args.model),
-        input: path(&args.current),
-        reference: args.reference.as_ref().map(path),
-        is_drift: new_alarm || (for_ever && watch.n_alarms() > 0),
-        p_val: for_ever.then(|| 10f64.powf(-highest).min(1.0)),
-        threshold: match guarantee {
-            Guarantee::Ever { alpha } => alpha,
-            Guarantee::RunLength { rows } => rows,
-        },
-        distance: highest,
-        n_reference: watch.n_reference(),
-        n: 0,
-        windows: Vec::new(),
-        sequential: Some(MonitorStream {
-            guarantee,
-            n_rows: watch.n_rows(),
-            n_alarms: watch.n_alarms(),
-            alarms: watch.alarms().to_vec(),
-            log10_evidence: watch.log10_evidence(),
-            state: args.state.as_ref().map(path),
-        }),
-        columns: Vec::new(),
-        strangest: Vec::new(),
-    }
+    for_ever.then(|| 10f64.powf(-log10_evidence).min(1.0))
 }
 
-fn spec(args: &Monitor, seed: u64) -> SequentialSpec {
-    let guarantee = match args.run_length {
-        Some(rows) => Guarantee::RunLength { rows },
-        None => Guarantee::Ever { alpha: args.alpha },
-    };
-    let thinning = match (args.thin, args.mean_of) {
-        (Some(rows), _) => Thinning::Every(rows),
-        (None, Some(rows)) => Thinning::MeanOf(rows),
-        (None, None) => Thinning::None,
-    };
-    SequentialSpec {
-        guarantee,
-        thinning,
-        seed,
+fn threshold(guarantee: Guarantee) -> f64 {
+    match guarantee {
+        Guarantee::Ever { alpha } => alpha,
+        Guarantee::RunLength { rows } => rows,
     }
 }
 
@@ -207,103 +393,4 @@ fn note_dependence(scores: &[f64], spec: &SequentialSpec, output: Output) {
              guarantee holds for rows whose order tells nothing: thin them with --thin or --mean-of"
         ));
     }
-}
-
-fn model_digest(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(digest::sha256([bytes.as_slice()]))
-}
-
-/// Refuses a state of something else.
-fn check_same(
-    watch: &Sequential,
-    kept: &Kept,
-    spec: &SequentialSpec,
-    fresh: &Kept,
-    args: &Monitor,
-) -> Result<()> {
-    let state = args.state.as_deref().unwrap_or(Path::new("")).display();
-    let what = if kept.model != fresh.model {
-        "another model"
-    } else if kept.reference != fresh.reference {
-        "another reference"
-    } else if watch.spec().guarantee != spec.guarantee {
-        "another --alpha or --run-length"
-    } else if watch.spec().thinning != spec.thinning {
-        "another --thin or --mean-of"
-    } else if watch.spec().seed != spec.seed {
-        "another --seed"
-    } else {
-        return Ok(());
-    };
-    bail!("{state}: is the state of {what}; give the same, or another --state to start anew")
-}
-
-impl StateFile {
-    /// # Errors
-    /// When another process holds it.
-    fn lock(path: &Path) -> Result<Self> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let lock_path = PathBuf::from(name);
-        let lock = File::create(&lock_path)
-            .with_context(|| format!("{}: cannot be written", lock_path.display()))?;
-        if lock.try_lock().is_err() {
-            bail!(
-                "{}: another qualm monitor writes it; wait for that one, or use another --state",
-                path.display()
-            );
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-        })
-    }
-
-    /// The state, if there is one.
-    fn read(&self) -> Result<Option<(Sequential, Kept)>> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| self.path.display().to_string()),
-        };
-        let (watch, context) = Sequential::from_bytes(&self.path, &bytes)?;
-        let context = serde_json::from_value(context)
-            .with_context(|| format!("{}: not a state of qualm monitor", self.path.display()))?;
-        Ok(Some((watch, context)))
-    }
-
-    fn write(&self, watch: &Sequential, context: &Kept) -> Result<()> {
-        let bytes = watch.to_bytes(&serde_json::to_value(context)?)?;
-        let mut file = AtomicFile::create(&self.path)?;
-        interrupt::remove_on_exit(file.temporary());
-        file.write_all(&bytes)
-            .with_context(|| format!("{}: cannot be written", self.path.display()))?;
-        Ok(file.commit()?)
-    }
-}
-
-/// The test in words.
-pub(super) fn words(report: &MonitorReport, stream: &MonitorStream) -> String {
-    let promise = match stream.guarantee {
-        Guarantee::Ever { alpha } => format!(
-            "the probability of a false alarm, ever, is at most {alpha}, if the order of rows tells nothing"
-        ),
-        Guarantee::RunLength { rows } => format!(
-            "false alarms are {rows} rows apart or more on average, if the order of rows tells nothing"
-        ),
-    };
-    let verdict = match (report.is_drift, stream.alarms.last()) {
-        (true, Some(row)) => format!("ALARM at row {row} of the stream"),
-        _ => "no alarm".to_owned(),
-    };
-    format!(
-        "{} beside {} of the reference, {} of the stream in all: {verdict}\n\
-         evidence 1e{:.1} now, highest 1e{:.1}; {promise}\n",
-        output::rows(report.n),
-        output::counted(report.n_reference, "score"),
-        output::rows(stream.n_rows),
-        stream.log10_evidence,
-        report.distance,
-    )
 }
