@@ -160,7 +160,8 @@ impl Metrics {
         self.write(&now.collect::<Vec<_>>())
     }
 
-    /// Writes what the windows of each stream have said. `rows` are how many rows each has, and when the latest is from.
+    /// Writes what the windows of each stream have said. `streams` are names, numbers of rows, and when the
+    /// latest row is from.
     pub(super) fn write_windows(
         &self,
         report: &MonitorReport,

@@ -138,13 +138,15 @@ fn several(streams: &[MonitorStream], guarantee: Guarantee, across: Across) -> S
     }
     let promise = match guarantee {
         Guarantee::Ever { alpha } if across == Across::Each => format!(
-            "the probability of a false alarm of a stream, ever, is at most {alpha}, if the order of its rows tells nothing"
+            "the probability of a false alarm of a stream, ever, is at most {alpha}, if the order of its rows \
+             tells nothing"
         ),
         Guarantee::Ever { alpha } => format!(
             "of the alarms a share of at most {alpha} is false on average, if the order of rows tells nothing"
         ),
         Guarantee::RunLength { rows } => format!(
-            "false alarms of a stream are {rows} of its rows apart or more on average, if their order tells nothing"
+            "false alarms of a stream are {rows} of its rows apart or more on average, if their order tells \
+             nothing"
         ),
     };
     text + &promise + "\n"
