@@ -80,7 +80,8 @@ impl Sequential {
         }
         let counts: Vec<u64> = counts.iter().map(|n| *n as u64).collect();
         let ranks = Ranks::from_counts(edges, &counts);
-        let jumper = Jumper { shares };
+        let mut jumper = Jumper::default();
+        jumper.shares = shares;
         let state = Self::from_parts(header.spec, ranks, jumper, header.progress);
         Ok((state, header.context))
     }
