@@ -13,7 +13,7 @@ pub enum Guarantee {
     ///
     /// The evidence is a mixture of martingales ([`Jumper`]) that start at each row. Until row t a
     /// capital of `T_t = 1 / (1 + ln (1 + t))` has not yet been put in; `T_{t-1} - T_t` is put in
-    /// before row t, in equal parts for all experts, and `V_t = A_t + T_t` with `A_t` what those that
+    /// before row t, in a jumper of its own, and `V_t = A_t + T_t` with `A_t` what those that
     /// have started own. `V` is a non-negative martingale from 1, so that by Ville's inequality it ever
     /// reaches `1 / alpha` with probability at most alpha. The harmonic weights `1 / (t (t + 1))` of
     /// other software leave less for late changes: from row 12 on ours are larger.
@@ -23,8 +23,8 @@ pub enum Guarantee {
     },
     /// The mean number of rows up to a false alarm is at least `rows`.
     ///
-    /// The evidence is that of Shiryaev and Roberts: before each row a capital of 1 is put in, in
-    /// equal parts for all experts. What all own less t is a martingale, so that the mean of the
+    /// The evidence is that of Shiryaev and Roberts: before each row a capital of 1 is put in, in a
+    /// jumper of its own. What all own less t is a martingale, so that the mean of the
     /// first t with `R_t >= rows` is at least `rows` (J. Shin, A. Ramdas, A. Rinaldo, *E-detectors*, New
     /// England Journal of Statistics in Data Science, 2023). It begins anew after each alarm.
     RunLength {
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
 
     /// One who never bets, and one who bets on high scores.
-    const NONE: [Expert; 1] = [Expert::Constant];
-    const HIGH: [Expert; 1] = [Expert::Linear(-0.5)];
+    const NONE: [(Expert, f64); 1] = [(Expert::Constant, 1.0)];
+    const HIGH: [(Expert, f64); 1] = [(Expert::Linear(-0.5), 1.0)];
 
     #[test]
     fn without_bets_the_evidence_stays() {

@@ -20,32 +20,36 @@ pub(super) enum Expert {
     Tail(f64, f64),
 }
 
-/// Weak bets and strong ones, on each direction.
-const EXPERTS: [Expert; 16] = [
-    Expert::Linear(-0.9),
-    Expert::Linear(-0.5),
-    Expert::Linear(0.5),
-    Expert::Linear(0.9),
-    Expert::Quadratic(-0.9),
-    Expert::Quadratic(-0.45),
-    Expert::Quadratic(0.45),
-    Expert::Quadratic(0.9),
-    Expert::Constant,
-    beta(0.25, 1.0, 0.25),
-    beta(0.5, 1.0, 0.5),
-    beta(0.75, 1.0, 0.75),
-    beta(1.0, 0.5, 0.5),
-    beta(0.5, 0.5, FRAC_1_PI),
-    beta(3.0, 3.0, 30.0),
-    Expert::Tail(0.1, 0.01),
+/// Weak bets and strong ones, on each direction, and their shares of capital that is dealt out, in 32nds. What
+/// bets weakly loses little while nothing changes and may hold more, and a reserve that does not bet more
+/// still: it is dealt out again once there is something to win.
+const EXPERTS: [(Expert, f64); 17] = [
+    (Expert::Linear(-0.9), 1.0),
+    (Expert::Linear(-0.4), 4.0),
+    (Expert::Linear(0.4), 4.0),
+    (Expert::Linear(0.9), 1.0),
+    (Expert::Quadratic(-0.9), 1.0),
+    (Expert::Quadratic(-0.4), 2.0),
+    (Expert::Quadratic(0.4), 2.0),
+    (Expert::Quadratic(0.9), 1.0),
+    (Expert::Constant, 8.0),
+    (beta(0.25, 1.0, 0.25), 1.0),
+    (beta(0.5, 1.0, 0.5), 1.0),
+    (beta(0.75, 1.0, 0.75), 1.0),
+    (beta(1.0, 0.5, 0.5), 1.0),
+    (beta(0.5, 0.5, FRAC_1_PI), 1.0),
+    // 1 / B(3/4, 3/4).
+    (beta(0.75, 0.75, 0.590_170_299_508_048_2), 1.0),
+    (beta(3.0, 3.0, 30.0), 1.0),
+    (Expert::Tail(0.1, 0.01), 1.0),
 ];
+
+/// The share of the capital that is dealt out anew before each bet.
+const JUMP: f64 = 0.01;
 
 const fn beta(a: f64, b: f64, k: f64) -> Expert {
     Expert::Beta { a, b, k }
 }
-
-/// The share of the capital that is dealt out anew before each bet.
-const JUMP: f64 = 0.003;
 
 impl Expert {
     /// What one unit becomes, given p and the logarithms of p and of 1 - p.
@@ -63,13 +67,14 @@ impl Expert {
 /// A simple jumper (V. Vovk, A. Gammerman, G. Shafer, *Algorithmic Learning in a Random World*, 2nd
 /// edition, 2022, section 8.1) over experts of several families.
 ///
-/// With capitals `C_i`, jump rate `J` and `E` experts, each p-value does
-/// `C_i <- (1 - J) C_i + (J / E) sum C`, then `C_i <- C_i f_i(p)`. What is kept are the shares
+/// With capitals `C_i`, jump rate `J` and weights `w_i` whose sum is 1, each p-value does
+/// `C_i <- (1 - J) C_i + J w_i sum C`, then `C_i <- C_i f_i(p)`. What is kept are the shares
 /// `C_i / sum C`; [`Jumper::bet`] gives by how much the sum has grown. The mixture over families
-/// is ours: one alone never notices some changes.
+/// and the weights are ours: one family alone never notices some changes. In the book weights are equal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jumper {
-    experts: &'static [Expert],
+    /// Each with its weight, of any sum.
+    experts: &'static [(Expert, f64)],
     jump: f64,
     /// Shares of the capital; their sum is 1.
     pub(super) shares: Vec<f64>,
@@ -85,27 +90,28 @@ impl Jumper {
     /// How many experts bet.
     pub const EXPERTS: usize = EXPERTS.len();
 
-    pub(super) fn of(experts: &'static [Expert], jump: f64) -> Self {
+    pub(super) fn of(experts: &'static [(Expert, f64)], jump: f64) -> Self {
+        let sum = sum_of_weights(experts);
         Self {
             experts,
             jump,
-            shares: vec![1.0 / experts.len() as f64; experts.len()],
+            shares: experts.iter().map(|(_, weight)| weight / sum).collect(),
         }
     }
 
     /// Bets on a p-value in (0, 1]. Gives the factor by which the capital has changed: if p-values
     /// are independent and uniform, its mean is at most 1 whatever came before.
     ///
-    /// `fresh` in \[0, 1\] is the share of the capital that has only now been put in. It belongs to all
-    /// experts alike, as if a jumper of its own had begun with it: everything but the bets is
-    /// linear in the capital, so that one jumper is the sum of many.
+    /// `fresh` in \[0, 1\] is the share of the capital that has only now been put in. It belongs to the
+    /// experts by their weights, as if a jumper of its own had begun with it: all that happens is
+    /// linear in the capitals, so that one jumper is the sum of many.
     pub fn bet(&mut self, p: f64, fresh: f64) -> f64 {
         let stays = (1.0 - fresh) * (1.0 - self.jump);
-        let dealt = (1.0 - stays) / self.experts.len() as f64;
+        let dealt = (1.0 - stays) / sum_of_weights(self.experts);
         let logarithms = logarithms(p);
         let mut growth = 0.0;
-        for (share, expert) in self.shares.iter_mut().zip(self.experts) {
-            *share = (stays * *share + dealt) * expert.bet(p, logarithms);
+        for (share, (expert, weight)) in self.shares.iter_mut().zip(self.experts) {
+            *share = (stays * *share + dealt * weight) * expert.bet(p, logarithms);
             growth += *share;
         }
         for share in &mut self.shares {
@@ -113,6 +119,10 @@ impl Jumper {
         }
         growth
     }
+}
+
+fn sum_of_weights(experts: &[(Expert, f64)]) -> f64 {
+    experts.iter().map(|(_, weight)| weight).sum()
 }
 
 /// Of p and of 1 - p. At p = 1 a density would be infinite; a lower bet is fair, too.
@@ -129,7 +139,7 @@ mod tests {
         // The midpoint rule on p = x^8 / (x^8 + (1 - x)^8), which makes densities smooth at 0 and 1.
         let n = 200_000;
         let points = || (0..n).map(move |i| (f64::from(i) + 0.5) / f64::from(n));
-        for expert in EXPERTS {
+        for (expert, _) in EXPERTS {
             let mean: f64 = points()
                 .map(|x| {
                     let (low, high) = (x.powi(8), (1.0 - x).powi(8));

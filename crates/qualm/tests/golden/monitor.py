@@ -13,17 +13,26 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-JUMP = 0.003
+JUMP = 0.01
 EXPERTS = (
-    [lambda p, e=e: 1 + e * (2 * p - 1) for e in (-0.9, -0.5, 0.5, 0.9)]
-    + [lambda p, e=e: 1 + e * (6 * p**2 - 6 * p + 1) for e in (-0.9, -0.45, 0.45, 0.9)]
+    [lambda p, e=e: 1 + e * (2 * p - 1) for e in (-0.9, -0.4, 0.4, 0.9)]
+    + [lambda p, e=e: 1 + e * (6 * p**2 - 6 * p + 1) for e in (-0.9, -0.4, 0.4, 0.9)]
     + [lambda p: 1.0]
     + [
         stats.beta(a, b).pdf
-        for a, b in ((0.25, 1), (0.5, 1), (0.75, 1), (1, 0.5), (0.5, 0.5), (3, 3))
+        for a, b in (
+            (0.25, 1),
+            (0.5, 1),
+            (0.75, 1),
+            (1, 0.5),
+            (0.5, 0.5),
+            (0.75, 0.75),
+            (3, 3),
+        )
     ]
     + [lambda p: 0.9 + 10 * (p <= 0.01)]
 )
+WEIGHTS = np.array([1, 4, 4, 1, 1, 2, 2, 1, 8] + [1] * 8) / 32
 
 
 def p_values(reference, stream, uniforms):
@@ -41,10 +50,10 @@ def p_values(reference, stream, uniforms):
 
 def capitals(bets):
     """What a jumper owns after each row, from 1; `bets` are those of its experts, (n, experts)."""
-    capital = np.full(len(EXPERTS), 1 / len(EXPERTS))
+    capital = WEIGHTS
     found = []
     for row in bets:
-        capital = (1 - JUMP) * capital + JUMP * capital.sum() / len(capital)
+        capital = (1 - JUMP) * capital + JUMP * capital.sum() * WEIGHTS
         capital = capital * row
         found.append(capital.sum())
     return np.array(found)

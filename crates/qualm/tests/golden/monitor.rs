@@ -65,12 +65,17 @@ struct Peer {
 /// Its power martingale and its simple jumper are among ours; its `1 + e (p - 1/2)` is `1 + e/2 (2p - 1)`.
 #[test]
 fn p_values_and_martingales_are_those_of_nonconform() {
-    const POWER: [Expert; 1] = [Expert::Beta {
+    const ROOT: Expert = Expert::Beta {
         a: 0.5,
         b: 1.0,
         k: 0.5,
-    }];
-    const SIMPLE: [Expert; 3] = [Expert::Linear(-0.5), Expert::Constant, Expert::Linear(0.5)];
+    };
+    const POWER: [(Expert, f64); 1] = [(ROOT, 1.0)];
+    const SIMPLE: [(Expert, f64); 3] = [
+        (Expert::Linear(-0.5), 1.0),
+        (Expert::Constant, 1.0),
+        (Expert::Linear(0.5), 1.0),
+    ];
     let golden: Peer = serde_json::from_str(include_str!("martingales.json")).unwrap();
     let mut ranks = Ranks::new(&golden.reference).unwrap();
     let mut power = Jumper::of(&POWER, 0.0);
