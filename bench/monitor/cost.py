@@ -1,4 +1,4 @@
-"""What the sequential test costs beside the scoring that comes before it, and the size of its state.
+"""What the sequential test costs beside scoring, and the size of its state.
 
     bench/monitor/.venv-peers/bin/python bench/monitor/cost.py
 
@@ -6,6 +6,7 @@ Processor time of one thread, the least of several turns of both.
 """
 
 import time
+from functools import partial
 
 import numpy as np
 import qualm
@@ -22,6 +23,11 @@ def least(work, turns=7):
     return min(found)
 
 
+def watch(monitor, parts):
+    for part in parts:
+        monitor.update_scores(part)
+
+
 def main():
     rng = np.random.default_rng(0)
     centres = rng.normal(0, 3, (10, COLUMNS))
@@ -34,7 +40,7 @@ def main():
     for size in (ROWS, 1000, 100, 1):
         monitor = qualm.Monitor(model, reference)
         parts = [scores[start : start + size] for start in range(0, ROWS, size)]
-        watching = least(lambda: [monitor.update_scores(part) for part in parts])
+        watching = least(partial(watch, monitor, parts))
         print(
             f"watching, batches of {size}: {ROWS / watching:,.0f} rows a second, "
             f"{watching / scoring:.2%} of scoring"

@@ -3,9 +3,10 @@ nonconform, alibi-detect and river.
 
     bench/monitor/run.sh
 
-All contenders see the same streams (`streams.py`). Ours alarms where its guarantee says. The
-threshold of each other is chosen such that, on streams without a change, it alarms as often as ours
-does: none is slower only because it is stricter. Writes delays.csv; `report.py` makes the tables.
+All contenders see the same streams (`streams.py`). Ours alarms where its guarantee says.
+The threshold of each other is chosen such that, on streams without a change, it alarms as often as
+ours does: none is slower only because it is stricter. Writes delays.csv and thresholds.csv;
+`report.py` makes the tables.
 """
 
 import argparse
@@ -50,9 +51,7 @@ class Data:
         self.squares = np.array([peers.bandwidth(row) for row in reference])
 
     def mmd(self, window):
-        return peers.mmd(
-            self.reference, self.stream, window, self.rng, squares=self.squares
-        )
+        return peers.mmd(self.reference, self.stream, window, self.rng, squares=self.squares)
 
     def ours(self, **settings):
         """The rows, from 1, of our alarms; 0 where there is none."""
@@ -95,7 +94,10 @@ def thresholds(contenders, data, rate):
 
 
 def delay(alarms, row):
-    """The median delay of streams without an alarm before the change, and the share without any after."""
+    """The median delay, the share without an alarm, and how many streams they are of.
+
+    Streams with an alarm before the change are left out.
+    """
     fair = alarms[(alarms == 0) | (alarms > row)]
     never = fair == 0
     late = np.where(never, np.inf, fair - row)
@@ -126,7 +128,9 @@ def main():
                 median, never, n = delay(found, row)
                 lines.append([kind, strength, name, median, f"{never:.4f}", n])
             shown = ", ".join(f"{line[2]} {line[3]:g}" for line in lines[-len(alarms) :])
-            print(f"{kind} {strength}: {shown} ({time.process_time() - started:.0f} s)", flush=True)
+            print(
+                f"{kind} {strength}: {shown} ({time.process_time() - started:.0f} s)", flush=True
+            )
     with open(HERE / "delays.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["kind", "strength", "contender", "median_delay", "never", "streams"])

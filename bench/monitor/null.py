@@ -1,6 +1,6 @@
 """How often each promise is broken without a change.
 
-    bench/monitor/.venv-peers/bin/python bench/monitor/null.py
+bench/monitor/.venv-peers/bin/python bench/monitor/null.py
 """
 
 import numpy as np
@@ -61,8 +61,9 @@ def run_length(length=10_000, n=200, rows=200_000):
             alarms += len(result.alarms)
         error = np.std(firsts) / np.sqrt(n)
         print(
-            f"run length {length}, reference of {reference}: first alarm at row {np.mean(firsts):.0f} "
-            f"on average (standard error {error:.0f}), {n * rows / max(alarms, 1):.0f} rows an alarm",
+            f"run length {length}, reference of {reference}: first alarm at row "
+            f"{np.mean(firsts):.0f} on average (standard error {error:.0f}), "
+            f"{n * rows / max(alarms, 1):.0f} rows an alarm",
             flush=True,
         )
 

@@ -1,11 +1,12 @@
-"""The worked example of docs/monitor.md: photographs of aeroplanes, and from row 2,000 on a tenth deer.
+"""The worked example of docs/monitor.md: aeroplanes, and from row 2,000 on a tenth deer.
 
-    QUALM_DATA=... QUALM_BIN=target/release/qualm bench/monitor/.venv-peers/bin/python bench/monitor/real.py FOLDER
+    export QUALM_DATA=... QUALM_BIN=target/release/qualm
+    bench/monitor/.venv-peers/bin/python bench/monitor/real.py FOLDER
 
-Writes the files of the example into FOLDER, runs its commands there and shows what they print. The rows are
-ResNet-18 features of CIFAR-10 (512 columns, of ADBench): 1,500 aeroplanes to fit, 1,000 as
-reference, then five days of 500 rows, of which the last has 50 deer. Then the same by the Python
-package, and for other draws of all rows the alarms and their delays.
+Writes the files of the example into FOLDER, runs its commands there and shows what they print.
+The rows are ResNet-18 features of CIFAR-10 (512 columns, of ADBench): 1,500 aeroplanes to fit,
+1,000 as reference, then five days of 500 rows, of which the last has 50 deer. Then the same by the
+Python package, and for other draws of all rows the alarms.
 """
 
 import os
@@ -69,11 +70,12 @@ def main():
     for number, (rows, shows) in enumerate(days, start=1):
         write(folder / f"day{number}.parquet", names, rows, shows=pa.array(shows.tolist()))
     (folder / "monitor.state").unlink(missing_ok=True)
+    beside = ["--reference", "reference.parquet"]
     run(folder, "fit", "usual.parquet", "--clean", "-o", "model.qualm")
     for number in range(1, DAYS + 1):
-        command = f"monitor model.qualm day{number}.parquet --reference reference.parquet"
-        run(folder, *command.split(), *"--sequential --state monitor.state --id shows".split())
-    run(folder, "monitor", "model.qualm", "day5.parquet", "--reference", "reference.parquet")
+        command = ["monitor", "model.qualm", f"day{number}.parquet", *beside]
+        run(folder, *command, "--sequential", "--state", "monitor.state", "--id", "shows")
+    run(folder, "monitor", "model.qualm", "day5.parquet", *beside)
     monitor = qualm.Monitor(folder / "model.qualm", reference)
     for rows, _ in days:
         print(monitor.update(rows))

@@ -1,6 +1,7 @@
 """Streams of scores that change: ten kinds, four strengths, fixed before anything was measured.
 
-Scores without a change are standard normal; a reference of 1,000 comes before each stream of 5,000.
+Scores without a change are standard normal; a reference of 1,000 comes before each stream of
+5,000.
 """
 
 import zlib

@@ -63,9 +63,10 @@ def test_batches_do_not_matter(model):
     for part in np.array_split(rows, 7):
         parts.update(part)
     assert whole.state == parts.state
-    assert qualm.Monitor(model, usual(1), random_state=1).state != qualm.Monitor(
-        model, usual(1)
-    ).state
+    assert (
+        qualm.Monitor(model, usual(1), random_state=1).state
+        != qualm.Monitor(model, usual(1)).state
+    )
 
 
 def test_scores_and_rows_give_the_same(model):

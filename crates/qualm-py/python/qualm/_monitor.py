@@ -37,18 +37,18 @@ class MonitorResult:
     Attributes
     ----------
     is_drift : bool
-        Whether the alarm is on: with ``guarantee="ever"`` since it was raised, with ``"arl"`` where these
-        rows raised it.
+        Whether the alarm is on: with ``guarantee="ever"`` since it was raised, with ``"arl"``
+        where these rows raised it.
     p_val : float or None
-        The probability with which chance would ever bring such evidence as these rows did; None with
-        ``"arl"``.
+        The probability with which chance would ever bring such evidence as these rows did; None
+        with ``"arl"``.
     threshold : float
         ``alpha``, or ``run_length``.
     distance : float
         The decimal logarithm of the highest evidence among these rows.
     log10_evidence : float
-        That of the evidence after the last of them. The alarm is raised at ``log10(1 / alpha)``, or
-        ``log10(run_length)``.
+        That of the evidence after the last of them. The alarm is raised at ``log10(1 / alpha)``,
+        or ``log10(run_length)``.
     alarm_at : int or None
         The row of the stream, counted from 1, at which these rows raised the alarm, if they did.
     alarms : tuple of int
@@ -81,9 +81,9 @@ class Monitor:
     """Has the input of a model changed? A test that may be looked at after every row.
 
     Each row's score is ranked among all scores so far, the reference first, and a martingale bets
-    against the ranks being uniform. What it wins is evidence of a change, whatever its kind. If, without a
-    change, the order of rows tells nothing (they are exchangeable), false alarms are as rare as
-    ``guarantee`` says, however often it is looked at.
+    against the ranks being uniform. What it wins is evidence of a change, whatever its kind. If,
+    without a change, the order of rows tells nothing (they are exchangeable), false alarms are as
+    rare as ``guarantee`` says, however often it is looked at.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ class Monitor:
         With ``guarantee="ever"``, the probability of a false alarm, ever.
     guarantee : {'ever', 'arl'}
         ``"ever"``: one alarm, false with probability at most ``alpha``, however long the stream.
-        ``"arl"``: an alarm and a fresh start, again and again; false alarms are ``run_length`` rows
-        apart or more, on average.
+        ``"arl"``: an alarm and a fresh start, again and again; false alarms are ``run_length``
+        rows apart or more, on average.
     run_length : float, optional
         The rows of ``"arl"``.
     thin : int, optional
@@ -112,8 +112,8 @@ class Monitor:
     Notes
     -----
     A monitor has no state but its own, at most 64 KiB of it: :attr:`state`, which ``qualm monitor
-    --state`` reads and writes, too. Threads may share a monitor; pickles keep it with its model, or
-    with the model's path where one was given. The method is in docs/monitor.md.
+    --state`` reads and writes, too. Threads may share a monitor; pickles keep it with its model,
+    or with the model's path where one was given. The method is in docs/monitor.md.
 
     Examples
     --------
@@ -270,8 +270,8 @@ class Monitor:
         for name, value in given.items():
             if value is not None and value != had[name]:
                 raise ValueError(
-                    f"state: is that of another {name}, {had[name]!r}; got {value!r}; give the same, "
-                    "or none"
+                    f"state: is that of another {name}, {had[name]!r}; got {value!r}; give the "
+                    "same, or none"
                 )
         return monitor
 
@@ -379,8 +379,9 @@ def note_dependence(scores: Floats, spec: dict[str, Any]) -> None:
     correlation = _core.score_dependence(scores)
     if correlation is not None and spec["thinning"] == "none":
         warnings.warn(
-            f"neighbouring rows of the reference have alike scores (correlation {correlation:.2f}); the "
-            "guarantee holds for rows whose order tells nothing: give thin or mean_of",
+            "neighbouring rows of the reference have alike scores (correlation "
+            f"{correlation:.2f}); the guarantee holds for rows whose order tells nothing: give "
+            "thin or mean_of",
             QualmWarning,
             stacklevel=3,
         )

@@ -89,8 +89,8 @@ def compare(
 ) -> Comparison:
     """Compares the scores of a finished window with those of a reference, once.
 
-    For a stream that is looked at again and again there is :func:`watch`: a test at 0.05 is wrong every
-    twentieth time.
+    For a stream that is looked at again and again there is :func:`watch`: a test at 0.05 is wrong
+    every twentieth time.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def compare(
     >>> rng = np.random.default_rng(0)
     >>> found = qualm.monitor.compare(rng.normal(size=1000), rng.normal(0.5, 1, size=200))
     >>> found.is_drift, round(found.cohens_d, 1), found.log10_p < -8
-    (True, 0.5, True)
+    (True, 0.6, True)
     """
     alpha, min_effect = number("alpha", alpha), number("min_effect", min_effect)
     if not 0 < alpha < 1:
@@ -156,7 +156,7 @@ def watch(
     mean_of: int | None = None,
     random_state: Any = 0,
 ) -> MonitorResult:
-    """Watches scores beside those of a reference, row after row: the test of :class:`qualm.Monitor`.
+    """Watches scores beside those of a reference, row after row, as :class:`qualm.Monitor` does.
 
     Parameters
     ----------
