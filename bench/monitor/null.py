@@ -3,6 +3,8 @@
 bench/monitor/.venv-peers/bin/python bench/monitor/null.py
 """
 
+import warnings
+
 import numpy as np
 import qualm
 from scipy import stats
@@ -69,6 +71,8 @@ def run_length(length=10_000, n=200, rows=200_000):
 
 
 if __name__ == "__main__":
+    # Of so many references a few are as alike as those of a video by chance.
+    warnings.simplefilter("ignore", qualm.QualmWarning)
     windows()
     ever()
     run_length()
