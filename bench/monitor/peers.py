@@ -63,7 +63,7 @@ def mixture(p):
 
 
 def bandwidth(reference):
-    """The square of twice alibi-detect's sigma: the median of squared distances, found by halving."""
+    """Twice the square of alibi-detect's sigma: the median of squared distances, by halving."""
     ordered = np.sort(reference)
     n = len(ordered)
     wanted = n + (n * n - n) // 2
