@@ -141,6 +141,9 @@ def test_a_frame_of_updates(model):
 def test_results_are_data(model):
     result = qualm.Monitor(model, usual(1)).update(usual(2))
     assert json.loads(json.dumps(result.to_dict()))["n_rows"] == 400
+    nothing = qualm.Monitor(model, usual(1), guarantee="arl", run_length=99).update_scores([])
+    assert nothing.to_dict()["distance"] is None
+    assert not nothing.is_drift
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.is_drift = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import warnings
 from collections import deque
@@ -73,8 +74,12 @@ class MonitorResult:
     n_reference: int
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes by name, of types that JSON has."""
-        return {**asdict(self), "alarms": list(self.alarms)}
+        """The attributes by name, of types that JSON has.
+
+        The logarithm of no evidence, as before the first row that counts with ``"arl"``, is None.
+        """
+        found = {**asdict(self), "alarms": list(self.alarms)}
+        return {name: None if value == -math.inf else value for name, value in found.items()}
 
 
 class Monitor:
