@@ -1,12 +1,13 @@
-"""The worked example of docs/monitor.md: aeroplanes, and from row 2,000 on a tenth deer.
+"""The worked example of docs/monitor.md: aeroplanes, and from row 2,000 on a tenth house numbers.
 
     export QUALM_DATA=... QUALM_BIN=target/release/qualm
     bench/monitor/.venv-peers/bin/python bench/monitor/real.py FOLDER
 
 Writes the files of the example into FOLDER, runs its commands there and shows what they print.
-The rows are ResNet-18 features of CIFAR-10 (512 columns, of ADBench): 1,500 aeroplanes to fit,
-1,000 as reference, then five days of 500 rows, of which the last has 50 deer. Then the same by the
-Python package, and for other draws of all rows the alarms.
+The rows are ResNet-18 features of CIFAR-10 and SVHN (512 columns, of ADBench): 1,000 aeroplanes to
+fit, 1,000 as reference, then six days of 500 rows, of which the last two have 50 house numbers
+each. Then the same by the Python package, and the alarms for other draws of all rows, and for deer
+in place of house numbers.
 """
 
 import os
@@ -19,8 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import qualm
 
-CLASSES = {"aeroplane": "resnet18_cifar10_0", "deer": "resnet18_cifar10_4"}
-DAYS, ROWS, CLEAN_DAYS = 5, 500, 4
+CLASSES = {
+    "aeroplane": "resnet18_cifar10_0",
+    "deer": "resnet18_cifar10_4",
+    "house number": "resnet18_svhn_0",
+}
+DAYS, ROWS, CLEAN_DAYS = 6, 500, 4
 
 
 def rows_of(name):
@@ -32,24 +37,25 @@ def rows_of(name):
     return np.stack([np.asarray(table[column]) for column in names], axis=1)[usual], names
 
 
-def draw(planes, deer, seed):
+def draw(planes, other, name, seed):
     """Rows to fit, the reference, and the days: each rows and what they show."""
     rng = np.random.default_rng(seed)
-    planes, deer = planes[rng.permutation(len(planes))], deer[rng.permutation(len(deer))]
-    fit, reference, stream = planes[:1500], planes[1500:2500], planes[2500:]
+    planes, other = planes[rng.permutation(len(planes))], other[rng.permutation(len(other))]
+    fit, reference, stream = planes[:1000], planes[1000:2000], planes[2000:]
     days = []
     for day in range(DAYS):
         rows = stream[day * ROWS : (day + 1) * ROWS].copy()
         shows = np.full(ROWS, "aeroplane", object)
         if day >= CLEAN_DAYS:
             hit = rng.choice(ROWS, ROWS // 10, replace=False)
-            rows[hit], shows[hit] = deer[: len(hit)], "deer"
+            rows[hit], shows[hit] = other[day * len(hit) : (day + 1) * len(hit)], name
         days.append((rows, shows))
     return fit, reference, days
 
 
-def write(path, names, rows, **more):
-    columns = {**more, **{name: rows[:, i] for i, name in enumerate(names)}}
+def write(path, names, rows, shows):
+    columns = {"shows": pa.array(list(shows))}
+    columns.update((name, rows[:, i]) for i, name in enumerate(names))
     pq.write_table(pa.table(columns), path)
 
 
@@ -63,12 +69,12 @@ def run(folder, *words):
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    (planes, names), (deer, _) = rows_of("aeroplane"), rows_of("deer")
-    fit, reference, days = draw(planes, deer, 0)
-    write(folder / "usual.parquet", names, fit)
-    write(folder / "reference.parquet", names, reference)
+    (planes, names), (numbers, _), (deer, _) = map(rows_of, ["aeroplane", "house number", "deer"])
+    fit, reference, days = draw(planes, numbers, "house number", 0)
+    write(folder / "usual.parquet", names, fit, ["aeroplane"] * len(fit))
+    write(folder / "reference.parquet", names, reference, ["aeroplane"] * len(reference))
     for number, (rows, shows) in enumerate(days, start=1):
-        write(folder / f"day{number}.parquet", names, rows, shows=pa.array(shows.tolist()))
+        write(folder / f"day{number}.parquet", names, rows, shows)
     (folder / "monitor.state").unlink(missing_ok=True)
     beside = ["--reference", "reference.parquet"]
     run(folder, "fit", "usual.parquet", "--clean", "-o", "model.qualm")
@@ -76,17 +82,23 @@ def main():
         command = ["monitor", "model.qualm", f"day{number}.parquet", *beside]
         run(folder, *command, "--sequential", "--state", "monitor.state", "--id", "shows")
     run(folder, "monitor", "model.qualm", "day5.parquet", *beside)
-    monitor = qualm.Monitor(folder / "model.qualm", reference)
-    for rows, _ in days:
-        print(monitor.update(rows))
-    print("\nother draws: row of the alarm, of 2,500; the change is after 2,000")
-    for seed in range(1, 11):
-        fit, reference, days = draw(planes, deer, seed)
-        model = qualm.DUM(reference="clean").fit(fit)
-        monitor = qualm.Monitor(model, reference)
-        for rows, _ in days:
-            monitor.update(rows)
-        print(f"  {seed}: {monitor.alarms}", flush=True)
+    monitor = qualm.Monitor(folder / "model.qualm", pq.read_table(folder / "reference.parquet"))
+    for number in range(1, DAYS + 1):
+        result = monitor.update(pq.read_table(folder / f"day{number}.parquet"))
+        print(f"day {number}:", result.to_dict())
+    for name, other in (("house number", numbers), ("deer", deer)):
+        print(f"\n{name}: rows of the alarm, and window tests of day 5")
+        for seed in range(1, 11):
+            fit, reference, days = draw(planes, other, name, seed)
+            model = qualm.DUM(reference="clean").fit(fit)
+            monitor = qualm.Monitor(model, reference)
+            for rows, _ in days:
+                monitor.update(rows)
+            scores = [model.decision_function(rows) for rows in (reference, days[4][0])]
+            window = qualm.monitor.compare(*scores)
+            print(f"  {seed}: {monitor.alarms}, p {window.p_val:.2g}, d {window.cohens_d:.2f}")
+        apart = qualm.monitor.compare(scores[0], model.decision_function(other[:1000])).auroc
+        print(f"  apart from aeroplanes with an AUROC of {apart:.2f} (the last draw)")
 
 
 if __name__ == "__main__":

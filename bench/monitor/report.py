@@ -38,7 +38,7 @@ def near_first(delay, others):
 
 def words(delay, never, best):
     text = "never" if math.isinf(delay) else f"{delay:g}"
-    if never and math.isfinite(delay):
+    if never >= 0.005 and math.isfinite(delay):
         text += f" ({never:.0%})"
     return f"**{text}**" if best else text
 
