@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import vision
+from . import monitor, vision
 from ._base import Detector, Explanation, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
@@ -28,6 +28,7 @@ from ._corrupt import corrupt, corruptions
 from ._dum import DUM
 from ._encoder import Encoder
 from ._errors import QualmWarning
+from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
 from ._pyod import register
 
@@ -47,6 +48,8 @@ __all__ = [
     "KNN",
     "LOF",
     "LeSiNN",
+    "Monitor",
+    "MonitorResult",
     "NotFittedError",
     "OCSVM",
     "QualmWarning",
@@ -56,12 +59,21 @@ __all__ = [
     "corrupt",
     "corruptions",
     "load",
+    "monitor",
     "score_batches",
     "vision",
 ]
 
 
-for _public in (Detector, Encoder, Explanation, QualmWarning, *Detector.__subclasses__()):
+for _public in (
+    Detector,
+    Encoder,
+    Explanation,
+    Monitor,
+    MonitorResult,
+    QualmWarning,
+    *Detector.__subclasses__(),
+):
     # Pickles name a class by its module, and where it is defined may change.
     _public.__module__ = __name__
 

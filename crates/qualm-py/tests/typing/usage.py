@@ -34,6 +34,13 @@ model.save(Path("model.qualm"))
 loaded: qualm.Detector = qualm.load("model.qualm")
 for batch in qualm.score_batches(loaded, [], ids=["id"]):
     print(batch.num_rows)
+monitor: qualm.Monitor = qualm.Monitor(model, rows, guarantee="arl", run_length=1e4)
+result: qualm.MonitorResult = monitor.update(rows)
+alarm: int | None = result.alarm_at
+state: bytes = monitor.state
+monitor = qualm.Monitor.from_state(state, "model.qualm")
+watched: qualm.MonitorResult = qualm.monitor.watch(scores, scores, alpha=0.01)
+compared: qualm.monitor.Comparison = qualm.monitor.compare(scores, scores, "ks")
 detectors: list[qualm.Detector] = [
     qualm.IForest(n_estimators=10),
     qualm.LOF(n_neighbors=3, algorithm="auto", contamination="auto"),
@@ -60,5 +67,6 @@ qualm.KNN(5)  # type: ignore[call-arg]
 qualm.SP(size=3)  # type: ignore[call-arg]
 qualm.KNN(epoch_num=3)  # type: ignore[call-arg]
 qualm.KNN(labels="signs")  # type: ignore[arg-type]
+qualm.Monitor(model, guarantee="always")  # type: ignore[arg-type]
 print(model.thresold_)  # type: ignore[attr-defined]
 wrong: npt.NDArray[np.int64] = model.predict(rows, True)  # type: ignore[assignment]

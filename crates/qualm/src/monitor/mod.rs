@@ -35,7 +35,7 @@ pub use corrections::{benjamini_hochberg, e_benjamini_hochberg, holm};
 pub use evidence::Guarantee;
 pub use martingale::Jumper;
 pub use ranks::{CELLS, Ranks};
-pub use sequential::{Sequential, SequentialSpec, Thinning, Update, autocorrelation};
+pub use sequential::{Sequential, SequentialSpec, Thinning, Update, autocorrelation, dependence};
 pub use state::digest_of_scores;
 pub use streams::{Across, Stream, StreamAlarm, Streams};
 pub use window::{Difference, WindowTest};

@@ -200,8 +200,8 @@ impl Sequential {
             };
             self.progress.n_counted += 1;
             let p = self.ranks.p_value(score, uniform(&mut self.rng));
-            let growth = self.jumper.bet(p);
-            ln = self.progress.evidence.grow(growth, guarantee);
+            let evidence = &mut self.progress.evidence;
+            ln = evidence.bet(&mut self.jumper, p, guarantee);
             highest = highest.max(ln);
             let rising_from = self.rising_from();
             if ln >= threshold && self.raise() {
@@ -324,6 +324,15 @@ pub fn autocorrelation(scores: &[f64]) -> f64 {
     let pairs = scores.iter().zip(scores.iter().skip(1));
     let product: f64 = pairs.map(|(a, b)| (a - mean) * (b - mean)).sum();
     if square > 0.0 { product / square } else { 0.0 }
+}
+
+/// The [`autocorrelation`] of reference scores where it is worth a warning: above 0.1, and above three
+/// standard errors of what chance makes. Such rows need [`Thinning`].
+#[must_use]
+pub fn dependence(scores: &[f64]) -> Option<f64> {
+    let correlation = autocorrelation(scores);
+    let chance = 3.0 / (scores.len() as f64).sqrt();
+    (correlation > chance.max(0.1)).then_some(correlation)
 }
 
 #[cfg(test)]
@@ -450,6 +459,8 @@ mod tests {
         // What thinning is for: with every frame the martingale may take repeats for a change.
         plain.update(&frames).unwrap();
         assert!(autocorrelation(&normals(7, 4000)).abs() < 0.05);
+        assert!(dependence(&frames).is_some_and(|found| found > 0.7));
+        assert_eq!(dependence(&normals(7, 4000)), None);
     }
 
     #[test]

@@ -99,8 +99,9 @@ impl Sequential {
         }
         let counts: Vec<u64> = counts.iter().map(|n| *n as u64).collect();
         let ranks = Ranks::from_counts(edges, &counts);
-        let shares = shares.to_vec();
-        Ok(Self::from_parts(spec, ranks, Jumper { shares }, progress))
+        let mut jumper = Jumper::default();
+        jumper.shares = shares.to_vec();
+        Ok(Self::from_parts(spec, ranks, jumper, progress))
     }
 
     /// The scores in each cell. Counts are exact as float64, up to 2^53 rows.
