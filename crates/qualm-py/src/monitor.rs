@@ -13,6 +13,9 @@ use qualm::monitor::{
 
 use crate::errors::{guarded, raised, to_json};
 
+/// What [`Watch::update`] gives.
+type Updated = (u64, Option<u64>, Option<u64>, f64, f64);
+
 /// A sequential test beside reference scores.
 ///
 /// Several threads may use it at once; they take turns.
@@ -31,17 +34,24 @@ impl Watch {
         Ok(Self::of(sequential.map_err(raised)?))
     }
 
-    /// Takes the next scores, `(n,)`. Gives rows so far, the row of an alarm, and the decimal
-    /// logarithms of the evidence and of its highest.
-    fn update(&self, scores: &Bound<'_, PyArray1<f64>>) -> PyResult<(u64, Option<u64>, f64, f64)> {
+    /// Takes the next scores, `(n,)`. Gives rows so far, the row of an alarm and that from which
+    /// the evidence has risen, and the decimal logarithms of the evidence and of its highest.
+    fn update(&self, scores: &Bound<'_, PyArray1<f64>>) -> PyResult<Updated> {
         let update = with_scores(scores, |scores| self.lock().update(scores))?;
         let Update {
             n_rows,
             alarm_at,
+            changed_from,
             log10_evidence,
             log10_highest,
         } = update.map_err(raised)?;
-        Ok((n_rows, alarm_at, log10_evidence, log10_highest))
+        Ok((
+            n_rows,
+            alarm_at,
+            changed_from,
+            log10_evidence,
+            log10_highest,
+        ))
     }
 
     /// The settings as JSON.

@@ -52,6 +52,9 @@ class MonitorResult:
         or ``log10(run_length)``.
     alarm_at : int or None
         The row of the stream, counted from 1, at which these rows raised the alarm, if they did.
+    changed_from : int or None
+        With an alarm, the row from which the evidence has risen: an estimate of where the change
+        was.
     alarms : tuple of int
         The rows of the latest hundred alarms.
     n : int
@@ -68,6 +71,7 @@ class MonitorResult:
     distance: float
     log10_evidence: float
     alarm_at: int | None
+    changed_from: int | None
     alarms: tuple[int, ...]
     n: int
     n_rows: int
@@ -394,7 +398,7 @@ def note_dependence(scores: Floats, spec: dict[str, Any]) -> None:
 
 def updated(watch: _core.Watch, scores: Floats) -> MonitorResult:
     """Takes scores; says what they brought."""
-    n_rows, alarm_at, log10_evidence, highest = watch.update(scores)
+    n_rows, alarm_at, changed_from, log10_evidence, highest = watch.update(scores)
     had = _parameters(json.loads(watch.spec))
     ever = had["guarantee"] == "ever"
     return MonitorResult(
@@ -404,6 +408,7 @@ def updated(watch: _core.Watch, scores: Floats) -> MonitorResult:
         distance=highest,
         log10_evidence=log10_evidence,
         alarm_at=alarm_at,
+        changed_from=changed_from,
         alarms=tuple(watch.alarms),
         n=len(scores),
         n_rows=n_rows,

@@ -170,6 +170,26 @@ impl Streams {
         })
     }
 
+    /// One stream without a name, which goes on from a test of its own.
+    #[must_use]
+    pub fn of_one(watch: Sequential) -> Self {
+        let mut streams = Self {
+            fresh: watch.clone(),
+            across: Across::Each,
+            most: 1,
+            all: Vec::new(),
+            places: HashMap::new(),
+        };
+        streams.push(String::new(), watch, None);
+        streams
+    }
+
+    /// The test of the first stream; before there is one, a test that has seen no row.
+    #[must_use]
+    pub fn first(&self) -> &Sequential {
+        self.all.first().map_or(&self.fresh, Stream::watch)
+    }
+
     /// The place of a stream, which is a new one if its name is.
     ///
     /// # Errors

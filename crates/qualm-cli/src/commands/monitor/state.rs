@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use qualm::monitor::{SequentialSpec, Streams, digest_of_scores};
+use qualm::monitor::{Sequential, SequentialSpec, Streams, digest_of_scores};
 use qualm::{AtomicFile, digest};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,8 @@ use crate::interrupt;
 use crate::output::{self, Output};
 use crate::paths::place;
 
-/// What a state belongs to, and how far it has come in the present input.
+/// What a state belongs to, and how far it has come in the present input. Python's monitor writes the first
+/// two, and no input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Kept {
     model: String,
@@ -29,6 +30,7 @@ pub(super) struct Kept {
     /// The score of the first one.
     pub(super) first_score: Option<f64>,
     /// When the latest row of each stream is from, in microseconds since 1970.
+    #[serde(default)]
     pub(super) last_times: Vec<Option<i64>>,
 }
 
@@ -162,17 +164,39 @@ impl StateFile {
             serde_json::from_value::<Kept>(context)
                 .with_context(|| format!("{}: not a state of qualm monitor", self.path.display()))
         };
-        // Before its counts are read, which mean nothing without the reference that they were made with.
-        let context = kept(Streams::context_of(&self.path, &bytes)?)?;
-        if let Some(what) = context.difference(fresh) {
-            return Err(of_another(&self.path, what));
+        let path = &self.path;
+        if fresh.stream_column.is_none() {
+            if Streams::context_of(path, &bytes).is_ok() {
+                return Err(of_another(path, "another --stream"));
+            }
+            let (watch, context) = Sequential::from_bytes(path, &bytes)?;
+            let kept = kept(context)?;
+            self.check(&kept, fresh)?;
+            return Ok(Some((Streams::of_one(watch), kept)));
         }
-        let (streams, context) = Streams::from_bytes(&self.path, &bytes, reference, most)?;
+        if Sequential::from_bytes(path, &bytes).is_ok() {
+            return Err(of_another(path, "another --stream"));
+        }
+        // Before its counts are read, which mean nothing without the reference that they were made with.
+        self.check(&kept(Streams::context_of(path, &bytes)?)?, fresh)?;
+        let (streams, context) = Streams::from_bytes(path, &bytes, reference, most)?;
         Ok(Some((streams, kept(context)?)))
     }
 
+    fn check(&self, kept: &Kept, fresh: &Kept) -> Result<()> {
+        match kept.difference(fresh) {
+            Some(what) => Err(of_another(&self.path, what)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the state; that of one stream as Python's monitor does.
     pub(super) fn write(&self, streams: &Streams, kept: &Kept) -> Result<()> {
-        let bytes = streams.to_bytes(&serde_json::to_value(kept)?)?;
+        let context = serde_json::to_value(kept)?;
+        let bytes = match kept.stream_column {
+            Some(_) => streams.to_bytes(&context)?,
+            None => streams.first().to_bytes(&context)?,
+        };
         let mut file = AtomicFile::create(&self.path)?;
         interrupt::remove_on_exit(file.temporary());
         file.write_all(&bytes)
