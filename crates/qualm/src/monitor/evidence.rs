@@ -164,7 +164,9 @@ mod tests {
             let found = evidence.bet(&mut jumper, p, ever).exp();
             assert!((found - (a + tail(t))).abs() < 1e-12);
         }
-        // The capital was least after 1.5 x 0.5, grew, and fell below it again.
+        // The capital was least after 1.4 x 0.6 and grew since; it falls below that, and grows again.
+        assert!(!evidence.is_least());
+        evidence.bet(&mut jumper, 1.0, ever);
         assert!(evidence.is_least());
         evidence.bet(&mut jumper, 0.4, ever);
         assert!(!evidence.is_least());
