@@ -15,6 +15,7 @@ mod fit_scores;
 mod formats;
 mod main_job;
 mod monitor;
+mod ood;
 mod outputs;
 mod reference;
 #[path = "../../qualm/tests/common/sealed.rs"]

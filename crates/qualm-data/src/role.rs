@@ -20,6 +20,12 @@ pub enum Role {
     ModelFeature,
     /// The scores of a file that was scored before.
     Scores,
+    /// The vectors of a layer of a classifier.
+    LayerFeatures,
+    /// The logits of a classifier.
+    Logits,
+    /// The class of each row.
+    Classes,
 }
 
 impl fmt::Display for Role {
@@ -32,6 +38,9 @@ impl fmt::Display for Role {
             Self::Vector => "the vector",
             Self::ModelFeature => "a feature of the model",
             Self::Scores => "the scores",
+            Self::LayerFeatures => "features",
+            Self::Logits => "logits",
+            Self::Classes => "the classes",
         })
     }
 }

@@ -7,6 +7,7 @@ mod errors;
 mod fitting;
 mod images;
 mod model;
+mod ood;
 mod rows;
 mod threads;
 
@@ -44,6 +45,7 @@ fn _panic(py: Python<'_>) -> PyResult<()> {
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<model::Model>()?;
+    module.add_class::<ood::OodModel>()?;
     module.add_class::<rows::PyFeatures>()?;
     module.add_class::<rows::PyRows>()?;
     module.add_class::<images::Encoder>()?;
@@ -52,6 +54,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(corrupt::corrupt, module)?)?;
     module.add_function(wrap_pyfunction!(corrupt::corruptions, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
+    module.add_function(wrap_pyfunction!(ood::ood_fit, module)?)?;
+    module.add_function(wrap_pyfunction!(ood::ood_score_logits, module)?)?;
+    module.add_function(wrap_pyfunction!(ood::ood_detectors, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;
     module.add_function(wrap_pyfunction!(detectors, module)?)?;

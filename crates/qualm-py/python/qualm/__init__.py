@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import vision
+from . import ood, vision
 from ._base import Detector, Explanation, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
@@ -56,6 +56,7 @@ __all__ = [
     "corrupt",
     "corruptions",
     "load",
+    "ood",
     "score_batches",
     "vision",
 ]

@@ -115,7 +115,7 @@ impl Reference {
 fn selection(args: &Monitor, fitted: &Fitted) -> Selection {
     Selection {
         ids: args.id.clone(),
-        ids_if_present: ids_if_present(&args.id, fitted),
+        ids_if_present: ids_if_present(&args.id, fitted.roles()),
         vector: args.vector.clone(),
         no_header: args.no_header,
         ..Selection::default()
