@@ -1,8 +1,8 @@
 """Out-of-distribution detection from what a classifier computes.
 
-Each detector sees features (vectors of a layer of the classifier), logits, or both, and, to fit, the
-class of each item, as arrays of any framework. No network is needed. **Higher score = more out of
-distribution**, for all of them.
+Each detector sees features (vectors of a layer of the classifier), logits, or both, and, to fit,
+the class of each item, as arrays of any framework. No network is needed. **Higher score = more out
+of distribution**, for all of them.
 
 The names, verbs and default parameters are those of pytorch-ood, so that its code runs on arrays
 with one import changed; beside them stand those of all detectors here.
@@ -61,7 +61,7 @@ _CLASSES: dict[str, type[OODDetector]] = {}
 
 
 class OODDetector:
-    """Base class of all out-of-distribution detectors. **Higher score = more out of distribution.**
+    """Base class of the detectors here. **Higher score = more out of distribution.**
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ class OODDetector:
     ) -> None:
         if encoder is not None:
             raise TypeError(
-                f"encoder is a {type(encoder).__name__}, expected None: {type(self).__name__} runs "
-                "no network; compute features and logits with it, and give them to fit_features, "
-                "fit_logits or fit"
+                f"encoder is a {type(encoder).__name__}, expected None: {type(self).__name__} "
+                "runs no network; compute features and logits with it, and give them to "
+                "fit_features, fit_logits or fit"
             )
         self.fpr = fpr
         self.random_state = random_state
@@ -341,8 +341,8 @@ class GEN(_OfLogits):
 class Mahalanobis(OODDetector):
     """Mahalanobis distance to the nearest class (Lee et al., NeurIPS 2018).
 
-    Needs features and labels. pytorch-ood's score is this one divided by twice the number of fitted
-    items.
+    Needs features and labels. pytorch-ood's score is this one divided by twice the number of
+    fitted items.
 
     Parameters
     ----------
@@ -379,9 +379,7 @@ class RMD(OODDetector):
 
     _detector = "rmds"
 
-    def __init__(
-        self, encoder: None = None, *, normalise: bool = False, **common: Any
-    ) -> None:
+    def __init__(self, encoder: None = None, *, normalise: bool = False, **common: Any) -> None:
         super().__init__(encoder, normalise=normalise, **common)
 
 
@@ -493,14 +491,16 @@ def load(path: Path) -> OODDetector:
 
 def _arrays(features: Any, logits: Any, labels: Any) -> _core.OodArrays:
     """Arrays as the native half takes them."""
-    layers = features if isinstance(features, (list, tuple)) and _is_layers(features) else [features]
+    layers = features if _is_layers(features) else [features]
     vectors = [_vectors(layer, "features") for layer in layers if layer is not None]
     classes = None if labels is None else _labels(labels)
     return vectors, None if logits is None else _vectors(logits, "logits"), classes
 
 
 def _is_layers(features: Any) -> bool:
-    """Whether a list holds arrays, one a layer, and not the rows of a single one."""
+    """Whether these are several arrays, one a layer, and not the rows of a single one."""
+    if not isinstance(features, (list, tuple)):
+        return False
     return len(features) > 0 and all(getattr(layer, "ndim", 0) == 2 for layer in features)
 
 
@@ -518,7 +518,8 @@ def _labels(values: Any) -> Ints:
     array = _numpy(values, None)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.number):
         raise ValueError(
-            f"labels have shape {array.shape} and type {array.dtype}, expected one whole number an item"
+            f"labels have shape {array.shape} and type {array.dtype}, expected one whole number "
+            "an item"
         )
     whole = array.astype(np.int64)
     if not np.array_equal(whole, array):

@@ -101,15 +101,11 @@ impl Classes {
         location
     }
 
-    /// The covariance of rows within their classes, `(d, d)`, the lower half filled.
-    fn covariance(
-        &self,
-        rows: Rows<'_>,
-        means: &[f64],
-        watch: &Watch<'_>,
-    ) -> Result<Vec<f64>, Halt> {
+    /// Means and covariance of rows, a block of them at a time: memory does not grow with them.
+    pub(super) fn moments(&self, rows: Rows<'_>, watch: &Watch<'_>) -> Result<Moments, Halt> {
         let d = rows.n_cols();
         let n = rows.n_rows() as f64;
+        let means = self.means(rows);
         let mut covariance = vec![0.0; d * d];
         for (block, places) in rows.blocks(BLOCK).zip(self.places.chunks(BLOCK)) {
             let centred = block.iter().zip(places).flat_map(|(row, place)| {
@@ -127,8 +123,23 @@ impl Classes {
                 }
             }
         }
-        Ok(covariance)
+        Ok(Moments {
+            location: self.location(&means, d),
+            means,
+            covariance,
+        })
     }
+}
+
+/// What is known of rows and their classes.
+#[derive(Debug)]
+pub(super) struct Moments {
+    /// Mean of each class, `(c, d)`.
+    means: Vec<f64>,
+    /// Mean of all rows, `(d,)`.
+    pub(super) location: Vec<f64>,
+    /// Covariance within the classes, `(d, d)`, the lower half filled.
+    pub(super) covariance: Vec<f64>,
 }
 
 /// Classes with a mean each and a covariance for all of them.
@@ -152,13 +163,15 @@ impl Gaussians {
         meter: &mut Meter<'_>,
     ) -> Result<(Self, Option<Warning>)> {
         let d = rows.n_cols();
-        let means = classes.means(rows);
-        let location = classes.location(&means, d);
         let products = (rows.n_rows() as u64).saturating_mul((d * d) as u64);
-        let map = meter.watch("covariance", Extent::Products(products), |watch| {
-            let covariance = classes.covariance(rows, &means, watch)?;
-            Ok(whiten(&location, &covariance, watch)?.0)
+        let (moments, map) = meter.watch("covariance", Extent::Products(products), |watch| {
+            let moments = classes.moments(rows, watch)?;
+            let map = whiten(&moments.location, &moments.covariance, watch)?.0;
+            Ok((moments, map))
         })?;
+        let Moments {
+            means, location, ..
+        } = moments;
         let rank = map.rank();
         if rank == 0 {
             return Err(Error::NoVariance {
@@ -198,25 +211,35 @@ impl Gaussians {
     /// # Shapes
     /// `rows`: `(n, d)`; `out`: `(n,)`.
     pub(super) fn nearest(&self, rows: Rows<'_>, out: &mut [f64]) {
-        let rank = self.map.rank();
-        score_panels(rows, &self.location, out, |centred| {
-            let image = self.map.map(centred);
-            let columns = image.as_chunks::<WIDTH>().0;
-            let mut least = [f64::INFINITY; WIDTH];
-            for mean in self.means.chunks_exact(rank) {
-                let mut squared = [0.0; WIDTH];
-                for (m, column) in mean.iter().zip(columns) {
-                    for lane in 0..WIDTH {
-                        let difference = column[lane] - m;
-                        squared[lane] += difference * difference;
-                    }
-                }
+        score_panels(
+            rows,
+            &self.location,
+            out,
+            #[inline(always)]
+            |centred| self.nearest_of_panel(centred),
+        );
+    }
+
+    /// The same of a panel `(d, WIDTH)` of rows less the location.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
+    fn nearest_of_panel(&self, centred: &[f64]) -> [f64; WIDTH] {
+        let image = self.map.map(centred);
+        let columns = image.as_chunks::<WIDTH>().0;
+        let mut least = [f64::INFINITY; WIDTH];
+        for mean in self.means.chunks_exact(self.map.rank()) {
+            let mut squared = [0.0; WIDTH];
+            for (m, column) in mean.iter().zip(columns) {
                 for lane in 0..WIDTH {
-                    least[lane] = least[lane].min(squared[lane]);
+                    let difference = column[lane] - m;
+                    squared[lane] += difference * difference;
                 }
             }
-            least
-        });
+            for lane in 0..WIDTH {
+                least[lane] = least[lane].min(squared[lane]);
+            }
+        }
+        least
     }
 
     /// Writes all of it.

@@ -26,15 +26,16 @@
 //! D (`n_components`) is 1000 from 2048 features on, 512 from 768 on as in the paper, and half the
 //! features below, as pytorch-ood lowers a D that is too large; there D has no default.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::activations::Activations;
 use super::detector::{Layers, Needs, OodDetector, OodDetectorSpec, OodOutcome, Widths};
+use super::gaussians::{Classes, Gaussians};
 use super::panels::score_panels;
 use super::softmax::log_sum_exp;
 use crate::container::{Reader, Writer};
-use crate::covariance::{Panels, Whitening, eigen, lower, whiten};
+use crate::covariance::{Whitening, eigen, lower, whiten};
 use crate::detector::require;
 use crate::error::{Error, Result};
 use crate::fit::watch::{Extent, Halt, Watch};
@@ -47,9 +48,10 @@ const NAME: &str = "vim";
 /// Share of the logits' variance that the features may leave unexplained: float16 leaves 1e-6.
 const UNEXPLAINED: f64 = 1e-3;
 
-/// Singular values of the last layer below this share of the largest count as 0, as in
-/// `torch.linalg.pinv` of float32 for up to a few hundred features.
-const NEGLIGIBLE: f64 = 1e-5;
+/// Rows that the last layer is found from, at the most: more change no digit of float32.
+fn head_rows(n_features: usize) -> usize {
+    (4 * n_features).max(8192)
+}
 
 /// Keys of `vim`: virtual-logit matching.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,15 +123,14 @@ struct Vim {
 impl Vim {
     /// The norms of the residuals.
     fn residuals(&self, features: Rows<'_>, out: &mut [f64]) {
-        score_panels(features, &self.origin, out, |panel| {
-            self.residual.squared(panel).map(f64::sqrt)
-        });
+        score_panels(
+            features,
+            &self.origin,
+            out,
+            #[inline(always)]
+            |panel| self.residual.squared(panel).map(f64::sqrt),
+        );
     }
-}
-
-/// Mean and covariance of rows, `(d,)` and `(d, d)`, the lower half filled.
-fn moments(rows: Rows<'_>, watch: &Watch<'_>) -> Result<(Vec<f64>, Vec<f64>), Halt> {
-    Panels::new(rows).moments(&vec![true; rows.n_rows()], watch)
 }
 
 /// The last layer, from its input and its output.
@@ -137,54 +138,42 @@ struct Head {
     /// V, `(c, d)`.
     weight: DMatrix<f64>,
     /// b, `(c,)`.
-    bias: Vec<f64>,
+    bias: DVector<f64>,
     /// Share of the logits' variance that is not explained.
     unexplained: f64,
 }
 
 impl Head {
-    /// Least squares over the directions of the features that vary.
-    ///
-    /// # Shapes
-    /// `mean`: `(d,)`; `covariance`: `(d, d)`, the lower half filled: those of the features.
-    fn recover(
-        features: Rows<'_>,
-        logits: Rows<'_>,
-        mean: &[f64],
-        covariance: &[f64],
-        watch: &Watch<'_>,
-    ) -> Result<Self, Halt> {
+    /// Least squares over the directions of the features that vary. A part of the rows is enough:
+    /// they lie on a plane.
+    fn recover(features: Rows<'_>, logits: Rows<'_>, watch: &Watch<'_>) -> Result<Self, Halt> {
         let (d, c) = (features.n_cols(), logits.n_cols());
-        let n = features.n_rows() as f64;
-        let sums = logits.iter().fold(vec![0.0; c], |mut sums, row| {
-            sums.iter_mut()
-                .zip(row)
-                .for_each(|(s, l)| *s += f64::from(*l));
-            sums
-        });
-        let mean_logits: Vec<f64> = sums.iter().map(|sum| sum / n).collect();
-        // Products of features and logits, `(d, c)`, and the variance of the logits in all.
-        let mut products = DMatrix::<f64>::zeros(d, c);
-        let mut variance = 0.0;
-        let mut ticks = watch.ticks();
-        for (x, l) in features.iter().zip(logits.iter()) {
-            ticks.add(d * c)?;
-            for ((mut column, l), m) in products.column_iter_mut().zip(l).zip(&mean_logits) {
-                let centred = f64::from(*l) - m;
-                variance += centred * centred / n;
-                let terms = column.iter_mut().zip(x).zip(mean);
-                terms.for_each(|((sum, x), m)| *sum += (f64::from(*x) - m) * centred / n);
+        let step = (features.n_rows() / head_rows(d)).max(1);
+        let values = |rows: Rows<'_>, width| {
+            let picked = rows.iter().step_by(step).flatten().map(|x| f64::from(*x));
+            let values: Vec<f64> = picked.collect();
+            DMatrix::from_row_slice(values.len() / width, width, &values)
+        };
+        let (mut x, mut l) = (values(features, d), values(logits, c));
+        let n = x.nrows() as f64;
+        let centred = |rows: &mut DMatrix<f64>| {
+            let mean = rows.row_mean();
+            for mut row in rows.row_iter_mut() {
+                row -= &mean;
             }
-        }
-        let map = whiten(mean, covariance, watch)?.0;
+            mean.transpose()
+        };
+        let (mean_x, mean_l) = (centred(&mut x), centred(&mut l));
+        let transposed = x.transpose();
+        let covariance: DMatrix<f64> = &transposed * &x / n;
+        // Symmetric: columns are rows.
+        let map = whiten(mean_x.as_slice(), covariance.as_slice(), watch)?.0;
         let map = DMatrix::from_row_slice(map.rank(), d, map.weights());
-        let image = &map * &products;
-        let explained = image.norm_squared();
+        let image = &map * (transposed * &l / n);
+        let (explained, variance) = (image.norm_squared(), l.norm_squared() / n);
         let weight = (map.transpose() * image).transpose();
-        let shift = &weight * nalgebra::DVector::from_column_slice(mean);
-        let bias = mean_logits.iter().zip(shift.iter()).map(|(l, s)| l - s);
         Ok(Self {
-            bias: bias.collect(),
+            bias: mean_l - &weight * mean_x,
             weight,
             unexplained: 1.0 - explained / variance.max(f64::MIN_POSITIVE),
         })
@@ -193,11 +182,11 @@ impl Head {
     /// `-V^+ b`, `(d,)`: of all features with the logits nearest to 0 the smallest.
     fn origin(self) -> Vec<f64> {
         let d = self.weight.ncols();
+        let size = d.max(self.weight.nrows()) as f64;
         let svd = self.weight.svd(true, true);
-        let largest = svd.singular_values.iter().copied().fold(0.0, f64::max);
-        let bias = nalgebra::DVector::from_vec(self.bias);
+        let least = svd.singular_values.amax() * size * f64::from(f32::EPSILON);
         // It fails only without the vectors, which were asked for.
-        let origin = svd.solve(&-bias, NEGLIGIBLE * largest);
+        let origin = svd.solve(&-self.bias, least);
         origin.map_or_else(|_| vec![0.0; d], |origin| origin.iter().copied().collect())
     }
 }
@@ -210,11 +199,11 @@ fn principal(
     watch: &Watch<'_>,
 ) -> Result<Result<(Vec<f64>, Whitening)>, Halt> {
     let d = features.n_cols();
-    let (mean, covariance) = moments(features, watch)?;
+    let moments = Classes::one(features.n_rows()).moments(features, watch)?;
     let origin = match spec.origin {
-        Origin::Mean => mean.clone(),
+        Origin::Mean => moments.location.clone(),
         Origin::Head => {
-            let head = Head::recover(features, logits, &mean, &covariance, watch)?;
+            let head = Head::recover(features, logits, watch)?;
             if head.unexplained > UNEXPLAINED {
                 return Ok(Err(Error::NotTheLastLayer {
                     unexplained: head.unexplained,
@@ -223,10 +212,11 @@ fn principal(
             head.origin()
         }
     };
-    let shift: Vec<f64> = mean.iter().zip(&origin).map(|(m, o)| m - o).collect();
+    let shift = moments.location.iter().zip(&origin);
+    let shift: Vec<f64> = shift.map(|(m, o)| m - o).collect();
     let around = |j: usize, k: usize| {
         let (j, k) = (j.max(k), j.min(k));
-        covariance[lower(j, k, d)] + shift[j] * shift[k]
+        moments.covariance[lower(j, k, d)] + shift[j] * shift[k]
     };
     let eigen = eigen(DMatrix::from_fn(d, d, around), watch)?;
     let mut order: Vec<usize> = (0..d).collect();
@@ -263,10 +253,9 @@ impl OodDetectorSpec for VimSpec {
 
     fn memory(&self, n_rows: usize, widths: &Widths) -> u64 {
         let d = widths.first();
-        let matrices = 4 * (d as u64).saturating_mul(d as u64);
-        let rows = (n_rows as u64).saturating_mul(d as u64);
-        8u64.saturating_mul(matrices.saturating_add(rows))
-            .saturating_add(Panels::memory_of_moments(n_rows, d))
+        let rows = n_rows.min(2 * head_rows(d)) as u64;
+        let head = rows.saturating_mul(2 * d as u64).saturating_mul(8);
+        Gaussians::memory(n_rows, d).saturating_add(head)
     }
 
     fn adapt(&mut self, sample: &Activations<'_>) -> Vec<Warning> {
