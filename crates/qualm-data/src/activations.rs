@@ -28,7 +28,7 @@ pub struct ActivationColumns {
     pub logits: Option<String>,
     /// Classes, to fit: whole numbers, below 0 for known outliers.
     pub classes: Option<String>,
-    /// Classes that are read if they are there.
+    /// Classes that are read if there is a column of numbers of this name.
     pub classes_if_present: Option<String>,
     /// Which items are outliers, to evaluate: 0 or 1.
     pub label: Option<String>,
@@ -213,16 +213,8 @@ impl ActivationSource {
     /// The first value that is missing, NaN, infinite or too large for float32, a vector of another
     /// width, a class that is not a whole number: with file, row and column.
     pub fn next_batch(&mut self) -> Result<Option<ActivationBatch>> {
-        let chunk = match self.first.take() {
-            Some(first) => first,
-            None => {
-                let Some(mut chunk) = self.table.next_filled()? else {
-                    return Ok(None);
-                };
-                let names: Vec<String> = self.inputs_in_order().map(str::to_owned).collect();
-                take_apart(&mut chunk, &names)?;
-                chunk
-            }
+        let Some(chunk) = self.next_chunk()? else {
+            return Ok(None);
         };
         let Chunk {
             origin, columns, ..
@@ -248,6 +240,19 @@ impl ActivationSource {
             ids: columns.collect(),
             origin,
         }))
+    }
+
+    /// The next chunk that holds a row, with vectors that are written as text taken apart.
+    fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let Some(mut chunk) = self.table.next_filled()? else {
+            return Ok(None);
+        };
+        let names: Vec<String> = self.inputs_in_order().map(str::to_owned).collect();
+        take_apart(&mut chunk, &names)?;
+        Ok(Some(chunk))
     }
 
     /// The names of the vector columns, in the order of the projection.
@@ -327,9 +332,16 @@ impl Asked {
             let name = name.as_ref()?;
             Some(find(table, name, role, at).map(|place| (place, name.clone())))
         };
-        let present = |name: &&String| place(table, name).is_some();
+        let is_number = |name: &&String| {
+            let mut columns = table.columns().iter();
+            columns.any(|column| column.name == **name && column.kind == Kind::Number)
+        };
         let classes = columns.classes.clone();
-        let classes = classes.or(columns.classes_if_present.as_ref().filter(present).cloned());
+        let classes = classes.or(columns
+            .classes_if_present
+            .as_ref()
+            .filter(is_number)
+            .cloned());
         let ids = columns
             .ids
             .iter()

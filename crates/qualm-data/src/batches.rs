@@ -148,7 +148,6 @@ impl Beside {
     }
 
     /// The ids, the labels and the places of all rows.
-    #[expect(clippy::type_complexity, reason = "the fields of a batch")]
     pub(crate) fn parts(self) -> Result<(Vec<ArrayRef>, Option<Vec<bool>>, Origin)> {
         let origin = self.origin.unwrap_or_else(|| Origin::memory(0));
         let ids = self.ids.iter().map(|chunks| {

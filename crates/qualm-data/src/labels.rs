@@ -68,9 +68,12 @@ pub(crate) fn classes(array: &ArrayRef, origin: &Origin, name: &str) -> Result<V
     // What float64 holds exactly.
     let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < 9e15;
     (values.iter().enumerate())
-        .map(|(row, value)| match is_whole(*value) {
-            true => Ok(*value as i64),
-            false => Err(bad(row, number_words(*value))),
+        .map(|(row, value)| {
+            if is_whole(*value) {
+                Ok(*value as i64)
+            } else {
+                Err(bad(row, number_words(*value)))
+            }
         })
         .collect()
 }

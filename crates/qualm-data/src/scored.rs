@@ -105,6 +105,7 @@ pub fn assemble_activations(
 }
 
 /// What stands beside the scores.
+#[derive(Clone, Copy)]
 struct Beside<'a> {
     ids: &'a [ArrayRef],
     labels: Option<&'a [bool]>,

@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::float_cmp,
     clippy::indexing_slicing,
     reason = "tests"
 )]
@@ -32,11 +33,11 @@ struct Made {
 impl Made {
     /// `n` rows; those of `far` lie so far from all classes.
     fn new(seed: u64, n: usize, far: f32) -> Self {
-        let labels: Vec<i64> = (0..n).map(|i| (i % C) as i64).collect();
+        let labels: Vec<i64> = (0..3).cycle().take(n).collect();
         let mut features = normals(seed, n * D);
         for (row, label) in features.chunks_exact_mut(D).zip(&labels) {
             for j in 1..D {
-                row[j] = 0.5 * row[j - 1] + row[j];
+                row[j] += 0.5 * row[j - 1];
             }
             row[*label as usize] += 6.0;
             // Along a direction that tells classes apart, and one that does not: the first is all
