@@ -93,13 +93,12 @@ fn flag(role: Role) -> Option<&'static str> {
     Some(match role {
         Role::Feature => "--columns",
         Role::Excluded => "--exclude",
-        Role::Label => "--label",
+        Role::Label | Role::Classes => "--label",
         Role::Id => "--id",
         Role::Vector => "--vector",
         Role::Scores => "--score",
         Role::LayerFeatures => "--features",
         Role::Logits => "--logits",
-        Role::Classes => "--label",
         _ => return None,
     })
 }
