@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
@@ -30,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._activations import arrays, like, to_numpy
 from ._errors import QualmWarning, not_fitted_error
 from ._threads import threads
 from ._values import plain
@@ -150,7 +150,7 @@ class OODDetector:
         model = _core.ood_fit(
             self._detector,
             json.dumps(self._keys, default=plain),
-            _arrays(features, logits, labels),
+            arrays(features, logits, labels),
             seed_of(self.random_state),
             threads(self.n_jobs),
             float(self.fpr),
@@ -178,7 +178,7 @@ class OODDetector:
         features, logits : array
             As in :meth:`fit`, of the same widths.
         """
-        return self._fitted().score(_arrays(features, logits, None), threads(self.n_jobs))
+        return self._fitted().score(arrays(features, logits, None), threads(self.n_jobs))
 
     def predict_features(self, features: Any) -> Any:
         """The scores of features; see :meth:`decision_function`. pytorch-ood's verb.
@@ -188,11 +188,11 @@ class OODDetector:
         array or tensor of shape (n,)
             A tensor where ``features`` is one.
         """
-        return _like(features, self.decision_function(features))
+        return like(features, self.decision_function(features))
 
     def predict_logits(self, logits: Any) -> Any:
         """The scores of logits; see :meth:`predict_features`. pytorch-ood's verb."""
-        return _like(logits, self.decision_function(logits=logits))
+        return like(logits, self.decision_function(logits=logits))
 
     def p_values(self, features: Any = None, *, logits: Any = None) -> Floats:
         """The conformal p-value of each item, in (0, 1]: small = out of distribution.
@@ -210,7 +210,7 @@ class OODDetector:
 
     def calibrate(self, features: Any = None, *, logits: Any = None) -> Self:
         """Compares scores, from now on, with those of items kept apart from fitting."""
-        self._fitted().calibrate(_arrays(features, logits, None), threads(self.n_jobs))
+        self._fitted().calibrate(arrays(features, logits, None), threads(self.n_jobs))
         return self
 
     def set_threshold(
@@ -270,7 +270,7 @@ class _OfLogits(OODDetector):
         return _core.ood_score_logits(
             self._detector,
             json.dumps(self._keys, default=plain),
-            _arrays(None, logits, None),
+            arrays(None, logits, None),
             threads(self.n_jobs),
         )
 
@@ -435,7 +435,7 @@ class ViM(OODDetector):
         super().__init__(encoder, n_components=d, origin=origin, **common)
         if (w is None) != (b is None):
             raise TypeError("give w and b together, or neither")
-        self._head = None if w is None else (_numpy(w, float), _numpy(b, float))
+        self._head = None if w is None else (to_numpy(w, float), to_numpy(b, float))
 
     def fit(self, features: Any = None, labels: Any = None, *, logits: Any = None) -> Self:
         return super().fit(features, labels, logits=self._logits(features, logits))
@@ -447,7 +447,7 @@ class ViM(OODDetector):
         if logits is not None or features is None or self._head is None:
             return logits
         w, b = self._head
-        return _numpy(features, float) @ w.T + b
+        return to_numpy(features, float) @ w.T + b
 
 
 class DUM(OODDetector):
@@ -487,59 +487,3 @@ def load(path: Path) -> OODDetector:
         detector._head = None
     detector._model = model
     return detector
-
-
-def _arrays(features: Any, logits: Any, labels: Any) -> _core.OodArrays:
-    """Arrays as the native half takes them."""
-    layers = features if _is_layers(features) else [features]
-    vectors = [_vectors(layer, "features") for layer in layers if layer is not None]
-    classes = None if labels is None else _labels(labels)
-    return vectors, None if logits is None else _vectors(logits, "logits"), classes
-
-
-def _is_layers(features: Any) -> bool:
-    """Whether these are several arrays, one a layer, and not the rows of a single one."""
-    if not isinstance(features, (list, tuple)):
-        return False
-    return len(features) > 0 and all(getattr(layer, "ndim", 0) == 2 for layer in features)
-
-
-def _vectors(values: Any, name: str) -> npt.NDArray[np.float32]:
-    array = _numpy(values, np.float32)
-    if array.ndim != 2:
-        raise ValueError(
-            f"{name} have shape {array.shape}, expected two dimensions, one row an item; average "
-            "feature maps over their pixels first"
-        )
-    return np.ascontiguousarray(array)
-
-
-def _labels(values: Any) -> Ints:
-    array = _numpy(values, None)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.number):
-        raise ValueError(
-            f"labels have shape {array.shape} and type {array.dtype}, expected one whole number "
-            "an item"
-        )
-    whole = array.astype(np.int64)
-    if not np.array_equal(whole, array):
-        raise ValueError("labels are no whole numbers; give the class of each item")
-    return np.ascontiguousarray(whole)
-
-
-def _numpy(values: Any, dtype: Any) -> npt.NDArray[Any]:
-    """An array of whatever holds numbers; a tensor is taken from its graph and device."""
-    if _is_tensor(values):
-        values = values.detach().cpu().numpy()
-    with np.errstate(over="ignore"):
-        return np.asarray(values, dtype=dtype)
-
-
-def _is_tensor(values: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(values, torch.Tensor)
-
-
-def _like(given: Any, scores: Floats) -> Any:
-    """Scores as a tensor where tensors were given."""
-    return sys.modules["torch"].from_numpy(scores) if _is_tensor(given) else scores
