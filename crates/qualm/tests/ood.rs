@@ -235,10 +235,15 @@ fn far_rows_score_higher_and_usual_rows_do_not() {
             scores.iter().filter(|s| **s > threshold).count() as f64 / N as f64
         };
         assert!(share(&new) < 0.2, "{}: {}", case.name, share(&new));
-        // A network of few steps is only tested for its promises.
-        if !case.name.starts_with("dum") {
-            assert!(share(&far) > 0.9, "{}: {}", case.name, share(&far));
-        }
+        let least = match case.name.as_str() {
+            // A network of few steps is only tested for its promises.
+            name if name.starts_with("dum") => 0.0,
+            // Far off is but a direction for rows of norm 1, and rmds leaves part of it out.
+            "rmds {\"normalise\":true}" => 0.3,
+            _ => 0.9,
+        };
+        let found = share(&far);
+        assert!(found >= least, "{}: {found}", case.name);
         let p_value = fitted.p_value(threshold);
         assert!(p_value > 0.0 && p_value <= 0.1, "{}: {p_value}", case.name);
     }
@@ -402,6 +407,14 @@ fn constant_features_and_few_rows() {
         let said = fitted.provenance().warnings.contains(&singular);
         assert_eq!(said, detector != "knn", "{detector}");
     }
+    let centres = (0..N).flat_map(|i| [(i % C) as f32; D]);
+    let constant = Matrix::new(centres.collect(), D).unwrap();
+    let constant = Activations::of_features(constant.rows()).with_labels(&made.labels);
+    let constant = spec("rmds", json!({})).fit(&constant, 0, &mut ());
+    assert!(matches!(
+        constant,
+        Err(Error::ConstantClasses { n_features: 8 })
+    ));
     let few = Made::new(1, D, 0.0);
     let vim = spec("vim", json!({})).fit(&few.all(), 0, &mut ());
     assert!(matches!(vim, Err(Error::TooFewRows { .. })));

@@ -213,6 +213,11 @@ pub enum Error {
         found: usize,
         expected: usize,
     },
+    /// Classes whose rows are all equal.
+    #[error(
+        "none of the {n_features} features varies within the classes: there is no covariance; give features of another layer"
+    )]
+    ConstantClasses { n_features: usize },
     /// Nothing but rows that are known to be out of distribution.
     #[error(
         "every label is below 0, which marks known outliers; give the classes of rows that are in distribution, from 0"

@@ -156,7 +156,7 @@ impl Gaussians {
     /// Estimates means and covariance.
     ///
     /// # Errors
-    /// [`Error::NoVariance`] where nothing varies within the classes, [`Error::Stopped`].
+    /// [`Error::ConstantClasses`] where nothing varies within the classes, [`Error::Stopped`].
     pub(super) fn fit(
         rows: Rows<'_>,
         classes: &Classes,
@@ -174,9 +174,7 @@ impl Gaussians {
         } = moments;
         let rank = map.rank();
         if rank == 0 {
-            return Err(Error::NoVariance {
-                n_rows: rows.n_rows(),
-            });
+            return Err(Error::ConstantClasses { n_features: d });
         }
         let means = means.chunks_exact(d).flat_map(|mean| {
             let centred: Vec<f64> = mean.iter().zip(&location).map(|(m, l)| m - l).collect();

@@ -180,14 +180,17 @@ impl Head {
     }
 
     /// `-V^+ b`, `(d,)`: of all features with the logits nearest to 0 the smallest.
+    #[expect(
+        clippy::expect_used,
+        reason = "both halves of the decomposition are asked for"
+    )]
     fn origin(self) -> Vec<f64> {
-        let d = self.weight.ncols();
-        let size = d.max(self.weight.nrows()) as f64;
+        let size = self.weight.ncols().max(self.weight.nrows()) as f64;
         let svd = self.weight.svd(true, true);
         let least = svd.singular_values.amax() * size * f64::from(f32::EPSILON);
-        // It fails only without the vectors, which were asked for.
         let origin = svd.solve(&-self.bias, least);
-        origin.map_or_else(|_| vec![0.0; d], |origin| origin.iter().copied().collect())
+        let origin = origin.expect("singular vectors");
+        origin.iter().copied().collect()
     }
 }
 
