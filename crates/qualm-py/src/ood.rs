@@ -1,10 +1,15 @@
 //! Out-of-distribution detectors over arrays of features, logits and labels.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what Python gives is converted into values of our own"
+)]
+
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use numpy::ndarray::ArrayView2;
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
-use numpy::{PyUntypedArrayMethods, ndarray::ArrayView2};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -240,13 +245,16 @@ fn rows<'a>(py: Python<'_>, array: ArrayView2<'a, f32>, name: &str) -> PyResult<
     let rows = guarded(py, || Rows::new(values, width))?;
     rows.map_err(|error| {
         raised(match error {
-            Error::NotFinite { at, value } => Error::NotFinite {
-                at: Location {
-                    column: at.column.map(|column| format!("{name}[{column}]")),
-                    ..at
-                },
-                value,
-            },
+            Error::NotFinite { at, value } => {
+                // The library counts columns from 1, elements of vectors are counted from 0.
+                let column = at.column.as_deref().and_then(|c| c.parse::<usize>().ok());
+                let element = column.unwrap_or(1).saturating_sub(1);
+                let at = Location { column: None, ..at };
+                Error::NotFinite {
+                    at: at.column(format!("{name}[{element}]")),
+                    value,
+                }
+            }
             Error::Empty { .. } => Error::Empty {
                 at: Location::default().column(name),
             },

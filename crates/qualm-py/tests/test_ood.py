@@ -129,7 +129,7 @@ def test_bad_input_is_named(made):
     for call, error, said in [
         (lambda: ood.KNN(features), TypeError, "encoder is a ndarray"),
         (lambda: ood.ViM(w=w), TypeError, "w and b together"),
-        (lambda: ood.KNN().fit(bad), ValueError, "row 8, column 'features\\[3\\]'"),
+        (lambda: ood.KNN().fit(bad), ValueError, "row 8, column 'features\\[2\\]'"),
         (lambda: ood.KNN().fit(features[None]), ValueError, "shape \\(1, 240, 6\\)"),
         (lambda: ood.RMD().fit(features), ValueError, "'rmds' needs labels"),
         (lambda: ood.ViM().fit(features), ValueError, "'vim' needs logits"),
