@@ -65,4 +65,4 @@ def _is_tensor(values: Any) -> bool:
 
 def like(given: Any, scores: npt.NDArray[np.float64]) -> Any:
     """Scores as a tensor where tensors were given."""
-    return sys.modules["torch"].fromto_numpy(scores) if _is_tensor(given) else scores
+    return sys.modules["torch"].from_numpy(scores) if _is_tensor(given) else scores
