@@ -37,6 +37,24 @@ fn core(error: &qualm::Error) -> Option<String> {
         qualm::Error::Memory { lighter, .. } if !lighter.is_empty() => {
             "keys are set with --set KEY=VALUE".to_owned()
         }
+        // A file of the other family.
+        qualm::Error::CorruptModel {
+            part,
+            found,
+            expected,
+            ..
+        } if part == "format" => match (found.as_str(), expected.as_str()) {
+            ("'qualm-ood'", "'qualm-model'") => {
+                "it was written by qualm ood fit: qualm ood score scores with it".to_owned()
+            }
+            ("'qualm-model'", "'qualm-ood'") => {
+                "it was written by qualm fit: qualm score scores with it".to_owned()
+            }
+            _ => return None,
+        },
+        qualm::Error::MissingInput { .. } => {
+            "qualm ood list shows what each detector needs".to_owned()
+        }
         _ => return None,
     };
     Some(text)
@@ -54,6 +72,7 @@ fn data(error: &Error) -> Option<String> {
             role: Role::Feature | Role::ModelFeature,
             ..
         } => "a vector is chosen with --vector".to_owned(),
+        Error::BadClass { .. } => "the column of classes is chosen with --label".to_owned(),
         Error::NoSuchColumn { role, .. }
         | Error::NamedTwice { role, .. }
         | Error::ColumnType { role, .. } => format!("asked for with {}", flag(*role)?),
@@ -75,12 +94,14 @@ fn flag(role: Role) -> Option<&'static str> {
     Some(match role {
         Role::Feature => "--columns",
         Role::Excluded => "--exclude",
-        Role::Label => "--label",
+        Role::Label | Role::Classes => "--label",
         Role::Id => "--id",
         Role::Vector => "--vector",
         Role::Scores => "--score",
         Role::Time => "--time",
         Role::Stream => "--stream",
+        Role::LayerFeatures => "--features",
+        Role::Logits => "--logits",
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use qualm::{EncoderIdentity, Fitted, Views};
+use qualm::{ColumnRoles, EncoderIdentity, Fitted, Views};
 use qualm_data::{Batch, Embedding};
 
 use crate::args;
@@ -75,9 +75,9 @@ impl Roles {
 }
 
 /// The id columns of the fit, which are read where they are there, unless others are asked for.
-pub(crate) fn ids_if_present(asked: &[String], fitted: &Fitted) -> Vec<String> {
+pub(crate) fn ids_if_present(asked: &[String], of_fit: &ColumnRoles) -> Vec<String> {
     if asked.is_empty() {
-        fitted.roles().ids.clone()
+        of_fit.ids.clone()
     } else {
         Vec::new()
     }

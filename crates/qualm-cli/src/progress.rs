@@ -154,6 +154,15 @@ pub(crate) fn bar(output: Output, length: Option<u64>, template: &str) -> Progre
     bar
 }
 
+/// A bar of rows that are read, worked on and written.
+pub(crate) fn rows(what: &str, output: Output, n_rows: Option<u64>) -> ProgressBar {
+    let template = match n_rows {
+        Some(_) => "{wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
+        None => "{spinner} {human_pos} rows, {per_sec}",
+    };
+    bar(output, n_rows, &format!("{what} {template}"))
+}
+
 impl Progress for FitProgress<'_> {
     fn step(&mut self, step: &Step) -> Signal {
         // From here on an interrupted fit can save a checkpoint.

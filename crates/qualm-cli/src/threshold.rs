@@ -2,6 +2,7 @@
 
 use indicatif::HumanCount;
 use qualm::calibrate::ThresholdRule;
+use qualm::ood::OodFitted;
 use qualm::{Fitted, ReferenceRows};
 
 use crate::args::ThresholdArgs;
@@ -16,12 +17,33 @@ pub(crate) fn rule(args: &ThresholdArgs) -> Option<ThresholdRule> {
 
 /// A model's threshold and the rule that it comes from.
 pub(crate) fn describe(threshold: f64, fitted: &Fitted) -> String {
-    let n = HumanCount(fitted.calibration().n() as u64);
-    let rows = match fitted.provenance().reference {
+    let n = fitted.calibration().n();
+    in_words(
+        threshold,
+        fitted.threshold_rule(),
+        n,
+        fitted.provenance().reference,
+    )
+}
+
+/// The same of an out-of-distribution detector.
+pub(crate) fn describe_ood(threshold: f64, fitted: &OodFitted) -> String {
+    let n = fitted.calibration().n();
+    in_words(
+        threshold,
+        fitted.threshold_rule(),
+        n,
+        fitted.provenance().reference,
+    )
+}
+
+fn in_words(threshold: f64, rule: ThresholdRule, n: usize, reference: ReferenceRows) -> String {
+    let n = HumanCount(n as u64);
+    let rows = match reference {
         ReferenceRows::FittedRows => "fitted",
         ReferenceRows::SeparateRows => "calibration",
     };
-    let rule = match fitted.threshold_rule() {
+    let rule = match rule {
         ThresholdRule::Fpr(rate) => format!(
             "at most {}% of the {n} {rows} rows score above it",
             percent(rate)

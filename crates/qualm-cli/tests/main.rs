@@ -18,6 +18,7 @@ mod monitor;
 mod monitor_streams;
 mod monitor_tell;
 mod monitor_time;
+mod ood;
 mod outputs;
 mod reference;
 #[path = "../../qualm/tests/common/sealed.rs"]

@@ -138,6 +138,17 @@ impl Beside {
 
     /// One batch, with the features of all of its rows.
     pub(crate) fn with(self, rows: Matrix) -> Result<Batch> {
+        let (ids, labels, origin) = self.parts()?;
+        Ok(Batch {
+            rows,
+            ids,
+            labels,
+            origin,
+        })
+    }
+
+    /// The ids, the labels and the places of all rows.
+    pub(crate) fn parts(self) -> Result<(Vec<ArrayRef>, Option<Vec<bool>>, Origin)> {
         let origin = self.origin.unwrap_or_else(|| Origin::memory(0));
         let ids = self.ids.iter().map(|chunks| {
             let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
@@ -152,11 +163,6 @@ impl Beside {
                 },
                 source,
             })?;
-        Ok(Batch {
-            rows,
-            ids,
-            labels: self.labels,
-            origin,
-        })
+        Ok((ids, self.labels, origin))
     }
 }

@@ -338,6 +338,13 @@ pub enum Error {
     )]
     BadLabel { at: Location, found: String },
 
+    /// A class that is not a whole number.
+    #[error(
+        "{at}: found {}, expected the class as a whole number: 0 or more, or below 0 for a known outlier",
+        if found.is_empty() { "no class".to_owned() } else { format!("'{found}'") }
+    )]
+    BadClass { at: Location, found: String },
+
     // ---- output ---------------------------------------------------------------
     /// Two output columns of one name.
     #[error(

@@ -47,6 +47,37 @@ pub(crate) fn labels(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Ve
         .collect()
 }
 
+/// Reads a column of classes: whole numbers, 0 or more, or below 0 for a known outlier.
+pub(crate) fn classes(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Vec<i64>> {
+    let bad = |row: usize, found: String| Error::BadClass {
+        at: origin.at(row).column(name),
+        found,
+    };
+    if let Some(row) = numbers::first_null(array) {
+        return Err(bad(row, String::new()));
+    }
+    let mut values = vec![0.0; array.len()];
+    if !numbers::write(array, &mut values) {
+        return Err(Error::ColumnType {
+            at: origin.at(0).column(name),
+            role: Role::Classes,
+            found: TypeWords(array.data_type()).to_string(),
+            expected: "classes: whole numbers from 0",
+        });
+    }
+    // What float64 holds exactly.
+    let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < 9e15;
+    (values.iter().enumerate())
+        .map(|(row, value)| {
+            if is_whole(*value) {
+                Ok(*value as i64)
+            } else {
+                Err(bad(row, number_words(*value)))
+            }
+        })
+        .collect()
+}
+
 /// A number as it would be written down: `2`, `0.5`, `1e300`.
 fn number_words(value: f64) -> String {
     let text = format!("{value:?}");
@@ -102,6 +133,33 @@ mod tests {
         let dictionary: DictionaryArray<arrow_array::types::Int32Type> =
             ["1", "0"].into_iter().collect();
         assert_eq!(read(dictionary).unwrap(), expected);
+    }
+
+    #[test]
+    fn classes_are_whole_numbers() {
+        let read = |array: ArrayRef| classes(&array, &Origin::file(Path::new("t.npz"), 0), "label");
+        assert_eq!(
+            read(Arc::new(Int64Array::from(vec![3, -1]))).unwrap(),
+            [3, -1]
+        );
+        assert_eq!(read(Arc::new(Float64Array::from(vec![2.0]))).unwrap(), [2]);
+        for (array, said) in [
+            (
+                Arc::new(Float64Array::from(vec![0.0, 0.5])) as ArrayRef,
+                "row 2, column 'label': found '0.5'",
+            ),
+            (
+                Arc::new(Int64Array::from(vec![None::<i64>])),
+                "row 1, column 'label': found no class",
+            ),
+            (
+                Arc::new(StringArray::from(vec!["cat"])),
+                "expected classes: whole numbers from 0",
+            ),
+        ] {
+            let error = read(array).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -53,6 +53,7 @@
     )
 )]
 
+mod activations;
 mod batch;
 mod batches;
 mod column_notes;
@@ -90,7 +91,9 @@ mod text;
 mod text_vectors;
 mod times;
 mod type_words;
+mod vector_column;
 
+pub use activations::{ActivationBatch, ActivationColumns, ActivationSource};
 pub use batch::Batch;
 pub use batches::Batches;
 pub use column_notes::{ColumnNote, Unused, WhyUnused};
@@ -105,7 +108,7 @@ pub use output::{OutputFormat, ScoreWriter, format_for};
 pub use parquet::{open_parquet, parquet_parts};
 pub use read_scores::read_scores;
 pub use role::Role;
-pub use score::{score, score_into};
+pub use score::{score, score_activations, score_into};
 pub use select::Selection;
 pub use source::Source;
 pub use table::guarded;

@@ -24,6 +24,12 @@ pub enum Role {
     Stream,
     /// The scores of a file that was scored before.
     Scores,
+    /// The vectors of a layer of a classifier.
+    LayerFeatures,
+    /// The logits of a classifier.
+    Logits,
+    /// The class of each row.
+    Classes,
 }
 
 impl fmt::Display for Role {
@@ -38,6 +44,9 @@ impl fmt::Display for Role {
             Self::Time => "the time",
             Self::Stream => "the stream",
             Self::Scores => "the scores",
+            Self::LayerFeatures => "features",
+            Self::Logits => "logits",
+            Self::Classes => "the classes",
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Scores of the rows of an input, with row numbers of the input in what goes wrong.
 
+use qualm::ood::OodFitted;
 use qualm::{Fitted, Rows};
 
+use crate::activations::ActivationBatch;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::origin::Origin;
@@ -32,4 +34,13 @@ pub fn score_into(
 ) -> Result<()> {
     let scored = fitted.score_into(rows, scores);
     Ok(scored.map_err(|error| origin.locate(error))?)
+}
+
+/// Scores the items of a batch by an out-of-distribution detector, `(n,)`.
+///
+/// # Errors
+/// Those of [`OodFitted::score`]; a score that is not finite is named by file and row.
+pub fn score_activations(fitted: &OodFitted, batch: &ActivationBatch) -> Result<Vec<f64>> {
+    let scored = fitted.score(&batch.activations());
+    Ok(scored.map_err(|error| batch.origin.locate(error))?)
 }

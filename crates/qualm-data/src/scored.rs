@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt8Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use qualm::calibrate::Calibration;
+use qualm::ood::OodFitted;
 use qualm::{Fitted, Location};
 
+use crate::activations::ActivationBatch;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 
@@ -60,18 +63,12 @@ pub fn assemble(
     scores: Vec<f64>,
     explain: usize,
 ) -> Result<Scored> {
-    let threshold = fitted.threshold()?;
-    let outliers: Vec<u8> = scores.iter().map(|s| u8::from(*s > threshold)).collect();
-    let n_outliers = outliers.iter().copied().map(usize::from).sum();
-    let mut columns = batch.ids.clone();
-    if let Some(labels) = &batch.labels {
-        let labels = labels.iter().map(|l| Some(u8::from(*l)));
-        columns.push(Arc::new(labels.collect::<UInt8Array>()));
-    }
-    let p_values = fitted.calibration().p_values(&scores);
-    columns.push(Arc::new(Float64Array::from(scores)));
-    columns.push(Arc::new(Float64Array::from(p_values)));
-    columns.push(Arc::new(UInt8Array::from(outliers)));
+    let beside = Beside {
+        ids: &batch.ids,
+        labels: batch.labels.as_deref(),
+    };
+    let (mut columns, n_outliers) =
+        decided(fitted.calibration(), fitted.threshold()?, beside, scores);
     if explain > 0 {
         let explained = fitted.explain(batch.rows.rows(), explain);
         let explained = explained.map_err(|error| batch.origin.locate(error))?;
@@ -83,6 +80,59 @@ pub fn assemble(
             columns.push(Arc::new(Float64Array::from_iter_values(shares)));
         }
     }
+    table(schema, columns, n_outliers)
+}
+
+/// The same for a batch of a classifier's activations, without explanations.
+///
+/// # Shapes
+/// `batch`: n items; `scores`: `(n,)`.
+///
+/// # Errors
+/// [`Error::Arrow`] when the batch is not of these columns.
+pub fn assemble_activations(
+    schema: &SchemaRef,
+    fitted: &OodFitted,
+    batch: &ActivationBatch,
+    scores: Vec<f64>,
+) -> Result<Scored> {
+    let beside = Beside {
+        ids: &batch.ids,
+        labels: batch.labels.as_deref(),
+    };
+    let (columns, n_outliers) = decided(fitted.calibration(), fitted.threshold()?, beside, scores);
+    table(schema, columns, n_outliers)
+}
+
+/// What stands beside the scores.
+#[derive(Clone, Copy)]
+struct Beside<'a> {
+    ids: &'a [ArrayRef],
+    labels: Option<&'a [bool]>,
+}
+
+/// All columns but those that explain, and how many rows are above the threshold.
+fn decided(
+    calibration: &Calibration,
+    threshold: f64,
+    beside: Beside<'_>,
+    scores: Vec<f64>,
+) -> (Vec<ArrayRef>, usize) {
+    let outliers: Vec<u8> = scores.iter().map(|s| u8::from(*s > threshold)).collect();
+    let n_outliers = outliers.iter().copied().map(usize::from).sum();
+    let mut columns = beside.ids.to_vec();
+    if let Some(labels) = beside.labels {
+        let labels = labels.iter().map(|l| Some(u8::from(*l)));
+        columns.push(Arc::new(labels.collect::<UInt8Array>()));
+    }
+    let p_values = calibration.p_values(&scores);
+    columns.push(Arc::new(Float64Array::from(scores)));
+    columns.push(Arc::new(Float64Array::from(p_values)));
+    columns.push(Arc::new(UInt8Array::from(outliers)));
+    (columns, n_outliers)
+}
+
+fn table(schema: &SchemaRef, columns: Vec<ArrayRef>, n_outliers: usize) -> Result<Scored> {
     let rows = RecordBatch::try_new(schema.clone(), columns);
     let rows = rows.map_err(|source| Error::Arrow {
         at: Location::default(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow_array::{Array, ArrayRef, RecordBatchReader};
 use arrow_buffer::ScalarBuffer;
-use arrow_schema::{DataType, Field};
+use arrow_schema::Field;
 use qualm::{Features, Location, Matrix, Rounding};
 
 use crate::batch::Batch;
@@ -12,13 +12,14 @@ use crate::batches::{Batches, Beside, join};
 use crate::column_watch::ColumnNotes;
 use crate::error::{Error, Result};
 use crate::labels::labels;
-use crate::numbers::{self, Float, NotVectors};
+use crate::numbers::{self, Float};
 use crate::open::{open_growing, open_table};
 use crate::origin::Origin;
 use crate::select::{Inputs, Plan, Selection, plan, text_in_question};
 use crate::stream::StreamTable;
 use crate::table::{Chunk, Table};
 use crate::text_vectors;
+use crate::vector_column::{finite, first_width, missing, vector_values};
 
 /// An opened input: a file, a folder of Parquet parts, or CSV or an Arrow stream on
 /// standard input.
@@ -195,28 +196,22 @@ impl Source {
         n_rows: usize,
         origin: &Origin,
     ) -> Result<ScalarBuffer<F>> {
-        let n_cols = self.features.width();
         match &self.plan.inputs {
             Inputs::Columns(_) => {
                 let null = |(j, array): (usize, &ArrayRef)| Some((numbers::first_null(array)?, j));
                 if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
-                    return Err(self.missing(origin, row, j));
+                    return Err(missing(origin, &self.input_names, row, j));
                 }
                 let numbers: Vec<_> = columns.iter().map(|c| numbers::floats(c)).collect();
                 let values = match &numbers[..] {
                     [only] => only.clone(),
                     several => numbers::interleave(several, n_rows).into(),
                 };
-                self.finite(origin, values, |row, j| {
+                finite(origin, &self.input_names, values, |row, j| {
                     numbers::value_at(columns.get(j)?, row)
                 })
             }
-            Inputs::Vector(_) => {
-                let array = self.vectors(columns.first(), origin)?;
-                self.finite(origin, numbers::floats(&array), |row, j| {
-                    numbers::value_at(&array, row * n_cols + j)
-                })
-            }
+            Inputs::Vector(_) => vector_values(columns.first(), &self.input_names, origin),
         }
     }
 
@@ -233,67 +228,6 @@ impl Source {
                 Ok(Matrix::checked(values, n_cols))
             }
         }
-    }
-
-    /// A vector column as one run of values, without nulls.
-    fn vectors(&self, array: Option<&ArrayRef>, origin: &Origin) -> Result<ArrayRef> {
-        let n_cols = self.features.width();
-        let name = match &self.input_names {
-            Features::Vector { name, .. } => name.as_deref().unwrap_or_default(),
-            Features::Columns(_) => "",
-        };
-        let missing = |row| Error::Missing {
-            at: origin.at(row).column(name),
-        };
-        let array = array.ok_or_else(|| missing(0))?;
-        if let Some(row) = numbers::first_null(array) {
-            return Err(missing(row));
-        }
-        match numbers::vectors(array, Some(n_cols)) {
-            Ok(vectors) => match numbers::first_null(&vectors.values) {
-                Some(i) => Err(self.missing(origin, i / n_cols, i % n_cols)),
-                None => Ok(vectors.values),
-            },
-            Err(NotVectors::Ragged {
-                row,
-                found,
-                expected,
-            }) => Err(Error::RaggedVector {
-                at: origin.at(row).column(name),
-                found,
-                expected,
-            }),
-            Err(NotVectors::NotAList) => Err(missing(0)),
-        }
-    }
-
-    fn missing(&self, origin: &Origin, row: usize, j: usize) -> Error {
-        Error::Missing {
-            at: origin.at(row).column(self.input_names.name(j)),
-        }
-    }
-
-    /// Checks the values; `original` gives what the file holds at (row, column).
-    fn finite<F: Float>(
-        &self,
-        origin: &Origin,
-        values: ScalarBuffer<F>,
-        original: impl Fn(usize, usize) -> Option<f64>,
-    ) -> Result<ScalarBuffer<F>> {
-        let n_cols = self.features.width();
-        // The matrix would count rows from the start of the batch and knows no names, so
-        // the first bad value is looked for here.
-        let Some(i) = F::first_bad(&values) else {
-            return Ok(values);
-        };
-        let (row, j) = (i / n_cols, i % n_cols);
-        let at = origin.at(row).column(self.input_names.name(j));
-        let value = original(row, j).unwrap_or(f64::NAN);
-        Err(if value.is_finite() {
-            Error::TooLarge { at, value }
-        } else {
-            qualm::Error::NotFinite { at, value }.into()
-        })
     }
 
     /// The next chunk that holds a row.
@@ -404,22 +338,6 @@ impl Batches for Source {
     }
 }
 
-/// The width of the first vector.
-fn first_width(array: Option<&ArrayRef>, origin: &Origin, name: &str) -> Result<usize> {
-    let missing = || Error::Missing {
-        at: origin.at(0).column(name),
-    };
-    let array = array.ok_or_else(missing)?;
-    if let DataType::FixedSizeList(_, size) = array.data_type() {
-        return Ok(usize::try_from(*size).unwrap_or(0));
-    }
-    if array.is_null(0) {
-        return Err(missing());
-    }
-    let vectors = numbers::vectors(&array.slice(0, 1), None).map_err(|_| missing())?;
-    Ok(vectors.width)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -429,6 +347,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Float32Type;
     use arrow_array::{FixedSizeListArray, Float32Array, ListArray};
+    use arrow_schema::DataType;
 
     /// A table that has given out all of its rows.
     #[derive(Debug)]

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod activations;
 mod batches;
 mod columns;
 mod hostile;

@@ -10,7 +10,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use qualm::calibrate::ThresholdRule;
 use qualm::fit::{Signal, Step, Work};
-use qualm::{Error, Fitted, Progress, Spec, Views};
+use qualm::{Error, Progress, Spec, Views};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -77,7 +77,7 @@ pub(crate) fn fit(
 
 /// State shared by the thread that fits and the thread that waits.
 #[derive(Default)]
-struct Watch {
+pub(crate) struct Watch {
     stop: AtomicBool,
     news: Mutex<Option<News>>,
 }
@@ -123,11 +123,11 @@ impl Progress for &Watch {
 
 /// Runs a fit on a thread of its own. The calling thread, to which Python delivers Ctrl-C,
 /// checks for it and reports progress.
-fn watched(
+pub(crate) fn watched<T: Send>(
     py: Python<'_>,
     report: Option<&Bound<'_, PyAny>>,
-    fit: impl FnOnce(&Watch) -> Result<Fitted, Error> + Send,
-) -> PyResult<Fitted> {
+    fit: impl FnOnce(&Watch) -> Result<T, Error> + Send,
+) -> PyResult<T> {
     let report = report.map(|report| report.clone().unbind());
     let (finish, finished) = channel::<()>();
     let watch = &Watch::default();

@@ -8,6 +8,7 @@ mod fitting;
 mod images;
 mod model;
 mod monitor;
+mod ood;
 mod rows;
 mod threads;
 
@@ -46,6 +47,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<model::Model>()?;
     module.add_class::<monitor::Watch>()?;
+    module.add_class::<ood::OodModel>()?;
     module.add_class::<rows::PyFeatures>()?;
     module.add_class::<rows::PyRows>()?;
     module.add_class::<images::Encoder>()?;
@@ -57,6 +59,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(monitor::score_dependence, module)?)?;
     module.add_function(wrap_pyfunction!(monitor::score_digest, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
+    module.add_function(wrap_pyfunction!(ood::ood_fit, module)?)?;
+    module.add_function(wrap_pyfunction!(ood::ood_score_logits, module)?)?;
+    module.add_function(wrap_pyfunction!(ood::ood_detectors, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;
     module.add_function(wrap_pyfunction!(detectors, module)?)?;

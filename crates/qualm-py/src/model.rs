@@ -137,12 +137,7 @@ impl Model {
 
     /// Sets the threshold; `kind` is `fpr`, `contamination` or `threshold`.
     fn set_threshold(&self, py: Python<'_>, kind: &str, value: f64) -> PyResult<()> {
-        let rule = match kind {
-            "fpr" => ThresholdRule::Fpr(value),
-            "contamination" => ThresholdRule::Contamination(value),
-            "threshold" => ThresholdRule::Score(value),
-            _ => return Err(PyValueError::new_err(format!("no threshold rule '{kind}'"))),
-        };
+        let rule = rule(kind, value)?;
         guarded(py, || self.write().set_threshold_rule(rule))?.map_err(raised)
     }
 
@@ -271,6 +266,16 @@ impl Model {
             score_into(&self.read(), block, &origin, out.unwrap_or_default())
         })?;
         Ok(scores)
+    }
+}
+
+/// A threshold rule by its kind: `fpr`, `contamination` or `threshold`.
+pub(crate) fn rule(kind: &str, value: f64) -> PyResult<ThresholdRule> {
+    match kind {
+        "fpr" => Ok(ThresholdRule::Fpr(value)),
+        "contamination" => Ok(ThresholdRule::Contamination(value)),
+        "threshold" => Ok(ThresholdRule::Score(value)),
+        _ => Err(PyValueError::new_err(format!("no threshold rule '{kind}'"))),
     }
 }
 

@@ -16,14 +16,17 @@ pub(crate) fn canonical_key(key: &str) -> &str {
     }
 }
 
-/// The same keys and values with every key in its canonical spelling.
+/// The same keys and values with every key in the spelling that `spelling` gives it.
 ///
 /// # Errors
 /// When a key is there in both spellings.
-pub(crate) fn canonical_keys(keys: Map<String, Value>) -> serde_json::Result<Map<String, Value>> {
+pub(crate) fn canonical_keys(
+    keys: Map<String, Value>,
+    spelling: impl for<'a> Fn(&'a str) -> &'a str,
+) -> serde_json::Result<Map<String, Value>> {
     let mut canonical = Map::new();
     for (key, value) in keys {
-        let name = canonical_key(&key).to_owned();
+        let name = spelling(&key).to_owned();
         if canonical.insert(name.clone(), value).is_some() {
             let message = format!("the key `{name}` is given in both of its spellings");
             return Err(serde_json::Error::custom(message));

@@ -155,14 +155,7 @@ impl Fitted {
             own_scores,
             rule: ThresholdRule::default(),
             provenance: Provenance {
-                qualm_version: env!("CARGO_PKG_VERSION").to_owned(),
-                created: now(),
-                seed,
-                n_rows: rows.n_rows(),
                 n_items,
-                encoder: None,
-                input_digest: digest,
-                reference: ReferenceRows::FittedRows,
                 steps: outcome.steps,
                 losses: outcome.curves.iter().map(|c| c.losses.clone()).collect(),
                 effective_rows: outcome
@@ -172,28 +165,12 @@ impl Fitted {
                     .collect(),
                 warnings,
                 diagnostics: Some(diagnostics),
+                ..Provenance::now(seed, rows.n_rows(), digest)
             },
         };
-        fitted.check_spread(rows)?;
+        let warning = check_spread(&fitted.calibration, rows)?;
+        fitted.provenance.warnings.extend(warning);
         Ok(fitted)
-    }
-
-    /// Refuses a model that tells nothing apart, warns of one that tells little apart.
-    fn check_spread(&mut self, rows: Rows<'_>) -> Result<()> {
-        let scores = self.calibration.scores();
-        let distinct = distinct(scores);
-        let (n_rows, score) = (scores.len(), scores.first().copied().unwrap_or_default());
-        if distinct == 1 {
-            return Err(Error::ConstantScores { n_rows, score });
-        }
-        // Duplicate rows share their score by right: compare with the rows that differ.
-        // Sorting the rows is only worth it when there are few scores at all.
-        if distinct * 2 < n_rows && distinct * 2 < distinct_rows(rows) {
-            self.provenance
-                .warnings
-                .push(Warning::FewDistinctScores { distinct, n_rows });
-        }
-        Ok(())
     }
 
     /// Names the features, so that later inputs are matched by column name.
@@ -388,6 +365,11 @@ impl Fitted {
         Ok(())
     }
 
+    /// The detector alone.
+    pub(crate) fn into_detector(self) -> Box<dyn Detector> {
+        self.detector
+    }
+
     /// The specification it was fitted by, with what that left to the rows decided.
     #[must_use]
     pub fn spec(&self) -> &Spec {
@@ -439,6 +421,20 @@ impl Fitted {
     }
 }
 
+/// Refuses scores of rows that tell nothing apart, warns of those that tell little apart.
+pub(crate) fn check_spread(calibration: &Calibration, rows: Rows<'_>) -> Result<Option<Warning>> {
+    let scores = calibration.scores();
+    let distinct = distinct(scores);
+    let (n_rows, score) = (scores.len(), scores.first().copied().unwrap_or_default());
+    if distinct == 1 {
+        return Err(Error::ConstantScores { n_rows, score });
+    }
+    // Duplicate rows share their score by right: compare with the rows that differ.
+    // Sorting the rows is only worth it when there are few scores at all.
+    let few = distinct * 2 < n_rows && distinct * 2 < distinct_rows(rows);
+    Ok(few.then_some(Warning::FewDistinctScores { distinct, n_rows }))
+}
+
 /// The median of each column, over at most [`MEDIAN_SAMPLE`] rows spread evenly.
 fn medians(rows: Rows<'_>) -> Vec<f32> {
     let n = rows.n_rows();
@@ -451,14 +447,4 @@ fn medians(rows: Rows<'_>) -> Vec<f32> {
             *column.select_nth_unstable_by(middle, f32::total_cmp).1
         })
         .collect()
-}
-
-/// The time of fitting, RFC 3339.
-fn now() -> String {
-    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
-    let fixed =
-        fixed.and_then(|seconds| chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0));
-    fixed
-        .unwrap_or_else(chrono::Utc::now)
-        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

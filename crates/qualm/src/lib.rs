@@ -78,6 +78,7 @@ pub mod monitor;
 mod neighbours;
 pub mod nn;
 mod number_or_word;
+pub mod ood;
 mod provenance;
 mod reference;
 pub mod reports;

@@ -51,6 +51,27 @@ pub struct Provenance {
     pub diagnostics: Option<Diagnostics>,
 }
 
+impl Provenance {
+    /// That of a fit without training that is done now, to rows of this digest.
+    pub(crate) fn now(seed: u64, n_rows: usize, input_digest: String) -> Self {
+        Self {
+            qualm_version: env!("CARGO_PKG_VERSION").to_owned(),
+            created: now(),
+            seed,
+            n_rows,
+            n_items: None,
+            encoder: None,
+            input_digest,
+            reference: ReferenceRows::FittedRows,
+            steps: 0,
+            losses: Vec::new(),
+            effective_rows: Vec::new(),
+            warnings: Vec::new(),
+            diagnostics: None,
+        }
+    }
+}
+
 /// Which encoder made some rows, of images or of anything else: kept with the rows, and in the
 /// models fitted to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,4 +95,14 @@ pub enum ReferenceRows {
     FittedRows,
     /// Rows kept apart from fitting, for which conformal p-values are exact.
     SeparateRows,
+}
+
+/// The time of fitting, RFC 3339.
+fn now() -> String {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let fixed =
+        fixed.and_then(|seconds| chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0));
+    fixed
+        .unwrap_or_else(chrono::Utc::now)
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

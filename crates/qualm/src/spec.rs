@@ -1,9 +1,10 @@
 //! The registry of row detectors: one table, one line each.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::aliases::canonical_keys;
+use crate::aliases::{canonical_key, canonical_keys};
 use crate::baselines;
 use crate::detector::DetectorSpec;
 use crate::device::{Device, DeviceError};
@@ -238,31 +239,14 @@ impl Spec {
     /// [`Error::InvalidSpec`] on an unknown key, [`Error::InvalidValue`] on a value of the
     /// wrong type, [`Error::InvalidKey`] on one out of range.
     pub fn with(&self, keys: Map<String, Value>) -> Result<Self> {
-        let invalid = |source| Error::InvalidSpec {
-            detector: self.detector().to_owned(),
-            source,
-        };
-        let keys = canonical_keys(keys).map_err(invalid)?;
         let mut all = self.keys();
-        // One at a time first: the parser does not say which key it disliked.
-        for (key, value) in keys.iter().filter(|(key, _)| all.contains_key(*key)) {
-            let mut one = all.clone();
-            one.insert(key.clone(), value.clone());
-            if let Err(source) = serde_json::from_value::<Self>(Value::Object(one)) {
-                return Err(Error::InvalidValue {
-                    key: key.clone(),
-                    value: value.to_string(),
-                    source,
-                });
-            }
-        }
+        let keys = spelled(self.detector(), keys, canonical_key)?;
         let limit = keys.get("max_steps").and_then(Value::as_u64);
         let least = all.get("min_steps").and_then(Value::as_u64);
         if let (Some(limit @ 1..), Some(least)) = (limit, least) {
             all.insert("min_steps".to_owned(), least.min(limit).into());
         }
-        all.extend(keys);
-        let spec: Self = serde_json::from_value(Value::Object(all)).map_err(invalid)?;
+        let spec: Self = replaced(self.detector(), all, keys)?;
         spec.validate()?;
         Ok(spec)
     }
@@ -317,6 +301,49 @@ impl Spec {
         }
         advice
     }
+}
+
+/// Keys in their canonical spelling.
+///
+/// # Errors
+/// [`Error::InvalidSpec`] where a key is given in both of its spellings.
+pub(crate) fn spelled(
+    detector: &str,
+    keys: Map<String, Value>,
+    spelling: impl for<'a> Fn(&'a str) -> &'a str,
+) -> Result<Map<String, Value>> {
+    canonical_keys(keys, spelling).map_err(|source| Error::InvalidSpec {
+        detector: detector.to_owned(),
+        source,
+    })
+}
+
+/// A Spec of all keys, some of them with other values.
+///
+/// # Errors
+/// [`Error::InvalidSpec`] on an unknown key, [`Error::InvalidValue`] on a value of the wrong type.
+pub(crate) fn replaced<S: DeserializeOwned>(
+    detector: &str,
+    mut all: Map<String, Value>,
+    keys: Map<String, Value>,
+) -> Result<S> {
+    // One at a time first: the parser does not say which key it disliked.
+    for (key, value) in keys.iter().filter(|(key, _)| all.contains_key(*key)) {
+        let mut one = all.clone();
+        one.insert(key.clone(), value.clone());
+        if let Err(source) = serde_json::from_value::<S>(Value::Object(one)) {
+            return Err(Error::InvalidValue {
+                key: key.clone(),
+                value: value.to_string(),
+                source,
+            });
+        }
+    }
+    all.extend(keys);
+    serde_json::from_value(Value::Object(all)).map_err(|source| Error::InvalidSpec {
+        detector: detector.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod device;
 mod diagnostics;
 mod golden;
 mod offsets;
+mod ood;
 mod real_data;
 mod resume;
 mod scales;

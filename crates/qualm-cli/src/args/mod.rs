@@ -4,6 +4,7 @@ mod bench;
 mod corrupt;
 mod encoder;
 mod monitor;
+mod ood;
 mod train;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
 };
 pub(crate) use monitor::{Correction, Monitor, TestName, WindowSize};
+pub(crate) use ood::{Ood, OodCommand, OodFit, OodScore};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     Score(Score),
     /// Watch a model's input: an alarm when it has changed
     Monitor(Box<Monitor>),
+    /// Out-of-distribution detectors over a classifier's features and logits
+    Ood(Ood),
     /// AUROC and other metrics of scores against labels
     Eval(Eval),
     /// Describe a model file

@@ -11,7 +11,9 @@ mod fit;
 mod info;
 mod json_rows;
 mod monitor;
+mod ood;
 mod score;
+mod sink;
 mod train;
 
 pub(crate) use encoder::options as encoder_options;
@@ -33,6 +35,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Verdict> {
     match &cli.command {
         Command::Fit(args) => fit::run(args, cli.common.seed, output),
         Command::Score(args) => score::run(args, output),
+        Command::Ood(args) => ood::run(args, cli.common.seed, output),
         Command::Eval(args) => eval::run(args, output),
         Command::Embed(args) => embed::run(args, cli.common.seed, output),
         Command::Encoder(args) => match &args.command {

@@ -4,16 +4,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indicatif::HumanCount;
 use qualm::Fitted;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::ScoreReport;
-use qualm_data::{Batch, ScoreWriter, Selection, format_for, score, scored};
+use qualm_data::{Batch, Selection, score, scored};
 
-use super::csv_rows::CsvRows;
-use super::json_rows::JsonRows;
+use super::sink::{Sink, check_format};
 use crate::args;
 use crate::columns::{check_encoder, ids_if_present};
 use crate::images::{self, encoder_for};
@@ -100,11 +98,7 @@ impl<'a> ScoreJob<'a> {
 
     fn run(mut self, output: Output) -> Result<()> {
         let (args, fitted) = (self.args, &self.fitted);
-        let template = match self.n_rows_hint {
-            Some(_) => "score {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
-            None => "score {spinner} {human_pos} rows, {per_sec}",
-        };
-        let bar = progress::bar(output, self.n_rows_hint, template);
+        let bar = progress::rows("score", output, self.n_rows_hint);
         let (mut n, mut n_outliers) = (0, 0);
         let started = Instant::now();
         pipeline::run(
@@ -131,19 +125,9 @@ impl<'a> ScoreJob<'a> {
             output: args.output.as_deref().map(name),
             ..ScoreReport::new(fitted, n, n_outliers, elapsed.as_secs_f64())?
         };
-        let summary = summary(&report, elapsed, fitted);
-        match self.sink {
-            Sink::File(writer) => {
-                writer.finish()?;
-                output.result(&report, || summary)
-            }
-            Sink::Stdout(rows) => {
-                rows.finish()?;
-                output.note(summary.trim_end());
-                Ok(())
-            }
-            Sink::Json(rows) => rows.finish(&report),
-        }
+        let threshold = threshold::describe(report.threshold, fitted);
+        self.sink
+            .finish(&report, &summary(&report, elapsed, &threshold), output)
     }
 }
 
@@ -158,17 +142,6 @@ fn refuse_table_flags(args: &args::Score) -> Result<()> {
             ("--no-header", args.no_header),
         ],
     )
-}
-
-/// Refuses an output whose format its name does not tell.
-fn check_format(target: &Path) -> Result<()> {
-    let format = format_for(target);
-    if target.starts_with("/dev") {
-        format.with_context(|| format!("leave --output {} out to print CSV", target.display()))?;
-    } else {
-        format?;
-    }
-    Ok(())
 }
 
 /// Says beforehand what explanations cost, where that is much: unless the model knows the share
@@ -199,7 +172,7 @@ fn note_cost(
 fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
     Selection {
         ids: args.id.clone(),
-        ids_if_present: ids_if_present(&args.id, fitted),
+        ids_if_present: ids_if_present(&args.id, fitted.roles()),
         label: args.label.clone(),
         read_label: true,
         vector: args.vector.clone(),
@@ -208,7 +181,8 @@ fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
     }
 }
 
-fn summary(report: &ScoreReport, elapsed: Duration, fitted: &Fitted) -> String {
+/// What was done, in a line.
+pub(super) fn summary(report: &ScoreReport, elapsed: Duration, threshold: &str) -> String {
     let target = report.output.as_ref().map(|path| format!(" to {path}"));
     format!(
         "scored {}{} in {} ({} rows/s); {} above {}\n",
@@ -217,36 +191,6 @@ fn summary(report: &ScoreReport, elapsed: Duration, fitted: &Fitted) -> String {
         output::seconds(elapsed),
         HumanCount(report.rows_per_second as u64),
         output::counted(report.n_outliers as u64, "outlier"),
-        threshold::describe(report.threshold, fitted),
+        threshold,
     )
-}
-
-/// Where scores go.
-#[derive(Debug)]
-enum Sink {
-    File(ScoreWriter),
-    Stdout(CsvRows),
-    Json(JsonRows),
-}
-
-impl Sink {
-    fn new(path: Option<&Path>, json: bool, schema: SchemaRef) -> Result<Self> {
-        Ok(match path {
-            Some(path) => {
-                let writer = ScoreWriter::create(path, schema)?;
-                interrupt::remove_on_exit(writer.temporary());
-                Self::File(writer)
-            }
-            None if json => Self::Json(JsonRows::start(schema)?),
-            None => Self::Stdout(CsvRows::start(schema)?),
-        })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match self {
-            Self::File(writer) => Ok(writer.write(batch)?),
-            Self::Stdout(rows) => rows.write(batch),
-            Self::Json(rows) => rows.write(batch),
-        }
-    }
 }

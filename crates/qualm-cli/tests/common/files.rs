@@ -120,6 +120,41 @@ pub fn labelled_npz(path: &Path, rows: &[Vec<f64>], labels: &[u8]) {
     archive(path, &[("X", npy(rows)), ("y", labels)]);
 }
 
+/// An `.npz` archive of what a classifier computed: features, logits and labels of `n` items in
+/// three classes; the items are `shift` off.
+pub fn activations(path: &Path, n: usize, seed: u64, shift: f64) {
+    let mut features = rows(n, 6, seed);
+    for (i, row) in features.iter_mut().enumerate() {
+        row[i % 3] += 5.0;
+        row[0] += shift;
+        row[5] += shift;
+    }
+    let logits = features.iter().map(|row| {
+        let logit = |c: usize| f64::from((row[c] + 0.2 * row[c + 3] - 0.5) as f32);
+        (0..3).map(logit).collect()
+    });
+    let logits: Vec<Vec<f64>> = logits.collect();
+    let first = features
+        .iter()
+        .map(|row| row[..4].iter().map(|x| x.tanh()).collect());
+    let first: Vec<Vec<f64>> = first.collect();
+    let labels: Vec<u8> = (0..n).map(|i| (i % 3) as u8).collect();
+    let numbers: Vec<u8> = (0..n).map(|i| i as u8).collect();
+    let shape = format!("({n},)");
+    archive(
+        path,
+        &[
+            ("stage1", npy(&first)),
+            ("features", npy(&features)),
+            ("logits", npy(&logits)),
+            ("label", array("|i1", &shape, &labels)),
+            ("id", array("|u1", &shape, &numbers)),
+            // Of another number of rows, and not asked for.
+            ("weight", npy(&rows(3, 6, 1))),
+        ],
+    );
+}
+
 fn archive(path: &Path, arrays: &[(&str, Vec<u8>)]) {
     let mut archive = zip::ZipWriter::new(File::create(path).unwrap());
     let options = zip::write::SimpleFileOptions::default();

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import monitor, vision
+from . import monitor, ood, vision
 from ._base import Detector, Explanation, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
@@ -60,6 +60,7 @@ __all__ = [
     "corruptions",
     "load",
     "monitor",
+    "ood",
     "score_batches",
     "vision",
 ]

@@ -58,6 +58,18 @@ detectors: list[qualm.Detector] = [
 with contextlib.suppress(qualm.NotFittedError):
     model.fit(rows)
 
+knn: qualm.ood.KNN = qualm.ood.KNN(None, k=50).fit_features(rows)
+distances: npt.NDArray[np.float64] = knn.decision_function(rows)
+usual: npt.NDArray[np.int64] = knn.predict(rows)
+knn.save(Path("knn.qualm"))
+ood: list[qualm.ood.OODDetector] = [
+    qualm.ood.load("knn.qualm"),
+    qualm.ood.Mahalanobis(normalise=True, fpr=0.01),
+    qualm.ood.ViM(d=64),
+    qualm.ood.MaxSoftmax(t=2.0),
+    qualm.ood.DUM(bag_size=4),
+]
+
 # What must not pass.
 qualm.DUM(space="nowhere")  # type: ignore[arg-type]
 qualm.DUM(7)  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ impl Panels {
     ///
     /// # Shapes
     /// `rows`: `(n, d)`.
-    pub(super) fn from_values(rows: &[f64], d: usize) -> Self {
+    pub(crate) fn from_values(rows: &[f64], d: usize) -> Self {
         let n = rows.len() / d;
         let mut data = vec![0.0; n.div_ceil(WIDTH) * WIDTH * d];
         for (i, row) in rows.chunks_exact(d).enumerate() {

@@ -70,6 +70,8 @@ impl Whitening {
     }
 
     /// The images of the rows of a panel, `(rank, WIDTH)`.
+    #[expect(clippy::inline_always, reason = "see `vectorised`")]
+    #[inline(always)]
     pub(crate) fn map(&self, panel: &[f64]) -> Vec<f64> {
         let columns = panel.as_chunks::<WIDTH>().0;
         let image = |weights: &[f64]| {

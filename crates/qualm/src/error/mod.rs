@@ -177,6 +177,85 @@ pub enum Error {
     #[error("cannot explain by {found} features: the model has {expected}")]
     TooManyExplanations { found: usize, expected: usize },
 
+    // ---- out-of-distribution detection ----------------------------------------
+    /// An array that the detector needs.
+    #[error(
+        "detector '{detector}' needs {what}, and there are none; give them, or choose a detector that needs none"
+    )]
+    MissingInput {
+        detector: &'static str,
+        what: &'static str,
+    },
+    /// A detector that must be fitted first.
+    #[error("detector '{detector}' must be fitted first")]
+    NotFitted { detector: &'static str },
+    /// Features of several layers for a detector of one.
+    #[error(
+        "detector '{detector}' takes the features of one layer, found those of {found}; give one of them"
+    )]
+    SeveralLayers {
+        detector: &'static str,
+        found: usize,
+    },
+    /// Features of another number of layers than the detector was fitted to.
+    #[error(
+        "features of {found} layers, expected those of {expected}, as the detector was fitted to"
+    )]
+    LayerCount { found: usize, expected: usize },
+    /// Arrays that are not of the same items.
+    #[error("{what}: {found} rows, expected {expected}, as many as the first array has")]
+    RowsDiffer {
+        what: &'static str,
+        found: usize,
+        expected: usize,
+    },
+    /// Values that were rounded less an offset.
+    #[error("{what}: the values are less an offset; give them as they are, as float32")]
+    RoundedInput { what: &'static str },
+    /// Not enough rows of one class.
+    #[error("class {class}: {} {} too few, expected at least {expected}; give more rows of this class, or leave it out", Rows(*found), if *found == 1 { "is" } else { "are" })]
+    ClassTooSmall {
+        class: i64,
+        found: usize,
+        expected: usize,
+    },
+    /// Classes whose rows are all equal.
+    #[error(
+        "none of the {n_features} features varies within the classes: there is no covariance; give features of another layer"
+    )]
+    ConstantClasses { n_features: usize },
+    /// Nothing but rows that are known to be out of distribution.
+    #[error(
+        "every label is below 0, which marks known outliers; give the classes of rows that are in distribution, from 0"
+    )]
+    OnlyOutliers,
+    /// A combination of layers that asks for known outliers.
+    #[error(
+        "combine = logistic needs rows that are known to be out of distribution; label them -1, or set combine = equal"
+    )]
+    NoKnownOutliers,
+    /// Not enough features for what was asked.
+    #[error(
+        "detector '{detector}' needs at least {expected} features, found {found}; choose another detector"
+    )]
+    TooFewFeatures {
+        detector: &'static str,
+        found: usize,
+        expected: usize,
+    },
+    /// Logits that do not follow from the features.
+    #[error(
+        "the logits are no linear function of the features ({:.1}% of their variance is unexplained): give the \
+         features that go into the classifier's last layer, or set origin = mean",
+        100.0 * unexplained
+    )]
+    NotTheLastLayer { unexplained: f64 },
+    /// Features that lie in their principal space.
+    #[error(
+        "the {n_features} features have no part outside their principal space; set a smaller n_components"
+    )]
+    NoResidual { n_features: usize },
+
     // ---- model files ----------------------------------------------------------------
     /// The file could not be read.
     #[error("{}: cannot read: {source}", file.display())]

@@ -58,6 +58,27 @@ pub enum Warning {
         /// Rows given.
         n_rows: usize,
     },
+    /// A principal space as large as all features.
+    #[error("n_components = {asked} is not smaller than the {n_features} features: {used} is used")]
+    LoweredComponents {
+        /// Its value.
+        asked: usize,
+        /// What was used instead.
+        used: usize,
+        /// Features.
+        n_features: usize,
+    },
+    /// Rows that are labelled as out of distribution.
+    #[error(
+        "{n_outliers} rows have a label below 0, which marks known outliers: {}",
+        if *used { "they only weigh the layers" } else { "they are left out of the fit" }
+    )]
+    KnownOutliers {
+        /// How many there are.
+        n_outliers: usize,
+        /// Whether they have a part in the fit.
+        used: bool,
+    },
     /// A covariance without an inverse.
     #[error(
         "the covariance is singular (rank {rank} of {n_features}): distances are measured in the \

@@ -15,6 +15,7 @@ mod eval;
 mod fit;
 mod info;
 mod monitor;
+mod ood;
 mod score;
 mod train;
 mod version;
@@ -31,6 +32,7 @@ pub use monitor::{
     MonitorAlarm, MonitorColumn, MonitorReport, MonitorRow, MonitorShare, MonitorStream,
     MonitorStretch, MonitorWindow,
 };
+pub use ood::{OodFitReport, OodListReport};
 pub use score::ScoreReport;
 pub use train::{TrainEpoch, TrainReport};
 pub use version::REPORT_VERSION;
@@ -331,6 +333,26 @@ mod tests {
             "report_version model input reference is_drift p_val threshold distance stream row \
              changed_from stretch columns strangest",
         );
+    }
+
+    #[test]
+    fn ood() {
+        let rows = rows();
+        let sample = crate::ood::Activations::of_features(rows.rows());
+        let spec = crate::ood::OodSpec::new("knn").unwrap();
+        let fitted = spec.fit(&sample, 0, &mut ()).unwrap();
+        let report = OodFitReport {
+            model: Some("m.qualm".to_owned()),
+            model_bytes: Some(2000),
+            ..OodFitReport::new(&fitted, 0.5).unwrap()
+        };
+        assert_eq!((report.n, report.inputs.features[0].width), (61, 2));
+        check(
+            &report,
+            "report_version model detector n inputs n_reference threshold fit_seconds model_bytes \
+             warnings spec",
+        );
+        check(&OodListReport::new(), "report_version detectors");
     }
 
     fn encoder() -> crate::EncoderIdentity {

@@ -6,7 +6,7 @@ use super::version::REPORT_VERSION;
 use crate::error::Result;
 use crate::fitted::Fitted;
 
-/// What `qualm score -o OUT --json` prints. Without `-o` the document also has `rows`: a list
+/// What `qualm score -o OUT --json` and `qualm ood score` print. Without `-o` the document also has `rows`: a list
 /// of the scored rows, each an object of the columns of the table of scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreReport {
@@ -40,16 +40,27 @@ impl ScoreReport {
     /// # Errors
     /// As [`Fitted::threshold`].
     pub fn new(fitted: &Fitted, n: usize, n_outliers: usize, score_seconds: f64) -> Result<Self> {
-        Ok(Self {
+        Ok(Self::above(
+            fitted.threshold()?,
+            n,
+            n_outliers,
+            score_seconds,
+        ))
+    }
+
+    /// The same of scores above any threshold.
+    #[must_use]
+    pub fn above(threshold: f64, n: usize, n_outliers: usize, score_seconds: f64) -> Self {
+        Self {
             report_version: REPORT_VERSION,
             model: None,
             input: None,
             output: None,
             n,
             n_outliers,
-            threshold: fitted.threshold()?,
+            threshold,
             score_seconds,
             rows_per_second: n as f64 / score_seconds.max(1e-9),
-        })
+        }
     }
 }

@@ -10,4 +10,5 @@ mod ensembles;
 mod kernel_network;
 mod metrics;
 mod neighbours;
+mod ood;
 mod whitened;

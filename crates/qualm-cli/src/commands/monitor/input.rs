@@ -194,7 +194,7 @@ fn refuse_table_flags(args: &Monitor, path: &Path) -> Result<()> {
 fn selection(args: &Monitor, fitted: &Fitted) -> Selection {
     Selection {
         ids: args.id.clone(),
-        ids_if_present: ids_if_present(&args.id, fitted),
+        ids_if_present: ids_if_present(&args.id, fitted.roles()),
         vector: args.vector.clone(),
         no_header: args.no_header,
         ..Selection::default()

@@ -232,7 +232,7 @@ impl Standard {
         let variances = covariance.iter().step_by(d + 1);
         let scale = |(variance, mean): (&f64, &f64)| {
             let deviation = variance.sqrt();
-            let varies = deviation > scatter::CONSTANT * mean.abs();
+            let varies = deviation > crate::covariance::CONSTANT * mean.abs();
             if varies { deviation.recip() } else { 0.0 }
         };
         let scale: Vec<f64> = variances.zip(&mean).map(scale).collect();
