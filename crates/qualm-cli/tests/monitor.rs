@@ -305,6 +305,10 @@ fn what_cannot_be_watched_is_refused() {
         (&["quiet.csv", "--max-streams", "3"], &["--stream"]),
         (&["quiet.csv", "--follow"], &["--sequential"]),
         (
+            &["quiet.csv", "--sequential", "--mean-of", "4"],
+            &["--mean-of", "--reference"],
+        ),
+        (
             &["quiet.csv", "--sequential", "--correct", "bh"],
             &["--correct"],
         ),

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use arrow_schema::Field;
 use qualm::Fitted;
 use qualm::monitor::{
-    Across, Guarantee, SequentialSpec, StreamAlarm, Streams, Thinning, autocorrelation,
+    Across, Guarantee, SequentialSpec, StreamAlarm, Streams, Thinning, dependence,
 };
 use qualm::reports::{MonitorAlarm, MonitorReport, MonitorStream, REPORT_VERSION};
 use qualm_data::Batch;
@@ -385,9 +385,10 @@ fn threshold(guarantee: Guarantee) -> f64 {
 
 /// Says where rows of the reference tell what the next one is.
 fn note_dependence(scores: &[f64], spec: &SequentialSpec, output: Output) {
-    let correlation = autocorrelation(scores);
-    let chance = 3.0 / (scores.len() as f64).sqrt();
-    if spec.thinning == Thinning::None && correlation > chance.max(0.1) {
+    if spec.thinning != Thinning::None {
+        return;
+    }
+    if let Some(correlation) = dependence(scores) {
         output.warn(format!(
             "neighbouring rows of the reference have alike scores (correlation {correlation:.2}); the \
              guarantee holds for rows whose order tells nothing: thin them with --thin or --mean-of"

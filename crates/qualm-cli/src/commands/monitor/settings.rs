@@ -27,6 +27,12 @@ pub(super) fn check(args: &Monitor) -> Result<()> {
     if args.current.as_os_str() == "-" && args.reference.as_deref() == Some(Path::new("-")) {
         bail!("standard input can be read once; give CURRENT or --reference as a file");
     }
+    if args.mean_of.is_some() && args.reference.is_none() {
+        bail!(
+            "--mean-of: needs --reference, rows in the order in which they came; the model keeps its \
+             reference scores sorted"
+        );
+    }
     let Some(correct) = args.correct.filter(|_| args.sequential) else {
         return Ok(());
     };
