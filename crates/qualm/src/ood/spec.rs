@@ -239,7 +239,7 @@ mod tests {
                 json!({"combine": "best"}),
                 "combine = \"best\"",
             ),
-            ("msp", json!({"gamma": 1}), "unknown field `gamma`"),
+            ("msp", json!({"gamma": 1}), "unknown field 'gamma'"),
             ("dum", json!({"bag_size": 0}), "bag_size = 0"),
         ] {
             let error = with(detector, &keys).unwrap_err().to_string();
