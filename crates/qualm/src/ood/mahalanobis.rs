@@ -2,7 +2,7 @@
 //! framework for detecting out-of-distribution samples and adversarial attacks*, `NeurIPS` 2018,
 //! equations 1, 2 and 4).
 //!
-//! With the features `x`, `(d,)`, of a layer and [Gaussians](super::gaussians) of all classes with
+//! With the features `x`, `(d,)`, of a layer and Gaussians of all classes with
 //! one covariance S, the score of the layer is
 //!
 //! ```text
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! and that of several layers `sum_l M_l(x)`, or, where outliers are known, `b + sum_l w_l M_l(x)`
-//! with the weights of a [logistic regression](super::logistic) of outlier against usual. The
+//! with the weights of a logistic regression of outlier against usual. The
 //! paper ranks by `-M` (higher = usual) and weighs layers on a validation set of its own; here the
 //! usual rows are the fitted ones. Its perturbation of the input needs the network and is not part
 //! of this. pytorch-ood gives `M / 2n`, S being its sum over the n rows, plus 1e-6 on the diagonal;
