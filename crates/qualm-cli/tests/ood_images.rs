@@ -14,7 +14,7 @@ fn bars(class: usize, number: usize, width: usize) -> Vec<u8> {
     bytes.extend([0u32; 6].map(u32::to_le_bytes).concat());
     for place in 0..64 {
         let along = if class == 0 { place % 8 } else { place / 8 };
-        let on = (along + number) / width % 2 == 0;
+        let on = ((along + number) / width).is_multiple_of(2);
         let light = 40 + (number * 37 % 90) as u8;
         bytes.extend([if on { 255 - light } else { light }; 3]);
     }
@@ -194,7 +194,13 @@ fn what_does_not_go_together_is_refused() {
     );
     let args = ["ood", "score", "d.qualm", "new", "--label", "y"];
     refused(&folder, &args, &["--label"]);
-    // Another network.
+}
+
+#[test]
+fn another_classifier_or_none_is_refused() {
+    let folder = folder();
+    files::activations(&folder.path("train.npz"), 60, 1, 0.0);
+    folder.run(&fit("odin", &[])).ok();
     let args = [
         "train",
         "images",

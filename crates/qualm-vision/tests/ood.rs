@@ -184,11 +184,13 @@ fn distance(ours: impl IntoIterator<Item = f64>, theirs: &[f64]) -> f64 {
     pairs.fold(0.0, |most, (a, b)| f64::max(most, (a - b).abs() / spread))
 }
 
+fn golden() -> BTreeMap<String, Vec<f64>> {
+    serde_json::from_str(include_str!("golden/ood.json")).unwrap()
+}
+
 #[test]
 fn scores_of_images_are_those_of_pytorch_ood() {
-    let text = include_str!("golden/ood.json");
-    let golden: BTreeMap<String, Vec<f64>> = serde_json::from_str(text).unwrap();
-    let made = Made::new();
+    let (golden, made) = (golden(), Made::new());
     let times = 0.5 / N as f64;
     let mut compared = 0;
     // What their score is of ours: a factor and a shift.
@@ -286,8 +288,12 @@ fn scores_of_images_are_those_of_pytorch_ood() {
         compared += 1;
     }
     assert_eq!(compared, golden.len());
+}
 
-    // Each layer is perturbed by itself, and their scores are summed.
+#[test]
+fn each_layer_is_perturbed_by_itself_and_scores_are_summed() {
+    let (golden, made) = (golden(), Made::new());
+    let times = 0.5 / N as f64;
     let both = spec("mahalanobis", &json!({"eps": 0.01}));
     let (_, scores) = made.scores(&both, &["stage_1", "stage_2"]);
     let sums = golden["mahalanobis_1_moved"]
