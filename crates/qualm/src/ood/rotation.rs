@@ -142,7 +142,7 @@ mod tests {
     fn both_parts_by_hand() {
         let ln = |x: f64| x.ln() as f32;
         // Softmax (1/4, 3/4): KL(U || p) = -ln 2 - (ln 1/4 + ln 3/4) / 2.
-        let kl = -(2f64.ln()) - (0.25f64.ln() + 0.75f64.ln()) / 2.0;
+        let kl = -(2f64.ln()) - 0.5 * (0.25f64.ln() + 0.75f64.ln());
         assert!((from_uniform(&[ln(1.0), ln(3.0)]) - kl).abs() < 1e-7);
         assert!(from_uniform(&[5.0; 10]).abs() < 1e-12);
         // Each turn has half of the probability, the last one an eighth.

@@ -216,7 +216,7 @@ mod tests {
         let found = flow.negative_log_likelihood(&shape, &z);
         let s = 1.25f64.tanh();
         let b = (3.0 - 4.0) * (-s).exp();
-        let expected = (2.0 * PI).ln() + s + (1.5f64.powi(2) + b * b) / 2.0;
+        let expected = (2.0 * PI).ln() + s + 0.5 * (1.5f64.powi(2) + b * b);
         assert!(
             found.iter().all(|f| (f - expected).abs() < 1e-12),
             "{found:?}"
@@ -227,7 +227,7 @@ mod tests {
             ..shape
         };
         let found = flow.negative_log_likelihood(&none, &z)[0];
-        let expected = (2.0 * PI).ln() + (1.5f64.powi(2) + 9.0) / 2.0;
+        let expected = (2.0 * PI).ln() + 0.5 * (1.5f64.powi(2) + 9.0);
         assert!((found - expected).abs() < 1e-12);
     }
 
