@@ -16,7 +16,7 @@ use crate::columns::short;
 use crate::commands::encoder_options;
 
 /// Images read and embedded at a time.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 
 /// Refuses flags about columns, of which some are given, where the input is images.
 ///
@@ -47,12 +47,11 @@ pub(crate) fn encoder_for(
     let expected = fitted.provenance().encoder.as_ref();
     let file = match (given, expected) {
         (Some(file), _) => file.to_owned(),
-        (None, Some(expected)) if are_images(input) => {
-            beside(model, expected).with_context(|| {
+        (None, Some(expected)) if are_images(input) => beside(model, expected, "--encoder")
+            .with_context(|| {
                 let input = input.display();
                 format!("{input}: these are images, and the model was fitted to embeddings")
-            })?
-        }
+            })?,
         _ => return Ok(None),
     };
     let recorded = expected.and_then(|expected| expected.preprocessing.clone());
@@ -61,18 +60,27 @@ pub(crate) fn encoder_for(
         ..encoder_options(options)
     };
     let encoder = encoder::open(&file, &options)?;
-    let found = encoder.identity();
-    if let Some(expected) = expected.filter(|expected| expected.digest != found.digest) {
-        bail!(
+    check_same(&file, expected, encoder.identity())?;
+    Ok(Some(encoder))
+}
+
+/// Refuses an encoder that is not the one that a model was fitted with.
+pub(crate) fn check_same(
+    file: &Path,
+    expected: Option<&EncoderIdentity>,
+    found: &EncoderIdentity,
+) -> Result<()> {
+    match expected.filter(|expected| expected.digest != found.digest) {
+        Some(expected) => bail!(
             "{}: the model was fitted to rows of the encoder {} ({}), and this one is {}; the digest \
              covers weights and preprocessing: give the same file, and no other --preprocessing",
             file.display(),
             expected.name,
             short(&expected.digest),
             short(&found.digest),
-        );
+        ),
+        None => Ok(()),
     }
-    Ok(Some(encoder))
 }
 
 /// Opens images that a model is to score.
@@ -93,7 +101,7 @@ pub(crate) fn open(
 
 /// Whether an input holds images. A table of numbers or a list of paths can both be text: CSV
 /// is taken for rows.
-fn are_images(input: &Path) -> bool {
+pub(crate) fn are_images(input: &Path) -> bool {
     if input.as_os_str() == "-" || !input.exists() {
         return false;
     }
@@ -112,8 +120,9 @@ fn are_images(input: &Path) -> bool {
     ImageSource::open(input, &ReadOptions::default()).is_ok()
 }
 
-/// The encoder's file, by its name: beside the model or in the working directory.
-fn beside(model: &Path, expected: &EncoderIdentity) -> Result<PathBuf> {
+/// The encoder's file, by its name: beside the model or in the working directory. `flag` is what
+/// gives it otherwise.
+pub(crate) fn beside(model: &Path, expected: &EncoderIdentity, flag: &str) -> Result<PathBuf> {
     if expected.name == encoder::STATISTICS {
         return Ok(PathBuf::from(encoder::STATISTICS));
     }
@@ -122,7 +131,7 @@ fn beside(model: &Path, expected: &EncoderIdentity) -> Result<PathBuf> {
     match places.into_iter().find(|place| place.is_file()) {
         Some(place) => Ok(place),
         None => bail!(
-            "the encoder {} is neither beside the model nor in this folder; say --encoder FILE",
+            "the encoder {} is neither beside the model nor in this folder; say {flag} FILE",
             expected.name
         ),
     }

@@ -19,6 +19,7 @@ mod monitor_streams;
 mod monitor_tell;
 mod monitor_time;
 mod ood;
+mod ood_images;
 mod outputs;
 mod reference;
 #[path = "../../qualm/tests/common/sealed.rs"]

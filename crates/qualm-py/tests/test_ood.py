@@ -27,9 +27,11 @@ def made():
 def detectors():
     return [
         ood.MaxSoftmax(),
+        ood.ODIN(),
         ood.EnergyBased(),
         ood.GEN(),
         ood.Mahalanobis(normalise=True),
+        ood.ResidualFlow(couplings=2, epochs=2),
         ood.RMD(),
         ood.KNN(k=10),
         ood.ViM(d=3),
@@ -73,6 +75,25 @@ def test_every_detector_of_the_library_has_a_class():
     names = {info["name"] for info in json.loads(qualm._core.ood_detectors())}
     assert names == set(ood._CLASSES)
     assert {type(detector).__name__ for detector in detectors()} < set(ood.__all__)
+
+
+def test_what_a_network_gives_as_arrays(made):
+    features, labels, logits, _, _ = made
+    exp = np.exp(logits / 7.0)
+    odin = ood.ODIN(temperature=7.0).predict_logits(logits)
+    assert np.allclose(odin, 1 - exp.max(axis=1) / exp.sum(axis=1), rtol=1e-5)
+
+    # The largest logit is that of the label, so that every item is held against its own class.
+    sure = 10 * np.eye(C)[labels]
+    gram = ood.Gram().fit(features, labels, logits=sure)
+    assert (gram.decision_function(features + 20, logits=sure) > gram.threshold_).all()
+    assert np.median(gram.decision_function(features, logits=sure)) == 0
+
+    turned = np.zeros((N, 16))
+    turned[:, ::5] = np.linspace(0, 3, N)[:, None]
+    scores = ood.Rotation(classifier=False).fit(turned).decision_function(turned)
+    assert np.isclose(scores[0], np.log(4))
+    assert (np.diff(scores) < 0).all()
 
 
 def test_the_verbs_of_pytorch_ood(made):

@@ -349,6 +349,65 @@ pub enum Error {
     /// Labels that tell nothing apart.
     #[error("all images have the label '{class}'; a classifier needs at least two classes")]
     OneClass { class: String },
+
+    // ---- out-of-distribution detectors ----------------------------------------
+    /// A network without the layer that makes logits.
+    #[error(
+        "{}: the network has no classifier (fc.weight), and detector '{detector}' needs logits; give one that was trained on labels",
+        file.display()
+    )]
+    NoClassifier {
+        file: PathBuf,
+        detector: &'static str,
+    },
+    /// A network that predicts no rotations.
+    #[error(
+        "{}: the network has no rotation head (head.rotation.0.weight), which detector 'rotation' needs; train one with the method rotation",
+        file.display()
+    )]
+    NoRotationHead { file: PathBuf },
+    /// An input that cannot be turned by quarters.
+    #[error("{}: quarter turns need an input as high as wide, found {rows} x {cols}", file.display())]
+    NotSquare {
+        file: PathBuf,
+        rows: usize,
+        cols: usize,
+    },
+    /// A layer that the network does not have.
+    #[error("{}: no layer '{found}'; expected one of: {}", file.display(), known.join(", "))]
+    UnknownLayer {
+        file: PathBuf,
+        found: String,
+        known: Vec<String>,
+    },
+    /// Layers for a detector that chooses none.
+    #[error("detector '{detector}' sees no features of layers; name no layers")]
+    NoLayers { detector: &'static str },
+    /// An image without a class where classes are needed.
+    #[error(
+        "image {id} has no class; put each class into a folder of its own, or name a column of classes"
+    )]
+    NoClass { id: String },
+    /// A class that the classifier does not know.
+    #[error("image {id} is of class '{found}', which the classifier does not know; expected one of: {}", known.join(", "))]
+    UnknownClass {
+        id: String,
+        found: String,
+        known: Vec<String>,
+    },
+    /// Classes that cannot be those of the classifier.
+    #[error(
+        "the images are of {found} classes, and the classifier, whose file does not name its own, tells {expected} apart; label the images by the numbers of the logits, from 0"
+    )]
+    ClassCount { found: usize, expected: usize },
+    /// Not enough images of one class.
+    #[error("class '{class}': {found} of its images are given, expected at least {expected}")]
+    ClassTooSmall {
+        class: String,
+        found: usize,
+        expected: usize,
+    },
+
     /// Tensors that do not fill an architecture.
     #[error("the encoder lacks tensors of a {architecture}, or they have other shapes")]
     IncompleteEncoder { architecture: String },

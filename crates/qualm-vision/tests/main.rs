@@ -13,6 +13,7 @@ mod encoders;
 mod files;
 mod golden;
 mod hostile;
+mod ood;
 mod read;
 mod real_encoders;
 mod train;

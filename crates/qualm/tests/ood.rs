@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 const D: usize = 8;
 const FIRST: usize = 5;
 const C: usize = 3;
+const TURNED: usize = 16;
 const N: usize = 240;
 
 /// What a made classifier computes: classes around centres of their own, logits a linear function
@@ -27,6 +28,8 @@ struct Made {
     first: Matrix,
     features: Matrix,
     logits: Matrix,
+    /// Outputs of a rotation head, four for each of four turns.
+    turned: Matrix,
     labels: Vec<i64>,
 }
 
@@ -60,8 +63,14 @@ impl Made {
                 .map(|j| (0.3 * row[j] - 0.2 * row[D - 1 - j]).tanh())
                 .collect::<Vec<f32>>()
         });
+        let mut turned = normals(seed + 1000, n * TURNED);
+        for row in turned.chunks_exact_mut(TURNED) {
+            // Each turn's own output.
+            row.iter_mut().step_by(5).for_each(|l| *l += 6.0 - far);
+        }
         Self {
             first: Matrix::new(first.collect(), FIRST).unwrap(),
+            turned: Matrix::new(turned, TURNED).unwrap(),
             logits,
             features: Matrix::new(features, D).unwrap(),
             labels,
@@ -76,8 +85,24 @@ impl Made {
 
     fn layers(&self) -> Activations<'_> {
         let layers = vec![self.first.rows(), self.features.rows()];
-        Activations::of_layers(layers).with_labels(&self.labels)
+        Activations::of_layers(layers)
+            .with_logits(self.logits.rows())
+            .with_labels(&self.labels)
     }
+
+    fn turned(&self) -> Activations<'_> {
+        Activations::of_features(self.turned.rows())
+            .with_logits(self.logits.rows())
+            .with_labels(&self.labels)
+    }
+}
+
+/// Which arrays a case takes.
+#[derive(Clone, Copy, PartialEq)]
+enum Takes {
+    One,
+    Layers,
+    Turned,
 }
 
 /// A detector, and what is special about it.
@@ -86,15 +111,15 @@ struct Case {
     spec: OodSpec,
     /// It sees features, where a far row is seen.
     features: bool,
-    layers: bool,
+    takes: Takes,
 }
 
 impl Case {
     fn sample<'a>(&self, made: &'a Made) -> Activations<'a> {
-        if self.layers {
-            made.layers()
-        } else {
-            made.all()
+        match self.takes {
+            Takes::One => made.all(),
+            Takes::Layers => made.layers(),
+            Takes::Turned => made.turned(),
         }
     }
 
@@ -115,26 +140,35 @@ fn spec(detector: &str, changes: Value) -> OodSpec {
 
 fn cases() -> Vec<Case> {
     let few = json!({"hidden": 16, "epochs": 1, "min_steps": 200, "max_steps": 200});
-    let case = |detector: &str, changes: Value, layers: bool| Case {
+    let case = |detector: &str, changes: Value, takes| Case {
         name: format!("{detector} {changes}"),
         spec: spec(detector, changes),
-        features: !["msp", "energy", "gen"].contains(&detector),
-        layers,
+        features: !["msp", "energy", "gen", "odin"].contains(&detector),
+        takes,
     };
+    let flow = json!({"couplings": 3, "epochs": 3, "batch_size": 32});
     let cases = vec![
-        case("msp", json!({}), false),
-        case("energy", json!({}), false),
-        case("gen", json!({}), false),
-        case("mahalanobis", json!({}), false),
-        case("mahalanobis", json!({"normalise": true}), false),
-        case("mahalanobis", json!({}), true),
-        case("rmds", json!({}), false),
-        case("rmds", json!({"normalise": true}), false),
-        case("knn", json!({"k": 10}), false),
-        case("vim", json!({}), false),
-        case("vim", json!({"origin": "mean"}), false),
-        case("dum", few.clone(), false),
-        case("dum_circ", few, false),
+        case("msp", json!({}), Takes::One),
+        case("odin", json!({}), Takes::One),
+        case("energy", json!({}), Takes::One),
+        case("gen", json!({}), Takes::One),
+        case("mahalanobis", json!({}), Takes::One),
+        case("mahalanobis", json!({"normalise": true}), Takes::One),
+        case("mahalanobis", json!({}), Takes::Layers),
+        case("mahalanobis", json!({"epsilon": 0.01}), Takes::Layers),
+        case("rmds", json!({}), Takes::One),
+        case("rmds", json!({"normalise": true}), Takes::One),
+        case("residual_flow", flow.clone(), Takes::One),
+        case("residual_flow", flow, Takes::Layers),
+        case("gram", json!({}), Takes::One),
+        case("gram", json!({}), Takes::Layers),
+        case("rotation", json!({}), Takes::Turned),
+        case("rotation", json!({"classifier": false}), Takes::Turned),
+        case("knn", json!({"k": 10}), Takes::One),
+        case("vim", json!({}), Takes::One),
+        case("vim", json!({"origin": "mean"}), Takes::One),
+        case("dum", few.clone(), Takes::One),
+        case("dum_circ", few, Takes::One),
     ];
     for detector in OodSpec::DETECTORS {
         let tested = cases.iter().any(|case| case.spec.detector() == *detector);
@@ -164,6 +198,7 @@ fn a_batch_scores_as_its_rows_do_and_whole_as_in_parts() {
                     first: Matrix::new(rows(&new.first), FIRST).unwrap(),
                     features: Matrix::new(rows(&new.features), D).unwrap(),
                     logits: Matrix::new(rows(&new.logits), C).unwrap(),
+                    turned: Matrix::new(rows(&new.turned), TURNED).unwrap(),
                     labels: new.labels[range.clone()].to_vec(),
                 };
                 case.score(&fitted, &part)
@@ -211,13 +246,14 @@ fn a_saved_detector_is_the_same_to_the_bit() {
 fn what_learns_nothing_scores_without_a_fit() {
     let made = Made::new(1, N, 0.0);
     for case in cases() {
-        match case.spec.score_logits(&made.all()) {
+        let learns = case.features && case.takes != Takes::Turned;
+        match case.spec.score_logits(&case.sample(&made)) {
             Ok(scores) => {
-                assert!(!case.features, "{}", case.name);
+                assert!(!learns, "{}", case.name);
                 let fitted = case.fit(&made);
                 assert_eq!(Some(scores.as_slice()), fitted.fitted_scores());
             }
-            Err(Error::NotFitted { .. }) => assert!(case.features, "{}", case.name),
+            Err(Error::NotFitted { .. }) => assert!(learns, "{}", case.name),
             Err(error) => panic!("{}: {error}", case.name),
         }
     }
@@ -263,10 +299,12 @@ fn what_is_missing_or_of_another_width_is_named() {
             case.name
         );
         let fitted = case.fit(&fitted_to);
-        let wide = if case.layers {
-            Activations::of_layers(vec![wide.rows(), new.features.rows()])
-        } else {
-            Activations::of_features(wide.rows()).with_logits(wide.rows())
+        let wide = match case.takes {
+            Takes::Layers => Activations::of_layers(vec![wide.rows(), new.features.rows()])
+                .with_logits(new.logits.rows()),
+            Takes::One | Takes::Turned => {
+                Activations::of_features(wide.rows()).with_logits(wide.rows())
+            }
         };
         let error = fitted.score(&wide).unwrap_err();
         let Error::Width {
@@ -277,9 +315,10 @@ fn what_is_missing_or_of_another_width_is_named() {
         else {
             panic!("{}: {error}", case.name);
         };
-        assert!([C, D, FIRST].contains(&expected) && at.column.is_some());
+        assert!([C, D, FIRST, TURNED].contains(&expected) && at.column.is_some());
         if needs.labels {
-            let unlabelled = Activations::of_features(new.features.rows());
+            let unlabelled =
+                Activations::of_features(new.features.rows()).with_logits(new.logits.rows());
             let error = case.spec.fit(&unlabelled, 0, &mut ()).unwrap_err();
             assert!(
                 matches!(error, Error::MissingInput { what: "labels", .. }),
@@ -336,7 +375,7 @@ fn arrays_of_different_numbers_of_rows_are_refused() {
 fn a_class_that_is_too_small_is_named() {
     let mut made = Made::new(1, N, 0.0);
     made.labels[17] = 40;
-    for detector in ["mahalanobis", "rmds"] {
+    for detector in ["mahalanobis", "rmds", "residual_flow"] {
         let error = spec(detector, json!({}))
             .fit(&made.all(), 0, &mut ())
             .unwrap_err();
@@ -345,6 +384,81 @@ fn a_class_that_is_too_small_is_named() {
             message.starts_with("class 40: 1 row is too few"),
             "{message}"
         );
+    }
+    let error = spec("gram", json!({})).fit(&made.all(), 0, &mut ());
+    let message = error.unwrap_err().to_string();
+    assert!(
+        message.starts_with("class 40, but the logits are of 3 classes"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_perturbed_fit_is_calibrated_on_what_the_network_gives_then() {
+    let (plain, moved) = (Made::new(1, N, 0.0), Made::new(1, N, 0.1));
+    let keys = json!({"epsilon": 0.01, "combine": "logistic"});
+    let mut labels = plain.labels.clone();
+    labels[..40].fill(-1);
+    let (plain, moved) = (
+        plain.layers().with_labels(&labels),
+        moved.layers().with_labels(&labels),
+    );
+    let mut fitted = spec("mahalanobis", keys).fit(&plain, 0, &mut ()).unwrap();
+    let before = fitted.score(&moved).unwrap();
+    assert_eq!(fitted.perturbation().unwrap().epsilon(), 0.01);
+    fitted.refit_to_perturbed(&moved).unwrap();
+    // The weights of the layers are new, and so is what scores are compared with.
+    let after = fitted.score(&moved).unwrap();
+    assert!(before != after && fitted.fitted_scores().unwrap() == &after[40..]);
+    let bytes = fitted.to_bytes().unwrap();
+    let again = OodFitted::from_bytes(&bytes).unwrap();
+    assert_eq!(bits(&again.score(&moved).unwrap()), bits(&after));
+    assert!(again.perturbation().is_some());
+}
+
+#[test]
+fn slopes_are_those_of_finite_differences() {
+    let (made, new) = (Made::new(1, N, 0.0), Made::new(2, 6, 0.0));
+    for keys in [
+        json!({"epsilon": 0.1}),
+        json!({"epsilon": 0.1, "normalise": true}),
+    ] {
+        let fitted = spec("mahalanobis", keys)
+            .fit(&made.layers(), 0, &mut ())
+            .unwrap();
+        let mut slope = vec![f32::NAN; 6 * D];
+        let rows = new.features.rows();
+        fitted
+            .perturbation()
+            .unwrap()
+            .slope_into(1, rows, &mut slope);
+        for j in [0, 3, D - 1] {
+            let moved = |step: f32| {
+                let mut values = rows.as_slice().to_vec();
+                values
+                    .iter_mut()
+                    .skip(j)
+                    .step_by(D)
+                    .for_each(|v| *v += step);
+                let moved = Matrix::new(values, D).unwrap();
+                // The first layer's part stays the same.
+                fitted
+                    .score(&Activations::of_layers(vec![
+                        new.first.rows(),
+                        moved.rows(),
+                    ]))
+                    .unwrap()
+            };
+            let step = 1e-2;
+            for (i, (up, down)) in moved(step).iter().zip(moved(-step)).enumerate() {
+                let (found, expected) = (slope[i * D + j], (up - down) / 0.02);
+                let error = (f64::from(found) - expected).abs();
+                assert!(
+                    error < 2e-2 * expected.abs().max(1.0),
+                    "{found}, {expected}"
+                );
+            }
+        }
     }
 }
 
@@ -359,6 +473,7 @@ fn known_outliers_are_left_out_and_that_is_said() {
         first: join(&usual.first, &far.first),
         features: join(&usual.features, &far.features),
         logits: join(&usual.logits, &far.logits),
+        turned: join(&usual.turned, &far.turned),
         labels: [usual.labels.clone(), vec![-1; 60]].concat(),
     };
     for case in cases() {

@@ -42,12 +42,16 @@ __all__ = [
     "DUM",
     "GEN",
     "KNN",
+    "ODIN",
     "RMD",
     "DUMCirc",
     "EnergyBased",
+    "Gram",
     "Mahalanobis",
     "MaxSoftmax",
     "OODDetector",
+    "ResidualFlow",
+    "Rotation",
     "ViM",
     "load",
 ]
@@ -299,6 +303,36 @@ class MaxSoftmax(_OfLogits):
         super().__init__(encoder, temperature=t, **common)
 
 
+class ODIN(_OfLogits):
+    """1 - the largest softmax probability of a perturbed input (Liang et al., ICLR 2018).
+
+    Needs the logits of inputs that were moved against the gradient, which only the network can
+    give: with PyTorch, those of pytorch-ood's ``odin_preprocessing(model, x)``. ``qualm ood fit
+    --classifier`` runs a network itself. pytorch-ood's score is this one less 1. Nothing is
+    learned, as in :class:`MaxSoftmax`.
+
+    Parameters
+    ----------
+    eps : float
+        The step with which the inputs were moved, kept for the record: it does not change scores
+        of arrays.
+    temperature : float
+        Temperature; above 0.
+    """
+
+    _detector = "odin"
+
+    def __init__(
+        self,
+        encoder: None = None,
+        *,
+        eps: float = 0.0014,
+        temperature: float = 1000.0,
+        **common: Any,
+    ) -> None:
+        super().__init__(encoder, epsilon=eps, temperature=temperature, **common)
+
+
 class EnergyBased(_OfLogits):
     """The free energy of the logits (Liu et al., NeurIPS 2020). Needs logits.
 
@@ -364,6 +398,92 @@ class Mahalanobis(OODDetector):
         **common: Any,
     ) -> None:
         super().__init__(encoder, normalise=normalise, combine=combine, **common)
+
+
+class ResidualFlow(OODDetector):
+    """Log-likelihood of a flow for each class (Zisselman and Tamar, CVPR 2020).
+
+    Needs features of one or several layers, and labels.
+
+    Parameters
+    ----------
+    couplings : int
+        Couplings of a flow; 0 leaves the Gaussians of the classes.
+    epochs : int
+        Passes over the items of each class.
+    batch_size : int
+        Items a step.
+    learning_rate : float
+        Adam's rate.
+    hidden_ratio : float
+        Hidden neurons for each feature.
+    combine : {"equal", "logistic"}
+        As in :class:`Mahalanobis`.
+    """
+
+    _detector = "residual_flow"
+
+    def __init__(
+        self,
+        encoder: None = None,
+        *,
+        couplings: int = 10,
+        epochs: int = 20,
+        batch_size: int = 256,
+        learning_rate: float = 1e-3,
+        hidden_ratio: float = 1.0,
+        combine: str = "equal",
+        **common: Any,
+    ) -> None:
+        super().__init__(
+            encoder,
+            couplings=couplings,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            hidden_ratio=hidden_ratio,
+            combine=combine,
+            **common,
+        )
+
+
+class Gram(OODDetector):
+    """Deviations of Gram matrices of feature maps (Sastry and Oore, ICML 2020).
+
+    Needs logits, labels from 0 in the order of the logits, and in place of features, for each
+    layer, the row sums of the Gram matrices of its feature maps, of orders 1 to ``orders``:
+    pytorch-ood's ``Gram._gram_vector(map, p)`` for each order, side by side. ``qualm ood fit
+    --classifier`` computes them itself. The held-out items are every tenth of each class, where
+    pytorch-ood draws them.
+
+    Parameters
+    ----------
+    orders : int
+        The highest order.
+    """
+
+    _detector = "gram"
+
+    def __init__(self, encoder: None = None, *, orders: int = 10, **common: Any) -> None:
+        super().__init__(encoder, orders=orders, **common)
+
+
+class Rotation(OODDetector):
+    """How badly quarter turns of an image are predicted (Hendrycks et al., NeurIPS 2019).
+
+    Needs logits, and in place of features the logits of a rotation head, 16 for each item: four
+    for the image as it is, four for the image turned by a quarter, and so on. Nothing is learned.
+
+    Parameters
+    ----------
+    classifier : bool
+        Whether the logits of the classifier count.
+    """
+
+    _detector = "rotation"
+
+    def __init__(self, encoder: None = None, *, classifier: bool = True, **common: Any) -> None:
+        super().__init__(encoder, classifier=classifier, **common)
 
 
 class RMD(OODDetector):

@@ -18,6 +18,12 @@ pub enum EncoderError {
     /// The operating system would not read it.
     #[error("{}: cannot read: {source}", file.display())]
     Read { file: PathBuf, source: io::Error },
+    /// An encoder of which only the vectors are seen.
+    #[error(
+        "{}: {found}; expected the classifier as a ResNet, in safetensors or a PyTorch state dict",
+        file.display()
+    )]
+    NotAClassifier { file: PathBuf, found: &'static str },
     /// A file of some other kind.
     #[error(
         "{}: {found}, not an encoder; expected ONNX, safetensors, or a PyTorch state dict (.pt, .pth)",

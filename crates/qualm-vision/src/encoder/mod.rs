@@ -9,6 +9,7 @@ mod open;
 mod prepare;
 mod preprocessing;
 mod resnet;
+mod resnet_file;
 mod statistics;
 mod weights;
 
@@ -23,6 +24,7 @@ pub use error::EncoderError;
 pub use open::{Description, EncoderOptions, FileEncoder, STATISTICS, open};
 pub(crate) use prepare::Preparer;
 pub use preprocessing::{Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter};
+pub(crate) use resnet_file::{ResNetFile, open_resnet_file};
 pub use statistics::WIDTH as STATISTICS_WIDTH;
 
 /// A fixed function from images to rows.

@@ -233,10 +233,7 @@ pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
     if file == Path::new(STATISTICS) && !file.exists() {
         return Ok(named(file, open_statistics()));
     }
-    let bytes = std::fs::read(file).map_err(|source| EncoderError::Read {
-        file: file.to_owned(),
-        source,
-    })?;
+    let bytes = read(file)?;
     let given = Given::find(file, options)?;
     let mut opened = match kind(file, &bytes)? {
         Kind::Onnx => open_onnx(file, bytes, given, options)?,
@@ -255,21 +252,32 @@ pub fn open(file: &Path, options: &EncoderOptions) -> Result<FileEncoder> {
 
 /// An encoder with what identifies it.
 fn named(file: &Path, opened: Opened) -> FileEncoder {
-    let name = file.file_name().unwrap_or_default();
     let beside = match (&opened.engine, opened.preprocessing.statistics) {
         (Engine::Statistics, _) | (_, false) => 0,
         (_, true) => statistics::WIDTH,
     };
+    let width = opened.width + beside;
     FileEncoder {
-        identity: EncoderIdentity {
-            name: name.to_string_lossy().into_owned(),
-            digest: identify(&opened.digest, &opened.preprocessing),
-            width: opened.width + beside,
-            preprocessing: recorded(&opened.preprocessing),
-        },
+        identity: identity(file, &opened.digest, &opened.preprocessing, width),
         preprocessing: opened.preprocessing,
         origin: opened.origin,
         engine: opened.engine,
+    }
+}
+
+/// What identifies the weights of a file with their preprocessing.
+pub(super) fn identity(
+    file: &Path,
+    weights: &Sha256,
+    preprocessing: &Preprocessing,
+    width: usize,
+) -> EncoderIdentity {
+    let name = file.file_name().unwrap_or_default();
+    EncoderIdentity {
+        name: name.to_string_lossy().into_owned(),
+        digest: identify(weights, preprocessing),
+        width,
+        preprocessing: recorded(preprocessing),
     }
 }
 
@@ -325,7 +333,7 @@ fn open_onnx(
     // onnxruntime reads the file itself, to find the others beside it.
     drop(bytes);
     let onnx = Onnx::open(file, options.onnxruntime.as_deref())?;
-    let (keys, origin) = given.with(said(file, onnx.metadata())?);
+    let (keys, origin) = given.with(said(file, onnx.metadata().as_deref())?);
     let fixed = onnx.keys(keys.layout);
     let preprocessing = keys.or(fixed).complete(file, &origin)?;
     let encoder = onnx.encoder(&preprocessing)?;
@@ -345,7 +353,7 @@ fn open_resnet(
     given: Given,
 ) -> Result<Opened, EncoderError> {
     let digest = digest(bytes, &[])?;
-    let said = said(file, weights.metadata.clone())?;
+    let said = said(file, weights.metadata.as_deref())?;
     // What is wrong with the weights comes before what is not known of their images.
     let network = weights::recognise(file, weights)?;
     let width = network.width();
@@ -361,15 +369,23 @@ fn open_resnet(
     })
 }
 
+/// The bytes of a file.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, EncoderError> {
+    std::fs::read(file).map_err(|source| EncoderError::Read {
+        file: file.to_owned(),
+        source,
+    })
+}
+
 /// The kinds of files.
-enum Kind {
+pub(super) enum Kind {
     Onnx,
     Safetensors,
     Torch,
 }
 
 /// The kind of a file by its first bytes; ONNX has none of its own, and goes by its name.
-fn kind(file: &Path, bytes: &[u8]) -> Result<Kind, EncoderError> {
+pub(super) fn kind(file: &Path, bytes: &[u8]) -> Result<Kind, EncoderError> {
     let extension = file.extension().unwrap_or_default().to_ascii_lowercase();
     if bytes.is_empty() {
         return Err(EncoderError::NotAnEncoder {
@@ -398,7 +414,7 @@ fn kind(file: &Path, bytes: &[u8]) -> Result<Kind, EncoderError> {
 }
 
 /// What somebody says about the preprocessing of an encoder, and where.
-struct Given {
+pub(super) struct Given {
     keys: Keys,
     origin: Option<String>,
     /// Whether the encoder's own metadata has no say.
@@ -406,7 +422,7 @@ struct Given {
 }
 
 impl Given {
-    fn find(file: &Path, options: &EncoderOptions) -> Result<Self, EncoderError> {
+    pub(super) fn find(file: &Path, options: &EncoderOptions) -> Result<Self, EncoderError> {
         let beside = [sidecar(file), file.with_file_name(SHARED_SIDECAR)];
         let beside = beside.into_iter().find(|path| path.is_file());
         if let Some(given) = &options.preprocessing {
@@ -449,7 +465,7 @@ impl Given {
     }
 
     /// With what the encoder's own file says.
-    fn with(self, said: Option<Keys>) -> (Keys, String) {
+    pub(super) fn with(self, said: Option<Keys>) -> (Keys, String) {
         let own = "the encoder's own file";
         match (self.origin, said) {
             (Some(origin), Some(said)) if !self.alone => {
@@ -463,27 +479,31 @@ impl Given {
 
 /// What the metadata entry `qualm_encoder` holds; it may say more.
 #[derive(Debug, Default, Deserialize)]
-struct Metadata {
+pub(super) struct Metadata {
     #[serde(default)]
-    preprocessing: Keys,
+    pub(super) preprocessing: Keys,
+    /// Names of the classes, in the order of the logits.
+    #[serde(default)]
+    pub(super) classes: Vec<String>,
 }
 
 /// The keys in the metadata of an encoder's file.
-fn said(file: &Path, metadata: Option<String>) -> Result<Option<Keys>, EncoderError> {
-    let Some(text) = metadata else {
-        return Ok(None);
-    };
-    let metadata = serde_json::from_str::<Metadata>(&text);
-    let metadata = metadata.map_err(|error| EncoderError::Metadata {
+fn said(file: &Path, text: Option<&str>) -> Result<Option<Keys>, EncoderError> {
+    Ok(metadata(file, text)?.map(|said| said.preprocessing))
+}
+
+/// The metadata of an encoder's file.
+pub(super) fn metadata(file: &Path, text: Option<&str>) -> Result<Option<Metadata>, EncoderError> {
+    let metadata = text.map(serde_json::from_str).transpose();
+    metadata.map_err(|error| EncoderError::Metadata {
         file: file.to_owned(),
         key: onnx::METADATA,
         message: error.to_string(),
-    })?;
-    Ok(Some(metadata.preprocessing))
+    })
 }
 
 /// The digest of the bytes of a file, then of other files.
-fn digest(bytes: &[u8], others: &[PathBuf]) -> Result<Sha256, EncoderError> {
+pub(super) fn digest(bytes: &[u8], others: &[PathBuf]) -> Result<Sha256, EncoderError> {
     let mut hash = Sha256::new();
     hash.update(bytes);
     for path in others {

@@ -9,14 +9,11 @@ use qualm::Result;
 use qualm::container::{Reader, Writer};
 use qualm::nn::losses::cross_entropy;
 use qualm::nn::{Head, HeadLayout};
-use rayon::prelude::*;
 
 use super::objective::{Batch, CLASSES, Objective};
 use super::parts::{Body, TrainedHead};
 use super::spec::TrainSpec;
-
-/// Quarter turns.
-const TURNS: usize = 4;
+use crate::turns::{TURNS, turn};
 
 /// A classifier of labels, of rotations, or both.
 pub(super) struct Classify {
@@ -49,31 +46,6 @@ impl Classify {
             d_features: Vec::new(),
         }
     }
-}
-
-/// Each image turned counter-clockwise by none, one, two and three quarters: all images as they
-/// are, then all turned by one quarter, and so on.
-///
-/// # Shapes
-/// `images`: `(n, side, side, 3)`; `out`: `(4 n, side, side, 3)`.
-fn turn(images: &[f32], side: usize, out: &mut Vec<f32>) {
-    let size = side * side * 3;
-    let n = images.len() / size;
-    out.resize(TURNS * images.len(), 0.0);
-    out.par_chunks_mut(size).enumerate().for_each(|(i, out)| {
-        let image = &images[i % n * size..][..size];
-        let last = side - 1;
-        for (place, pixel) in out.chunks_exact_mut(3).enumerate() {
-            let (row, col) = (place / side, place % side);
-            let (row, col) = match i / n {
-                0 => (row, col),
-                1 => (col, last - row),
-                2 => (last - row, last - col),
-                _ => (last - col, row),
-            };
-            pixel.copy_from_slice(&image[(row * side + col) * 3..][..3]);
-        }
-    });
 }
 
 /// Adds a gradient to the rows of another that come first.
@@ -163,31 +135,5 @@ impl Objective for Classify {
             head.restore("rotations", reader)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_is_turned_counter_clockwise() {
-        // 1 2
-        // 3 4
-        let image: Vec<f32> = [1.0, 2.0, 3.0, 4.0].iter().flat_map(|v| [*v; 3]).collect();
-        let mut out = Vec::new();
-        turn(&image, 2, &mut out);
-        let values: Vec<f32> = out.iter().step_by(3).copied().collect();
-        let expected = [
-            [1.0, 2.0, 3.0, 4.0],
-            [2.0, 4.0, 1.0, 3.0],
-            [4.0, 3.0, 2.0, 1.0],
-            [3.0, 1.0, 4.0, 2.0],
-        ];
-        assert_eq!(values, expected.concat());
-        // Of two images, first both as they are.
-        let two = [image.clone(), image.iter().map(|v| -v).collect()].concat();
-        turn(&two, 2, &mut out);
-        assert_eq!((out[12], out[24], out[36]), (-1.0, 2.0, -2.0));
     }
 }

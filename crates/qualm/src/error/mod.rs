@@ -224,6 +224,11 @@ pub enum Error {
         "none of the {n_features} features varies within the classes: there is no covariance; give features of another layer"
     )]
     ConstantClasses { n_features: usize },
+    /// A class that the classifier does not have.
+    #[error(
+        "class {class}, but the logits are of {n_classes} classes; number the classes from 0 in the order of the logits"
+    )]
+    NoSuchClass { class: i64, n_classes: usize },
     /// Nothing but rows that are known to be out of distribution.
     #[error(
         "every label is below 0, which marks known outliers; give the classes of rows that are in distribution, from 0"
@@ -306,6 +311,9 @@ pub enum Error {
         found: String,
         known: &'static [&'static str],
     },
+    /// A stage that the network does not have.
+    #[error("stage {found}, counted from 0, of a network with {n_stages} stages")]
+    NoSuchStage { found: usize, n_stages: usize },
     /// A tensor that the network needs.
     #[error("tensor '{tensor}' is missing; expected one of shape {expected:?}")]
     MissingTensor {

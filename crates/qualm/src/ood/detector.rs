@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::activations::Activations;
 use crate::container::{Reader, Writer};
+use crate::detector::require;
 use crate::error::Result;
 use crate::fit::{Progress, Warning};
 use crate::provenance::Provenance;
+use crate::rows::Rows;
 
 /// How many arrays of features a detector takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,27 @@ pub enum Layers {
     Several,
 }
 
+/// What the network itself has to give, beyond features and logits that any framework can write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Nothing: arrays are enough.
+    #[default]
+    None,
+    /// What it computes for an input that was moved against the gradient of the score; see
+    /// [`Perturbation`].
+    Gradient,
+    /// In place of the features of each layer, row sums of the Gram matrices of its feature maps,
+    /// of orders 1 to this one; see [`super::gram`].
+    GramMatrices {
+        /// The highest order.
+        orders: usize,
+    },
+    /// In place of features, the outputs of the rotation head for each image turned by none to
+    /// three quarters; see [`super::rotation`].
+    Rotations,
+}
+
 /// What a detector needs. Labels are needed to fit only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
@@ -31,6 +54,9 @@ pub struct Needs {
     pub logits: bool,
     /// The class of each fitted item.
     pub labels: bool,
+    /// What only the network can give.
+    #[serde(default)]
+    pub network: Network,
 }
 
 impl Needs {
@@ -39,6 +65,7 @@ impl Needs {
         features: Layers::None,
         logits: true,
         labels: false,
+        network: Network::None,
     };
 
     /// Features of one layer alone.
@@ -46,6 +73,7 @@ impl Needs {
         features: Layers::One,
         logits: false,
         labels: false,
+        network: Network::None,
     };
 
     /// Whether arrays of these widths are what it needs to score.
@@ -67,14 +95,18 @@ impl Needs {
 
 impl fmt::Display for Needs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let features = match self.features {
-            Layers::None => None,
-            Layers::One => Some("features"),
-            Layers::Several => Some("features of one or several layers"),
+        let features = match (self.network, self.features) {
+            (Network::GramMatrices { .. }, _) => Some("Gram matrices of one or several layers"),
+            (Network::Rotations, _) => Some("a rotation head"),
+            (_, Layers::None) => None,
+            (_, Layers::One) => Some("features"),
+            (_, Layers::Several) => Some("features of one or several layers"),
         };
         let logits = self.logits.then_some("logits");
         let labels = self.labels.then_some("labels");
-        let words: Vec<&str> = features.into_iter().chain(logits).chain(labels).collect();
+        let gradient = (self.network == Network::Gradient).then_some("gradients by the input");
+        let words = features.into_iter().chain(logits).chain(labels);
+        let words: Vec<&str> = words.chain(gradient).collect();
         f.write_str(&words.join(", "))
     }
 }
@@ -201,4 +233,47 @@ pub trait OodDetector: Debug + Send + Sync {
 
     /// Writes all that was learned, as tensors.
     fn save(&self, writer: &mut Writer);
+
+    /// How the network's input is perturbed before this scores what the network makes of it;
+    /// `None` where it is not.
+    fn perturbation(&self) -> Option<&dyn Perturbation> {
+        None
+    }
+
+    /// Fits again what depends on scores alone, to items whose input was perturbed.
+    ///
+    /// # Errors
+    /// [`crate::Error::NoKnownOutliers`].
+    fn refit_to_perturbed(
+        &mut self,
+        sample: &Activations<'_>,
+        outliers: Option<&Activations<'_>>,
+    ) -> Result<()> {
+        let _ = (sample, outliers);
+        Ok(())
+    }
+}
+
+/// A step of the network's input that lowers the score: `x - epsilon sign(d score / d x)` (Liang,
+/// Li and Srikant, ICLR 2018, section 3). It lowers the scores of usual inputs more than others.
+///
+/// Where the network sees `(pixel - mean) / deviation`, pixels being from 0 to 1, the sign is
+/// divided by the deviation: epsilon is in units of pixels, as in the authors' code. Each array has
+/// a score of its own, and its input is moved against the gradient of that.
+pub trait Perturbation: Sync {
+    /// The size of the step, above 0.
+    fn epsilon(&self) -> f64;
+
+    /// The gradient of an array's score by the array: of the features of each layer, then of the
+    /// logits, counted from 0. A row's gradient does not depend on the rows beside it.
+    ///
+    /// # Shapes
+    /// `rows` and `out`: `(n, d)`.
+    fn slope_into(&self, array: usize, rows: Rows<'_>, out: &mut [f32]);
+}
+
+/// Refuses a step that is negative or not finite.
+pub(super) fn require_epsilon(epsilon: f64) -> Result<()> {
+    let holds = epsilon >= 0.0 && epsilon.is_finite();
+    require("epsilon", epsilon, holds, "a number from 0")
 }

@@ -6,7 +6,9 @@
 //! | metadata `qualm` | format, version, Spec, names and widths of the arrays, threshold rule, provenance, digest |
 //! | `calibration.scores` | `(n_reference,)` float64, ascending |
 //! | `layer.I.location`, `.map`, `.means` | `mahalanobis`: mean `(d,)`, whitening `(rank, d)`, mapped classes `(c, rank)` of layer I |
-//! | `weights.*` | `mahalanobis`: the logistic regression, where there is one |
+//! | `flow.I.splits`, `.parameters` | `residual_flow`, beside its `layer.I.*`: orders of the columns, and networks, of each class |
+//! | `gram.I.least`, `.largest`, `.expected` | `gram`: bounds `(c, statistics)` of layer I, mean deviation |
+//! | `weights.*` | `mahalanobis`, `residual_flow`: the logistic regression, where there is one |
 //! | `classes.*`, `background.*` | `rmds`: as `layer.I.*` |
 //! | `vim.origin`, `.residual`, `.alpha` | `vim`: `(d,)`, `(d - D, d)`, one number |
 //! | those of a detector of rows | `knn`, `dum`, `dum_circ` |

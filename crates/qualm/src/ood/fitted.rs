@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::activations::Activations;
-use super::detector::{OodDetector, Widths};
+use super::activations::{Activations, Picked};
+use super::detector::{OodDetector, Perturbation, Widths};
 use super::spec::OodSpec;
 use crate::calibrate::{Calibration, ThresholdRule};
 use crate::detector::check_finite;
@@ -11,7 +11,7 @@ use crate::error::{Error, Location, Result};
 use crate::fit::{Progress, Warning};
 use crate::fitted::check_spread;
 use crate::memory;
-use crate::provenance::{ColumnRoles, Provenance, ReferenceRows};
+use crate::provenance::{ColumnRoles, EncoderIdentity, Provenance, ReferenceRows};
 
 /// A fitted detector with its calibration: it scores, gives p-values, decides, and lives in one
 /// file.
@@ -105,25 +105,15 @@ impl OodSpec {
         self.validate()?;
         let mut spec = self.clone();
         let sample = sample.needed(spec.detector(), spec.needs(), true)?;
-        let labels = sample.labels(spec.detector()).unwrap_or_default();
-        let (outliers, usual): (Vec<usize>, Vec<usize>) =
-            (0..labels.len()).partition(|i| labels.get(*i).is_some_and(|label| *label < 0));
         let used = spec.hyper_parameters().uses_outliers();
-        if outliers.is_empty() {
+        let Some((usual, outliers)) = divided(&sample, spec.detector())? else {
             return spec.fit_known(&sample, None, Vec::new(), seed, progress);
-        }
-        if usual.is_empty() {
-            return Err(Error::OnlyOutliers);
-        }
+        };
         let warnings = vec![Warning::KnownOutliers {
-            n_outliers: outliers.len(),
+            n_outliers: outliers.activations().n_rows(),
             used,
         }];
-        let outliers = used.then(|| sample.pick(&outliers)).transpose()?;
-        let outliers = outliers
-            .as_ref()
-            .map(super::activations::Picked::activations);
-        let usual = sample.pick(&usual)?;
+        let outliers = used.then(|| outliers.activations());
         spec.fit_known(
             &usual.activations(),
             outliers.as_ref(),
@@ -197,6 +187,23 @@ impl OodSpec {
     }
 }
 
+/// Copies of the items in distribution, and of known outliers; `None` without any of these.
+///
+/// # Errors
+/// [`Error::OnlyOutliers`].
+fn divided(sample: &Activations<'_>, detector: &'static str) -> Result<Option<(Picked, Picked)>> {
+    let labels = sample.labels(detector).unwrap_or_default();
+    let (outliers, usual): (Vec<usize>, Vec<usize>) =
+        (0..labels.len()).partition(|i| labels.get(*i).is_some_and(|label| *label < 0));
+    if outliers.is_empty() {
+        return Ok(None);
+    }
+    if usual.is_empty() {
+        return Err(Error::OnlyOutliers);
+    }
+    Ok(Some((sample.pick(&usual)?, sample.pick(&outliers)?)))
+}
+
 /// The scores of a sample, `(n,)`.
 fn scores(detector: &dyn OodDetector, sample: &Activations<'_>) -> Result<Vec<f64>> {
     let mut scores = vec![0.0; sample.n_rows()];
@@ -220,6 +227,51 @@ impl OodFitted {
     pub fn with_column_roles(self, ids: Vec<String>, label: Option<String>) -> Self {
         let roles = ColumnRoles { ids, label };
         Self { roles, ..self }
+    }
+
+    /// Remembers the network whose features and logits it was fitted to.
+    #[must_use]
+    pub fn with_encoder(mut self, encoder: EncoderIdentity) -> Self {
+        self.provenance.encoder = Some(encoder);
+        self
+    }
+
+    /// How the network's input is perturbed before this scores what the network makes of it;
+    /// `None` where it is not. [`OodFitted::score`] and [`OodFitted::calibrate`] then expect what
+    /// the network gives for perturbed inputs.
+    #[must_use]
+    pub fn perturbation(&self) -> Option<&dyn Perturbation> {
+        self.detector.perturbation()
+    }
+
+    /// The fit's second half, for a detector that [perturbs](OodFitted::perturbation): weights of
+    /// layers and reference scores from what the network gives for the fitted items once their
+    /// inputs were perturbed.
+    ///
+    /// # Shapes
+    /// `sample`: the items of the fit, known outliers included.
+    ///
+    /// # Errors
+    /// As [`OodSpec::fit`].
+    pub fn refit_to_perturbed(&mut self, sample: &Activations<'_>) -> Result<()> {
+        let name = self.spec.detector();
+        let sample = sample.needed(name, self.spec.needs(), true)?;
+        self.check_widths(&sample.widths())?;
+        let divided = divided(&sample, name)?;
+        let (usual, outliers) = match &divided {
+            Some((usual, outliers)) => (usual.activations(), Some(outliers.activations())),
+            None => (sample.clone(), None),
+        };
+        self.detector
+            .refit_to_perturbed(&usual, outliers.as_ref())?;
+        let scores = scores(self.detector.as_ref(), &usual)?;
+        self.own_scores = Some(scores.clone());
+        self.calibration = Calibration::new(scores)?;
+        if let Some(rows) = usual.first() {
+            let warning = check_spread(&self.calibration, rows)?;
+            self.provenance.warnings.extend(warning);
+        }
+        Ok(())
     }
 
     /// Calibrates on items kept apart from fitting: p-values and thresholds then refer to their

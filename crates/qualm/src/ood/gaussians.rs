@@ -71,6 +71,16 @@ impl Classes {
         }
     }
 
+    /// The place of each row's class among the classes, `(n,)`.
+    pub(super) fn places(&self) -> &[usize] {
+        &self.places
+    }
+
+    /// How many classes there are.
+    pub(super) fn n_classes(&self) -> usize {
+        self.counts.len()
+    }
+
     /// The mean of each class, `(c, d)`.
     fn means(&self, rows: Rows<'_>) -> Vec<f64> {
         let d = rows.n_cols();
@@ -238,6 +248,84 @@ impl Gaussians {
             }
         }
         least
+    }
+
+    /// The least over the classes of what `score` makes of each row less the mean of the class,
+    /// mapped: panels `(rank, WIDTH)`, whose lanes must not depend on each other.
+    ///
+    /// # Shapes
+    /// `rows`: `(n, d)`; `out`: `(n,)`.
+    pub(super) fn score_images(
+        &self,
+        rows: Rows<'_>,
+        out: &mut [f64],
+        score: impl Fn(usize, &[[f64; WIDTH]]) -> [f64; WIDTH] + Sync,
+    ) {
+        score_panels(
+            rows,
+            &self.location,
+            out,
+            #[inline(always)]
+            |centred| {
+                let image = self.map.map(centred);
+                let image = image.as_chunks::<WIDTH>().0;
+                let mut least = [f64::INFINITY; WIDTH];
+                for (class, mean) in self.classes().enumerate() {
+                    let mut z = image.to_vec();
+                    for (column, m) in z.iter_mut().zip(mean) {
+                        for value in column {
+                            *value -= m;
+                        }
+                    }
+                    let scores = score(class, &z);
+                    for lane in 0..WIDTH {
+                        least[lane] = least[lane].min(scores[lane]);
+                    }
+                }
+                least
+            },
+        );
+    }
+
+    /// A row less the mean of all rows, mapped: `(rank,)`.
+    pub(super) fn image(&self, row: &[f32]) -> Vec<f64> {
+        let centred: Vec<f64> = row
+            .iter()
+            .zip(&self.location)
+            .map(|(x, l)| f64::from(*x) - l)
+            .collect();
+        let weights = self.map.weights().chunks_exact(self.location.len());
+        let image = weights.map(|row| row.iter().zip(&centred).map(|(w, x)| w * x).sum());
+        image.collect()
+    }
+
+    /// The gradient of [`Gaussians::nearest`] by a row, `(d,)`: `2 W' (W (x - mu) - W (mu_c - mu))`
+    /// for the nearest class c.
+    pub(super) fn slope(&self, row: &[f32]) -> Vec<f64> {
+        let image = self.image(row);
+        let squared =
+            |mean: &&[f64]| -> f64 { image.iter().zip(*mean).map(|(z, m)| (z - m).powi(2)).sum() };
+        let means = self.means.chunks_exact(self.map.rank());
+        let nearest = means.min_by(|a, b| squared(a).total_cmp(&squared(b)));
+        let d = self.location.len();
+        let mut slope = vec![0.0; d];
+        let weights = self.map.weights().chunks_exact(d);
+        for ((z, m), weights) in image.iter().zip(nearest.unwrap_or_default()).zip(weights) {
+            for (slope, weight) in slope.iter_mut().zip(weights) {
+                *slope += 2.0 * weight * (z - m);
+            }
+        }
+        slope
+    }
+
+    /// The mean of each class less that of all rows, mapped: `(rank,)`.
+    pub(super) fn classes(&self) -> impl Iterator<Item = &[f64]> {
+        self.means.chunks_exact(self.map.rank())
+    }
+
+    /// Directions that vary within the classes.
+    pub(super) fn rank(&self) -> usize {
+        self.map.rank()
     }
 
     /// Writes all of it.

@@ -8,13 +8,21 @@
 //! | name | file | needs | score |
 //! |---|---|---|---|
 //! | `msp` | [`msp`] | logits | 1 - the largest softmax probability |
+//! | `odin` | [`odin`] | logits for an input that was moved | 1 - the largest softmax probability |
 //! | `energy` | [`energy`] | logits | the free energy of the logits |
 //! | `gen` | [`gen`](mod@gen) | logits | a generalised entropy of the softmax |
 //! | `mahalanobis` | [`mahalanobis`] | features of one or several layers, labels | distance to the nearest class |
 //! | `rmds` | [`rmds`] | features, labels | the same, less the distance to all classes together |
+//! | `residual_flow` | [`residual_flow`] | features of one or several layers, labels | log-likelihood of a flow for each class |
+//! | `gram` | [`gram`] | Gram matrices of feature maps, logits, labels | deviations from those of the class |
+//! | `rotation` | [`rotation`] | outputs of a rotation head, logits | how badly turns are predicted |
 //! | `knn` | [`knn`] | features | distance to the k-th nearest fitted row |
 //! | `vim` | [`vim`] | features, logits | residual of the features as one more logit |
 //! | `dum`, `dum_circ` | [`dum`] | features | variance of a learned embedding |
+//!
+//! Three of them see what only the network itself can give ([`Network`]), as does `mahalanobis` with
+//! a perturbation: `qualm-vision` runs a classifier of images for them. What they make of that is
+//! here, beside the others.
 //!
 //! [`OodSpec`] names a detector and its keys, [`OodSpec::fit`] makes an [`OodFitted`] of
 //! [`Activations`]: a detector with the scores that its own scores are compared with, which gives
@@ -44,6 +52,7 @@
 //! ```
 
 mod activations;
+mod combine;
 mod detector;
 pub mod dum;
 pub mod energy;
@@ -51,19 +60,26 @@ mod file;
 mod fitted;
 mod gaussians;
 pub mod r#gen;
+pub mod gram;
 pub mod knn;
 mod logistic;
 pub mod mahalanobis;
 pub mod msp;
+pub mod odin;
 mod of_logits;
 mod on_features;
 mod panels;
+pub mod residual_flow;
 pub mod rmds;
+pub mod rotation;
 mod softmax;
 mod spec;
 pub mod vim;
 
 pub use activations::Activations;
-pub use detector::{Layers, Needs, OodDetector, OodDetectorSpec, OodOutcome, Widths};
+pub use combine::Combine;
+pub use detector::{
+    Layers, Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Perturbation, Widths,
+};
 pub use fitted::{OodFitted, OodInput, OodInputs};
 pub use spec::{OodDetectorInfo, OodSpec, ood_detectors};

@@ -10,6 +10,7 @@ use crate::container::{Reader, Writer};
 use crate::detector::require;
 use crate::error::Result;
 use crate::fit::Progress;
+use crate::rows::Rows;
 
 /// The fewest rows that are worth a task of their own.
 const LEAST: usize = 64;
@@ -60,14 +61,22 @@ impl<S: LogitScore> OodDetectorSpec for S {
 
 impl<S: LogitScore> OodDetector for OfLogits<S> {
     fn score_into(&self, sample: &Activations<'_>, out: &mut [f64]) -> Result<()> {
-        let logits = sample.logits(S::NAME)?;
-        let rows = logits.as_slice().par_chunks_exact(logits.n_cols());
-        let scored = rows.zip(out).with_min_len(LEAST);
-        scored.for_each(|(row, out)| *out = self.0.score(row));
+        score_logits(sample.logits(S::NAME)?, out, |logits| self.0.score(logits));
         Ok(())
     }
 
     fn save(&self, _: &mut Writer) {}
+}
+
+/// Scores each row of logits.
+pub(super) fn score_logits(
+    logits: Rows<'_>,
+    out: &mut [f64],
+    score: impl Fn(&[f32]) -> f64 + Sync,
+) {
+    let rows = logits.as_slice().par_chunks_exact(logits.n_cols());
+    let scored = rows.zip(out).with_min_len(LEAST);
+    scored.for_each(|(row, out)| *out = score(row));
 }
 
 /// Refuses a temperature that is not above 0.

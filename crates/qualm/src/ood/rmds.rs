@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activations::Activations;
-use super::detector::{Layers, Needs, OodDetector, OodDetectorSpec, OodOutcome, Widths};
+use super::detector::{Layers, Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Widths};
 use super::gaussians::{Classes, Gaussians};
 use super::panels::prepared;
 use crate::container::{Reader, Writer};
@@ -48,6 +48,7 @@ impl OodDetectorSpec for RmdsSpec {
             features: Layers::One,
             logits: false,
             labels: true,
+            network: Network::None,
         }
     }
 

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::detector::{Needs, OodDetectorSpec};
-use super::{dum, energy, r#gen, knn, mahalanobis, msp, rmds, vim};
+use super::{
+    dum, energy, r#gen, gram, knn, mahalanobis, msp, odin, residual_flow, rmds, rotation, vim,
+};
 use crate::aliases::canonical_key;
 use crate::error::{Error, Result};
 use crate::spec::{replaced, spelled};
@@ -77,10 +79,14 @@ macro_rules! detectors {
 
 detectors! {
     "msp" Msp(msp::MspSpec) "1 - the largest softmax probability",
+    "odin" Odin(odin::OdinSpec) "1 - the largest softmax probability after a step of the input towards it",
     "energy" Energy(energy::EnergySpec) "free energy of the logits",
     "gen" Gen(r#gen::GenSpec) "generalised entropy of the softmax",
     "mahalanobis" Mahalanobis(mahalanobis::MahalanobisSpec) "Mahalanobis distance to the nearest class",
     "rmds" Rmds(rmds::RmdsSpec) "the same, less the distance to all classes together",
+    "residual_flow" ResidualFlow(residual_flow::ResidualFlowSpec) "log-likelihood of a flow for each class",
+    "gram" Gram(gram::GramSpec) "deviations of Gram matrices of feature maps",
+    "rotation" Rotation(rotation::RotationSpec) "how badly quarter turns of the image are predicted",
     "knn" Knn(knn::OodKnnSpec) "distance to the k-th nearest fitted row",
     "vim" Vim(vim::VimSpec) "residual of the features as one more logit",
     "dum" Dum(dum::OodDumSpec) "Deep Uncertainty Model, a variance for each feature",
@@ -169,6 +175,7 @@ fn canonical_ood_key(key: &str) -> &str {
         "k" => "n_neighbors",
         "d" => "n_components",
         "M" => "m",
+        "eps" => "epsilon",
         "t" => "temperature",
         "normalize" => "normalise",
         other => canonical_key(other),
@@ -208,6 +215,7 @@ mod tests {
                 json!({"normalize": false}),
                 json!({"normalise": false}),
             ),
+            ("odin", json!({"eps": 0.1}), json!({"epsilon": 0.1})),
             ("vim", json!({"d": 7}), json!({"n_components": 7})),
             ("gen", json!({"M": 7}), json!({"m": 7})),
             ("energy", json!({"t": 7.0}), json!({"temperature": 7.0})),
@@ -239,6 +247,29 @@ mod tests {
                 json!({"combine": "best"}),
                 "combine = \"best\"",
             ),
+            ("odin", json!({"epsilon": -0.1}), "epsilon = -0.1"),
+            ("odin", json!({"temperature": 0}), "temperature = 0"),
+            ("mahalanobis", json!({"epsilon": -0.1}), "epsilon = -0.1"),
+            ("gram", json!({"orders": 0}), "orders = 0"),
+            ("gram", json!({"orders": 21}), "orders = 21"),
+            ("residual_flow", json!({"epochs": 0}), "epochs = 0"),
+            ("residual_flow", json!({"batch_size": 0}), "batch_size = 0"),
+            (
+                "residual_flow",
+                json!({"hidden_ratio": 0}),
+                "hidden_ratio = 0",
+            ),
+            (
+                "residual_flow",
+                json!({"learning_rate": 0}),
+                "learning_rate = 0",
+            ),
+            (
+                "residual_flow",
+                json!({"couplings": 1001}),
+                "couplings = 1001",
+            ),
+            ("rotation", json!({"classifier": 1}), "classifier = 1"),
             ("msp", json!({"gamma": 1}), "unknown field 'gamma'"),
             ("dum", json!({"bag_size": 0}), "bag_size = 0"),
         ] {

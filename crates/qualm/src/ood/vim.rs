@@ -30,7 +30,7 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::activations::Activations;
-use super::detector::{Layers, Needs, OodDetector, OodDetectorSpec, OodOutcome, Widths};
+use super::detector::{Layers, Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Widths};
 use super::gaussians::{Classes, Gaussians};
 use super::panels::score_panels;
 use super::softmax::log_sum_exp;
@@ -242,6 +242,7 @@ impl OodDetectorSpec for VimSpec {
             features: Layers::One,
             logits: true,
             labels: false,
+            network: Network::None,
         }
     }
 

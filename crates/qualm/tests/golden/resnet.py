@@ -210,4 +210,5 @@ def main():
     path.write_text(text.replace('},"', '},\n"') + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

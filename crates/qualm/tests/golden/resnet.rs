@@ -25,7 +25,7 @@ struct Case {
 }
 
 /// The script's numbers from [-1, 1).
-fn uniform(seed: u64, n: usize) -> Vec<f64> {
+pub(super) fn uniform(seed: u64, n: usize) -> Vec<f64> {
     (1..=n as u64)
         .map(|i| {
             let mut x = (i + (seed << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -37,7 +37,7 @@ fn uniform(seed: u64, n: usize) -> Vec<f64> {
 }
 
 /// The script's weights.
-fn tensors(architecture: Architecture, open: bool) -> Tensors {
+pub(super) fn tensors(architecture: Architecture, open: bool) -> Tensors {
     let bottleneck = architecture.to_string().starts_with("resnet50");
     let parameters = architecture.parameters();
     let tensor = |(i, info): (usize, TensorInfo)| {
@@ -64,7 +64,7 @@ fn tensors(architecture: Architecture, open: bool) -> Tensors {
 }
 
 /// The largest difference of the values that the script kept, relative to the largest.
-fn error(found: &[f32], kept: &[f64], largest: f64) -> f64 {
+pub(super) fn error(found: &[f32], kept: &[f64], largest: f64) -> f64 {
     let step = (found.len() / 9).max(1);
     let picked: Vec<f32> = found.iter().copied().step_by(step).take(9).collect();
     assert_eq!(picked.len(), kept.len());

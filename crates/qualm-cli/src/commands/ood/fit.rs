@@ -12,6 +12,7 @@ use qualm::reports::OodFitReport;
 use qualm::{AtomicFile, Checkpoint, Error, Location, Progress};
 use qualm_data::{ActivationBatch, ActivationColumns, ActivationSource};
 
+use super::images::{ImageFit, refuse_arrays};
 use crate::args;
 use crate::config;
 use crate::interrupt;
@@ -33,13 +34,26 @@ struct FitJob<'a> {
     args: &'a args::OodFit,
     spec: OodSpec,
     rule: ThresholdRule,
+    data: Data,
+    file: AtomicFile,
+}
+
+/// What the detector is fitted to.
+#[derive(Debug)]
+enum Data {
+    Arrays(Box<Arrays>),
+    Images(Box<ImageFit>),
+}
+
+/// Arrays that were read.
+#[derive(Debug)]
+struct Arrays {
     inputs: OodInputs,
-    /// The name of the classes that were read.
+    /// The name of the classes.
     label: Option<String>,
     batch: ActivationBatch,
     /// The items of `--calibrate`.
     held_out: Option<ActivationBatch>,
-    file: AtomicFile,
 }
 
 impl<'a> FitJob<'a> {
@@ -49,23 +63,15 @@ impl<'a> FitJob<'a> {
         let rule = threshold::rule(&args.rule).unwrap_or_default();
         rule.validate()?;
         let file = reserve(args)?;
-        let columns = columns(args, spec.needs())?;
-        let source = ActivationSource::open(&args.input, &columns)?;
-        let inputs = source.inputs();
-        // Opened first: what is wrong with it shows before the rows are read.
-        let held_out = (args.calibrate.as_deref())
-            .map(|path| held_out(path, &columns, &inputs))
-            .transpose()?;
-        let batch = source.read_all()?;
+        let data = match args.network.classifier.as_deref() {
+            Some(classifier) => Data::Images(Box::new(ImageFit::open(args, &spec, classifier)?)),
+            None => Data::Arrays(Box::new(Arrays::read(args, &spec)?)),
+        };
         Ok(Self {
             args,
-            rule,
-            inputs,
-            label: (batch.classes.as_ref())
-                .and_then(|_| columns.classes.or(columns.classes_if_present)),
-            batch,
-            held_out: held_out.map(ActivationSource::read_all).transpose()?,
             spec,
+            rule,
+            data,
             file,
         })
     }
@@ -73,19 +79,22 @@ impl<'a> FitJob<'a> {
     fn run(self, seed: u64, output: Output) -> Result<()> {
         let started = Instant::now();
         let mut progress = Unresumable(FitProgress::new(output, Path::new("")));
-        let fitted = self
-            .spec
-            .fit(&self.batch.activations(), seed, &mut progress);
-        progress.0.finish();
-        let mut fitted = fitted.map_err(|error| self.explain(self.batch.origin.locate(error)))?;
-        if let Some(held_out) = &self.held_out {
-            let calibrated = fitted.calibrate(&held_out.activations());
-            calibrated.map_err(|error| held_out.origin.locate(error))?;
-        }
+        let (mut fitted, label) = match self.data {
+            Data::Arrays(arrays) => arrays.fit(self.args, &self.spec, seed, &mut progress)?,
+            Data::Images(images) => {
+                progress.0 = progress.0.of("fit", "images");
+                let label = images.label();
+                let fitted = images.fit(&self.spec, seed, &mut progress);
+                progress.0.finish();
+                let fitted = fitted.map_err(|error| match error {
+                    qualm_vision::Error::Core(error) => explain(self.args, error),
+                    other => other.into(),
+                })?;
+                (fitted, label)
+            }
+        };
         fitted.set_threshold_rule(self.rule)?;
-        let fitted = fitted
-            .with_inputs(self.inputs)?
-            .with_column_roles(self.args.id.clone(), self.label);
+        let fitted = fitted.with_column_roles(self.args.id.clone(), label);
         let elapsed = started.elapsed();
         fitted.write_to(self.file)?;
 
@@ -100,18 +109,57 @@ impl<'a> FitJob<'a> {
         };
         output.result(&report, || text(&report, elapsed, &fitted))
     }
+}
 
-    /// Adds what the library cannot know: which file the arrays came from.
-    fn explain(&self, error: Error) -> anyhow::Error {
-        let context = match &error {
-            Error::Interrupted { .. } | Error::Stopped { .. } => {
-                "stopped; no file was written".to_owned()
-            }
-            Error::InvalidKey { .. } | Error::ScoreNotFinite { .. } => return error.into(),
-            _ => Location::file(&self.args.input).to_string(),
-        };
-        anyhow::Error::new(error).context(context)
+impl Arrays {
+    fn read(args: &args::OodFit, spec: &OodSpec) -> Result<Self> {
+        refuse_arrays(spec)?;
+        let columns = columns(args, spec.needs())?;
+        let source = ActivationSource::open(&args.input, &columns)?;
+        let inputs = source.inputs();
+        // Opened first: what is wrong with it shows before the rows are read.
+        let held_out = (args.calibrate.as_deref())
+            .map(|path| held_out(path, &columns, &inputs))
+            .transpose()?;
+        let batch = source.read_all()?;
+        Ok(Self {
+            inputs,
+            label: (batch.classes.as_ref())
+                .and_then(|_| columns.classes.or(columns.classes_if_present)),
+            batch,
+            held_out: held_out.map(ActivationSource::read_all).transpose()?,
+        })
     }
+
+    /// The fitted detector, and the name of the classes.
+    fn fit(
+        self,
+        args: &args::OodFit,
+        spec: &OodSpec,
+        seed: u64,
+        progress: &mut Unresumable<'_>,
+    ) -> Result<(OodFitted, Option<String>)> {
+        let fitted = spec.fit(&self.batch.activations(), seed, progress);
+        progress.0.finish();
+        let mut fitted = fitted.map_err(|error| explain(args, self.batch.origin.locate(error)))?;
+        if let Some(held_out) = &self.held_out {
+            let calibrated = fitted.calibrate(&held_out.activations());
+            calibrated.map_err(|error| held_out.origin.locate(error))?;
+        }
+        Ok((fitted.with_inputs(self.inputs)?, self.label))
+    }
+}
+
+/// Adds what the library cannot know: which file the items came from.
+fn explain(args: &args::OodFit, error: Error) -> anyhow::Error {
+    let context = match &error {
+        Error::Interrupted { .. } | Error::Stopped { .. } => {
+            "stopped; no file was written".to_owned()
+        }
+        Error::InvalidKey { .. } | Error::ScoreNotFinite { .. } => return error.into(),
+        _ => Location::file(&args.input).to_string(),
+    };
+    anyhow::Error::new(error).context(context)
 }
 
 /// Progress of a fit that is not kept when it is interrupted.
@@ -135,7 +183,7 @@ impl Progress for Unresumable<'_> {
 /// Which columns are read: those that the detector needs, and classes where there are any, for
 /// known outliers.
 fn columns(args: &args::OodFit, needs: Needs) -> Result<ActivationColumns> {
-    if needs.features == Layers::None && args.features != ["features"] {
+    if needs.features == Layers::None && !args.features.is_empty() {
         bail!(
             "--features: detector '{}' needs {needs}; leave it out",
             args.detector
@@ -144,9 +192,13 @@ fn columns(args: &args::OodFit, needs: Needs) -> Result<ActivationColumns> {
     let mut columns = ActivationColumns {
         features: match needs.features {
             Layers::None => Vec::new(),
+            _ if args.features.is_empty() => vec!["features".to_owned()],
             Layers::One | Layers::Several => args.features.clone(),
         },
-        logits: needs.logits.then(|| args.logits.clone()),
+        logits: needs.logits.then(|| {
+            let name = args.logits.clone();
+            name.unwrap_or_else(|| "logits".to_owned())
+        }),
         classes: args.label.clone(),
         ids: args.id.clone(),
         ..ActivationColumns::default()

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use qualm::ood::Network;
 use qualm::reports::OodListReport;
 
 use crate::output::Output;
@@ -24,10 +25,14 @@ fn text(report: &OodListReport) -> String {
             _ if keys.is_empty() => "none".to_owned(),
             _ => keys.join(" "),
         };
+        let network = match detector.needs.network {
+            Network::None => "",
+            _ => "; only of images, with --classifier",
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<12} {}\n{:13}needs {}\n{:13}keys  {keys}",
+            "{:<14} {}\n{:15}needs {}{network}\n{:15}keys  {keys}",
             detector.name, detector.summary, "", detector.needs, ""
         );
     }

@@ -1,6 +1,7 @@
-//! `qualm ood`: out-of-distribution detectors over what a classifier computed.
+//! `qualm ood`: out-of-distribution detectors over what a classifier computed, or computes of images.
 
 mod fit;
+mod images;
 mod list;
 mod score;
 

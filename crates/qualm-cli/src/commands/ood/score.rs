@@ -4,12 +4,15 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use qualm::calibrate::ThresholdRule;
 use qualm::ood::OodFitted;
 use qualm::reports::ScoreReport;
 use qualm_data::{ActivationBatch, ActivationColumns, ActivationSource, score_activations, scored};
+use qualm_vision::read::Item;
 
+use super::images::{ImageScore, refuse_arrays};
 use crate::args;
 use crate::columns::ids_if_present;
 use crate::commands::score::summary;
@@ -31,10 +34,17 @@ pub(super) fn run(args: &args::OodScore, output: Output) -> Result<()> {
 struct ScoreJob<'a> {
     args: &'a args::OodScore,
     fitted: OodFitted,
-    batches: ReadAhead<ActivationBatch>,
+    batches: Batches,
     n_rows_hint: Option<u64>,
     schema: SchemaRef,
     sink: Sink,
+}
+
+/// The items to score, read ahead.
+#[derive(Debug)]
+enum Batches {
+    Arrays(ReadAhead<ActivationBatch>),
+    Images(ReadAhead<Vec<Item>>, Box<ImageScore>),
 }
 
 impl<'a> ScoreJob<'a> {
@@ -50,18 +60,13 @@ impl<'a> ScoreJob<'a> {
             refuse_same("--output", target, &[&args.model, &args.input])?;
             check_format(target)?;
         }
-        let columns = columns(args, &fitted);
-        let (path, widths) = (args.input.clone(), fitted.inputs().widths());
-        let open = move || {
-            let source = ActivationSource::open(&path, &columns)?;
-            source.check_widths(&widths)?;
-            let input = Input {
-                id_fields: source.id_fields(),
-                n_rows_hint: source.n_rows_hint(),
-            };
-            Ok((input, source))
+        let (input, batches) = if let Some(images) = ImageScore::open(args, &fitted)? {
+            let (input, items) = images.read()?;
+            (input, Batches::Images(items, Box::new(images)))
+        } else {
+            let (input, batches) = read_arrays(args, &fitted)?;
+            (input, Batches::Arrays(batches))
         };
-        let (input, batches) = pipeline::read(open, |source| Ok(source.next_batch()?))?;
         let schema = scored::columns(input.id_fields, args.label.as_deref(), 0)?;
         let sink = Sink::new(args.output.as_deref(), output.json(), schema.clone())?;
         Ok(Self {
@@ -79,21 +84,28 @@ impl<'a> ScoreJob<'a> {
         let bar = progress::rows("score", output, self.n_rows_hint);
         let (mut n, mut n_outliers) = (0, 0);
         let started = Instant::now();
-        pipeline::run(
-            self.batches,
-            |batch| {
-                let scores = score_activations(fitted, &batch)?;
-                let scored = scored::assemble_activations(&self.schema, fitted, &batch, scores)?;
-                n += scored.rows.num_rows();
-                n_outliers += scored.n_outliers;
-                Ok(scored.rows)
-            },
-            |scored| {
-                self.sink.write(&scored)?;
-                bar.inc(scored.num_rows() as u64);
-                Ok(())
-            },
-        )?;
+        let schema = &self.schema;
+        let score = |batch: ActivationBatch| {
+            let scores = score_activations(fitted, &batch)?;
+            let scored = scored::assemble_activations(schema, fitted, &batch, scores)?;
+            n += scored.rows.num_rows();
+            n_outliers += scored.n_outliers;
+            Ok(scored.rows)
+        };
+        let sink = &mut self.sink;
+        let write = |scored: RecordBatch| {
+            sink.write(&scored)?;
+            bar.inc(scored.num_rows() as u64);
+            Ok(())
+        };
+        match self.batches {
+            Batches::Arrays(batches) => pipeline::run(batches, score, write)?,
+            Batches::Images(items, mut images) => {
+                let mut score = score;
+                let work = |items| score(images.batch(items, fitted)?);
+                pipeline::run(items, work, write)?;
+            }
+        }
         bar.finish_and_clear();
         let elapsed = started.elapsed();
         let name = |path: &Path| path.display().to_string();
@@ -108,6 +120,26 @@ impl<'a> ScoreJob<'a> {
         self.sink
             .finish(&report, &summary(&report, elapsed, &threshold), output)
     }
+}
+
+/// Opens arrays and begins to read them.
+fn read_arrays(
+    args: &args::OodScore,
+    fitted: &OodFitted,
+) -> Result<(Input, ReadAhead<ActivationBatch>)> {
+    refuse_arrays(fitted.spec())?;
+    let columns = columns(args, fitted);
+    let (path, widths) = (args.input.clone(), fitted.inputs().widths());
+    let open = move || {
+        let source = ActivationSource::open(&path, &columns)?;
+        source.check_widths(&widths)?;
+        let input = Input {
+            id_fields: source.id_fields(),
+            n_rows_hint: source.n_rows_hint(),
+        };
+        Ok((input, source))
+    };
+    pipeline::read(open, |source| Ok(source.next_batch()?))
 }
 
 /// Which columns are read: the arrays by the names of the fit, ids and label.

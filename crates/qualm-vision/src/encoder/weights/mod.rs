@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::error::EncoderError;
 
-pub(crate) use self::names::recognise;
+pub(crate) use self::names::{Named, named, recognise};
 
 /// A tensor of a file.
 #[derive(Debug, Clone, PartialEq)]

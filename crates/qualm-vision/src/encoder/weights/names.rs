@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use qualm::nn::resnet::{self, Architecture, ResNet, Shortcut, Stem, Tensors};
+use qualm::nn::resnet::{self, Architecture, LinearClassifier, ResNet, Shortcut, Stem, Tensors};
 
 use super::{Tensor, Weights};
 use crate::encoder::error::EncoderError;
@@ -19,12 +19,31 @@ const HEADS: [&str; 4] = ["fc", "head", "classifier", "projector"];
 /// What is listed of many names.
 const LISTED: usize = 5;
 
+/// A residual network and its heads, as a file has them.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) architecture: Architecture,
+    /// The network's tensors, and the classifier's `fc.weight` and `fc.bias` where there are any.
+    pub(crate) tensors: Tensors,
+    /// Those of other heads, by their names.
+    heads: BTreeMap<String, Tensor>,
+    /// Names of tensors that belong to neither.
+    unknown: Vec<String>,
+}
+
 /// The network of some tensors.
 ///
 /// # Errors
-/// [`EncoderError::NotAResNet`], [`EncoderError::MissingTensor`], [`EncoderError::TensorShape`],
-/// [`EncoderError::UnknownTensors`].
+/// As [`named`] and [`Named::build`].
 pub(crate) fn recognise(file: &Path, weights: Weights) -> Result<ResNet, EncoderError> {
+    named(file, weights)?.build(file, ResNet::from_tensors)
+}
+
+/// Which network some tensors are, and its tensors under our names.
+///
+/// # Errors
+/// [`EncoderError::NotAResNet`], [`EncoderError::TensorShape`].
+pub(crate) fn named(file: &Path, weights: Weights) -> Result<Named, EncoderError> {
     let mut tensors = canonical(file, weights.tensors)?;
     let architecture = deduce(file, &tensors)?;
     let name = architecture.to_string();
@@ -36,10 +55,84 @@ pub(crate) fn recognise(file: &Path, weights: Weights) -> Result<ResNet, Encoder
             found.insert(tensor, values);
         }
     }
-    let network = ResNet::from_tensors(architecture, &found).map_err(|error| match error {
-        qualm::Error::MissingTensor { tensor, expected } => EncoderError::MissingTensor {
+    let head = |tensor: &String| HEADS.contains(&first_part(tensor));
+    let (heads, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        tensors.into_iter().partition(|(tensor, _)| head(tensor));
+    Ok(Named {
+        architecture,
+        tensors: found,
+        heads,
+        unknown: unknown.into_keys().collect(),
+    })
+}
+
+impl Named {
+    /// A network of these tensors, by `from_tensors`.
+    ///
+    /// # Errors
+    /// [`EncoderError::MissingTensor`], [`EncoderError::TensorShape`],
+    /// [`EncoderError::UnknownTensors`].
+    pub(crate) fn build<T>(
+        &self,
+        file: &Path,
+        from_tensors: impl FnOnce(Architecture, &Tensors) -> qualm::Result<T>,
+    ) -> Result<T, EncoderError> {
+        let name = self.architecture.to_string();
+        let network = from_tensors(self.architecture, &self.tensors);
+        let network = network.map_err(|error| refused(file, &name, error))?;
+        let mut unknown = self.unknown.clone();
+        if unknown.is_empty() {
+            return Ok(network);
+        }
+        let n = unknown.len();
+        if n > LISTED {
+            unknown.truncate(LISTED);
+            unknown.push(format!("and {} more", n - LISTED));
+        }
+        Err(EncoderError::UnknownTensors {
             file: file.to_owned(),
-            architecture: name.clone(),
+            architecture: name,
+            tensors: unknown,
+        })
+    }
+
+    /// A linear head that stands beside the network, by the name that training gives it; `None`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// [`EncoderError::TensorShape`], [`EncoderError::MissingTensor`].
+    pub(crate) fn head(
+        &self,
+        file: &Path,
+        head: &str,
+        n_out: usize,
+    ) -> Result<Option<LinearClassifier>, EncoderError> {
+        let names = ["weight", "bias"].map(|part| format!("head.{head}.0.{part}"));
+        let name = self.architecture.to_string();
+        let mut tensors = Tensors::new();
+        for tensor in &names {
+            if let Some(values) = self.heads.get(tensor) {
+                let values = converted(file, &name, tensor, values.clone())?;
+                tensors.insert(tensor.clone(), values);
+            }
+        }
+        if tensors.is_empty() {
+            return Ok(None);
+        }
+        let size = [n_out, self.architecture.width()];
+        let layer =
+            LinearClassifier::from_tensors(&tensors, names.each_ref().map(String::as_str), size);
+        layer.map(Some).map_err(|error| refused(file, &name, error))
+    }
+}
+
+/// What the core says of tensors, with their file.
+fn refused(file: &Path, architecture: &str, error: qualm::Error) -> EncoderError {
+    let (file, architecture) = (file.to_owned(), architecture.to_owned());
+    match error {
+        qualm::Error::MissingTensor { tensor, expected } => EncoderError::MissingTensor {
+            file,
+            architecture,
             tensor,
             expected,
         },
@@ -48,33 +141,18 @@ pub(crate) fn recognise(file: &Path, weights: Weights) -> Result<ResNet, Encoder
             found,
             expected,
         } => EncoderError::TensorShape {
-            file: file.to_owned(),
-            architecture: name.clone(),
+            file,
+            architecture,
             tensor,
             found: format!("of shape {found:?}").into(),
             expected: format!("{expected:?}").into(),
         },
         other => EncoderError::NotAResNet {
-            file: file.to_owned(),
+            file,
             found: other.to_string(),
-            expected: name.clone(),
+            expected: architecture,
         },
-    })?;
-    let head = |tensor: &String| HEADS.contains(&first_part(tensor));
-    let mut unknown: Vec<String> = tensors.into_keys().filter(|t| !head(t)).collect();
-    if unknown.is_empty() {
-        return Ok(network);
     }
-    let n = unknown.len();
-    if n > LISTED {
-        unknown.truncate(LISTED);
-        unknown.push(format!("and {} more", n - LISTED));
-    }
-    Err(EncoderError::UnknownTensors {
-        file: file.to_owned(),
-        architecture: name,
-        tensors: unknown,
-    })
 }
 
 fn first_part(name: &str) -> &str {

@@ -129,6 +129,8 @@ pub(super) enum Path {
 pub(super) struct Block {
     pub(super) layers: Vec<usize>,
     pub(super) path: Path,
+    /// The stage that it belongs to, from 0: blocks of one size and number of channels.
+    pub(super) stage: usize,
 }
 
 impl Architecture {
@@ -274,6 +276,7 @@ impl Architecture {
                 blocks.push(Block {
                     layers: members,
                     path,
+                    stage,
                 });
                 n_in = n_out;
             }

@@ -8,14 +8,14 @@
 use rayon::prelude::*;
 
 use super::architecture::{Architecture, Path};
-use super::network::{EPSILON, Maps, Network, Tensors, find};
-use super::pixels::{Source, average, pad};
+use super::linear::LinearClassifier;
+use super::network::{EPSILON, Layer, Maps, Network, Tensors};
+use super::pixels::{Source, average, pad, strip};
 use super::pool::max_pool;
 use super::training::{Bordered, Pool};
 use super::{ImageSize, check_images};
 use crate::error::{Error, Result};
 use crate::nn::conv::{Buffer, Finish, Map, Transformed};
-use crate::nn::simd::{dot, vectorised};
 
 /// A residual network that turns images into features, and into logits if it has a classifier.
 ///
@@ -37,26 +37,50 @@ use crate::nn::simd::{dot, vectorised};
 #[derive(Debug)]
 pub struct ResNet {
     architecture: Architecture,
-    network: Network,
+    pub(super) network: Network,
     /// Packed weights and bias of each layer.
     layers: Vec<(Buffer, Vec<f32>)>,
-    classifier: Option<Classifier>,
+    classifier: Option<LinearClassifier>,
     rooms: Pool<Room>,
 }
 
-/// The last linear layer.
-#[derive(Debug)]
-struct Classifier {
-    /// `(classes, width)`.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+/// A layer's weights and bias with its batch norm folded into them.
+pub(super) fn folded(layer: &Layer, parameters: &[f32], running: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let (scale, shift) = (
+        &parameters[layer.scale.clone()],
+        &parameters[layer.shift.clone()],
+    );
+    let (mean, variance) = (
+        &running[layer.mean.clone()],
+        &running[layer.variance.clone()],
+    );
+    let factors: Vec<f64> = scale
+        .iter()
+        .zip(variance)
+        .map(|(s, v)| f64::from(*s) / (f64::from(*v) + f64::from(EPSILON)).sqrt())
+        .collect();
+    let n_out = layer.convolution.n_out;
+    let bias = (0..n_out)
+        .map(|o| (f64::from(shift[o]) - f64::from(mean[o]) * factors[o]) as f32)
+        .collect();
+    let weights = parameters[layer.weight.clone()]
+        .chunks_exact(n_out)
+        .flat_map(|row| row.iter().zip(&factors))
+        .map(|(w, f)| (f64::from(*w) * f) as f32)
+        .collect();
+    (weights, bias)
 }
 
 /// Images that a thread takes through a layer at a time.
 const GROUP: usize = 8;
 
+/// Images that each thread takes at a time, of so many.
+pub(super) fn group(n: usize) -> usize {
+    GROUP.min(n.div_ceil(rayon::current_num_threads())).max(1)
+}
+
 /// The end of a layer within a block.
-const RELU: Finish<'static> = Finish {
+pub(super) const RELU: Finish<'static> = Finish {
     accumulate: false,
     bias: None,
     relu: true,
@@ -94,12 +118,12 @@ impl ResNet {
         let mut resnet = Self::of(architecture, network, &parameters, &running);
         if let Some(weight) = tensors.get("fc.weight") {
             let n_classes = weight.shape.first().copied().unwrap_or(0);
-            let weight = find(tensors, "fc.weight", &[n_classes, resnet.width()])?;
-            let bias = find(tensors, "fc.bias", &[n_classes])?;
-            resnet.classifier = Some(Classifier {
-                weight: weight.values.clone(),
-                bias: bias.values.clone(),
-            });
+            let names = ["fc.weight", "fc.bias"];
+            resnet.classifier = Some(LinearClassifier::from_tensors(
+                tensors,
+                names,
+                [n_classes, resnet.width()],
+            )?);
         }
         Ok(resnet)
     }
@@ -111,30 +135,9 @@ impl ResNet {
         running: &[f32],
     ) -> Self {
         let layers = network.layers.iter().map(|layer| {
-            let conv = layer.convolution;
-            let (scale, shift) = (
-                &parameters[layer.scale.clone()],
-                &parameters[layer.shift.clone()],
-            );
-            let (mean, variance) = (
-                &running[layer.mean.clone()],
-                &running[layer.variance.clone()],
-            );
-            let factors: Vec<f64> = scale
-                .iter()
-                .zip(variance)
-                .map(|(s, v)| f64::from(*s) / (f64::from(*v) + f64::from(EPSILON)).sqrt())
-                .collect();
-            let bias = (0..conv.n_out)
-                .map(|o| (f64::from(shift[o]) - f64::from(mean[o]) * factors[o]) as f32)
-                .collect();
-            let weights: Vec<f32> = parameters[layer.weight.clone()]
-                .chunks_exact(conv.n_out)
-                .flat_map(|row| row.iter().zip(&factors))
-                .map(|(w, f)| (f64::from(*w) * f) as f32)
-                .collect();
+            let (weights, bias) = folded(layer, parameters, running);
             let mut packed = Buffer::default();
-            conv.pack(&weights, &mut packed);
+            layer.convolution.pack(&weights, &mut packed);
             (packed, bias)
         });
         Self {
@@ -161,7 +164,7 @@ impl ResNet {
     /// How many classes the classifier tells apart, if there is one.
     #[must_use]
     pub fn n_classes(&self) -> Option<usize> {
-        self.classifier.as_ref().map(|c| c.bias.len())
+        self.classifier.as_ref().map(LinearClassifier::n_classes)
     }
 
     /// The features of images.
@@ -183,14 +186,78 @@ impl ResNet {
         }
         let maps = self.network.maps([size.rows, size.cols]);
         let image = images.len() / n;
-        let group = GROUP.min(n.div_ceil(rayon::current_num_threads())).max(1);
+        let group = group(n);
+        let map = maps.blocks[self.network.blocks.len()].bordered(1);
         images
             .par_chunks(group * image)
             .zip(out.par_chunks_mut(group * self.width()))
             .for_each(|(images, out)| {
-                self.rooms.with(|room| self.run(images, &maps, room, out));
+                self.rooms.with(|room| {
+                    let n = out.len() / self.width();
+                    self.run(images, n, &maps, room, |_, _| {});
+                    average(room.front.images(map, n), map, out);
+                });
             });
         Ok(())
+    }
+
+    /// Channels of the feature maps of each stage: blocks of one size. The means over the map of
+    /// the last are the features.
+    ///
+    /// ```
+    /// use qualm::nn::resnet::ResNet;
+    ///
+    /// let network = ResNet::new("resnet20".parse()?, 0);
+    /// assert_eq!(network.stage_widths(), [16, 32, 64]);
+    /// # Ok::<(), qualm::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stage_widths(&self) -> Vec<usize> {
+        let ends = self.network.stage_ends().into_iter();
+        ends.map(|b| self.network.channels(b)).collect()
+    }
+
+    /// What `read` makes of the feature maps of each image, from those of the first stage to those
+    /// of the last; only the maps of a few images exist at a time.
+    ///
+    /// # Shapes
+    /// `images`: `(n, rows, columns, 3)`. `read` is given one map a stage, `(rows, columns,
+    /// channels)` with the channels of [`ResNet::stage_widths`], after the last rectifier. Returns
+    /// one result an image.
+    ///
+    /// # Errors
+    /// [`Error::ImageValues`] when the values are no whole images.
+    pub fn read_stages<T: Send>(
+        &self,
+        images: &[f32],
+        size: ImageSize,
+        read: impl Fn(&[&[f32]]) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let n = check_images(images.len(), size)?;
+        let maps = self.network.maps([size.rows, size.cols]);
+        let ends = self.network.stage_ends();
+        let groups = images.par_chunks(group(n) * (images.len() / n));
+        let groups = groups.map_init(Vec::new, |stages: &mut Vec<Vec<f32>>, images| {
+            let n = images.len() / (3 * size.rows * size.cols);
+            stages.resize_with(ends.len(), Vec::new);
+            self.rooms.with(|room| {
+                self.run(images, n, &maps, room, |b, output| {
+                    if let Some(stage) = ends.iter().position(|end| *end == b) {
+                        strip(output, maps.blocks[b + 1], &mut stages[stage]);
+                    }
+                });
+            });
+            let of_image = |i: usize| {
+                let stages = stages.iter().map(|stage| {
+                    let len = stage.len() / n;
+                    &stage[i * len..(i + 1) * len]
+                });
+                read(&stages.collect::<Vec<_>>())
+            };
+            (0..n).map(of_image).collect::<Vec<T>>()
+        });
+        let groups: Vec<Vec<T>> = groups.collect();
+        Ok(groups.into_iter().flatten().collect())
     }
 
     /// The classifier's outputs for images, before any softmax.
@@ -201,46 +268,38 @@ impl ResNet {
     /// # Errors
     /// As [`ResNet::features_into`], and [`Error::MissingTensor`] when there is no classifier.
     pub fn logits_into(&self, images: &[f32], size: ImageSize, out: &mut [f32]) -> Result<()> {
-        let Some(Classifier { weight, bias }) = &self.classifier else {
-            return Err(Error::MissingTensor {
-                tensor: "fc.weight".to_owned(),
-                expected: vec![0, self.width()],
-            });
-        };
         let n = check_images(images.len(), size)?;
-        if out.len() != n * bias.len() {
-            return Err(Error::SliceLength {
-                what: "logits",
-                found: out.len(),
-                expected: n * bias.len(),
-            });
-        }
         let mut features = vec![0.0; n * self.width()];
         self.features_into(images, size, &mut features)?;
-        vectorised(
-            #[inline(always)]
-            || {
-                let rows = features.chunks_exact(self.width());
-                for (features, out) in rows.zip(out.chunks_exact_mut(bias.len())) {
-                    let classes = weight.chunks_exact(features.len()).zip(bias);
-                    for (out, (weight, bias)) in out.iter_mut().zip(classes) {
-                        *out = dot(features, weight) + bias;
-                    }
-                }
-            },
-        );
-        Ok(())
+        self.classifier()?.logits_into(&features, out)
     }
 
-    /// Some images through all layers, by one thread.
-    fn run(&self, images: &[f32], maps: &Maps, room: &mut Room, out: &mut [f32]) {
-        let n = out.len() / self.width();
+    /// The classifier.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] when there is none.
+    pub fn classifier(&self) -> Result<&LinearClassifier> {
+        self.classifier.as_ref().ok_or(Error::MissingTensor {
+            tensor: "fc.weight".to_owned(),
+            expected: vec![0, self.width()],
+        })
+    }
+
+    /// Some images through all layers, by one thread. `after` is given the number of each block,
+    /// and its output with a border of one pixel.
+    fn run(
+        &self,
+        images: &[f32],
+        n: usize,
+        maps: &Maps,
+        room: &mut Room,
+        mut after: impl FnMut(usize, &[f32]),
+    ) {
         self.stem(images, n, maps, room);
         for b in 0..self.network.blocks.len() {
             self.block(b, n, maps, room);
+            after(b, room.front.images(maps.blocks[b + 1].bordered(1), n));
         }
-        let map = maps.blocks[self.network.blocks.len()].bordered(1);
-        average(room.front.images(map, n), map, out);
     }
 
     /// From images to the first block's input.
@@ -315,7 +374,7 @@ impl ResNet {
     }
 
     /// A convolution with what was folded into it.
-    fn layer(
+    pub(super) fn layer(
         &self,
         l: usize,
         n: usize,

@@ -3,12 +3,15 @@
 //! Images are NHWC float32: `(n, rows, columns, 3)`, already scaled as the network expects. Any
 //! size of one pixel or more will do. Features are the mean over the last map: `(n, width)`.
 //!
-//! [`ResNet`] has batch norm folded into its convolutions and keeps nothing; [`TrainableResNet`]
-//! computes batch statistics and gradients.
+//! [`ResNet`] has batch norm folded into its convolutions and keeps nothing; [`InputGradient`] is
+//! the same network with gradients by its images; [`TrainableResNet`] computes batch statistics and
+//! gradients by its parameters.
 
 mod architecture;
 mod backward;
 mod inference;
+mod input_gradient;
+mod linear;
 mod network;
 mod norm;
 mod pixels;
@@ -17,6 +20,8 @@ mod training;
 
 pub use architecture::{ARCHITECTURES, Architecture, Role, Shortcut, Stem, TensorInfo};
 pub use inference::ResNet;
+pub use input_gradient::InputGradient;
+pub use linear::LinearClassifier;
 pub use network::{Segment, Tensor, Tensors};
 pub use training::{Activations, TrainableResNet};
 
@@ -44,6 +49,10 @@ fn check_images(len: usize, size: ImageSize) -> Result<usize> {
 #[cfg(test)]
 #[path = "../../../tests/golden/resnet.rs"]
 mod golden;
+
+#[cfg(test)]
+#[path = "../../../tests/golden/input_gradient.rs"]
+mod golden_input_gradient;
 
 #[cfg(test)]
 mod tests;

@@ -93,15 +93,30 @@ impl Network {
                 variance: take(&mut n_running, named.convolution.n_out),
             })
             .collect();
-        let last = blocks.last().and_then(|block| block.layers.last());
-        Self {
-            width: last.map_or(0, |&l| layers[l].convolution.n_out),
+        let mut network = Self {
+            width: 0,
             layers,
             blocks,
             pools,
             n_parameters,
             n_running,
-        }
+        };
+        network.width = network.channels(network.blocks.len().saturating_sub(1));
+        network
+    }
+
+    /// The last block of each stage.
+    pub(super) fn stage_ends(&self) -> Vec<usize> {
+        let next = |b: usize| self.blocks.get(b + 1).map(|block| block.stage);
+        let blocks = self.blocks.iter().enumerate();
+        let ends = blocks.filter(|(b, block)| next(*b) != Some(block.stage));
+        ends.map(|(b, _)| b).collect()
+    }
+
+    /// Channels of a block's output.
+    pub(super) fn channels(&self, b: usize) -> usize {
+        let last = self.blocks.get(b).and_then(|block| block.layers.last());
+        last.map_or(0, |&l| self.layers[l].convolution.n_out)
     }
 
     /// Maps for images of so many rows and columns.

@@ -165,6 +165,35 @@ pub(super) fn pad(from: &[f32], input: Map, stride: usize, map: Map, to: &mut [f
     }
 }
 
+/// Images without the border of one pixel that they have.
+pub(super) fn strip(from: &[f32], map: Map, to: &mut Vec<f32>) {
+    let from_map = map.bordered(1);
+    to.clear();
+    for image in from.chunks_exact(from_map.len()) {
+        for row in 0..map.rows {
+            let start = from_map.row_start(row);
+            to.extend_from_slice(&image[start..start + map.row_values()]);
+        }
+    }
+}
+
+/// Zeroes gradients where a rectifier has closed, whose outputs have a border of one pixel.
+pub(super) fn close(gradients: &mut [f32], outputs: &[f32], map: Map) {
+    let bordered = map.bordered(1);
+    let images = gradients.chunks_exact_mut(map.len());
+    for (gradients, outputs) in images.zip(outputs.chunks_exact(bordered.len())) {
+        let rows = gradients.chunks_exact_mut(map.row_values()).enumerate();
+        for (row, gradients) in rows {
+            let start = bordered.row_start(row);
+            let outputs = &outputs[start..start + map.row_values()];
+            for (g, v) in gradients.iter_mut().zip(outputs) {
+                // NaN stays what it is.
+                *g = if *v <= 0.0 { 0.0 } else { *g };
+            }
+        }
+    }
+}
+
 /// The gradient by the input of a padded shortcut, from that by its output.
 pub(super) fn unpad(gradients: &[f32], map: Map, input: Map, stride: usize, to: &mut [f32]) {
     to.fill(0.0);
