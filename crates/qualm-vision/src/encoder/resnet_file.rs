@@ -21,7 +21,7 @@ pub(crate) struct ResNetFile {
 }
 
 /// Opens the residual network of a file, to run more of it than an encoder does. How its images are
-/// prepared is found as [`open`](super::open) does.
+/// prepared is found as [`open`](super::open()) does.
 ///
 /// # Errors
 /// [`EncoderError`]; [`EncoderError::NotAClassifier`] for an ONNX file.
