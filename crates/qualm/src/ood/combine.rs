@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::activations::Activations;
 use super::logistic::Logistic;
 use crate::container::{Reader, Writer};
 use crate::error::{Error, Result};
+use crate::rows::Rows;
 
 /// How a detector of several layers combines their scores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,25 @@ pub enum Combine {
     Equal,
     /// A logistic regression on known outliers, which have labels below 0.
     Logistic,
+}
+
+/// The score of each layer, `(n, n_layers)`.
+///
+/// `score` writes those of one layer, `(n,)`, from its rows.
+pub(super) fn layer_scores<L>(
+    layers: &[L],
+    sample: &Activations<'_>,
+    score: impl Fn(&L, Rows<'_>, &mut [f64]),
+) -> Vec<f64> {
+    let (n, width) = (sample.n_rows(), layers.len());
+    let mut scores = vec![0.0; n * width];
+    let mut one = vec![0.0; n];
+    for (l, (layer, rows)) in layers.iter().zip(sample.features()).enumerate() {
+        score(layer, *rows, &mut one);
+        let column = scores.iter_mut().skip(l).step_by(width);
+        column.zip(&one).for_each(|(to, score)| *to = *score);
+    }
+    scores
 }
 
 /// The weights of layers.

@@ -27,7 +27,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::activations::Activations;
-use super::combine::{Combination, Combine};
+use super::combine::{Combination, Combine, layer_scores};
 use super::detector::{
     Layers, Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Perturbation, Widths,
     require_epsilon,
@@ -71,15 +71,9 @@ impl Mahalanobis {
 
 /// The score of each layer, `(n, layers)`.
 fn of_layers(layers: &[Gaussians], normalise: bool, sample: &Activations<'_>) -> Vec<f64> {
-    let (n, width) = (sample.n_rows(), layers.len());
-    let mut scores = vec![0.0; n * width];
-    let mut one = vec![0.0; n];
-    for (l, (layer, rows)) in layers.iter().zip(sample.features()).enumerate() {
-        layer.nearest(prepared(*rows, normalise).rows(), &mut one);
-        let column = scores.iter_mut().skip(l).step_by(width);
-        column.zip(&one).for_each(|(to, score)| *to = *score);
-    }
-    scores
+    layer_scores(layers, sample, |layer, rows, out| {
+        layer.nearest(prepared(rows, normalise).rows(), out);
+    })
 }
 
 impl OodDetectorSpec for MahalanobisSpec {

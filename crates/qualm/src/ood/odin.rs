@@ -19,19 +19,12 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::activations::Activations;
-use super::detector::{
-    Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Perturbation, Widths, require_epsilon,
-};
+use super::detector::{Network, Perturbation, require_epsilon};
 use super::msp::MspSpec;
-use super::of_logits::{LogitScore, require_temperature, score_logits};
+use super::of_logits::{LogitScore, require_temperature};
 use super::softmax::probabilities;
-use crate::container::{Reader, Writer};
 use crate::error::Result;
-use crate::fit::Progress;
 use crate::rows::Rows;
-
-const NAME: &str = "odin";
 
 /// Keys of `odin`: the maximum softmax probability after a step of the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,65 +45,37 @@ impl Default for OdinSpec {
     }
 }
 
-/// There is nothing to fit.
-#[derive(Debug)]
-struct Odin(OdinSpec);
+impl LogitScore for OdinSpec {
+    const NAME: &'static str = "odin";
 
-impl OodDetectorSpec for OdinSpec {
-    fn needs(&self) -> Needs {
-        Needs {
-            network: if self.epsilon > 0.0 {
-                Network::Gradient
-            } else {
-                Network::None
-            },
-            ..Needs::LOGITS
-        }
-    }
-
-    fn validate(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         require_temperature(self.temperature)?;
         require_epsilon(self.epsilon)
     }
 
-    fn fit(
-        &self,
-        _: &Activations<'_>,
-        _: Option<&Activations<'_>>,
-        _: u64,
-        _: &mut dyn Progress,
-    ) -> Result<OodOutcome> {
-        Ok(OodOutcome::new(Odin(self.clone())))
-    }
-
-    fn unfitted(&self) -> Option<Box<dyn OodDetector>> {
-        Some(Box::new(Odin(self.clone())))
-    }
-
-    fn restore(&self, _: &Widths, _: &mut Reader) -> Result<Box<dyn OodDetector>> {
-        Ok(Box::new(Odin(self.clone())))
-    }
-}
-
-impl OodDetector for Odin {
-    fn score_into(&self, sample: &Activations<'_>, out: &mut [f64]) -> Result<()> {
+    fn score(&self, logits: &[f32]) -> f64 {
         let msp = MspSpec {
-            temperature: self.0.temperature,
+            temperature: self.temperature,
         };
-        score_logits(sample.logits(NAME)?, out, |logits| msp.score(logits));
-        Ok(())
+        msp.score(logits)
     }
 
-    fn save(&self, _: &mut Writer) {}
+    fn network(&self) -> Network {
+        if self.epsilon > 0.0 {
+            Network::Gradient
+        } else {
+            Network::None
+        }
+    }
 
     fn perturbation(&self) -> Option<&dyn Perturbation> {
-        (self.0.epsilon > 0.0).then_some(self)
+        (self.epsilon > 0.0).then_some(self)
     }
 }
 
-impl Perturbation for Odin {
+impl Perturbation for OdinSpec {
     fn epsilon(&self) -> f64 {
-        self.0.epsilon
+        self.epsilon
     }
 
     /// That of `-log S_y`: `(S - e_y) / T`.
@@ -119,12 +84,12 @@ impl Perturbation for Odin {
         let each = rows.as_slice().par_chunks_exact(c);
         each.zip(out.par_chunks_exact_mut(c))
             .for_each(|(logits, out)| {
-                let parts = probabilities(logits, self.0.temperature);
+                let parts = probabilities(logits, self.temperature);
                 let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let top = logits.iter().position(|l| *l >= largest).unwrap_or(0);
                 for (j, (out, (p, rest))) in out.iter_mut().zip(parts).enumerate() {
                     let slope = if j == top { -rest } else { p };
-                    *out = (slope / self.0.temperature) as f32;
+                    *out = (slope / self.temperature) as f32;
                 }
             });
     }
@@ -132,6 +97,7 @@ impl Perturbation for Odin {
 
 #[cfg(test)]
 mod tests {
+    use super::super::detector::{Needs, OodDetectorSpec};
     use super::*;
     use crate::rows::Matrix;
 
@@ -140,10 +106,10 @@ mod tests {
         // Softmax (0.1, 0.6, 0.3) at temperature 2.
         let logits = [1.0f64, 6.0, 3.0].map(|w| (2.0 * w.ln()) as f32);
         let rows = Matrix::new(logits.to_vec(), 3).unwrap();
-        let odin = Odin(OdinSpec {
+        let odin = OdinSpec {
             temperature: 2.0,
             epsilon: 0.1,
-        });
+        };
         let mut slope = [0.0; 3];
         odin.slope_into(0, rows.rows(), &mut slope);
         for (found, expected) in slope.iter().zip([0.05, -0.2, 0.15]) {

@@ -5,12 +5,13 @@ use std::fmt::Debug;
 use rayon::prelude::*;
 
 use super::activations::Activations;
-use super::detector::{Needs, OodDetector, OodDetectorSpec, OodOutcome, Widths};
+use super::detector::{
+    Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Perturbation, Widths,
+};
 use crate::container::{Reader, Writer};
 use crate::detector::require;
 use crate::error::Result;
 use crate::fit::Progress;
-use crate::rows::Rows;
 
 /// The fewest rows that are worth a task of their own.
 const LEAST: usize = 64;
@@ -25,6 +26,16 @@ pub(super) trait LogitScore: Debug + Clone + Send + Sync + 'static {
 
     /// The score of one item's logits, `(c,)`.
     fn score(&self, logits: &[f32]) -> f64;
+
+    /// What the network has to give beyond its logits.
+    fn network(&self) -> Network {
+        Network::None
+    }
+
+    /// How the network's input is perturbed first; see [`OodDetector::perturbation`].
+    fn perturbation(&self) -> Option<&dyn Perturbation> {
+        None
+    }
 }
 
 /// The detector that such keys make.
@@ -33,7 +44,10 @@ struct OfLogits<S>(S);
 
 impl<S: LogitScore> OodDetectorSpec for S {
     fn needs(&self) -> Needs {
-        Needs::LOGITS
+        Needs {
+            network: self.network(),
+            ..Needs::LOGITS
+        }
     }
 
     fn validate(&self) -> Result<()> {
@@ -61,22 +75,18 @@ impl<S: LogitScore> OodDetectorSpec for S {
 
 impl<S: LogitScore> OodDetector for OfLogits<S> {
     fn score_into(&self, sample: &Activations<'_>, out: &mut [f64]) -> Result<()> {
-        score_logits(sample.logits(S::NAME)?, out, |logits| self.0.score(logits));
+        let logits = sample.logits(S::NAME)?;
+        let rows = logits.as_slice().par_chunks_exact(logits.n_cols());
+        let scored = rows.zip(out).with_min_len(LEAST);
+        scored.for_each(|(row, out)| *out = self.0.score(row));
         Ok(())
     }
 
     fn save(&self, _: &mut Writer) {}
-}
 
-/// Scores each row of logits.
-pub(super) fn score_logits(
-    logits: Rows<'_>,
-    out: &mut [f64],
-    score: impl Fn(&[f32]) -> f64 + Sync,
-) {
-    let rows = logits.as_slice().par_chunks_exact(logits.n_cols());
-    let scored = rows.zip(out).with_min_len(LEAST);
-    scored.for_each(|(row, out)| *out = score(row));
+    fn perturbation(&self) -> Option<&dyn Perturbation> {
+        self.0.perturbation()
+    }
 }
 
 /// Refuses a temperature that is not above 0.

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use self::flow::{Flow, Shape};
 use self::training::Training;
 use super::activations::Activations;
-use super::combine::{Combination, Combine};
+use super::combine::{Combination, Combine, layer_scores};
 use super::detector::{Layers, Needs, Network, OodDetector, OodDetectorSpec, OodOutcome, Widths};
 use super::gaussians::{Classes, Gaussians};
 use crate::container::{Reader, Writer};
@@ -262,15 +262,7 @@ fn whitened(gaussians: &Gaussians, rows: Rows<'_>, classes: &Classes) -> Vec<Vec
 
 /// The score of each layer, `(n, layers)`.
 fn of_layers(layers: &[Layer], sample: &Activations<'_>) -> Vec<f64> {
-    let (n, width) = (sample.n_rows(), layers.len());
-    let mut scores = vec![0.0; n * width];
-    let mut one = vec![0.0; n];
-    for (l, (layer, rows)) in layers.iter().zip(sample.features()).enumerate() {
-        layer.score_into(*rows, &mut one);
-        let column = scores.iter_mut().skip(l).step_by(width);
-        column.zip(&one).for_each(|(to, score)| *to = *score);
-    }
-    scores
+    layer_scores(layers, sample, Layer::score_into)
 }
 
 impl Layer {
