@@ -144,7 +144,7 @@ impl Sequential {
             return Err(Error::TooFewRows {
                 found: counted.len(),
                 expected,
-                why: "a reference of fewer can hardly tell a change from chance",
+                why: "the ranks of a sequential test",
             });
         }
         let ranks = Ranks::new(&counted)?;

@@ -76,7 +76,7 @@ impl WindowTest {
                 return Err(Error::TooFewRows {
                     found: scores.len(),
                     expected: 2,
-                    why: "a comparison of two samples needs their spread",
+                    why: "two-sample tests",
                 });
             }
         }

@@ -220,8 +220,11 @@ impl Windows<'_> {
     fn compare(&self, window: &Window) -> Result<Difference> {
         let (first, last) = window.stretch.rows();
         let difference = self.test.compare(&self.reference.scores, &window.scores);
-        difference
-            .with_context(|| format!("rows {first} to {last} of {}", self.args.current.display()))
+        let file = self.args.current.display();
+        difference.with_context(|| match last - first {
+            0 => format!("row {first} of {file}"),
+            _ => format!("rows {first} to {last} of {file}"),
+        })
     }
 
     /// Closes what is open at the end.
