@@ -384,7 +384,9 @@ pub enum Error {
     #[error("detector '{detector}' sees no features of layers; name no layers")]
     NoLayers { detector: &'static str },
     /// A detector that needs more than one pass over the image as it is.
-    #[error("detector '{detector}' needs gradients or rotations, and shares no pass of the network")]
+    #[error(
+        "detector '{detector}' needs gradients or rotations, and shares no pass of the network"
+    )]
     NotShared { detector: &'static str },
     /// An image without a class where classes are needed.
     #[error(

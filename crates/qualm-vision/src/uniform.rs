@@ -141,7 +141,8 @@ mod tests {
     /// A picture with edges and slopes.
     fn picture(width: u32, height: u32) -> Image {
         let pixels = (0..height).flat_map(|y| {
-            (0..width).flat_map(move |x| [(x * 7) as u8, (y * 9) as u8, ((x / 4 + y) % 2 * 200) as u8])
+            (0..width)
+                .flat_map(move |x| [(x * 7) as u8, (y * 9) as u8, ((x / 4 + y) % 2 * 200) as u8])
         });
         Image::new(width, height, pixels.collect()).unwrap()
     }
@@ -161,9 +162,13 @@ mod tests {
     #[test]
     fn the_middle_of_a_longer_image_is_kept() {
         // Columns 0 to 3 are black, 4 to 7 white, 8 to 11 black.
-        let row: Vec<u8> = (0..12).flat_map(|x| [if x / 4 == 1 { 255 } else { 0 }; 3]).collect();
+        let row: Vec<u8> = (0..12)
+            .flat_map(|x| [if x / 4 == 1 { 255 } else { 0 }; 3])
+            .collect();
         let image = Image::new(12, 4, row.repeat(4)).unwrap();
-        let image = Uniform::new(4, ImageFormat::Png).images(vec![image]).unwrap();
+        let image = Uniform::new(4, ImageFormat::Png)
+            .images(vec![image])
+            .unwrap();
         assert!(image[0].pixels().iter().all(|v| *v == 255));
     }
 

@@ -22,11 +22,7 @@ impl Labels {
     /// # Errors
     /// [`Error::NoClass`], [`Error::UnknownClass`]; [`Error::ClassCount`] where there are other
     /// names than the classifier has classes.
-    pub fn new(
-        labels: &[Option<String>],
-        ids: &[String],
-        classifier: &Classifier,
-    ) -> Result<Self> {
+    pub fn new(labels: &[Option<String>], ids: &[String], classifier: &Classifier) -> Result<Self> {
         let missing = ids.iter().zip(labels).find(|(_, label)| label.is_none());
         if let Some((id, _)) = missing {
             return Err(Error::NoClass { id: id.clone() });

@@ -35,8 +35,8 @@ pub use monitor::{
 };
 pub use ood::{OodFitReport, OodListReport};
 pub use ood_bench::{
-    OodBenchCell, OodBenchMean, OodBenchNetwork, OodBenchReport, OodBenchRow, OodBenchSet, OodGroup,
-    OodNetworkKind,
+    OodBenchCell, OodBenchMean, OodBenchNetwork, OodBenchReport, OodBenchRow, OodBenchSet,
+    OodGroup, OodNetworkKind,
 };
 pub use score::ScoreReport;
 pub use train::{TrainEpoch, TrainReport};

@@ -226,7 +226,12 @@ mod tests {
 
     #[test]
     fn sets_have_names_and_groups() {
-        let sets = owned(&["near:c100=a/b.parquet", "far:digits/", "x.npy", "date=1/x.npy"]);
+        let sets = owned(&[
+            "near:c100=a/b.parquet",
+            "far:digits/",
+            "x.npy",
+            "date=1/x.npy",
+        ]);
         let sets = Named::outside(&sets[..3]).expect("sets");
         let found: Vec<_> = sets.iter().map(|s| (s.name.as_str(), s.group)).collect();
         let expected = [
@@ -237,7 +242,10 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(sets[0].path, Path::new("a/b.parquet"));
         let path = Named::parse("a/date=1/x.npy").expect("a path");
-        assert_eq!((path.name.as_str(), path.path.as_path()), ("x", Path::new("a/date=1/x.npy")));
+        assert_eq!(
+            (path.name.as_str(), path.path.as_path()),
+            ("x", Path::new("a/date=1/x.npy"))
+        );
         for (words, said) in [
             (&["a=x", "a=y"][..], "two sets are called 'a'"),
             (&["near=x"], "which results call a mean"),
@@ -252,7 +260,10 @@ mod tests {
 
     #[test]
     fn detectors_have_layers_and_settings() {
-        let all = Wanted::all(&owned(&["mahalanobis@stage_1:features+epsilon=0.01", "knn+k=3"]));
+        let all = Wanted::all(&owned(&[
+            "mahalanobis@stage_1:features+epsilon=0.01",
+            "knn+k=3",
+        ]));
         let all = all.expect("known");
         assert_eq!(all[0].layers, ["stage_1", "features"]);
         assert!(all[0].is_alone() && !all[0].takes_embeddings());
@@ -265,7 +276,10 @@ mod tests {
         assert_eq!(embeddings, ["knn", "dum", "dum_circ"]);
         // Every detector of the registry is among the default ones.
         for name in OodSpec::DETECTORS {
-            assert!(default.iter().any(|wanted| wanted.called == *name), "{name}");
+            assert!(
+                default.iter().any(|wanted| wanted.called == *name),
+                "{name}"
+            );
         }
         for (asked, word) in [
             (&["magic"][..], "unknown detector 'magic'"),

@@ -162,7 +162,9 @@ impl Seen {
         train.each(
             fitter.bar,
             |items: Vec<Item>| {
-                let named = items.iter().map(|item| (item.id.clone(), item.label.clone()));
+                let named = items
+                    .iter()
+                    .map(|item| (item.id.clone(), item.label.clone()));
                 let named: Vec<_> = named.collect();
                 Ok((named, source.arrays(items, perturbation)?))
             },
@@ -175,7 +177,9 @@ impl Seen {
                 Ok(())
             },
         )?;
-        let needed = fitter.members(group).any(|wanted| wanted.spec.needs().labels);
+        let needed = fitter
+            .members(group)
+            .any(|wanted| wanted.spec.needs().labels);
         let labels = match source.classifier().filter(|_| needed) {
             Some(classifier) => {
                 let labels = Labels::new(&labels, &ids, classifier);
@@ -234,11 +238,13 @@ impl<'a> Telling<'a> {
             return Signal::Stop;
         }
         let percent = 100 * done / all.max(1);
-        self.bar.set_message(format!("fit {} {percent}%", self.name));
+        self.bar
+            .set_message(format!("fit {} {percent}%", self.name));
         if !self.output.bars() && self.told.elapsed() >= LINE_EVERY && done < all {
             self.told = Instant::now();
             let name = self.name;
-            self.output.note(format!("bench: fit {name}, {percent}% done"));
+            self.output
+                .note(format!("bench: fit {name}, {percent}% done"));
         }
         Signal::Continue
     }

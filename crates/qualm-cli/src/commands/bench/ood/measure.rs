@@ -136,7 +136,9 @@ impl Measured<'_> {
             _ => None,
         };
         let work = |items: Vec<Item>| {
-            let named = items.iter().map(|item| (item.id.clone(), item.label.clone()));
+            let named = items
+                .iter()
+                .map(|item| (item.id.clone(), item.label.clone()));
             let (ids, labels) = named.unzip();
             let arrays = group.source.arrays(items, perturbation)?;
             let scores = fits.iter().enumerate().map(|(member, fit)| {

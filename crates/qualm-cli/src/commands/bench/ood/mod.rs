@@ -146,7 +146,9 @@ impl<'a> Job<'a> {
         let template = "compare {wide_bar} {human_pos}/{human_len} images, {eta} left";
         let bar = progress::bar(self.output, Some(self.sets.n() as u64), template);
         interrupt::graceful(true);
-        let kept = self.sets.keep_apart(self.args.drop_overlap, &bar, self.output);
+        let kept = self
+            .sets
+            .keep_apart(self.args.drop_overlap, &bar, self.output);
         interrupt::graceful(false);
         bar.finish_and_clear();
         kept
@@ -232,7 +234,12 @@ fn fingerprint(
     let networks = networks.iter().map(|net| {
         let places = net.groups.iter().flat_map(|group| &group.members);
         let n = places.count();
-        format!("{} {} {} {n}", net.kind.name(), net.name, net.identity.digest)
+        format!(
+            "{} {} {} {n}",
+            net.kind.name(),
+            net.name,
+            net.identity.digest
+        )
     });
     let word = |option: Option<String>| option.unwrap_or_else(|| "none".to_owned());
     Fingerprint::new(&[

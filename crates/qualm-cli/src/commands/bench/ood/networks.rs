@@ -126,11 +126,7 @@ impl<'a> Opener<'a> {
     /// Without a network, and as [`Preprocessings::of`].
     pub(super) fn new(args: &'a BenchOod, wanted: &'a [Wanted]) -> Result<Self> {
         let networks = [&args.classifier, &args.rotation, &args.encoder];
-        let networks: Vec<&Path> = networks
-            .into_iter()
-            .flatten()
-            .map(AsRef::as_ref)
-            .collect();
+        let networks: Vec<&Path> = networks.into_iter().flatten().map(AsRef::as_ref).collect();
         if networks.is_empty() {
             bail!("no network: --classifier FILE, --encoder FILE or --rotation FILE");
         }
@@ -204,10 +200,7 @@ impl<'a> Opener<'a> {
             net.groups.extend(self.alone(file, place, true)?);
         }
         if net.groups.is_empty() {
-            bail!(
-                "{}: none of the detectors runs over it",
-                file.display()
-            );
+            bail!("{}: none of the detectors runs over it", file.display());
         }
         Ok(net)
     }

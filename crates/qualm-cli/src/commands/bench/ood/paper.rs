@@ -30,7 +30,11 @@ impl Paper {
     pub(super) fn of(inside: &str) -> Option<Self> {
         let key = known(inside)?.key;
         let is = |line: &str| line.split(',').next() == Some(key);
-        TABLE.lines().skip(1).any(is).then_some(Self { inside: key })
+        TABLE
+            .lines()
+            .skip(1)
+            .any(is)
+            .then_some(Self { inside: key })
     }
 
     /// What the paper calls the set in distribution.

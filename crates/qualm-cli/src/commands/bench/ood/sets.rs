@@ -199,7 +199,12 @@ impl Sets {
 
     /// Sees to it that no image that is scored was fitted, pixel by pixel in the one form: such
     /// images are refused, or dropped if `drop`.
-    pub(super) fn keep_apart(&mut self, drop: bool, bar: &ProgressBar, output: Output) -> Result<()> {
+    pub(super) fn keep_apart(
+        &mut self,
+        drop: bool,
+        bar: &ProgressBar,
+        output: Output,
+    ) -> Result<()> {
         let train = self.train.digests(bar)?;
         let train: HashMap<[u8; 16], String> = train
             .into_iter()

@@ -99,5 +99,8 @@ pub(super) fn write(rows: &[OodBenchRow], path: &Path) -> Result<()> {
 
 /// A column of its values' type.
 fn column(name: &str, values: ArrayRef, nullable: bool) -> (Field, ArrayRef) {
-    (Field::new(name, values.data_type().clone(), nullable), values)
+    (
+        Field::new(name, values.data_type().clone(), nullable),
+        values,
+    )
 }

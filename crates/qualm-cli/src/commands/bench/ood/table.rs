@@ -60,7 +60,9 @@ fn words(report: &OodBenchReport) -> String {
         report.reencode,
     );
     let sets = report.outside.iter().map(|set| {
-        let group = set.group.map_or(String::new(), |g| format!(", {}", g.name()));
+        let group = set
+            .group
+            .map_or(String::new(), |g| format!(", {}", g.name()));
         let dropped = match set.n_dropped {
             0 => String::new(),
             n => format!(", {} left out that were fitted", count(n)),
@@ -127,7 +129,9 @@ fn subjects(report: &OodBenchReport) -> Vec<(OodNetworkKind, Option<&str>)> {
 fn as_the_paper(report: &OodBenchReport) -> String {
     let paper = Paper::of(&report.inside.name);
     let subjects = subjects(report);
-    let encoders = subjects.iter().any(|(kind, _)| *kind == OodNetworkKind::Encoder);
+    let encoders = subjects
+        .iter()
+        .any(|(kind, _)| *kind == OodNetworkKind::Encoder);
     // Title, subject, detector, and whether the paper's number stands beside it: its own are of
     // contrastive embeddings.
     let mut columns = Vec::new();
@@ -138,7 +142,8 @@ fn as_the_paper(report: &OodBenchReport) -> String {
         }
         let on = subject.1.unwrap_or("features");
         let beside = !is_classifier || !encoders;
-        columns.extend(OWN.map(|(title, name)| (format!("{title} on {on}"), subject, name, beside)));
+        columns
+            .extend(OWN.map(|(title, name)| (format!("{title} on {on}"), subject, name, beside)));
     }
     let any = |name: &str| report.results.iter().any(|row| row.cell.detector == name);
     columns.retain(|(_, _, name, _)| any(name));
@@ -164,7 +169,9 @@ fn as_the_paper(report: &OodBenchReport) -> String {
         let mut line = vec![report.inside.name.clone(), set.name.clone()];
         line.extend(columns.iter().map(|(_, subject, name, _)| {
             let mean = find(report, *subject, name, &set.name);
-            mean.map_or(NOTHING.to_owned(), |mean| points((mean.auroc, mean.auroc_sd)))
+            mean.map_or(NOTHING.to_owned(), |mean| {
+                points((mean.auroc, mean.auroc_sd))
+            })
         }));
         lines.push(line);
         if let Some((paper, same)) = paper.and_then(|p| Some((p, p.same(&set.name)?))) {
@@ -176,7 +183,10 @@ fn as_the_paper(report: &OodBenchReport) -> String {
         let rest = paper.outside().filter(|set| !shown.contains(set));
         lines.extend(rest.map(|set| printed(paper, set)));
     }
-    format!("AUROC as in the paper's Table 3:\n\n{}", markdown_table(&lines))
+    format!(
+        "AUROC as in the paper's Table 3:\n\n{}",
+        markdown_table(&lines)
+    )
 }
 
 /// A measure for each detector, over each set and the means.
@@ -209,7 +219,10 @@ fn outs(report: &OodBenchReport) -> Vec<&str> {
     let sets = &report.outside;
     let mut outs: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
     for group in [OodGroup::Near, OodGroup::Far] {
-        if sets.iter().any(|set: &OodBenchSet| set.group == Some(group)) {
+        if sets
+            .iter()
+            .any(|set: &OodBenchSet| set.group == Some(group))
+        {
             outs.push(group.name());
         }
     }
