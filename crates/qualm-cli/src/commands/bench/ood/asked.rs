@@ -40,12 +40,11 @@ impl Named {
         let named = text.split_once('=');
         // A path may have an equals sign of its own, such as `date=1/images`.
         let named = named.filter(|(name, _)| !name.contains(['/', '\\']));
-        let (name, path) = match named {
-            Some((name, path)) => (name.trim().to_owned(), path),
-            None => {
-                let stem = Path::new(text).file_stem().unwrap_or_default();
-                (stem.to_string_lossy().into_owned(), text)
-            }
+        let (name, path) = if let Some((name, path)) = named {
+            (name.trim().to_owned(), path)
+        } else {
+            let stem = Path::new(text).file_stem().unwrap_or_default();
+            (stem.to_string_lossy().into_owned(), text)
         };
         if name.is_empty() || path.is_empty() {
             bail!("'{text}': expected IMAGES or NAME=IMAGES");

@@ -70,9 +70,10 @@ impl<'a> Fitter<'a> {
     pub(super) fn passes(self, group: &Group) -> usize {
         let learns = |wanted: &&Wanted| wanted.spec.hyper_parameters().unfitted().is_none();
         let learning: Vec<&Wanted> = self.members(group).filter(learns).collect();
-        match learning.iter().any(|wanted| wanted.is_alone()) {
-            true => 2,
-            false => usize::from(!learning.is_empty()),
+        if learning.iter().any(|wanted| wanted.is_alone()) {
+            2
+        } else {
+            usize::from(!learning.is_empty())
         }
     }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{Field, Schema};
 use qualm::Location;
-use qualm::reports::{OodBenchRow, OodNetworkKind};
+use qualm::reports::{OodBenchRow, OodGroup, OodNetworkKind};
 use qualm_data::{Error, ScoreWriter};
 
 use super::super::unfinished::Unfinished;
@@ -58,7 +58,7 @@ pub(super) fn write(rows: &[OodBenchRow], path: &Path) -> Result<()> {
         let values = Float64Array::from_iter_values(rows.iter().map(of));
         column(name, Arc::new(values), false)
     };
-    let groups = rows.iter().map(|row| row.cell.group.map(|g| g.name()));
+    let groups = rows.iter().map(|row| row.cell.group.map(OodGroup::name));
     let groups: StringArray = groups.collect();
     let accuracies: Float64Array = rows.iter().map(|row| row.cell.accuracy).collect();
     let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = [
