@@ -3,6 +3,7 @@
 
 mod bench;
 mod bench_corruption;
+mod bench_ood;
 mod clean;
 mod common;
 mod contract;

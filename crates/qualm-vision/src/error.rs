@@ -383,6 +383,11 @@ pub enum Error {
     /// Layers for a detector that chooses none.
     #[error("detector '{detector}' sees no features of layers; name no layers")]
     NoLayers { detector: &'static str },
+    /// A detector that needs more than one pass over the image as it is.
+    #[error(
+        "detector '{detector}' needs gradients or rotations, and shares no pass of the network"
+    )]
+    NotShared { detector: &'static str },
     /// An image without a class where classes are needed.
     #[error(
         "image {id} has no class; put each class into a folder of its own, or name a column of classes"

@@ -33,6 +33,7 @@ mod resize;
 mod simd;
 pub mod train;
 mod turns;
+pub mod uniform;
 pub mod views;
 pub mod write;
 

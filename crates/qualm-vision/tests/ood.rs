@@ -9,7 +9,7 @@ use qualm::fit::{Signal, Work};
 use qualm::nn::resnet::{Architecture, Role};
 use qualm::ood::{OodFitted, OodSpec};
 use qualm_vision::encoder::EncoderOptions;
-use qualm_vision::ood::{Classifier, Extractor, calibrate, fit};
+use qualm_vision::ood::{Classifier, Extractor, Panel, calibrate, fit};
 use qualm_vision::read::{ImageSource, ReadOptions};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
@@ -302,6 +302,55 @@ fn each_layer_is_perturbed_by_itself_and_scores_are_summed() {
     let sums: Vec<f64> = sums.map(|(a, b)| a + b).collect();
     let found = distance(scores.iter().map(|s| times * s), &sums);
     assert!(found < 1e-4, "{found:e}");
+}
+
+#[test]
+fn a_panel_shows_each_detector_what_its_own_extractor_would() {
+    let made = Made::new();
+    let wanted = [
+        ("msp", json!({}), &[][..]),
+        ("gram", json!({}), &[]),
+        ("gram", json!({"orders": 3}), &["features"]),
+        ("mahalanobis", json!({}), &["stage_1", "features"]),
+        ("vim", json!({}), &[]),
+        ("residual_flow", json!({}), &[]),
+        ("knn", json!({}), &["stage_3"]),
+    ];
+    let wanted = wanted.map(|(detector, keys, layers)| (spec(detector, &keys), layers));
+    let owned = wanted.iter().map(|(spec, layers)| {
+        let layers = layers.iter().map(|&layer| layer.to_owned());
+        (spec.clone(), layers.collect::<Vec<_>>())
+    });
+    let open = || Classifier::open(&made.file, &EncoderOptions::default()).unwrap();
+    let panel = Panel::new(open(), &owned.collect::<Vec<_>>()).unwrap();
+    // Each layer once: the means of three stages, their Gram matrices, those of a lower order, logits.
+    let means = 16 + 32 + 64;
+    assert_eq!(panel.values(), means + 10 * means + 3 * 64 + CLASSES);
+    let items = made.images("new").next_batch(NEW).unwrap().unwrap();
+    let arrays = panel.arrays(items.clone()).unwrap();
+    for (member, (spec, layers)) in wanted.iter().enumerate() {
+        let extractor = made.extractor(spec, layers).unwrap();
+        let path: Arc<Path> = Arc::from(Path::new("new"));
+        let alone = extractor.batch(items.clone(), None, &path, 0).unwrap();
+        let (ours, theirs) = (
+            panel.activations(member, &arrays).unwrap(),
+            alone.activations(),
+        );
+        let values = |of: &qualm::ood::Activations<'_>| {
+            let features = of.features().iter().map(|rows| rows.as_slice().to_vec());
+            let logits = of.logits("test").ok().map(|rows| rows.as_slice().to_vec());
+            (features.collect::<Vec<_>>(), logits)
+        };
+        assert_eq!(values(&ours), values(&theirs), "{}", spec.detector());
+    }
+    for detector in ["odin", "rotation"] {
+        let alone = [(spec(detector, &json!({})), Vec::new())];
+        let error = Panel::new(open(), &alone).unwrap_err().to_string();
+        assert!(
+            error.contains(detector) && error.contains("shares no pass"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -57,6 +57,8 @@ impl Purpose {
     pub const CONTRACT: Self = Self(16);
     /// Ties of the scores of a stream; one number for each row that counts.
     pub const MONITOR: Self = Self(20);
+    /// Items of a bootstrap; index: sample.
+    pub const BOOTSTRAP: Self = Self(21);
 
     /// A purpose of another crate: its block, from 1, and a number within the block.
     ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use qualm::Spec;
 
+use super::bench_ood::BenchOod;
 use super::{EncoderArgs, at_least_one};
 
 /// A group of labelled sets and the presets used on them.
@@ -52,6 +53,8 @@ pub(crate) struct Bench {
 pub(crate) enum BenchCommand {
     /// Whether detectors notice damaged images: the paper's Table 1
     Corruption(Box<BenchCorruption>),
+    /// Whether detectors tell images out of distribution: the paper's Table 3
+    Ood(Box<BenchOod>),
 }
 
 /// A suite of labelled sets, and what is run on them.

@@ -1,6 +1,7 @@
 //! The flags of every command.
 
 mod bench;
+mod bench_ood;
 mod corrupt;
 mod encoder;
 mod monitor;
@@ -17,6 +18,7 @@ use crate::detectors;
 pub(crate) use bench::{
     Bench, BenchCommand, BenchCorruption, BenchRun, BenchSets, PaperTable, Suite,
 };
+pub(crate) use bench_ood::BenchOod;
 pub(crate) use corrupt::Corrupt;
 pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
@@ -95,7 +97,8 @@ pub(crate) enum Command {
     Encoder(Encoder),
     /// Damage images: the common corruptions and more
     Corrupt(Corrupt),
-    /// Compare detectors: on labelled sets, or on damaged images; write the results and a table
+    /// Compare detectors: on labelled sets, on damaged images or on images out of distribution; write
+    /// the results and a table
     Bench(Bench),
     /// One run of a suite, for `bench` itself
     #[command(hide = true)]

@@ -39,3 +39,19 @@ pub fn folder_of_images(n: u64) -> Folder {
     }
     folder
 }
+
+/// A bitmap of 8 x 8 pixels, 24 bits each: bars of one direction, as wide as `width`.
+pub fn bars(class: usize, number: usize, width: usize) -> Vec<u8> {
+    let mut bytes = b"BM".to_vec();
+    let header = [54 + 192u32, 0, 54, 40, 8, 8];
+    bytes.extend(header.map(u32::to_le_bytes).concat());
+    bytes.extend([1, 0, 24, 0]);
+    bytes.extend([0u32; 6].map(u32::to_le_bytes).concat());
+    for place in 0..64 {
+        let along = if class == 0 { place % 8 } else { place / 8 };
+        let on = ((along + number) / width).is_multiple_of(2);
+        let light = 40 + (number * 37 % 90) as u8;
+        bytes.extend([if on { 255 - light } else { light }; 3]);
+    }
+    bytes
+}

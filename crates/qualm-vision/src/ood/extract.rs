@@ -22,7 +22,7 @@ const AT_ONCE: usize = 8 << 20;
 
 /// What is made of a stage's feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Summary {
+pub(super) enum Summary {
     /// The mean over its pixels.
     Mean,
     /// The row sums of its Gram matrices of orders 1 to this one.
@@ -43,7 +43,7 @@ pub struct Extractor {
 }
 
 /// The arrays of some images, in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Arrays {
     /// `(n, width)` for each layer.
     pub features: Vec<Vec<f32>>,
@@ -137,8 +137,7 @@ impl Extractor {
             features: vec![Vec::new(); inputs.features.len()],
             logits: Vec::new(),
         };
-        let at_once = (AT_ONCE / self.classifier.values()).max(1);
-        for images in images.chunks(at_once) {
+        for images in images.chunks(at_once(&self.classifier)) {
             let values = self.classifier.prepare(images)?;
             match perturbation {
                 None if self.turned => self.turned(&values, &mut all)?,
@@ -159,19 +158,11 @@ impl Extractor {
     fn run(&self, values: &[f32], stages: &[usize], logits: bool, all: &mut Arrays) -> Result<()> {
         let resnet = self.classifier.resnet();
         let widths = resnet.stage_widths();
-        let map_of = |maps: &[&[f32]], stage: usize, summary| {
-            let (map, width) = (maps.get(stage), widths.get(stage));
-            summarise(
-                map.copied().unwrap_or_default(),
-                *width.unwrap_or(&1),
-                summary,
-            )
-        };
         let read = |maps: &[&[f32]]| {
             let layers = stages
                 .iter()
-                .map(|stage| map_of(maps, *stage, self.summary));
-            let last = logits.then(|| map_of(maps, widths.len() - 1, Summary::Mean));
+                .map(|stage| map_of(maps, &widths, *stage, self.summary));
+            let last = logits.then(|| map_of(maps, &widths, widths.len() - 1, Summary::Mean));
             (layers.collect::<Vec<_>>(), last.unwrap_or_default())
         };
         let images = resnet.read_stages(values, self.classifier.size, read)?;
@@ -293,11 +284,36 @@ impl Extractor {
         Ok(moved.collect())
     }
 
+    /// The arrays of items, checked.
+    ///
+    /// # Errors
+    /// As [`Extractor::arrays`]; [`EncoderError::NotFiniteOf`] names the image.
+    pub fn arrays_of(
+        &self,
+        items: Vec<Item>,
+        perturbation: Option<&dyn Perturbation>,
+    ) -> Result<Arrays> {
+        Ok(self.named(items, perturbation)?.1)
+    }
+
+    /// The ids of items and their arrays, checked.
+    fn named(
+        &self,
+        items: Vec<Item>,
+        perturbation: Option<&dyn Perturbation>,
+    ) -> Result<(Vec<String>, Arrays)> {
+        let (ids, images): (Vec<String>, Vec<Image>) =
+            items.into_iter().map(|item| (item.id, item.image)).unzip();
+        let arrays = self.arrays(&images, perturbation)?;
+        self.check_finite(&arrays, &ids)?;
+        Ok((ids, arrays))
+    }
+
     /// The items of an input as a detector takes them. `first` is the place of the first in the
     /// input, from 0.
     ///
     /// # Errors
-    /// As [`Extractor::arrays`]; [`EncoderError::NotFiniteOf`] names the image.
+    /// As [`Extractor::arrays_of`].
     pub fn batch(
         &self,
         items: Vec<Item>,
@@ -305,10 +321,7 @@ impl Extractor {
         path: &Arc<Path>,
         first: usize,
     ) -> Result<ActivationBatch> {
-        let (ids, images): (Vec<String>, Vec<Image>) =
-            items.into_iter().map(|item| (item.id, item.image)).unzip();
-        let arrays = self.arrays(&images, perturbation)?;
-        self.check_finite(&arrays, &ids)?;
+        let (ids, arrays) = self.named(items, perturbation)?;
         let inputs = self.inputs();
         let matrix = |(values, input): (Vec<f32>, &OodInput)| Matrix::new(values, input.width);
         let features = arrays.features.into_iter().zip(&inputs.features);
@@ -323,25 +336,42 @@ impl Extractor {
         })
     }
 
-    /// Refuses values that are not finite, by the name of their image.
     pub(super) fn check_finite(&self, arrays: &Arrays, ids: &[String]) -> Result<(), EncoderError> {
-        let all = arrays.features.iter().chain([&arrays.logits]);
-        for array in all.filter(|array| !array.is_empty()) {
-            if let Some(place) = array.iter().position(|v| !v.is_finite()) {
-                let image = place / (array.len() / ids.len().max(1)).max(1);
-                return Err(EncoderError::NotFiniteOf {
-                    encoder: self.classifier.identity().name.clone(),
-                    id: ids.get(image).cloned().unwrap_or_default(),
-                    value: array.get(place).copied().unwrap_or(f32::NAN),
-                });
-            }
-        }
-        Ok(())
+        check_finite(&self.classifier, arrays, ids)
     }
 }
 
+/// Images that are run at once.
+pub(super) fn at_once(classifier: &Classifier) -> usize {
+    (AT_ONCE / classifier.values()).max(1)
+}
+
+/// Refuses values that are not finite, by the name of their image.
+pub(super) fn check_finite(
+    classifier: &Classifier,
+    arrays: &Arrays,
+    ids: &[String],
+) -> Result<(), EncoderError> {
+    let all = arrays.features.iter().chain([&arrays.logits]);
+    for array in all.filter(|array| !array.is_empty()) {
+        if let Some(place) = array.iter().position(|v| !v.is_finite()) {
+            let image = place / (array.len() / ids.len().max(1)).max(1);
+            return Err(EncoderError::NotFiniteOf {
+                encoder: classifier.identity().name.clone(),
+                id: ids.get(image).cloned().unwrap_or_default(),
+                value: array.get(place).copied().unwrap_or(f32::NAN),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The names of the layers that a detector sees.
-fn layers_of(classifier: &Classifier, spec: &OodSpec, asked: &[String]) -> Result<Vec<String>> {
+pub(super) fn layers_of(
+    classifier: &Classifier,
+    spec: &OodSpec,
+    asked: &[String],
+) -> Result<Vec<String>> {
     let (needs, detector) = (spec.needs(), spec.detector());
     if needs.features == Layers::None || needs.network == Network::Rotations {
         return match asked {
@@ -359,6 +389,21 @@ fn layers_of(classifier: &Classifier, spec: &OodSpec, asked: &[String]) -> Resul
         OodSpec::Gram(_) | OodSpec::ResidualFlow(_) => classifier.stages(),
         _ => vec![Classifier::last()],
     })
+}
+
+/// What is made of the map of a stage.
+pub(super) fn map_of(
+    maps: &[&[f32]],
+    widths: &[usize],
+    stage: usize,
+    summary: Summary,
+) -> Vec<f32> {
+    let (map, width) = (maps.get(stage), widths.get(stage));
+    summarise(
+        map.copied().unwrap_or_default(),
+        *width.unwrap_or(&1),
+        summary,
+    )
 }
 
 /// What is made of a map, `(pixels, channels)`.
@@ -380,7 +425,7 @@ fn summarise(map: &[f32], channels: usize, summary: Summary) -> Vec<f32> {
     }
 }
 
-fn logits_of(head: &LinearClassifier, features: &[f32]) -> Result<Vec<f32>> {
+pub(super) fn logits_of(head: &LinearClassifier, features: &[f32]) -> Result<Vec<f32>> {
     let n = features.len() / head.width();
     let mut logits = vec![0.0; n * head.n_classes()];
     head.logits_into(features, &mut logits)?;

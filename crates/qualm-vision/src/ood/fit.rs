@@ -41,7 +41,10 @@ pub fn fit(
     let labels = collected.numbers(spec, extractor)?;
     let numbers = labels.as_ref().map(|labels| labels.numbers.as_slice());
     let fitted = spec.fit(&collected.activations(extractor, numbers)?, seed, progress);
-    let mut fitted = fitted.map_err(|error| with_name(error, labels.as_ref()))?;
+    let mut fitted = fitted.map_err(|error| match &labels {
+        Some(labels) => labels.explain(error),
+        None => Error::from(error),
+    })?;
     drop(collected);
     if known.is_none()
         && let Some(perturbation) = fitted.perturbation()
@@ -150,22 +153,4 @@ impl Collected {
             None => all,
         })
     }
-}
-
-/// What is wrong with a class, by its name where it has one.
-fn with_name(error: qualm::Error, labels: Option<&Labels>) -> Error {
-    if let qualm::Error::ClassTooSmall {
-        class,
-        found,
-        expected,
-    } = error
-        && let Some(name) = labels.and_then(|labels| labels.name(class))
-    {
-        return Error::ClassTooSmall {
-            class: name.clone(),
-            found,
-            expected,
-        };
-    }
-    error.into()
 }

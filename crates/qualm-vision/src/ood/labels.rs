@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 
 /// Labels as a detector takes them, with a name for each number.
 #[derive(Debug)]
-pub(super) struct Labels {
+pub struct Labels {
     /// `(n,)`; below 0 for a known outlier.
-    pub(super) numbers: Vec<i64>,
+    pub numbers: Vec<i64>,
     /// The names of the classes from 0; none where the labels were numbers.
-    pub(super) names: Vec<String>,
+    pub names: Vec<String>,
 }
 
 impl Labels {
@@ -22,11 +22,7 @@ impl Labels {
     /// # Errors
     /// [`Error::NoClass`], [`Error::UnknownClass`]; [`Error::ClassCount`] where there are other
     /// names than the classifier has classes.
-    pub(super) fn new(
-        labels: &[Option<String>],
-        ids: &[String],
-        classifier: &Classifier,
-    ) -> Result<Self> {
+    pub fn new(labels: &[Option<String>], ids: &[String], classifier: &Classifier) -> Result<Self> {
         let missing = ids.iter().zip(labels).find(|(_, label)| label.is_none());
         if let Some((id, _)) = missing {
             return Err(Error::NoClass { id: id.clone() });
@@ -72,13 +68,33 @@ impl Labels {
 
     /// The same where labels are not needed: whole numbers only, of which the negative ones mark
     /// known outliers.
-    pub(super) fn if_numbers(labels: &[Option<String>]) -> Option<Vec<i64>> {
+    #[must_use]
+    pub fn if_numbers(labels: &[Option<String>]) -> Option<Vec<i64>> {
         let number = |label: &Option<String>| label.as_ref()?.parse().ok();
         labels.iter().map(number).collect()
     }
 
+    /// What is wrong with a class, by its name where it has one.
+    #[must_use]
+    pub fn explain(&self, error: qualm::Error) -> Error {
+        if let qualm::Error::ClassTooSmall {
+            class,
+            found,
+            expected,
+        } = error
+            && let Some(name) = self.name(class)
+        {
+            return Error::ClassTooSmall {
+                class: name.clone(),
+                found,
+                expected,
+            };
+        }
+        error.into()
+    }
+
     /// The name of a class.
-    pub(super) fn name(&self, class: i64) -> Option<&String> {
+    fn name(&self, class: i64) -> Option<&String> {
         self.names.get(usize::try_from(class).ok()?)
     }
 }

@@ -16,7 +16,7 @@ use super::jpeg;
 const DECODER_BYTES: u64 = 64 << 20;
 
 /// Decodes an image of any known format, told by its first bytes.
-pub(super) fn decode(bytes: &[u8], at: &Location, max_pixels: u64) -> Result<Image> {
+pub(crate) fn decode(bytes: &[u8], at: &Location, max_pixels: u64) -> Result<Image> {
     if bytes.is_empty() {
         return Err(qualm_data::Error::EmptyFile { at: at.clone() }.into());
     }

@@ -41,6 +41,8 @@ use entry::Entry;
 use files::Files;
 use table::TableImages;
 
+pub(crate) use decode::decode;
+
 pub use folder::{Skipped, SkippedFiles};
 pub use resize::Resize;
 

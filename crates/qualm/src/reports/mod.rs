@@ -16,6 +16,7 @@ mod fit;
 mod info;
 mod monitor;
 mod ood;
+mod ood_bench;
 mod score;
 mod train;
 mod version;
@@ -33,6 +34,10 @@ pub use monitor::{
     MonitorStretch, MonitorWindow,
 };
 pub use ood::{OodFitReport, OodListReport};
+pub use ood_bench::{
+    OodBenchCell, OodBenchMean, OodBenchNetwork, OodBenchReport, OodBenchRow, OodBenchSet,
+    OodGroup, OodNetworkKind,
+};
 pub use score::ScoreReport;
 pub use train::{TrainEpoch, TrainReport};
 pub use version::REPORT_VERSION;
@@ -239,6 +244,81 @@ mod tests {
             &report,
             "report_version suite images train output table encoder n_fitted seed parameters \
              results",
+        );
+    }
+
+    #[test]
+    fn ood_bench() {
+        let cell = OodBenchCell {
+            network: "net.safetensors".to_owned(),
+            kind: OodNetworkKind::Classifier,
+            detector: "knn".to_owned(),
+            out: "digits".to_owned(),
+            group: Some(OodGroup::Far),
+            accuracy: Some(0.9),
+            n_fitted: Some(9),
+            n_in: 3,
+            n_out: 2,
+        };
+        let found = crate::stats::Separation::of(&[1.0, 2.0, 3.0], &[2.5, 4.0], 0).unwrap();
+        let row = OodBenchRow::new(cell, &found);
+        assert_eq!(row.auroc, 5.0 / 6.0);
+        check(
+            &row,
+            "network kind detector out group accuracy n_fitted n_in n_out auroc auroc_ci_low \
+             auroc_ci_high fpr95 fpr95_ci_low fpr95_ci_high aupr_in aupr_in_ci_low aupr_in_ci_high \
+             aupr_out aupr_out_ci_low aupr_out_ci_high",
+        );
+        // Two networks: the first has two sets, which count as one.
+        let other = OodBenchRow {
+            auroc: 0.5,
+            ..row.clone()
+        };
+        let third = OodBenchRow {
+            auroc: 0.0,
+            ..row.clone()
+        };
+        let rows = [vec![&row, &other], vec![&third]];
+        let kind = OodNetworkKind::Classifier;
+        let mean = OodBenchMean::of(kind, None, "knn", OodBenchReport::ALL, &rows).unwrap();
+        assert!((mean.auroc - 1.0 / 3.0).abs() < 1e-15 && mean.n_networks == 2);
+        assert!((mean.auroc_sd.unwrap() - 2f64.sqrt() / 3.0).abs() < 1e-15);
+        assert_eq!(OodBenchMean::of(kind, None, "knn", "all", &[]), None);
+        check(
+            &mean,
+            "kind network detector out n_networks auroc auroc_sd fpr95 fpr95_sd aupr_in aupr_in_sd \
+             aupr_out aupr_out_sd",
+        );
+        let set = OodBenchSet {
+            name: "digits".to_owned(),
+            images: "digits.parquet".to_owned(),
+            group: Some(OodGroup::Far),
+            n: 2,
+            n_dropped: 0,
+        };
+        let report = OodBenchReport {
+            report_version: REPORT_VERSION,
+            suite: OodBenchReport::SUITE.to_owned(),
+            inside: set.clone(),
+            outside: vec![set.clone()],
+            train: set,
+            side: 32,
+            reencode: "png".to_owned(),
+            output: "r.parquet".to_owned(),
+            table: "r.md".to_owned(),
+            networks: vec![OodBenchNetwork {
+                name: "net.safetensors".to_owned(),
+                kind: OodNetworkKind::Encoder,
+                encoder: encoder(),
+            }],
+            seed: 0,
+            results: vec![row],
+            means: vec![mean],
+        };
+        check(
+            &report,
+            "report_version suite inside outside train side reencode output table networks seed \
+             results means",
         );
     }
 

@@ -14,6 +14,16 @@ pub(super) struct Block {
     pub(super) inliers: u64,
 }
 
+impl Block {
+    /// The same rows where the inliers are the positive class.
+    pub(super) fn turned(&self) -> Self {
+        Self {
+            outliers: self.inliers,
+            inliers: self.outliers,
+        }
+    }
+}
+
 /// The receiver operating characteristic of scored, labelled rows.
 ///
 /// Higher score = more anomalous; outliers are the positive class. Both classes are present.

@@ -123,11 +123,8 @@ impl<'a> Job<'a> {
     fn run(mut self) -> Result<()> {
         let (args, output) = (self.args, self.output);
         if !self.state.is_empty() {
-            let n = self.state.n_done() as u64;
-            output.note(format!(
-                "note: going on after {}",
-                output::counted(n, "corruption")
-            ));
+            let done = state::done(&self.state);
+            output.note(format!("note: going on after {done}"));
         }
         let names = contenders::names(&self.contenders);
         let (models, n_fitted) = self.fit()?;
@@ -150,7 +147,7 @@ impl<'a> Job<'a> {
         let done = measured.all(&self.corruptions, &self.severities, &mut self.state, output);
         interrupt::graceful(false);
         bar.finish_and_clear();
-        let side = done.map_err(|error| self.state.stopped(error))?;
+        let side = done.map_err(|error| self.state.stopped(error, &state::done(&self.state)))?;
 
         let rows = self.state.rows();
         state::write(rows, &args.output)?;
@@ -273,7 +270,7 @@ impl Measured<'_> {
         let clean = self.clean()?;
         // Kept with the first corruption: without any there is nothing to go on from.
         let mut waiting = Vec::new();
-        if !state.has(CorruptionReport::NONE) {
+        if !state::has(state, CorruptionReport::NONE) {
             let others = clean.others.iter().map(|scores| vec![scores.clone()]);
             let others: Vec<Vec<Vec<f64>>> = others.collect();
             waiting = self.rows(CorruptionReport::NONE, &[], &clean.reference, &others)?;
@@ -281,7 +278,7 @@ impl Measured<'_> {
         }
         for &corruption in corruptions {
             self.bar.set_message(corruption.name());
-            if state.has(corruption.name()) {
+            if state::has(state, corruption.name()) {
                 self.bar.inc(self.images.count(Role::Damaged) as u64);
                 continue;
             }
