@@ -20,6 +20,7 @@ mod images;
 mod interrupt;
 mod metrics;
 mod output;
+mod pages;
 mod paths;
 mod pipeline;
 mod plot;

@@ -5,6 +5,7 @@ mod corrupt;
 mod encoder;
 mod monitor;
 mod ood;
+mod report;
 mod train;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use encoder::{
 };
 pub(crate) use monitor::{Correction, Monitor, TestName, WindowSize};
 pub(crate) use ood::{Ood, OodCommand, OodFit, OodScore};
+pub(crate) use report::{Gallery, PageArgs, Report};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -89,6 +91,10 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Describe a model file
     Info(Info),
+    /// A page of the most and least certain rows, with their images
+    Gallery(Box<Gallery>),
+    /// A page on a model and its scores: plots, strangest rows, a map, settings
+    Report(Box<Report>),
     /// Embed images with an encoder
     Embed(Embed),
     /// Look at an encoder
