@@ -15,6 +15,7 @@ mod commands;
 mod config;
 mod damaged_folder;
 mod detectors;
+mod histogram;
 mod image_table;
 mod images;
 mod interrupt;

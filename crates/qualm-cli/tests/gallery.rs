@@ -267,7 +267,7 @@ fn what_cannot_be_shown_is_refused_by_name() {
     go(&["--images", "nowhere"], &["nowhere", "no such file"]);
     go(
         &["--images", "images", "--classes", "cow"],
-        &["'cow'", "cats, dogs"],
+        &["'cow'", "'cats', 'dogs'"],
     );
     go(
         &["--views"],

@@ -45,12 +45,12 @@ pub fn percent(share: f64) -> String {
     let value = 100.0 * share;
     if value != 0.0 && value.abs() < 1.0 {
         return format!(
-            "{} %",
+            "{}\u{a0}%",
             short(format!("{value:.1e}").parse().unwrap_or(value))
         );
     }
     let text = format!("{value:.1}");
-    format!("{} %", trimmed(&text))
+    format!("{}\u{a0}%", trimmed(&text))
 }
 
 /// A percentile. Only what has nothing above it is called 100.
@@ -123,7 +123,7 @@ mod tests {
         );
         assert_eq!(
             [percent(0.5), percent(0.999), percent(0.0012)],
-            ["50 %", "99.9 %", "0.12 %"]
+            ["50\u{a0}%", "99.9\u{a0}%", "0.12\u{a0}%"]
         );
         let of = [99.999, 100.0, 50.0, 99.5, 0.25].map(percentile);
         assert_eq!(of, ["above 99.99", "100", "50", "99.5", "0.25"]);

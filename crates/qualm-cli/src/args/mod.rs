@@ -217,6 +217,9 @@ pub(crate) struct Fit {
     /// Continue from MODEL.qualm.checkpoint, which an interrupted fit of a network leaves
     #[arg(long)]
     pub(crate) resume: bool,
+    /// No histogram of the scores in a terminal
+    #[arg(long)]
+    pub(crate) no_plot: bool,
 }
 
 #[derive(Debug, Args)]
@@ -263,6 +266,9 @@ pub(crate) struct Score {
     /// Where to run the network: cpu, cuda or wgpu
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
+    /// No histogram of the scores in a terminal
+    #[arg(long)]
+    pub(crate) no_plot: bool,
     /// INPUT holds images: embed them with this encoder [default: for a model of embeddings, the
     /// encoder that it names, beside the model or in the working directory]
     #[arg(long, value_name = "FILE")]

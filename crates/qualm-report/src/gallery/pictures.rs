@@ -20,6 +20,9 @@ use crate::rows::Shown;
 const LARGE: u32 = 144;
 const SMALL: u32 = 64;
 const QUALITY: u8 = 72;
+/// Of images so small that each of their pixels is seen.
+const TINY: u32 = 72;
+const TINY_QUALITY: u8 = 92;
 
 /// Thumbnails by row, from 1: large, and small.
 #[derive(Debug, Clone, Default)]
@@ -176,7 +179,12 @@ pub(crate) fn thumbnail(image: &Image, side: u32) -> Result<Picture> {
         Resize::Keep
     };
     let image = resize.image(image.clone())?;
-    let bytes = ImageFormat::LossyWebp(QUALITY).encode(&image)?;
+    let quality = if longer <= TINY {
+        TINY_QUALITY
+    } else {
+        QUALITY
+    };
+    let bytes = ImageFormat::LossyWebp(quality).encode(&image)?;
     Ok(Picture {
         url: format!("data:image/webp;base64,{}", STANDARD.encode(bytes)),
         width: image.width(),

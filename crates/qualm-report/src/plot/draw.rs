@@ -11,7 +11,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const SQUARE: f64 = 380.0;
 /// Around the field: left, top, right, bottom.
-const MARGIN: [f64; 4] = [62.0, 14.0, 18.0, 48.0];
+const MARGIN: [f64; 4] = [74.0, 14.0, 18.0, 50.0];
 
 struct Field {
     x: Scale,
@@ -152,7 +152,7 @@ impl Field {
                 escape(&chart.x.label)
             ),
         );
-        let (x, y) = (15.0, f64::midpoint(self.top, self.bottom));
+        let (x, y) = (18.0, f64::midpoint(self.top, self.bottom));
         push(
             out,
             format_args!(
@@ -350,10 +350,10 @@ mod tests {
         // One bar of full height; the bar of no height is not drawn.
         assert_eq!(svg.matches("<rect").count(), 1);
         assert!(
-            svg.contains("y=\"14.0\" width=\"319.0\" height=\"238.0\""),
+            svg.contains("y=\"14.0\" width=\"313.0\" height=\"236.0\""),
             "{svg}"
         );
-        assert!(svg.contains("d=\"M62.0 252.0L702.0 14.0\""), "{svg}");
+        assert!(svg.contains("d=\"M74.0 250.0L702.0 14.0\""), "{svg}");
         assert_eq!(chart.legend().matches("<li>").count(), 2);
         assert_eq!(svg, chart.svg());
     }

@@ -113,7 +113,7 @@ impl Histogram<'_> {
         let mut sentences = Vec::new();
         for sample in &self.samples {
             let n = sample.scores.len() as u64;
-            let mut text = format!("{}: {}", sample.name, number::counted(n, "score"));
+            let mut text = format!("{}: {}", capital(sample.name), number::counted(n, "score"));
             let [low, high] = ends(sample.scores.iter().copied());
             text.push_str(&format!(
                 " from {} to {}",
@@ -159,6 +159,13 @@ impl Histogram<'_> {
     }
 }
 
+/// A name as a sentence begins.
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
 /// Scores a bin; those beyond the last are counted in it.
 fn count(scores: &[f64], low: f64, width: f64) -> Vec<u64> {
     let mut counts = vec![0; BINS];
@@ -196,7 +203,9 @@ mod tests {
         assert!((heights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(chart.x.range[1] < 2.0);
         assert!(
-            chart.description.contains("50 (5 %) above the threshold"),
+            chart
+                .description
+                .contains("50 (5\u{a0}%) above the threshold"),
             "{}",
             chart.description
         );

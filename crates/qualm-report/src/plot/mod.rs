@@ -212,6 +212,18 @@ impl std::fmt::Display for Cell {
 }
 
 impl Table {
+    /// The columns, and whether each begins with text.
+    pub(crate) fn heads(&self) -> Vec<(&str, bool)> {
+        let is_text = |j: usize| {
+            let first = self.rows.first().and_then(|row| row.get(j));
+            first.is_some_and(Cell::is_text)
+        };
+        let columns = self.columns.iter().enumerate();
+        columns
+            .map(|(j, name)| (name.as_str(), is_text(j)))
+            .collect()
+    }
+
     /// A table of rows of numbers.
     #[must_use]
     pub fn of(columns: &[&str], rows: impl IntoIterator<Item = Vec<f64>>) -> Self {

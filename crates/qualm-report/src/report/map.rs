@@ -99,7 +99,7 @@ pub(super) fn part(
         title: "Map".to_owned(),
         about: format!(
             "{} on their first two principal components{how}, which hold {} and {} of the variance. \
-             Dark = usual, bright = strange, by rank of the score.",
+             Blue = usual, orange to red = strange, by rank of the score.",
             number::counted(rows.len() as u64, "row"),
             number::percent(explained[0]),
             number::percent(explained[1])
