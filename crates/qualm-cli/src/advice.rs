@@ -19,8 +19,12 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
 fn page(error: &PageError) -> Option<String> {
     let text = match error {
         PageError::Core(error) => return core(error),
-        PageError::Data(Error::Core(error)) => return core(error),
-        PageError::Data(error) => return data(error),
+        PageError::Data(error) => {
+            return match error.as_ref() {
+                Error::Core(error) => core(error),
+                error => data(error),
+            };
+        }
         PageError::NotOurs { .. } => "--force overwrites it",
         PageError::NoClasses => "--class COLUMN names it",
         PageError::NoViews => "qualm embed --views N",

@@ -94,7 +94,7 @@ fn images_by_score_overall_and_by_class() {
     assert_eq!(ids(&sections[0]["least_certain"]), expected);
     let first = &sections[0]["least_certain"][0];
     assert_eq!(first["score"], scored[0].0);
-    assert_eq!(first["percentile"].as_f64().unwrap(), 97.5);
+    assert_eq!(first["percentile"], 97.5);
     assert_eq!(first["nearest"].as_array().unwrap().len(), 3);
     assert!(
         first["because"][0]["feature"]

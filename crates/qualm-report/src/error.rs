@@ -17,13 +17,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// What models and their rows refuse themselves.
     #[error(transparent)]
-    Core(#[from] qualm::Error),
+    Core(Box<qualm::Error>),
     /// What tables and their files refuse themselves.
     #[error(transparent)]
-    Data(#[from] qualm_data::Error),
+    Data(Box<qualm_data::Error>),
     /// What images and their files refuse themselves.
     #[error(transparent)]
-    Vision(#[from] qualm_vision::Error),
+    Vision(Box<qualm_vision::Error>),
     /// A template that cannot be filled.
     #[error("the page cannot be written")]
     Template(#[from] askama::Error),
@@ -97,4 +97,22 @@ pub enum Error {
         found: u64,
         expected: u32,
     },
+}
+
+impl From<qualm::Error> for Error {
+    fn from(error: qualm::Error) -> Self {
+        Self::Core(Box::new(error))
+    }
+}
+
+impl From<qualm_data::Error> for Error {
+    fn from(error: qualm_data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl From<qualm_vision::Error> for Error {
+    fn from(error: qualm_vision::Error) -> Self {
+        Self::Vision(Box::new(error))
+    }
 }

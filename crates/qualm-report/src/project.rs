@@ -80,7 +80,9 @@ pub(crate) fn plane(rows: &Matrix, standardise: bool) -> Plane {
             .copied()
             .fold(0.0_f64, |m, v| if v.abs() > m.abs() { v } else { m });
         if largest < 0.0 {
-            axis.iter_mut().for_each(|v| *v = -*v);
+            for value in axis.iter_mut() {
+                *value = -*value;
+            }
         }
     }
     let place = |row: usize| {

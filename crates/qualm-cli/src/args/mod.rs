@@ -172,6 +172,7 @@ pub(crate) struct ThresholdArgs {
   qualm fit big.npy --preset paper --device cuda -o model.qualm
 
 {}", detectors::help()))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Fit {
     /// Rows to fit on
     pub(crate) input: PathBuf,

@@ -24,7 +24,12 @@ pub(crate) fn run(args: &args::Report, seed: u64, output: Output) -> Result<()> 
     let given = args.input.iter().chain(&args.current);
     let results = || args.monitor.iter().chain(&args.bench);
     let mut inputs = vec![args.model.as_path()];
-    inputs.extend(given.clone().chain(results()).map(|path| path.as_path()));
+    inputs.extend(
+        given
+            .clone()
+            .chain(results())
+            .map(std::path::PathBuf::as_path),
+    );
     if inputs.iter().any(|input| input.as_os_str() == "-") {
         bail!("a report reads its rows from files, not from standard input");
     }

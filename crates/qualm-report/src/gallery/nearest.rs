@@ -100,14 +100,14 @@ fn scales(rows: &Matrix) -> Vec<f32> {
     let rows = rows.rows();
     let (n, d) = (rows.n_rows() as f64, rows.n_cols());
     let mut sums = vec![0.0; d];
-    for row in rows.iter() {
+    for row in &rows {
         for (sum, value) in sums.iter_mut().zip(row) {
             *sum += f64::from(*value);
         }
     }
     let means: Vec<f64> = sums.iter().map(|sum| sum / n).collect();
     let mut squares = vec![0.0; d];
-    for row in rows.iter() {
+    for row in &rows {
         for ((square, value), mean) in squares.iter_mut().zip(row).zip(&means) {
             *square += (f64::from(*value) - mean).powi(2);
         }

@@ -11,7 +11,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const SQUARE: f64 = 380.0;
 /// Around the field: left, top, right, bottom.
-const MARGIN: [f64; 4] = [74.0, 14.0, 18.0, 50.0];
+const MARGIN: [f64; 4] = [74.0, 14.0, 18.0, 58.0];
 
 struct Field {
     x: Scale,
@@ -114,7 +114,7 @@ impl Field {
                      <text class=\"num\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                     self.bottom,
                     self.bottom + 5.0,
-                    self.bottom + 19.0,
+                    self.bottom + 21.0,
                     escape(&text)
                 ),
             );
@@ -148,7 +148,7 @@ impl Field {
             format_args!(
                 "<text class=\"lab\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 f64::midpoint(self.left, self.right),
-                self.bottom + 40.0,
+                self.bottom + 46.0,
                 escape(&chart.x.label)
             ),
         );
@@ -229,49 +229,52 @@ impl Field {
                     );
                 }
             }
-            Mark::Upright { at, name } => {
-                let x = self.x.place(*at);
-                // Beside the line, on the side with more room.
-                let (dx, anchor) = if x > f64::midpoint(self.left, self.right) {
-                    (-6.0, "end")
-                } else {
-                    (6.0, "start")
-                };
-                push(
-                    out,
-                    format_args!(
-                        "<line class=\"rule\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" \
-                         y2=\"{:.1}\"/><text class=\"note\" x=\"{:.1}\" y=\"{:.1}\" \
-                         text-anchor=\"{anchor}\">{}</text>",
-                        self.top,
-                        self.bottom,
-                        x + dx,
-                        self.top + 11.0,
-                        escape(name)
-                    ),
-                );
-            }
-            Mark::Level { at, name } => {
-                let y = self.y.place(*at);
-                push(
-                    out,
-                    format_args!(
-                        "<line class=\"rule\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" \
-                         y2=\"{y:.1}\"/><text class=\"note\" x=\"{:.1}\" y=\"{:.1}\" \
-                         text-anchor=\"end\">{}</text>",
-                        self.left,
-                        self.right,
-                        self.right - 4.0,
-                        y - 6.0,
-                        escape(name)
-                    ),
-                );
-            }
+            Mark::Upright { at, name } => self.upright(out, *at, name),
+            Mark::Level { at, name } => self.level(out, *at, name),
             Mark::Guide { points, .. } => {
                 let path = self.path(points);
                 push(out, format_args!("<path class=\"guide\" d=\"{path}\"/>"));
             }
         }
+    }
+
+    /// A line straight up, and its name beside it, on the side with more room.
+    fn upright(&self, out: &mut String, at: f64, name: &str) {
+        let x = self.x.place(at);
+        let (dx, anchor) = if x > f64::midpoint(self.left, self.right) {
+            (-6.0, "end")
+        } else {
+            (6.0, "start")
+        };
+        push(
+            out,
+            format_args!(
+                "<line class=\"rule\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
+                 <text class=\"note\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+                self.top,
+                self.bottom,
+                x + dx,
+                self.top + 11.0,
+                escape(name)
+            ),
+        );
+    }
+
+    /// A level line, and its name above it at the right.
+    fn level(&self, out: &mut String, at: f64, name: &str) {
+        let y = self.y.place(at);
+        push(
+            out,
+            format_args!(
+                "<line class=\"rule\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"note\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                self.left,
+                self.right,
+                self.right - 4.0,
+                y - 6.0,
+                escape(name)
+            ),
+        );
     }
 
     fn path(&self, points: &[[f64; 2]]) -> String {
@@ -350,10 +353,10 @@ mod tests {
         // One bar of full height; the bar of no height is not drawn.
         assert_eq!(svg.matches("<rect").count(), 1);
         assert!(
-            svg.contains("y=\"14.0\" width=\"313.0\" height=\"236.0\""),
+            svg.contains("y=\"14.0\" width=\"313.0\" height=\"228.0\""),
             "{svg}"
         );
-        assert!(svg.contains("d=\"M74.0 250.0L702.0 14.0\""), "{svg}");
+        assert!(svg.contains("d=\"M74.0 242.0L702.0 14.0\""), "{svg}");
         assert_eq!(chart.legend().matches("<li>").count(), 2);
         assert_eq!(svg, chart.svg());
     }

@@ -1,5 +1,7 @@
 //! Histograms of scores.
 
+use std::fmt::Write;
+
 use super::{Axis, Cell, Chart, Mark, Table, ends};
 use crate::number;
 
@@ -113,21 +115,24 @@ impl Histogram<'_> {
         let mut sentences = Vec::new();
         for sample in &self.samples {
             let n = sample.scores.len() as u64;
-            let mut text = format!("{}: {}", capital(sample.name), number::counted(n, "score"));
             let [low, high] = ends(sample.scores.iter().copied());
-            text.push_str(&format!(
-                " from {} to {}",
+            let mut text = format!(
+                "{}: {} from {} to {}",
+                capital(sample.name),
+                number::counted(n, "score"),
                 number::short(low),
                 number::short(high)
-            ));
+            );
             if let Some(threshold) = self.threshold {
                 let above = sample.scores.iter().filter(|s| **s > threshold).count();
                 let share = above as f64 / (n.max(1)) as f64;
-                text.push_str(&format!(
+                // Writing to a string cannot fail.
+                let _ = write!(
+                    text,
                     ", {} ({}) above the threshold",
                     number::count(above as u64),
                     number::percent(share)
-                ));
+                );
             }
             sentences.push(text + ".");
         }

@@ -1,5 +1,7 @@
 //! Receiver operating characteristic and precision-recall curve of labelled rows.
 
+use std::cmp::Ordering;
+
 use qualm::stats::Metrics;
 
 use super::Part;
@@ -118,7 +120,7 @@ fn points(scores: &[f64], labels: &[bool]) -> Vec<Point> {
     let n_inliers = labels.iter().filter(|l| !**l).count().max(1) as f64;
     let (mut caught, mut alarms) = (0.0, 0.0);
     let mut points = Vec::new();
-    for block in rows.chunk_by(|a, b| a.0 >= b.0 && a.0 <= b.0) {
+    for block in rows.chunk_by(|a, b| a.0.partial_cmp(&b.0).is_some_and(Ordering::is_eq)) {
         let outliers = block.iter().filter(|(_, label)| *label).count() as f64;
         caught += outliers;
         alarms += block.len() as f64 - outliers;

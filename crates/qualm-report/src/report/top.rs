@@ -1,5 +1,7 @@
 //! The strangest rows, and the features that explain them.
 
+use std::fmt::Write;
+
 use qualm::Fitted;
 
 use super::{Listing, Part};
@@ -92,14 +94,16 @@ pub(super) fn parts(
         number::counted(order.len() as u64, "row"),
         number::count(shown.scores.len() as u64)
     );
+    // Writing to a string cannot fail.
     if !reasons.is_empty() && explained.len() < order.len() {
-        about.push_str(&format!(" The first {EXPLAINED} are explained."));
+        let _ = write!(about, " The first {EXPLAINED} are explained.");
     }
     if shown.own.len() > COLUMNS {
-        about.push_str(&format!(
+        let _ = write!(
+            about,
             " Of {} other columns the first {COLUMNS} are shown.",
             shown.own.len()
-        ));
+        );
     }
     let top = Part {
         id: "top".to_owned(),
