@@ -1,6 +1,7 @@
 //! Which flag helps: what the library cannot know about its errors.
 
 use qualm_data::{ColumnNote, Error, Role};
+use qualm_report::Error as PageError;
 
 /// A few words on the flags that an error has to do with, if any.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
@@ -8,8 +9,29 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
     causes.find_map(|cause| match cause.downcast_ref::<Error>() {
         Some(Error::Core(error)) => core(error),
         Some(error) => data(error),
-        None => core(cause.downcast_ref()?),
+        None => match cause.downcast_ref::<PageError>() {
+            Some(error) => page(error),
+            None => core(cause.downcast_ref()?),
+        },
     })
+}
+
+fn page(error: &PageError) -> Option<String> {
+    let text = match error {
+        PageError::Core(error) => return core(error),
+        PageError::Data(error) => {
+            return match error.as_ref() {
+                Error::Core(error) => core(error),
+                error => data(error),
+            };
+        }
+        PageError::NotOurs { .. } => "--force overwrites it",
+        PageError::NoClasses => "--class COLUMN names it",
+        PageError::NoViews => "qualm embed --views N",
+        PageError::NoImageIds { .. } => "--item COLUMN names it",
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// Which flag changes what a note on columns says, if any.

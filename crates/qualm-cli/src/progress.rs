@@ -163,6 +163,13 @@ pub(crate) fn rows(what: &str, output: Output, n_rows: Option<u64>) -> ProgressB
     bar(output, n_rows, &format!("{what} {template}"))
 }
 
+/// A sign of life of work whose length is not known.
+pub(crate) fn spinner(what: &str, output: Output) -> ProgressBar {
+    let bar = bar(output, None, &format!("{what} {{spinner}} {{elapsed}}"));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
 impl Progress for FitProgress<'_> {
     fn step(&mut self, step: &Step) -> Signal {
         // From here on an interrupted fit can save a checkpoint.

@@ -14,6 +14,7 @@ mod embeddings;
 mod errors;
 mod fit_scores;
 mod formats;
+mod gallery;
 mod main_job;
 mod monitor;
 mod monitor_streams;
@@ -23,6 +24,7 @@ mod ood;
 mod ood_images;
 mod outputs;
 mod reference;
+mod report;
 #[path = "../../qualm/tests/common/sealed.rs"]
 mod sealed;
 mod train;

@@ -6,6 +6,7 @@ mod corrupt;
 mod encoder;
 mod monitor;
 mod ood;
+mod report;
 mod train;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub(crate) use encoder::{
 };
 pub(crate) use monitor::{Correction, Monitor, TestName, WindowSize};
 pub(crate) use ood::{Ood, OodCommand, OodFit, OodScore};
+pub(crate) use report::{Gallery, PageArgs, Report};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -91,6 +93,10 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Describe a model file
     Info(Info),
+    /// A page of the most and least certain rows, with their images
+    Gallery(Box<Gallery>),
+    /// A page on a model and its scores: plots, strangest rows, a map, settings
+    Report(Box<Report>),
     /// Embed images with an encoder
     Embed(Embed),
     /// Look at an encoder
@@ -169,6 +175,7 @@ pub(crate) struct ThresholdArgs {
   qualm fit big.npy --preset paper --device cuda -o model.qualm
 
 {}", detectors::help()))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Fit {
     /// Rows to fit on
     pub(crate) input: PathBuf,
@@ -214,6 +221,9 @@ pub(crate) struct Fit {
     /// Continue from MODEL.qualm.checkpoint, which an interrupted fit of a network leaves
     #[arg(long)]
     pub(crate) resume: bool,
+    /// No histogram of the scores in a terminal
+    #[arg(long)]
+    pub(crate) no_plot: bool,
 }
 
 #[derive(Debug, Args)]
@@ -260,6 +270,9 @@ pub(crate) struct Score {
     /// Where to run the network: cpu, cuda or wgpu
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
+    /// No histogram of the scores in a terminal
+    #[arg(long)]
+    pub(crate) no_plot: bool,
     /// INPUT holds images: embed them with this encoder [default: for a model of embeddings, the
     /// encoder that it names, beside the model or in the working directory]
     #[arg(long, value_name = "FILE")]

@@ -17,6 +17,7 @@ use crate::args;
 use crate::checkpoints;
 use crate::columns::Roles;
 use crate::config::Config;
+use crate::histogram::ScoreCounts;
 use crate::interrupt;
 use crate::output::{self, Output};
 use crate::paths::{place, refuse_same};
@@ -148,6 +149,11 @@ impl<'a> FitJob<'a> {
             half_agreement,
             ..FitReport::new(&fitted, &self.preset, elapsed.as_secs_f64())?
         };
+        if output.bars() && !self.args.no_plot {
+            let mut counts = ScoreCounts::new(&fitted)?;
+            counts.add(fitted.calibration().scores());
+            output.note(counts.draw());
+        }
         output.result(&report, || text(&report, elapsed, &fitted))
     }
 

@@ -8,10 +8,12 @@ mod embed;
 mod encoder;
 mod eval;
 mod fit;
+mod gallery;
 mod info;
 mod json_rows;
 mod monitor;
 mod ood;
+mod report;
 mod score;
 mod sink;
 mod train;
@@ -43,6 +45,8 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Verdict> {
         },
         Command::Corrupt(args) => corrupt::run(args, cli.common.seed, output),
         Command::Info(args) => info::run(args, output),
+        Command::Gallery(args) => gallery::run(args, cli.common.seed, output),
+        Command::Report(args) => report::run(args, cli.common.seed, output),
         Command::Bench(args) => bench::run(args, &cli.common, output),
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
         Command::Train(args) => train::run(args, cli.common.seed, output),

@@ -14,6 +14,7 @@ use qualm_data::{Batch, Selection, score, scored};
 use super::sink::{Sink, check_format};
 use crate::args;
 use crate::columns::{check_encoder, ids_if_present};
+use crate::histogram::ScoreCounts;
 use crate::images::{self, encoder_for};
 use crate::interrupt;
 use crate::output::{self, Output};
@@ -100,11 +101,16 @@ impl<'a> ScoreJob<'a> {
         let (args, fitted) = (self.args, &self.fitted);
         let bar = progress::rows("score", output, self.n_rows_hint);
         let (mut n, mut n_outliers) = (0, 0);
+        let counts = (output.bars() && !args.no_plot).then(|| ScoreCounts::new(fitted));
+        let mut counts = counts.transpose()?;
         let started = Instant::now();
         pipeline::run(
             self.batches,
             |batch| {
                 let scores = score(fitted, &batch)?;
+                if let Some(counts) = &mut counts {
+                    counts.add(&scores);
+                }
                 let scored = scored::assemble(&self.schema, fitted, &batch, scores, self.explain)?;
                 n += scored.rows.num_rows();
                 n_outliers += scored.n_outliers;
@@ -118,6 +124,9 @@ impl<'a> ScoreJob<'a> {
         )?;
         bar.finish_and_clear();
         let elapsed = started.elapsed();
+        if let Some(counts) = counts {
+            output.note(counts.draw());
+        }
         let name = |path: &Path| path.display().to_string();
         let report = ScoreReport {
             model: Some(name(&args.model)),

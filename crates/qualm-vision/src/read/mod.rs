@@ -23,6 +23,7 @@ mod files;
 mod folder;
 mod jpeg;
 mod list;
+mod pick;
 mod resize;
 mod table;
 
@@ -44,6 +45,7 @@ use table::TableImages;
 pub(crate) use decode::decode;
 
 pub use folder::{Skipped, SkippedFiles};
+pub use pick::Picked;
 pub use resize::Resize;
 
 /// About the most bytes of pixels in one batch.
@@ -326,7 +328,7 @@ impl ImageSource {
     }
 }
 
-/// Images read at once by [`ImageSource::read_all`].
+/// Images read at once by [`ImageSource::read_all`] and [`ImageSource::pick`].
 const BATCH: usize = 1024;
 
 /// A number for an image, from what names it: the first 64 bits of the SHA-256 of the name.

@@ -1,0 +1,98 @@
+//! A few images of a large input, by what names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::{BATCH, ImageSource, Item, OnError, Reject, with_causes};
+use crate::error::Result;
+
+/// The images that were asked for, as far as they are there.
+#[derive(Debug, Clone, Default)]
+pub struct Picked {
+    /// By their ids; of several images with one id, the first.
+    pub items: BTreeMap<String, Item>,
+    /// Those that could not be read, where such are skipped.
+    pub rejects: Vec<Reject>,
+    /// The id of the first image of the input, to tell what ids look like.
+    pub first_id: Option<String>,
+}
+
+impl ImageSource {
+    /// The images with these ids, from those that are left; the others are not decoded.
+    ///
+    /// # Errors
+    /// As [`next_batch`](Self::next_batch), of the images that are asked for.
+    pub fn pick(&mut self, ids: &BTreeSet<String>) -> Result<Picked> {
+        let mut picked = Picked::default();
+        let mut wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        while !wanted.is_empty() {
+            let entries = self.next_entries(BATCH)?;
+            let Some(first) = entries.first() else { break };
+            picked.first_id.get_or_insert_with(|| first.id.clone());
+            // In the order of the input, so that of two images with one id the first is taken.
+            let chosen: Vec<_> = entries
+                .into_iter()
+                .filter(|entry| wanted.remove(entry.id.as_str()))
+                .collect();
+            let max_pixels = self.max_pixels;
+            let decoded: Vec<_> = chosen
+                .into_par_iter()
+                .map(|entry| entry.item(max_pixels))
+                .collect();
+            for item in decoded {
+                match item {
+                    Ok(item) => {
+                        picked.items.insert(item.id.clone(), item);
+                    }
+                    Err(refused) => {
+                        let (id, error) = *refused;
+                        if self.on_error == OnError::Stop {
+                            return Err(error);
+                        }
+                        let reason = with_causes(&error);
+                        picked.rejects.push(Reject { id, reason });
+                    }
+                }
+            }
+        }
+        Ok(picked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Image;
+    use crate::read::ReadOptions;
+    use crate::write::ImageFormat;
+
+    #[test]
+    fn only_the_images_asked_for_are_decoded() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..5_u8 {
+            let image = Image::new(1, 1, vec![n; 3]).unwrap();
+            let bytes = ImageFormat::Png.encode(&image).unwrap();
+            std::fs::write(folder.path().join(format!("{n}.png")), bytes).unwrap();
+        }
+        std::fs::write(folder.path().join("9.png"), b"no image").unwrap();
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let open = |on_error| {
+            let options = ReadOptions {
+                on_error,
+                ..ReadOptions::default()
+            };
+            ImageSource::open(folder.path(), &options).unwrap()
+        };
+        // The broken image is not among them.
+        let mut source = open(OnError::Stop);
+        let picked = source.pick(&ids(&["3.png", "1.png", "none.png"])).unwrap();
+        let found: Vec<&String> = picked.items.keys().collect();
+        assert_eq!(found, ["1.png", "3.png"]);
+        assert_eq!(picked.items["3.png"].image.pixel(0, 0), [3; 3]);
+        assert_eq!(picked.first_id.as_deref(), Some("0.png"));
+        assert!(open(OnError::Stop).pick(&ids(&["9.png"])).is_err());
+        let picked = open(OnError::Skip).pick(&ids(&["9.png"])).unwrap();
+        assert_eq!(picked.rejects[0].id, "9.png");
+    }
+}
