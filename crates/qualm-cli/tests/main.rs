@@ -11,6 +11,7 @@ mod diagnostics;
 mod embed;
 mod embeddings;
 mod errors;
+mod fit_sample;
 mod fit_scores;
 mod formats;
 mod main_job;

@@ -8,6 +8,7 @@ mod embed;
 mod encoder;
 mod eval;
 mod fit;
+mod fit_sample;
 mod info;
 mod json_rows;
 mod monitor;
