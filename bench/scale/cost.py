@@ -24,7 +24,7 @@ def main(engine, rows, *models):
         import qualm.spark
 
         with tempfile.TemporaryDirectory() as out, session.Cost() as cost:
-            scored = qualm.spark.score(frame, model, id="item")
+            scored = qualm.spark.score(frame, model, id="item", ship="path")
             scored.write.mode("overwrite").parquet(out)
         report(engine, model, n, cost)
     stop()

@@ -39,7 +39,9 @@ def main(rows, model, out, binary="qualm"):
             np.array_equal(found[column].to_numpy(), expected[column].to_numpy())
             for column in ("item", "score", "p_value", "outlier")
         )
-        print(f"{name}: each id once {once}, the same bits {same}, {cost.seconds:.1f} s", flush=True)
+        print(
+            f"{name}: each id once {once}, the same bits {same}, {cost.seconds:.1f} s", flush=True
+        )
         assert once
         assert same
 

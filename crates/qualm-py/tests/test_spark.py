@@ -65,7 +65,9 @@ def as_table(rows, first_id=0):
     values = pyarrow.array(rows.reshape(-1))
     vectors = pyarrow.FixedSizeListArray.from_arrays(values, rows.shape[1])
     ids = [f"row {i}" for i in range(first_id, first_id + len(rows))]
-    return pyarrow.table({"item": ids, "embedding": vectors, "day": [i * 3 // len(rows) for i in range(len(rows))]})
+    return pyarrow.table(
+        {"item": ids, "embedding": vectors, "day": [i * 3 // len(rows) for i in range(len(rows))]}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +165,7 @@ def test_scores_are_those_of_the_command_line(
 
 
 @pytest.mark.parametrize("victim", ["worker", "executor"])
-def test_each_row_once_when_something_is_killed(
-    spark, parts, model, expected, tmp_path, victim
-):
+def test_each_row_once_when_something_is_killed(spark, parts, model, expected, tmp_path, victim):
     flag = str(tmp_path / "killed")
     frame = spark.read.parquet(str(parts))
     frame = frame.mapInArrow(killing(flag, victim == "executor"), frame.schema)

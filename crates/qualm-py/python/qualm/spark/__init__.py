@@ -1,7 +1,7 @@
 """Score, fit and monitor on Apache Spark, or on anything that speaks Spark Connect, such as Sail.
 
-Needs PySpark 4 and pyarrow: ``pip install pyqualm[spark]``. Python on the workers needs ``pyqualm``
-and pyarrow as well. Nothing of Spark is imported before one of these functions is called.
+Needs PySpark 4 and pyarrow: ``pip install pyqualm[spark]``. Python on the workers needs both and
+``pyqualm``. Nothing of Spark is imported before one of these functions is called.
 
 A row's score does not depend on the rows beside it, so tasks that Spark runs again give the same
 bits, and scores are the same as those of ``qualm score``.

@@ -100,9 +100,9 @@ def monitor(
     """Compares the scores of each window of a frame with those of a reference, once.
 
     Rows are scored on the workers. The scores of a window, and no other column, are gathered by
-    the worker that tests it, in ascending order: the verdict is that of ``qualm monitor`` on the same
-    rows and does not depend on partitioning. A worker holds the scores of a window in memory, 8
-    bytes a row, a few times over.
+    the worker that tests it, in ascending order: the verdict is that of ``qualm monitor`` on the
+    same rows and does not depend on partitioning. A worker holds the scores of a window in memory,
+    8 bytes a row, a few times over.
 
     The sequential test needs rows in the order in which they came, which a frame has not:
     :class:`qualm.Monitor` takes them as a stream.
@@ -185,8 +185,8 @@ def _scores(
 
 
 def _names() -> Iterator[str]:
-    for number in itertools.count():
-        yield f"window_{number}"
+    for i in itertools.count():
+        yield f"window_{i}"
 
 
 def _schema(scored: Any) -> Any:
@@ -278,17 +278,17 @@ def _report(
     without = sum(row["n"] for row in rows if row[_WINDOW] is None)
     if without:
         raise ValueError(
-            f"input, column '{window}': {without} rows have no value, which each row needs in this "
-            "column; fill it in, or remove the rows"
+            f"input, column '{window}': {without} rows have no value, which each row needs in "
+            "this column; fill it in, or remove the rows"
         )
     tested = sorted((row for row in rows if row["comparison"]), key=lambda row: row[_WINDOW])
     if not tested:
-        raise ValueError(
-            "no window has the 2 rows that a comparison needs; take longer windows"
-        )
+        raise ValueError("no window has the 2 rows that a comparison needs; take longer windows")
     if len(tested) < len(rows):
         warnings.warn(
-            f"not tested: {len(rows) - len(tested)} window(s) of one row", QualmWarning, stacklevel=3
+            f"not tested: {len(rows) - len(tested)} window(s) of one row",
+            QualmWarning,
+            stacklevel=3,
         )
     found = [json.loads(row["comparison"]) for row in tested]
     corrected = _core.corrected([one["p"] for one in found], correct)

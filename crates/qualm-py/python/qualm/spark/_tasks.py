@@ -40,7 +40,9 @@ class Shipped:
         self._broadcast: Any = None
         if isinstance(model, Detector):
             if ship == "path":
-                raise TypeError("ship = 'path': expected the path of a model file, found a detector")
+                raise TypeError(
+                    "ship = 'path': expected the path of a model file, found a detector"
+                )
             written = model._fitted(asked).to_bytes()
         else:
             written = _read(os.fspath(model))
@@ -109,9 +111,7 @@ def mapped(
 
     columns = list(dict.fromkeys(columns))
     # Spark maps no columns with a point in their names.
-    plain = [
-        functions.col(quoted(name)).alias(f"column_{i}") for i, name in enumerate(columns)
-    ]
+    plain = [functions.col(quoted(name)).alias(f"column_{i}") for i, name in enumerate(columns)]
 
     def run(batches: Any) -> Any:
         from pyarrow import RecordBatch
