@@ -42,6 +42,21 @@ install() {
     "$work/$1/bin/pip" install --quiet --force-reinstall --no-deps target/wheels/pyqualm-*.whl
 }
 
+# On two executors of a local cluster, and on Sail. Spark needs Java 17 or later, which is installed
+# where that is possible; without it the tests of Spark say that they are skipped.
+spark() {
+    if ! command -v java >/dev/null && [ -z "${JAVA_HOME:-}" ]; then
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            (apt-get update && apt-get install --yes --no-install-recommends openjdk-17-jre-headless) \
+                >"$work/java.log" 2>&1 || echo "skipped: Java could not be installed, see $work/java.log"
+        fi
+    fi
+    environment spark "$package/tests/requirements-spark.txt"
+    install spark
+    (cd "$package/tests" && timeout 900 ../../../"$work/spark/bin/python" -m pytest -q -rs \
+        -p no:cacheprovider test_spark.py test_sail.py)
+}
+
 checks() {
     local config=$package/pyproject.toml
     "$work/tools/bin/ruff" format --check --config "$config" "$package" examples
@@ -61,6 +76,7 @@ checks() {
         --config-file "$config" "$package/tests/typing" "$package/python/qualm"
     (cd "$work" && full/bin/python ../../examples/in_place_of.py)
     "$work/full/bin/python" -m pytest -q -p no:cacheprovider bench/study
+    spark
 }
 
 case "${1:-all}" in

@@ -51,6 +51,11 @@ impl Roles {
         })
     }
 
+    /// The column that says which item a row is a view of, where there are views.
+    pub(crate) fn item(&self) -> Option<&str> {
+        self.item.as_deref()
+    }
+
     /// Which rows are views of one item; `None` where each row is an item.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod diagnostics;
 mod embed;
 mod embeddings;
 mod errors;
+mod fit_sample;
 mod fit_scores;
 mod formats;
 mod gallery;

@@ -40,28 +40,7 @@ impl Batch {
     /// [`Error::Blank`] for a row without a value, or a column that is not there;
     /// [`Error::NotAnItem`] for values that have no text, such as lists.
     pub fn texts(&self, place: usize, name: &str) -> Result<Vec<String>> {
-        let missing = |row| Error::Blank {
-            at: self.origin.at(row).column(name),
-        };
-        let items = self.ids.get(place).ok_or_else(|| missing(0))?;
-        if let Some(row) = first_null(items) {
-            return Err(missing(row));
-        }
-        let print = printer(items).ok_or_else(|| Error::NotAnItem {
-            at: self.origin.at(0).column(name),
-            found: TypeWords(items.data_type()).to_string(),
-        })?;
-        let mut named = Vec::with_capacity(items.len());
-        for row in 0..items.len() {
-            let mut text = String::new();
-            print(row, &mut text);
-            // The empty field of a CSV.
-            if text.is_empty() {
-                return Err(missing(row));
-            }
-            named.push(text);
-        }
-        Ok(named)
+        texts(&self.ids, &self.origin, place, name)
     }
 
     /// The ids of a row as text; empty where one is missing or has no text, such as a list.
@@ -112,6 +91,37 @@ impl Batch {
             origin: self.origin.pick(&picked),
         })
     }
+}
+
+/// The id column at a place among some as text, as [`Batch::texts`] gives it.
+pub(crate) fn texts(
+    ids: &[ArrayRef],
+    origin: &Origin,
+    place: usize,
+    name: &str,
+) -> Result<Vec<String>> {
+    let missing = |row| Error::Blank {
+        at: origin.at(row).column(name),
+    };
+    let items = ids.get(place).ok_or_else(|| missing(0))?;
+    if let Some(row) = first_null(items) {
+        return Err(missing(row));
+    }
+    let print = printer(items).ok_or_else(|| Error::NotAnItem {
+        at: origin.at(0).column(name),
+        found: TypeWords(items.data_type()).to_string(),
+    })?;
+    let mut named = Vec::with_capacity(items.len());
+    for row in 0..items.len() {
+        let mut text = String::new();
+        print(row, &mut text);
+        // The empty field of a CSV.
+        if text.is_empty() {
+            return Err(missing(row));
+        }
+        named.push(text);
+    }
+    Ok(named)
 }
 
 #[cfg(test)]

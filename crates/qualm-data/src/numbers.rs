@@ -3,6 +3,8 @@
 //! Conversion itself never fails: what does not fit float32 becomes infinite, and the
 //! one check of the finished matrix finds it. Only then is the original looked up.
 
+use std::cmp::Ordering;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
@@ -26,6 +28,8 @@ pub(crate) trait Float: ArrowNativeType {
     fn of_f32(value: f32) -> Self;
     /// The first value that no row may hold, counted from 0.
     fn first_bad(values: &[Self]) -> Option<usize>;
+    /// A total order.
+    fn order(self, other: Self) -> Ordering;
 }
 
 impl Float for f32 {
@@ -40,6 +44,9 @@ impl Float for f32 {
     fn first_bad(values: &[Self]) -> Option<usize> {
         Rows::first_not_finite(values)
     }
+    fn order(self, other: Self) -> Ordering {
+        self.total_cmp(&other)
+    }
 }
 
 impl Float for f64 {
@@ -53,6 +60,9 @@ impl Float for f64 {
     }
     fn first_bad(values: &[Self]) -> Option<usize> {
         first_beyond_float32(values)
+    }
+    fn order(self, other: Self) -> Ordering {
+        self.total_cmp(&other)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use arrow_array::{Array, ArrayRef, RecordBatchReader};
+use arrow_array::{ArrayRef, RecordBatchReader};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::Field;
 use qualm::{Features, Location, Matrix, Rounding};
@@ -15,6 +15,7 @@ use crate::labels::labels;
 use crate::numbers::{self, Float};
 use crate::open::{open_growing, open_table};
 use crate::origin::Origin;
+use crate::sample::ValueChunk;
 use crate::select::{Inputs, Plan, Selection, plan, text_in_question};
 use crate::stream::StreamTable;
 use crate::table::{Chunk, Table};
@@ -230,6 +231,32 @@ impl Source {
         }
     }
 
+    /// Whether float32 holds every number of the features' types.
+    pub(crate) fn fits_float32(&self) -> bool {
+        let first = self.first.as_ref().map(|chunk| chunk.columns.as_slice());
+        let features = self.plan.by_role(first.unwrap_or_default()).features;
+        features
+            .iter()
+            .all(|array| numbers::fits_float32(array.data_type()))
+    }
+
+    /// The next rows as they were read, with the checks of [`Batches::next_batch`].
+    pub(crate) fn next_values<F: Float>(&mut self) -> Result<Option<ValueChunk<F>>> {
+        let Some(chunk) = self.next_chunk()? else {
+            return Ok(None);
+        };
+        let features = self.plan.by_role(&chunk.columns).features;
+        let values = self.values::<F>(features, chunk.n_rows, &chunk.origin)?;
+        let (ids, labels) = self.beside(&chunk)?;
+        Ok(Some(ValueChunk {
+            n_rows: chunk.n_rows,
+            ids,
+            labels,
+            origin: chunk.origin,
+            values,
+        }))
+    }
+
     /// The next chunk that holds a row.
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let chunk = match self.first.take() {
@@ -319,18 +346,13 @@ impl Batches for Source {
     /// the features' types, they are held as float64 until all are read, and rounded by the rule
     /// that is chosen for them.
     fn read_all(mut self) -> Result<Batch> {
-        let first = self.first.as_ref().map(|chunk| chunk.columns.as_slice());
-        let features = self.plan.by_role(first.unwrap_or_default()).features;
-        let mut types = features.iter().map(Array::data_type);
-        if self.rounding.is_some() || types.all(numbers::fits_float32) {
+        if self.rounding.is_some() || self.fits_float32() {
             return join(self);
         }
         let (mut parts, mut beside) = (Vec::new(), Beside::default());
-        while let Some(chunk) = self.next_chunk()? {
-            let features = self.plan.by_role(&chunk.columns).features;
-            parts.push(self.values::<f64>(features, chunk.n_rows, &chunk.origin)?);
-            let (ids, labels) = self.beside(&chunk)?;
-            beside.append(chunk.n_rows, ids, labels, chunk.origin);
+        while let Some(chunk) = self.next_values::<f64>()? {
+            parts.push(chunk.values);
+            beside.append(chunk.n_rows, chunk.ids, chunk.labels, chunk.origin);
         }
         let n_cols = self.features.width();
         let rounding = Rounding::choose(&parts, n_cols);

@@ -15,14 +15,15 @@ use crate::threads::Threads;
 /// Scores one batch: a `pyarrow.RecordBatch` of the id columns, `score`, `p_value` and `outlier`.
 ///
 /// `ids` are the columns to carry through; `None` for those that the model was fitted with, where
-/// the batch has them.
+/// the batch has them. `vector` is the column of vectors, where there are several.
 #[pyfunction]
-#[pyo3(signature = (model, batch, ids, threads))]
+#[pyo3(signature = (model, batch, ids, threads, vector=None))]
 pub(crate) fn score_batch<'py>(
     model: &Bound<'py, Model>,
     batch: &Bound<'py, PyAny>,
     ids: Option<Vec<String>>,
     threads: usize,
+    vector: Option<String>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = batch.py();
     let model = model.get();
@@ -32,6 +33,7 @@ pub(crate) fn score_batch<'py>(
             None => model.read().roles().ids.clone(),
         },
         ids: ids.unwrap_or_default(),
+        vector,
         ..Selection::default()
     };
     let reader = reader(batch)?;

@@ -10,6 +10,7 @@ mod model;
 mod monitor;
 mod ood;
 mod rows;
+mod sampled;
 mod threads;
 
 use pyo3::prelude::*;
@@ -51,11 +52,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::PyFeatures>()?;
     module.add_class::<rows::PyRows>()?;
     module.add_class::<images::Encoder>()?;
+    module.add_class::<sampled::ScoreCells>()?;
     module.add_function(wrap_pyfunction!(images::views, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_id, module)?)?;
     module.add_function(wrap_pyfunction!(corrupt::corrupt, module)?)?;
     module.add_function(wrap_pyfunction!(corrupt::corruptions, module)?)?;
     module.add_function(wrap_pyfunction!(monitor::compare_scores, module)?)?;
+    module.add_function(wrap_pyfunction!(monitor::corrected, module)?)?;
     module.add_function(wrap_pyfunction!(monitor::score_dependence, module)?)?;
     module.add_function(wrap_pyfunction!(monitor::score_digest, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
@@ -63,6 +66,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ood::ood_score_logits, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_detectors, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(sampled::row_cells, module)?)?;
+    module.add_function(wrap_pyfunction!(sampled::check_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;
     module.add_function(wrap_pyfunction!(detectors, module)?)?;
     module.add_function(wrap_pyfunction!(preset, module)?)?;

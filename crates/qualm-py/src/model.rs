@@ -14,6 +14,7 @@ use qualm_data::{Origin, Result, score_into};
 
 use crate::errors::{guarded, raised, to_json};
 use crate::rows::{PyFeatures, PyRows};
+use crate::sampled::ScoreCells;
 use crate::threads::Threads;
 
 /// Rows scored before the first check for Ctrl-C; their time sets the size of the next block.
@@ -133,6 +134,38 @@ impl Model {
             let work = || pool.install(|| self.write().calibrate(rows));
             guarded(py, work)?.map_err(raised)
         })
+    }
+
+    /// Whether, of so many rows, those not fitted to are enough to calibrate on.
+    fn calibrates_apart(&self, n_rows: u64) -> bool {
+        self.read().calibrates_apart(n_rows)
+    }
+
+    /// Calibrates on the scores of the rows that were not sampled, of `n_rows` in all; without
+    /// counts the fitted rows remain the reference.
+    #[pyo3(signature = (n_rows, cells=None))]
+    fn calibrate_on_counts(
+        &self,
+        py: Python<'_>,
+        n_rows: u64,
+        cells: Option<&ScoreCells>,
+    ) -> PyResult<()> {
+        let work = || {
+            let cells = cells.map(ScoreCells::lock);
+            self.write().calibrate_on_counts(n_rows, cells.as_deref())
+        };
+        guarded(py, work)?.map_err(raised)
+    }
+
+    /// Remembers which columns are ids.
+    fn set_ids(&self, ids: Vec<String>) {
+        self.write().set_ids(ids);
+    }
+
+    /// The id columns of the fitted input.
+    #[getter]
+    fn ids(&self) -> Vec<String> {
+        self.read().roles().ids.clone()
     }
 
     /// Sets the threshold; `kind` is `fpr`, `contamination` or `threshold`.

@@ -8,7 +8,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use qualm::monitor::{
-    Sequential, SequentialSpec, Update, WindowTest, dependence, digest_of_scores,
+    Sequential, SequentialSpec, Update, WindowTest, benjamini_hochberg, dependence,
+    digest_of_scores, holm,
 };
 
 use crate::errors::{guarded, raised, to_json};
@@ -147,6 +148,19 @@ pub(crate) fn compare_scores(
     let difference = difference.map_err(raised)?;
     let is_alarm = difference.is_alarm(difference.p, alpha, min_effect);
     Ok((to_json(&difference)?, is_alarm))
+}
+
+/// P-values of many tests, corrected for their number: `holm`, `bh` or `none`.
+#[pyfunction]
+pub(crate) fn corrected(p: Vec<f64>, correct: &str) -> PyResult<Vec<f64>> {
+    match correct {
+        "holm" => Ok(holm(&p)),
+        "bh" => Ok(benjamini_hochberg(&p)),
+        "none" => Ok(p),
+        _ => Err(PyValueError::new_err(format!(
+            "correct = '{correct}': expected 'holm', 'bh' or 'none'"
+        ))),
+    }
 }
 
 /// The autocorrelation of reference scores `(n,)`, where it is more than chance.

@@ -152,6 +152,43 @@ impl PyRows {
         Self::read(py, reader, features, named, &words)
     }
 
+    /// A sample of at most `most` rows of a table, as the command line takes it of a file, by the
+    /// ids in `ids`. Also gives the id of its last row.
+    #[staticmethod]
+    fn sampled(
+        table: &Bound<'_, PyAny>,
+        ids: Vec<String>,
+        vector: Option<String>,
+        columns: Vec<String>,
+        most: usize,
+        seed: u64,
+    ) -> PyResult<(Self, String)> {
+        let selection = Selection {
+            ids,
+            vector,
+            columns,
+            ..Selection::default()
+        };
+        let reader = reader(table)?;
+        let read = guarded(table.py(), move || -> Result<_> {
+            let source = Source::from_reader(reader, &selection, None)?;
+            let features = source.features().clone();
+            let notes = source.notes();
+            let sample = source.sample(most, seed, |_| ())?;
+            let rows = Self {
+                values: Values::Owned(sample.batch.rows),
+                features,
+                notes: notes
+                    .all()
+                    .into_iter()
+                    .map(|note| said(note, &HashMap::new()))
+                    .collect(),
+            };
+            Ok((rows, sample.last.id().to_owned()))
+        })?;
+        read.map_err(raised)
+    }
+
     /// `(n, d)`.
     #[getter]
     fn shape(&self, py: Python<'_>) -> (usize, usize) {

@@ -1,6 +1,6 @@
 //! A fitted model: the detector, what it was fitted on, and what its scores mean.
 
-use crate::calibrate::{Calibration, ThresholdRule};
+use crate::calibrate::{Calibration, ScoreCells, ThresholdRule};
 use crate::detector::{Detector, LogVariances, score_fitted};
 use crate::device::Device;
 use crate::diagnostics::{distinct, distinct_rows};
@@ -12,7 +12,7 @@ use crate::fit::checkpoint::Identity;
 use crate::fit::progress::Progress;
 use crate::fit::session::Session;
 use crate::fit::warning::Warning;
-use crate::provenance::{ColumnRoles, EncoderIdentity, Provenance, ReferenceRows};
+use crate::provenance::{ColumnRoles, EncoderIdentity, Provenance, ReferenceRows, Sampling};
 use crate::rounding::Rounding;
 use crate::rows::{Matrix, Rows};
 use crate::spec::Spec;
@@ -200,6 +200,11 @@ impl Fitted {
         self
     }
 
+    /// Remembers the input's id columns, as [`Fitted::with_column_roles`] does.
+    pub fn set_ids(&mut self, ids: Vec<String>) {
+        self.roles.ids = ids;
+    }
+
     /// Keeps what [`Spec::half_agreement`] found with the model's [`crate::Diagnostics`].
     #[must_use]
     pub fn with_half_agreement(mut self, agreement: f64) -> Self {
@@ -233,6 +238,40 @@ impl Fitted {
     pub fn calibrate(&mut self, rows: Rows<'_>) -> Result<()> {
         self.calibration = Calibration::new(self.score(rows)?)?;
         self.provenance.reference = ReferenceRows::SeparateRows;
+        Ok(())
+    }
+
+    /// Whether, of so many rows, enough were kept apart from the sample that the model was fitted to
+    /// for their scores to be the reference: at least as many as it was fitted to.
+    #[must_use]
+    pub fn calibrates_apart(&self, n_rows: u64) -> bool {
+        let fitted = self.provenance.n_rows as u64;
+        n_rows.saturating_sub(fitted) >= fitted
+    }
+
+    /// Calibrates on the scores of the rows that were not sampled: p-values and thresholds then
+    /// refer to them, as if they had been given to [`Fitted::calibrate`], within the error that
+    /// [`Provenance::sampling`] states. Without counts the fitted rows remain the reference.
+    ///
+    /// `n_rows` is how many rows there are in all; `cells` are those of the model's own
+    /// [`calibration`](Self::calibration) after the fit.
+    ///
+    /// # Errors
+    /// [`Error::NoReference`] where nothing was counted.
+    pub fn calibrate_on_counts(&mut self, n_rows: u64, cells: Option<&ScoreCells>) -> Result<()> {
+        let mut sampling = Sampling {
+            n_rows,
+            n_reference: 0,
+            p_value_error: 0.0,
+        };
+        if let Some(cells) = cells {
+            let found = cells.calibrate()?;
+            sampling.n_reference = cells.n();
+            sampling.p_value_error = found.p_value_error;
+            self.calibration = found.calibration;
+            self.provenance.reference = ReferenceRows::SeparateRows;
+        }
+        self.provenance.sampling = Some(sampling);
         Ok(())
     }
 

@@ -35,6 +35,9 @@ pub struct Provenance {
     pub encoder: Option<EncoderIdentity>,
     /// SHA-256 of the fitted rows as little-endian float32, in hexadecimal.
     pub input_digest: String,
+    /// The sampling, where the rows fitted on are a sample of more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
     /// What the scores are compared with.
     pub reference: ReferenceRows,
     /// Training steps of each member; 0 for detectors that take none.
@@ -61,6 +64,7 @@ impl Provenance {
             n_rows,
             n_items: None,
             encoder: None,
+            sampling: None,
             input_digest,
             reference: ReferenceRows::FittedRows,
             steps: 0,
@@ -85,6 +89,18 @@ pub struct EncoderIdentity {
     /// How its input is prepared, where that is not in its file: what it needs to be run again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocessing: Option<Value>,
+}
+
+/// How the rows fitted on were taken from more rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// Rows of the input, of which those fitted on are a uniform sample.
+    pub n_rows: u64,
+    /// Rows of the input whose scores calibrate the model: all that were not sampled, or 0 where
+    /// the fitted rows do.
+    pub n_reference: u64,
+    /// By how much p-values may be larger than those by the scores of all of these, at most.
+    pub p_value_error: f64,
 }
 
 /// Which rows calibrate the scores.

@@ -166,6 +166,7 @@ pub(crate) struct ThresholdArgs {
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
   qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
   qualm fit views.parquet --item image -o model.qualm     several rows an image
+  qualm fit lake/ --sample-rows 100000 --id item_id -o model.qualm      larger than memory
   qualm fit table.csv --set metric=normal --set bandwidth=0.3 -o model.qualm
   qualm fit table.csv --preset paper --set epochs=20 --set bag_size=half -o model.qualm
   qualm fit table.csv --detector sp --set subset_size=50 -o model.qualm
@@ -209,6 +210,11 @@ pub(crate) struct Fit {
     /// Held-out rows to calibrate p-values and threshold on [default: the fitted rows]
     #[arg(long, value_name = "FILE")]
     pub(crate) calibrate: Option<PathBuf>,
+    /// Fit to a uniform sample of so many rows: for inputs larger than memory. All rows are read twice, and
+    /// p-values and threshold refer to those that were not sampled. Which rows are sampled depends
+    /// on their --id and --seed alone; without --id on their numbers
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) sample_rows: Option<usize>,
     /// Also write the scores of the fitted rows, with the columns and formats of `score`. For
     /// knn and lof, a fitted row is not its own neighbour
     #[arg(long, value_name = "FILE")]

@@ -12,6 +12,7 @@ use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Sample, S
 use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source, format_for, scored};
 use serde_json::Value;
 
+use super::fit_sample::{self, Sampled};
 use crate::advice;
 use crate::args;
 use crate::checkpoints;
@@ -41,6 +42,8 @@ struct FitJob<'a> {
     features: Features,
     roles: Roles,
     batch: Batch,
+    /// How the rows were sampled, if asked.
+    sampled: Option<Sampled>,
     /// Which rows are views of one item, where any are.
     views: Option<Views>,
     /// The rows of `--calibrate`.
@@ -69,14 +72,22 @@ impl<'a> FitJob<'a> {
         let scores = (args.scores.as_deref())
             .map(|path| ScoresFile::reserve(path, args, &source))
             .transpose()?;
+        fit_sample::check(args, &roles)?;
         let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
+        let n_rows = n_rows.min(args.sample_rows.unwrap_or(usize::MAX));
         spec.check_memory(n_rows, features.width())?;
         // Opened first: what is wrong with it shows before the rows are read.
         let held_out = (args.calibrate.as_deref())
             .map(|path| held_out(path, &features, args.columns.no_header))
             .transpose()?;
         let notes = source.notes();
-        let batch = source.read_all()?;
+        let (batch, sampled) = match args.sample_rows {
+            Some(most) => {
+                let (batch, sampled) = fit_sample::read(source, most, seed, output)?;
+                (batch, Some(sampled))
+            }
+            None => (source.read_all()?, None),
+        };
         let views = roles.views(&batch)?;
         if let Some(views) = &views {
             output.note(format!("note: {}", roles.describe(views)));
@@ -98,6 +109,7 @@ impl<'a> FitJob<'a> {
             preset,
             rule,
             batch,
+            sampled,
             views,
             roles,
             features,
@@ -112,7 +124,14 @@ impl<'a> FitJob<'a> {
     fn run(mut self, output: Output) -> Result<()> {
         let half_agreement = self.check_halves(output)?;
         let started = Instant::now();
-        let mut fitted = self.train(output)?;
+        let mut fitted = self.train(output)?.with_features(self.features.clone())?;
+        if let Some(sampled) = &self.sampled {
+            let ids = match self.held_out {
+                None => Some(&self.roles.ids),
+                Some(_) => None,
+            };
+            fit_sample::calibrate(&mut fitted, sampled, self.args, ids, output)?;
+        }
         if let Some(held_out) = &self.held_out {
             let calibrated = fitted.calibrate(held_out.rows.rows());
             calibrated.map_err(|error| held_out.origin.locate(error))?;
@@ -123,7 +142,6 @@ impl<'a> FitJob<'a> {
         }
         let columns = &self.args.columns;
         let fitted = fitted
-            .with_features(self.features)?
             .with_encoder(self.roles.encoder)
             .with_column_roles(self.roles.ids, columns.label.clone());
         let elapsed = started.elapsed();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
 use qualm::reports::InfoReport;
-use qualm::{Diagnostics, Features, Fitted, Provenance};
+use qualm::{Diagnostics, Features, Fitted, Provenance, Sampling};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -21,6 +21,19 @@ pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
         ..InfoReport::new(&fitted)?
     };
     output.result(&report, || text(&report, &fitted))
+}
+
+/// How the fitted rows were taken from more.
+fn sampled(sampling: &Sampling) -> String {
+    let from = output::rows(sampling.n_rows);
+    if sampling.n_reference == 0 {
+        return format!("from {from}");
+    }
+    format!(
+        "from {from}; calibrated on {} that were not, p-values at most {:.2e} too large",
+        output::rows(sampling.n_reference),
+        sampling.p_value_error
+    )
 }
 
 fn text(report: &InfoReport, fitted: &Fitted) -> String {
@@ -53,6 +66,9 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
             p.input_digest
         ),
     );
+    if let Some(sampling) = &p.sampling {
+        line("sampled", sampled(sampling));
+    }
     if let Some(n_items) = p.n_items {
         line(
             "views",

@@ -8,6 +8,7 @@ mod embed;
 mod encoder;
 mod eval;
 mod fit;
+mod fit_sample;
 mod gallery;
 mod info;
 mod json_rows;

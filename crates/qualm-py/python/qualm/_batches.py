@@ -20,7 +20,7 @@ def score_batches(
     ids: Sequence[str] | None = None,
     n_jobs: int | None = None,
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Scores Arrow record batches one by one, as engines such as Spark hand them out.
+    """Scores Arrow record batches one by one, as engines hand them out.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def score_batches(
 
     Examples
     --------
-    In Spark::
+    In an engine that hands out batches::
 
-        frame.mapInArrow(
-            lambda batches: qualm.score_batches("model.qualm", batches, ids=["id"]),
-            "id long, score double, p_value double, outlier short",
-        )
+        for scored in qualm.score_batches("model.qualm", batches, ids=["id"]):
+            write(scored)
+
+    :mod:`qualm.spark` does more for Spark and Sail.
     """
     detector = model if isinstance(model, Detector) else load(model)
     if n_jobs is None and detector is model:

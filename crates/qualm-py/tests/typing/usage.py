@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import qualm
+import qualm.spark
 
 rows: npt.NDArray[np.float32] = np.zeros((10, 3), dtype=np.float32)
 
@@ -69,6 +70,12 @@ ood: list[qualm.ood.OODDetector] = [
     qualm.ood.MaxSoftmax(t=2.0),
     qualm.ood.DUM(bag_size=4),
 ]
+
+frame: Any = None
+scored = qualm.spark.score(frame, model, "embedding", id=["item"], on_error="reject")
+fitted: qualm.Detector = qualm.spark.fit(frame, qualm.DUM(), id="item", sample_rows=1000)
+report: qualm.spark.MonitorReport = qualm.spark.monitor(frame, fitted, window="day", test="ks")
+alarms: list[bool] = [window.is_drift for window in report.windows]
 
 # What must not pass.
 qualm.DUM(space="nowhere")  # type: ignore[arg-type]

@@ -22,9 +22,11 @@
 //! p-values are too large, and alarms too few.
 
 mod calibration;
+mod cells;
 mod probability;
 mod rule;
 
 pub use calibration::Calibration;
+pub use cells::{CellCalibration, ScoreCells};
 pub use probability::Conversion;
 pub use rule::ThresholdRule;

@@ -6,6 +6,7 @@ use super::version::REPORT_VERSION;
 use crate::error::Result;
 use crate::fit::Warning;
 use crate::fitted::Fitted;
+use crate::provenance::Sampling;
 use crate::spec::Spec;
 
 /// What `qualm fit --json` prints.
@@ -35,6 +36,9 @@ pub struct FitReport {
     pub threshold: f64,
     /// Seconds of fitting and calibration, without reading the rows.
     pub fit_seconds: f64,
+    /// The sampling, where the rows fitted on are a sample of more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
     /// Size of the model file in bytes, where one was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_bytes: Option<u64>,
@@ -65,6 +69,7 @@ impl FitReport {
             n_reference: fitted.calibration().n(),
             threshold: fitted.threshold()?,
             fit_seconds,
+            sampling: provenance.sampling,
             model_bytes: None,
             half_agreement: provenance.diagnostics.and_then(|d| d.half_agreement),
             warnings: provenance.warnings.clone(),
