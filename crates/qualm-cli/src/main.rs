@@ -19,6 +19,7 @@ mod image_table;
 mod images;
 mod interrupt;
 mod metrics;
+mod notes;
 mod output;
 mod paths;
 mod pipeline;

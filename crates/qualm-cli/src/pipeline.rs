@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use arrow_schema::Field;
 use qualm::Fitted;
-use qualm_data::{Batch, Batches, Selection, Source};
+use qualm_data::{Batch, Batches, ColumnNotes, Rejects, Selection, Source};
 
 use crate::interrupt;
 
@@ -42,6 +42,10 @@ pub(crate) struct ReadAhead<R> {
 pub(crate) struct Input {
     pub(crate) id_fields: Vec<Field>,
     pub(crate) n_rows_hint: Option<u64>,
+    /// What there is to say of the rows, once they are read.
+    pub(crate) notes: ColumnNotes,
+    /// Those that are left out.
+    pub(crate) rejects: Rejects,
 }
 
 /// Opens a file of rows that a model is to score.
@@ -81,6 +85,8 @@ pub(crate) fn open<B: Batches>(
         let input = Input {
             id_fields: batches.id_fields(),
             n_rows_hint: batches.n_rows_hint(),
+            notes: batches.notes(),
+            rejects: batches.rejects(),
         };
         Ok((input, batches))
     };

@@ -14,6 +14,7 @@ mod errors;
 mod fit_scores;
 mod formats;
 mod main_job;
+mod messy;
 mod monitor;
 mod monitor_streams;
 mod monitor_tell;

@@ -6,6 +6,7 @@ use std::path::Path;
 use qualm::{EncoderIdentity, Location};
 use serde::{Deserialize, Serialize};
 
+use crate::csv::TextOptions;
 use crate::error::{Error, Result};
 use crate::open::open_table;
 
@@ -39,7 +40,7 @@ impl Embedding {
         if !has_metadata && !path.is_dir() {
             return Ok(None);
         }
-        let table = open_table(path, false)?;
+        let table = open_table(path, &TextOptions::default())?;
         let entry = table.metadata().and_then(|entries| entries.get(Self::KEY));
         let read = |entry: &String| {
             serde_json::from_str(entry).map_err(|source| Error::Metadata {

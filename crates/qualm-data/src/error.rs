@@ -303,6 +303,43 @@ pub enum Error {
     },
 
     // ---- values ---------------------------------------------------------------
+    /// The first of several values of one kind that are wrong.
+    #[error(
+        "{first} (and {}{more} more in {n_columns} column{})",
+        if *complete { "" } else { "at least " },
+        if *n_columns == 1 { "" } else { "s" }
+    )]
+    Several {
+        first: Box<Error>,
+        more: u64,
+        n_columns: usize,
+        complete: bool,
+    },
+    /// A category that no fitted row was of.
+    #[error(
+        "{at}: found '{found}', a category that no fitted row was of, expected one of {known}; correct \
+         it, or fit again with rows of it or with a rule for unknown categories"
+    )]
+    UnknownCategory {
+        at: Location,
+        found: String,
+        known: Names,
+    },
+    /// A column whose values cannot be learned from, because there are none.
+    #[error("{at}: no row has a value; fit without the column")]
+    NothingThere { at: Location },
+    /// Missing values, all rows with which are to be left out.
+    #[error(
+        "{at}: a value is missing in every one of the {n_rows} rows, so that none is left; fit without \
+         the columns that are mostly empty, or fill in what is missing"
+    )]
+    NothingLeft { at: Location, n_rows: usize },
+    /// A treatment of columns asked for where the input is vectors.
+    #[error(
+        "{at}: the vectors of this column are the input; missing values, categories and dates can be \
+         treated in columns with one value a row; name such columns, or ask for no treatment"
+    )]
+    VectorsUntreated { at: Location },
     /// A column that cannot say which item a row is a view of.
     #[error("{at}: found type {found}, expected numbers or text that name the item of each row")]
     NotAnItem { at: Location, found: String },
@@ -372,6 +409,43 @@ pub enum Error {
         column: String,
         found: String,
     },
+}
+
+impl Error {
+    /// Where the row is that this is about, if it is about a value of one row, or its number of values.
+    #[must_use]
+    pub fn bad_row(&self) -> Option<&Location> {
+        let at = match self {
+            Self::Several { first, .. } => return first.bad_row(),
+            Self::Ragged { at, .. }
+            | Self::NotANumber { at, .. }
+            | Self::NotAVector { at, .. }
+            | Self::NotATime { at, .. }
+            | Self::Missing { at }
+            | Self::UnknownCategory { at, .. }
+            | Self::TooLarge { at, .. }
+            | Self::RaggedVector { at, .. }
+            | Self::BadLabel { at, .. }
+            | Self::Core(qualm::Error::NotFinite { at, .. }) => at,
+            _ => return None,
+        };
+        at.row.is_some().then_some(at)
+    }
+
+    /// The same, with how many more values there are like the first of which it speaks. `count` has the
+    /// number of such values in each column, the first among them.
+    pub(crate) fn with_more(self, count: &[u64], complete: bool) -> Self {
+        let more = count.iter().sum::<u64>().saturating_sub(1);
+        if more == 0 {
+            return self;
+        }
+        Self::Several {
+            first: Box::new(self),
+            more,
+            n_columns: count.iter().filter(|n| **n > 0).count(),
+            complete,
+        }
+    }
 }
 
 /// The longest piece of text that a message quotes.

@@ -129,6 +129,7 @@ impl Table for IpcTable {
             origin: Origin::file(Arc::clone(&self.file), first_row),
             n_rows: batch.num_rows(),
             columns: pick(&batch, &self.places),
+            rejects: Vec::new(),
         }))
     }
 }

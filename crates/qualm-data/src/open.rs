@@ -5,7 +5,7 @@ use std::path::Path;
 
 use qualm::Location;
 
-use crate::csv::CsvTable;
+use crate::csv::{CsvTable, TextOptions};
 use crate::error::{Error, Result};
 use crate::file::{open_file, sniff};
 use crate::follow::{Cut, Pieces, TextBytes};
@@ -17,16 +17,16 @@ use crate::npz::NpzTable;
 use crate::parquet::ParquetTable;
 use crate::table::Table;
 
-/// Opens whatever the path names. Text `no_header` begins with its first row.
-pub(crate) fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn Table>> {
+/// Opens whatever the path names.
+pub(crate) fn open_table(path: &Path, text: &TextOptions) -> Result<Box<dyn Table>> {
     if path.as_os_str() == "-" {
-        return open_pipe(path, no_header, None);
+        return open_pipe(path, text, None);
     }
     let has_header = || Error::NoHeaderHere {
         path: path.to_owned(),
     };
     if path.is_dir() {
-        if no_header {
+        if text.no_header {
             return Err(has_header());
         }
         return Ok(Box::new(ParquetTable::open_folder(path)?));
@@ -35,13 +35,13 @@ pub(crate) fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn Table>>
     // A path that is not there is the commoner mistake: say that before its extension.
     let mut file = open_file(path)?;
     let format = Format::of(path)?;
-    if no_header && !matches!(format, Format::Csv | Format::Tsv) {
+    if text.no_header && !matches!(format, Format::Csv | Format::Tsv) {
         return Err(has_header());
     }
     Ok(match format {
         Format::Csv | Format::Tsv => {
             let bytes = Box::new(BufReader::with_capacity(1 << 16, file));
-            Box::new(CsvTable::open(path, format, no_header, bytes)?)
+            Box::new(CsvTable::open(path, format, text.clone(), bytes)?)
         }
         Format::Parquet => Box::new(ParquetTable::open(path)?),
         Format::Ipc => Box::new(IpcTable::open(path)?),
@@ -58,11 +58,11 @@ pub(crate) fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn Table>>
 /// Opens text that grows, or standard input, to be read as it comes until `stop` says so.
 pub(crate) fn open_growing(
     path: &Path,
-    no_header: bool,
+    text: &TextOptions,
     stop: fn() -> bool,
 ) -> Result<Box<dyn Table>> {
     if path.as_os_str() == "-" {
-        return open_pipe(path, no_header, Some(stop));
+        return open_pipe(path, text, Some(stop));
     }
     let file = open_file(path)?;
     let format = Format::of(path)
@@ -78,13 +78,17 @@ pub(crate) fn open_growing(
     Ok(Box::new(CsvTable::open(
         path,
         format,
-        no_header,
+        text.clone(),
         Box::new(pieces),
     )?))
 }
 
 /// CSV or an Arrow stream on standard input, told apart by the first bytes. With `stop` it is read as it comes.
-fn open_pipe(path: &Path, no_header: bool, stop: Option<fn() -> bool>) -> Result<Box<dyn Table>> {
+fn open_pipe(
+    path: &Path,
+    text: &TextOptions,
+    stop: Option<fn() -> bool>,
+) -> Result<Box<dyn Table>> {
     let fail = |source| unreadable(path, source);
     // The marker of a stream begins with two bytes that no text begins with.
     let mut head = [0; 2];
@@ -100,7 +104,7 @@ fn open_pipe(path: &Path, no_header: bool, stop: Option<fn() -> bool>) -> Result
     let head = head.get(..n).unwrap_or_default();
     let bytes = std::io::Cursor::new(head.to_vec()).chain(stdin());
     if ipc_pipe::is_stream(head) {
-        if no_header {
+        if text.no_header {
             return Err(Error::NoHeaderHere {
                 path: path.to_owned(),
             });
@@ -120,7 +124,7 @@ fn open_pipe(path: &Path, no_header: bool, stop: Option<fn() -> bool>) -> Result
     Ok(Box::new(CsvTable::open(
         path,
         Format::Csv,
-        no_header,
+        text.clone(),
         bytes,
     )?))
 }

@@ -92,6 +92,22 @@ impl Origin {
         }
     }
 
+    /// The origin of some rows that follow each other.
+    pub(crate) fn slice(&self, start: usize, n_rows: usize) -> Self {
+        let end = start + n_rows;
+        let first = self.runs.partition_point(|run| run.start <= start);
+        let runs = self.runs.iter().skip(first.saturating_sub(1));
+        let runs = runs.take_while(|run| run.start < end.max(start + 1));
+        let runs = runs.map(|run| Run {
+            start: run.start.saturating_sub(start),
+            first_row: run.first_row + start.saturating_sub(run.start),
+            file: run.file.clone(),
+        });
+        Self {
+            runs: runs.collect(),
+        }
+    }
+
     /// The origin of some of the rows, ascending and at least one.
     pub(crate) fn pick(&self, rows: &[usize]) -> Self {
         let one = |row: usize| {
@@ -137,6 +153,18 @@ mod tests {
         assert_eq!(at(1), "a.parquet, row 12");
         assert_eq!(at(2), "a.parquet, row 13");
         assert_eq!(at(3), "b.parquet, row 2");
+    }
+
+    #[test]
+    fn slices_keep_their_places() {
+        for start in 0..8 {
+            for n_rows in 1..=8 - start {
+                let slice = parts().slice(start, n_rows);
+                for row in 0..n_rows {
+                    assert_eq!(slice.at(row), parts().at(start + row));
+                }
+            }
+        }
     }
 
     #[test]

@@ -301,6 +301,7 @@ impl Table for ParquetTable {
                     origin: Origin::file(Arc::clone(&current.path), first_row),
                     n_rows: batch.num_rows(),
                     columns: pick(&batch, &current.places),
+                    rejects: Vec::new(),
                 }));
             }
             if !self.advance()? {

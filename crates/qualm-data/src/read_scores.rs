@@ -4,6 +4,7 @@ use std::path::Path;
 
 use qualm::Location;
 
+use crate::csv::TextOptions;
 use crate::error::{Error, Result};
 use crate::labels::labels;
 use crate::numbers;
@@ -23,7 +24,7 @@ pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, V
         label: Some(label.to_owned()),
         ..Selection::default()
     };
-    let mut table = open_table(path, false)?;
+    let mut table = open_table(path, &TextOptions::default())?;
     let plan = plan(table.as_ref(), &selection, None, &at).map_err(|error| match error {
         Error::NoSuchColumn { at, known, .. } if at.column.as_deref() == Some(score) => {
             let role = Role::Scores;

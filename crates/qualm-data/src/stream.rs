@@ -105,6 +105,7 @@ impl Table for StreamTable {
             },
             n_rows: batch.num_rows(),
             columns: pick(&batch, &self.places),
+            rejects: Vec::new(),
         }))
     }
 }

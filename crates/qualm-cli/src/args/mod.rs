@@ -5,6 +5,7 @@ mod corrupt;
 mod encoder;
 mod monitor;
 mod ood;
+mod table;
 mod train;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use encoder::{
 };
 pub(crate) use monitor::{Correction, Monitor, TestName, WindowSize};
 pub(crate) use ood::{Ood, OodCommand, OodFit, OodScore};
+pub(crate) use table::{TextArgs, TreatmentArgs};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -155,6 +157,8 @@ pub(crate) struct ThresholdArgs {
   qualm fit items.parquet --vector embedding --id item_id -o model.qualm
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
+  qualm fit customers.csv --id id --missing median --encode onehot --dates -o model.qualm
+  qualm fit export.csv --na NA,? --delimiter ';' --decimal , -o model.qualm
   qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
   qualm fit views.parquet --item image -o model.qualm     several rows an image
   qualm fit table.csv --set metric=normal --set bandwidth=0.3 -o model.qualm
@@ -195,6 +199,10 @@ pub(crate) struct Fit {
     #[command(flatten)]
     pub(crate) columns: Columns,
     #[command(flatten)]
+    pub(crate) treatment: TreatmentArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    #[command(flatten)]
     pub(crate) rule: ThresholdArgs,
     /// Held-out rows to calibrate p-values and threshold on [default: the fitted rows]
     #[arg(long, value_name = "FILE")]
@@ -218,14 +226,18 @@ pub(crate) struct Fit {
   qualm score model.qualm new.csv                     to stdout, as CSV
   qualm score model.qualm new.parquet -o scores.parquet
   qualm score model.qualm new.csv --explain 3         the three features that contribute most
+  qualm score model.qualm new.csv --top 20            the strangest rows first, with values and reasons
+  qualm score model.qualm new.csv --keep all -o s.csv         beside the columns of the input
+  qualm score model.qualm new.csv --on-error skip -o s.csv    lists bad rows in s.rejects.csv
   qualm score model.qualm new.csv --fpr 0.01          another threshold, without refitting
   qualm score model.qualm new.csv --id name --label y -o scores.csv
   qualm score model.qualm photos/                     images, by the encoder that the model names
   cat new.csv | qualm score model.qualm - | head
 
 Output columns: the id columns, the label if asked for, score (higher = more anomalous), p_value
-(conformal, against the reference rows), outlier (1 if score > threshold). Formats by
-extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
+(conformal, against the reference rows), outlier (1 if score > threshold). Where rows may be left
+out, reordered or kept with their columns and there is no id, a column `row` numbers them as messages
+do. Formats by extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
 pub(crate) struct Score {
     /// A model written by `qualm fit`
     pub(crate) model: PathBuf,
@@ -242,6 +254,19 @@ pub(crate) struct Score {
     /// Add the K features that contribute most to each score, and their shares
     #[arg(long, value_name = "K", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) explain: Option<usize>,
+    /// Only the N rows with the highest scores, the strangest first, with the values of the model's
+    /// columns and the three features that contribute most (--keep and --explain say otherwise)
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) top: Option<usize>,
+    /// Columns of the input to copy to the scores, features too: names, or all (but vectors)
+    #[arg(long, value_delimiter = ',', value_name = "A,B | all")]
+    pub(crate) keep: Vec<String>,
+    /// At a row that cannot be scored: stop, or skip it and list it with the rejects
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub(crate) on_error: OnError,
+    /// The list of skipped rows: file, row, column and reason [default: OUT.rejects.csv]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
     /// Id columns to copy to the scores [default: those of the fit, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(crate) id: Vec<String>,
@@ -263,6 +288,8 @@ pub(crate) struct Score {
     pub(crate) encoder: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) encoder_options: EncoderArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
 }
 
 #[derive(Debug, Args)]
@@ -294,6 +321,8 @@ pub(crate) struct Eval {
     /// Where to run the network: cpu, cuda or wgpu [default: cpu]
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) device: Option<Device>,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
 }
 
 #[derive(Debug, Args)]

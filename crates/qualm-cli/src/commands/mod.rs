@@ -12,6 +12,7 @@ mod info;
 mod json_rows;
 mod monitor;
 mod ood;
+mod rejects;
 mod score;
 mod sink;
 mod train;

@@ -3,19 +3,23 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arrow_schema::SchemaRef;
 use indicatif::HumanCount;
-use qualm::Fitted;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::ScoreReport;
-use qualm_data::{Batch, Selection, score, scored};
+use qualm::{Features, Fitted, Missing};
+use qualm_data::{
+    Batch, ColumnNote, ColumnNotes, Keep, Reject, Rejects, Selection, Strangest, score, scored,
+};
 
+use super::rejects::RejectsFile;
 use super::sink::{Sink, check_format};
 use crate::args;
 use crate::columns::{check_encoder, ids_if_present};
 use crate::images::{self, encoder_for};
 use crate::interrupt;
+use crate::notes;
 use crate::output::{self, Output};
 use crate::paths::{check_model, refuse_same};
 use crate::pipeline::{self, ReadAhead, open_for};
@@ -24,6 +28,8 @@ use crate::threshold;
 
 /// More scores than this for explanations are worth a line.
 const COSTLY: u64 = 1_000_000;
+/// Features that explain each of the strangest rows.
+const REASONS: usize = 3;
 
 pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     ScoreJob::resolve(args, output)?.run(output)
@@ -39,6 +45,9 @@ struct ScoreJob<'a> {
     explain: usize,
     batches: ReadAhead<Batch>,
     n_rows_hint: Option<u64>,
+    notes: ColumnNotes,
+    rejects: Rejects,
+    rejects_file: Option<RejectsFile>,
     schema: SchemaRef,
     sink: Sink,
 }
@@ -66,7 +75,8 @@ impl<'a> ScoreJob<'a> {
             refuse_same("--output", target, &[&args.model, &args.input])?;
             check_format(target)?;
         }
-        let selection = selection(args, &fitted);
+        let rejects_file = RejectsFile::reserve(args)?;
+        let selection = selection(args, &fitted)?;
         let (input, batches) = match encoder {
             Some(encoder) => {
                 refuse_table_flags(args)?;
@@ -74,7 +84,7 @@ impl<'a> ScoreJob<'a> {
             }
             None => pipeline::open(open_for(&fitted, &args.input, selection))?,
         };
-        let explain = args.explain.unwrap_or(0);
+        let explain = args.explain.unwrap_or_else(|| reasons(args, fitted.features()));
         if explain > fitted.n_features() {
             return Err(qualm::Error::TooManyExplanations {
                 found: explain,
@@ -82,7 +92,11 @@ impl<'a> ScoreJob<'a> {
             })
             .context("--explain");
         }
-        note_cost(explain, &fitted, input.n_rows_hint, output)?;
+        let n_explained = match (args.top, input.n_rows_hint) {
+            (Some(top), hint) => Some(hint.unwrap_or(u64::MAX).min(top as u64)),
+            (None, hint) => hint,
+        };
+        note_cost(explain, &fitted, n_explained, output)?;
         let schema = scored::columns(input.id_fields, args.label.as_deref(), explain)?;
         let sink = Sink::new(args.output.as_deref(), output.json(), schema.clone())?;
         Ok(Self {
@@ -91,6 +105,9 @@ impl<'a> ScoreJob<'a> {
             explain,
             batches,
             n_rows_hint: input.n_rows_hint,
+            notes: input.notes,
+            rejects: input.rejects,
+            rejects_file,
             schema,
             sink,
         })
@@ -100,35 +117,98 @@ impl<'a> ScoreJob<'a> {
         let (args, fitted) = (self.args, &self.fitted);
         let bar = progress::rows("score", output, self.n_rows_hint);
         let (mut n, mut n_outliers) = (0, 0);
+        let mut strangest = args.top.map(Strangest::new);
+        let threshold = fitted.threshold()?;
         let started = Instant::now();
         pipeline::run(
             self.batches,
             |batch| {
                 let scores = score(fitted, &batch)?;
+                n += scores.len();
+                if let Some(strangest) = &mut strangest {
+                    n_outliers += scores.iter().filter(|score| **score > threshold).count();
+                    strangest.add(&batch, &scores)?;
+                    return Ok((scores.len(), None));
+                }
                 let scored = scored::assemble(&self.schema, fitted, &batch, scores, self.explain)?;
-                n += scored.rows.num_rows();
                 n_outliers += scored.n_outliers;
-                Ok(scored.rows)
+                Ok((scored.rows.num_rows(), Some(scored.rows)))
             },
-            |scored| {
-                self.sink.write(&scored)?;
-                bar.inc(scored.num_rows() as u64);
+            |(n_rows, scored)| {
+                if let Some(scored) = scored {
+                    self.sink.write(&scored)?;
+                }
+                if let Some(file) = &mut self.rejects_file {
+                    file.add(&self.rejects.take())?;
+                }
+                bar.inc(n_rows as u64);
                 Ok(())
             },
         )?;
         bar.finish_and_clear();
+        let table = strangest.map(|s| s.table(&self.schema, fitted, self.explain));
+        if let Some(table) = table.transpose()?.flatten() {
+            self.sink.write(&table)?;
+        }
         let elapsed = started.elapsed();
+        let notes = self.notes.all();
+        let n_left_out = left_out(&notes);
+        notes::on_score(&notes, output);
+        let rejects = finish_rejects(self.rejects_file, &self.rejects.take(), n, output)?;
         let name = |path: &Path| path.display().to_string();
         let report = ScoreReport {
             model: Some(name(&args.model)),
             input: Some(name(&args.input)),
             output: args.output.as_deref().map(name),
+            rejects: rejects.as_ref().map(|(path, _)| path.clone()),
+            n_rejected: rejects.map(|(_, n)| n),
+            n_left_out,
             ..ScoreReport::new(fitted, n, n_outliers, elapsed.as_secs_f64())?
         };
         let threshold = threshold::describe(report.threshold, fitted);
         self.sink
             .finish(&report, &summary(&report, elapsed, &threshold), output)
     }
+}
+
+/// How many features explain the strangest rows, unless the user says so: none of those of a vector,
+/// which mean nothing to anybody.
+fn reasons(args: &args::Score, features: &Features) -> usize {
+    match (args.top, features.names()) {
+        (Some(_), Some(names)) => names.len().min(REASONS),
+        _ => 0,
+    }
+}
+
+/// How many rows were left out because a value is missing, if any.
+fn left_out(notes: &[ColumnNote]) -> Option<u64> {
+    notes.iter().find_map(|note| match note {
+        ColumnNote::LeftOut { n_rows, .. } => Some(*n_rows),
+        _ => None,
+    })
+}
+
+/// Writes the list of the rows that were skipped, and says how many there are. Gives its path, too.
+fn finish_rejects(
+    file: Option<RejectsFile>,
+    last: &[Reject],
+    n_scored: usize,
+    output: Output,
+) -> Result<Option<(String, u64)>> {
+    let Some(mut file) = file else {
+        return Ok(None);
+    };
+    file.add(last)?;
+    let (path, n) = (file.path().display().to_string(), file.n);
+    file.finish()?;
+    if n_scored == 0 && n > 0 {
+        bail!("none of the {} could be scored: see {path}", output::rows(n));
+    }
+    if n > 0 {
+        let skipped = output::rows(n);
+        output.warn(format!("{skipped} could not be scored and left out: see {path}"));
+    }
+    Ok(Some((path, n)))
 }
 
 /// Refuses flags about columns where the input is images.
@@ -140,7 +220,12 @@ fn refuse_table_flags(args: &args::Score) -> Result<()> {
             ("--label", args.label.is_some()),
             ("--vector", args.vector.is_some()),
             ("--no-header", args.no_header),
-        ],
+            ("--keep", !args.keep.is_empty()),
+            ("--on-error", args.on_error != args::OnError::Stop),
+        ]
+        .into_iter()
+        .chain(args.text.given())
+        .collect::<Vec<_>>(),
     )
 }
 
@@ -169,16 +254,29 @@ fn note_cost(
 }
 
 /// Which columns are read besides the features.
-fn selection(args: &args::Score, fitted: &Fitted) -> Selection {
-    Selection {
+fn selection(args: &args::Score, fitted: &Fitted) -> Result<Selection> {
+    let recipe = fitted.features().recipe();
+    let drops = recipe.is_some_and(|recipe| recipe.missing() == Missing::Drop);
+    let skip = args.on_error == args::OnError::Skip;
+    let keep = match (&args.keep[..], fitted.features().names()) {
+        ([], Some(_)) if args.top.is_some() => Keep::Named(fitted.features().columns()),
+        ([], _) => Keep::Ids,
+        ([all], _) if all == "all" => Keep::All,
+        (names, _) => Keep::Named(names.to_vec()),
+    };
+    Ok(Selection {
         ids: args.id.clone(),
         ids_if_present: ids_if_present(&args.id, fitted.roles()),
         label: args.label.clone(),
         read_label: true,
         vector: args.vector.clone(),
         no_header: args.no_header,
+        text: args.text.format()?,
+        row_numbers: skip || drops || args.top.is_some() || keep != Keep::Ids,
+        skip,
+        keep,
         ..Selection::default()
-    }
+    })
 }
 
 /// What was done, in a line.
