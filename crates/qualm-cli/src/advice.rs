@@ -79,6 +79,11 @@ fn data(error: &Error) -> Option<String> {
         Error::NothingThere { .. } | Error::NothingLeft { .. } => {
             "--exclude leaves a column out of the fit".to_owned()
         }
+        Error::BadLabel { found, .. } if !found.is_empty() => {
+            "--positive names the label of outliers, such as --positive fraud, or -1, which scikit-learn \
+             writes"
+                .to_owned()
+        }
         Error::WrongSeparator { .. } => "--delimiter names the one that it has".to_owned(),
         Error::NoHeader { .. } => "--no-header takes it as a row of data".to_owned(),
         Error::NoHeaderHere { .. } => "asked for with --no-header".to_owned(),

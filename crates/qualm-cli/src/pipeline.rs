@@ -7,7 +7,7 @@
 //! written.
 
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
@@ -48,15 +48,15 @@ pub(crate) struct Input {
     pub(crate) rejects: Rejects,
 }
 
-/// Opens a file of rows that a model is to score.
+/// Opens rows that a model is to score.
 pub(crate) fn open_for(
     fitted: &Fitted,
-    path: &Path,
+    paths: &[PathBuf],
     selection: Selection,
 ) -> impl FnOnce() -> qualm_data::Result<Source> + Send + 'static {
-    let (path, features) = (path.to_owned(), fitted.features().clone());
+    let (paths, features) = (paths.to_owned(), fitted.features().clone());
     let rounding = fitted.rounding().clone();
-    move || Ok(Source::open(&path, &selection, Some(&features))?.with_rounding(&rounding))
+    move || Ok(Source::open_all(&paths, &selection, Some(&features))?.with_rounding(&rounding))
 }
 
 /// Opens rows that a model is to score and that come bit by bit, until the user asks to stop.

@@ -12,7 +12,7 @@ use crate::batches::Beside;
 use crate::csv::TextOptions;
 use crate::error::{Error, Result};
 use crate::labels::{classes, labels};
-use crate::open::open_table;
+use crate::open::open_tables;
 use crate::origin::Origin;
 use crate::role::Role;
 use crate::table::{Chunk, Kind, Projection, Table};
@@ -108,7 +108,7 @@ impl ActivationSource {
     /// are missing or of the wrong type, arrays of different numbers of rows.
     pub fn open(path: &Path, columns: &ActivationColumns) -> Result<Self> {
         let at = Location::file(path);
-        let mut table = open_table(path, &TextOptions::default())?;
+        let mut table = open_tables(&[path.to_owned()], &TextOptions::default())?.0;
         let asked = Asked::find(table.as_mut(), columns, &at)?;
         table.project(&asked.projection())?;
         let Some(mut first) = table.next_filled()? else {
@@ -231,7 +231,7 @@ impl ActivationSource {
             columns.next().map(|array| (array, name.to_owned()))
         };
         let classes = next(&self.classes).map(|(array, name)| classes(&array, &origin, &name));
-        let labels = next(&self.label).map(|(array, name)| labels(&array, &origin, &name));
+        let labels = next(&self.label).map(|(array, name)| labels(&array, &origin, &name, None));
         let logits = matrices.split_off(self.n_layers.min(matrices.len()));
         Ok(Some(ActivationBatch {
             features: matrices,

@@ -65,8 +65,26 @@ pub(crate) struct CsvTable {
     has_numeric_header: bool,
 }
 
-/// The bytes, wherever they come from.
-struct Text(Box<dyn TextBytes>);
+/// The bytes, wherever they come from, and how many of them were given out.
+struct Text {
+    bytes: Box<dyn TextBytes>,
+    n_given: u64,
+    /// The last few of them.
+    tail: Vec<u8>,
+}
+
+/// Bytes of [`Text::tail`].
+const TAIL: usize = 8;
+
+impl Text {
+    /// Whether there is more than ends of lines among the last bytes given out.
+    fn holds_text(&self, n_last: u64) -> bool {
+        let n_last = usize::try_from(n_last).unwrap_or(usize::MAX);
+        let last = self.tail.len().saturating_sub(n_last);
+        let tail = self.tail.get(last..).unwrap_or_default();
+        n_last > self.tail.len() || tail.iter().any(|b| !matches!(b, b'\r' | b'\n'))
+    }
+}
 
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,7 +94,12 @@ impl std::fmt::Debug for Text {
 
 impl Read for Text {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(buf)
+        let n = self.bytes.read(buf)?;
+        self.n_given += n as u64;
+        let new = buf.get(n.saturating_sub(TAIL)..n).unwrap_or_default();
+        self.tail.extend_from_slice(new);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        Ok(n)
     }
 }
 
@@ -94,13 +117,21 @@ impl CsvTable {
             source,
         })?;
         format.check(head.get(..SNIFF).unwrap_or(head), &at)?;
+        // The mark of UTF-8, which the parser would take without counting it.
+        if head.starts_with(b"\xEF\xBB\xBF") {
+            bytes.consume(3);
+        }
         let usual = if format == Format::Tsv { b'\t' } else { b',' };
         let delimiter = options.format.delimiter.unwrap_or(usual);
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
-            .from_reader(Text(bytes));
+            .from_reader(Text {
+                bytes,
+                n_given: 0,
+                tail: Vec::new(),
+            });
         let mut table = Self {
             file: Arc::from(path),
             reader,
@@ -246,8 +277,14 @@ impl CsvTable {
 
     /// Whether a record, or the end, can be read without waiting longer.
     fn has_more(&mut self, wait: &mut Wait) -> bool {
+        let position = self.reader.position().byte();
+        let text = self.reader.get_mut();
+        // The parser may hold lines that it was given before.
+        if !text.bytes.grows() || text.holds_text(text.n_given.saturating_sub(position)) {
+            return true;
+        }
         let until = *wait.0.get_or_insert_with(|| Instant::now() + GATHER);
-        self.reader.get_mut().0.ready(until)
+        text.bytes.ready(until)
     }
 
     /// The next record into `self.record`, and its row: from the sample first, then from the file.
@@ -344,7 +381,9 @@ impl Table for CsvTable {
             })
             .collect();
         let mut origin: Option<Origin> = None;
-        let (mut n_rows, mut next_row) = (0, 0);
+        // The row that follows, and how far the line of the last was below it.
+        let (mut n_rows, mut next_row, mut last_shift) = (0, 0, 0);
+        let header = usize::from(!self.options.no_header);
         let mut wait = Wait::default();
         while n_rows < limit
             && (n_rows == 0 || !self.sample.is_empty() || self.has_more(&mut wait))
@@ -361,9 +400,12 @@ impl Table for CsvTable {
                 }
                 Err(error) => return Err(self.counted(error)),
             }
-            // A new run after rows that were left out.
-            if row != next_row {
-                let run = Origin::file(Arc::clone(&self.file), row - 1);
+            let line = self.record.position().map_or(0, csv::Position::line) as usize;
+            let shift = line.wrapping_sub(row);
+            // A new run after rows that were left out, and after empty lines and fields of several lines.
+            if row != next_row || shift != last_shift {
+                last_shift = shift;
+                let run = Origin::line(Arc::clone(&self.file), row - 1, line, header);
                 match &mut origin {
                     Some(all) => all.append(n_rows, &run),
                     all => *all = Some(run),
@@ -406,11 +448,12 @@ impl Building {
     }
 }
 
-struct NotANumber;
+/// That a field is no number.
+pub(crate) struct NotANumber;
 
 impl TextOptions {
     /// A field as a number; nothing for one that stands for no value. True and false are 1 and 0.
-    fn number(&self, field: &str) -> Result<Option<f64>, NotANumber> {
+    pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, NotANumber> {
         let field = field.trim();
         if field.is_empty() {
             return Ok(None);

@@ -46,8 +46,8 @@ pub enum Error {
     /// A file of no bytes.
     #[error("{at}: the file is empty (0 bytes); was it written completely?")]
     EmptyFile { at: Location },
-    /// A folder without Parquet parts.
-    #[error("{}: no *.parquet file in this folder; a folder is read as the parts of one Parquet table", path.display())]
+    /// A folder without the parts of a table.
+    #[error("{}: no *.parquet file in this folder; a folder is read as the parts of one table: Parquet files, only files of another table format, or folders such as date=2026-03-01 of these", path.display())]
     NoParts { path: PathBuf },
     /// An extension that no reader or writer answers to.
     #[error("{}: cannot tell the format from {}; {}known are {known}", path.display(), Extension(path), Decompress(path))]
@@ -69,7 +69,39 @@ pub enum Error {
         found: u64,
     },
 
+    /// A pattern that no file matches.
+    #[error("{}: no file matches this pattern; check it", path.display())]
+    NoMatch { path: PathBuf },
+    /// A pattern that is none.
+    #[error("{}: not a pattern", path.display())]
+    BadPattern {
+        path: PathBuf,
+        #[source]
+        source: Box<glob::PatternError>,
+    },
+    /// An address of another machine.
+    #[error(
+        "{}: {scheme}:// is not read here: copy the file to this machine first (such as with {}), or \
+         score it where it lies with qualm.spark",
+        path.display(),
+        copies(scheme)
+    )]
+    Remote { path: PathBuf, scheme: String },
+    /// Standard input among other files.
+    #[error("standard input is read alone; give the other files without it")]
+    StandardInputBeside,
+
     // ---- text tables ----------------------------------------------------------
+    /// A line that is no JSON.
+    #[error("{at}: the line is no JSON; correct it")]
+    JsonLine {
+        at: Location,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A line of JSON that is no object.
+    #[error("{at}: expected an object of JSON in each line, such as {{\"x\": 1}}; write one row a line")]
+    NotAnObject { at: Location },
     /// A row with more or fewer fields than the header.
     #[error(
         "{at}: found {found} field{}, expected {expected} as in the header; check separators and quotes",
@@ -418,6 +450,8 @@ impl Error {
         let at = match self {
             Self::Several { first, .. } => return first.bad_row(),
             Self::Ragged { at, .. }
+            | Self::JsonLine { at, .. }
+            | Self::NotAnObject { at }
             | Self::NotANumber { at, .. }
             | Self::NotAVector { at, .. }
             | Self::NotATime { at, .. }
@@ -471,6 +505,18 @@ fn remedy(found: &str) -> &'static str {
     }
 }
 
+/// What copies files from elsewhere.
+fn copies(scheme: &str) -> &'static str {
+    match scheme {
+        "s3" | "s3a" => "aws s3 cp",
+        "gs" => "gcloud storage cp",
+        "az" | "abfs" | "abfss" => "azcopy copy",
+        "http" | "https" => "curl -O",
+        "hdfs" => "hdfs dfs -get",
+        _ => "the tool of that place",
+    }
+}
+
 /// What to do first about a file whose name says that it is compressed.
 struct Decompress<'a>(&'a Path);
 
@@ -481,7 +527,7 @@ impl fmt::Display for Decompress<'_> {
             .extension()
             .map(|e| e.to_string_lossy().to_lowercase());
         match extension.as_deref() {
-            Some("gz" | "zst" | "bz2" | "xz" | "zip") => f.write_str("decompress it first; "),
+            Some("bz2" | "xz" | "zip") => f.write_str("decompress it first; "),
             _ => Ok(()),
         }
     }

@@ -32,6 +32,9 @@ pub struct Selection {
     /// Whether the label is to be read, into [`crate::Batch::labels`]. Otherwise it is only
     /// kept out of the features, and may hold anything.
     pub read_label: bool,
+    /// The label that stands for an outlier, all others for none [default: 1 or true; 0 or false for
+    /// none].
+    pub positive: Option<String>,
     /// Columns to carry through to the output: never features.
     pub ids: Vec<String>,
     /// Columns to carry through where the input has them: the ids that a model was fitted
@@ -373,7 +376,7 @@ impl Chooser<'_> {
             Keep::Named(names) => names.iter().map(|n| self.find(n, Role::Kept)).collect(),
             Keep::All => {
                 let columns = self.columns().iter().enumerate();
-                let plain = columns.filter(|(_, c)| c.kind != Kind::Vector && !c.is_index);
+                let plain = columns.filter(|(_, c)| c.kind != Kind::Vector && c.is_usual());
                 Ok(plain.map(|(place, _)| place).collect())
             }
         }
@@ -387,7 +390,7 @@ impl Chooser<'_> {
     fn free(&self, kind: Kind) -> Vec<usize> {
         let columns = self.columns().iter().enumerate();
         columns
-            .filter(|(_, c)| c.kind == kind && !c.is_index && is_free(self.selection, &c.name))
+            .filter(|(_, c)| c.kind == kind && c.is_usual() && is_free(self.selection, &c.name))
             .map(|(place, _)| place)
             .collect()
     }
@@ -472,7 +475,7 @@ impl Chooser<'_> {
         }
         if self.selection.columns.is_empty() {
             let columns = self.columns().iter().enumerate();
-            let free = columns.filter(|(_, c)| !c.is_index && is_free(self.selection, &c.name));
+            let free = columns.filter(|(_, c)| c.is_usual() && is_free(self.selection, &c.name));
             read.extend(free.filter_map(|(place, c)| Some((place, self.reading(c, false)?))));
         }
         if read.is_empty() {
@@ -690,7 +693,7 @@ impl Chooser<'_> {
         let free = self
             .columns()
             .iter()
-            .filter(|c| is_free(self.selection, &c.name));
+            .filter(|c| c.inside.is_none() && is_free(self.selection, &c.name));
         free.filter_map(|c| {
             let (name, why) = (c.name.clone(), why(c)?);
             Some(Unused { name, why })

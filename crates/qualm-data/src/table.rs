@@ -83,6 +83,9 @@ pub(crate) struct Column {
     pub(crate) remark: Option<String>,
     /// Whether it is the index of a pandas table, which is no feature unless it is asked for.
     pub(crate) is_index: bool,
+    /// For a field within a column of records, called `a.b`: the place of that column and those of the
+    /// fields on the way. It is no feature unless it is asked for.
+    pub(crate) inside: Option<(usize, Vec<usize>)>,
 }
 
 impl Column {
@@ -95,6 +98,7 @@ impl Column {
             holds_dates: false,
             remark: None,
             is_index: false,
+            inside: None,
         }
     }
 
@@ -121,6 +125,11 @@ impl Column {
             self.kind = Kind::Vector;
         }
         self.holds_dates = n_dates > 0 && 2 * n_dates >= n_filled;
+    }
+
+    /// Whether it may be a feature without being asked for.
+    pub(crate) fn is_usual(&self) -> bool {
+        !self.is_index && self.inside.is_none()
     }
 
     /// Whether it holds dates, or dates with times.

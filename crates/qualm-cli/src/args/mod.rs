@@ -1,6 +1,7 @@
 //! The flags of every command.
 
 mod bench;
+mod completions;
 mod corrupt;
 mod encoder;
 mod monitor;
@@ -18,6 +19,7 @@ use crate::detectors;
 pub(crate) use bench::{
     Bench, BenchCommand, BenchCorruption, BenchRun, BenchSets, PaperTable, Suite,
 };
+pub(crate) use completions::{Completions, What};
 pub(crate) use corrupt::Corrupt;
 pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
@@ -42,8 +44,9 @@ pub(crate) use train::Train;
   qualm info model.qualm                              what is in a model file
   qualm bench table2 --data sets                      compare detectors on labelled sets
 
-Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
-CSV or an Arrow stream on standard input. Exit codes: 0 done, 2 error or interrupted."
+Inputs: .csv .tsv .jsonl (also .gz, .zst) .parquet .arrow .feather .npy .npz, several of them, a
+pattern, a folder of parts, or - for CSV, JSON lines, Parquet or Arrow on standard input.
+Exit codes: 0 done, 2 error or interrupted. -h after a command is short, --help is whole."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -106,6 +109,8 @@ pub(crate) enum Command {
     Train(Train),
     /// Fit, score and evaluate on data inside the binary
     Demo(Demo),
+    /// Completions for shells, and manual pages
+    Completions(Completions),
 }
 
 /// Which columns mean what.
@@ -132,10 +137,10 @@ pub(crate) struct Columns {
     pub(crate) vector: Option<String>,
     /// Rows with the same value in this column are views of one item, such as crops of an image:
     /// each row of a bag is a random view of its item [default: as the file of `embed` says]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(hide_short_help = true, long, value_name = "COLUMN")]
     pub(crate) item: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) no_header: bool,
 }
 
@@ -152,7 +157,7 @@ pub(crate) struct ThresholdArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("Examples:
+#[command(after_long_help = format!("Examples:
   qualm fit embeddings.npy -o model.qualm
   qualm fit items.parquet --vector embedding --id item_id -o model.qualm
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
@@ -173,6 +178,9 @@ pub(crate) struct ThresholdArgs {
 pub(crate) struct Fit {
     /// Rows to fit on
     pub(crate) input: PathBuf,
+    /// More files of the same table; patterns such as 'parts/*.csv' name several
+    #[arg(value_name = "MORE")]
+    pub(crate) more: Vec<PathBuf>,
     /// The model file to write
     #[arg(long, short, value_name = "MODEL.qualm")]
     pub(crate) output: PathBuf,
@@ -183,7 +191,7 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// TOML file of hyper-parameters (the keys of the Spec; also detector and preset)
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(hide_short_help = true, long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
     /// One hyper-parameter, wins over --config; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -194,7 +202,7 @@ pub(crate) struct Fit {
     #[arg(long)]
     pub(crate) clean: bool,
     /// Where to train: cpu, cuda or wgpu; the same as --set device=NAME [default: cpu]
-    #[arg(long, value_name = "NAME")]
+    #[arg(hide_short_help = true, long, value_name = "NAME")]
     pub(crate) device: Option<Device>,
     #[command(flatten)]
     pub(crate) columns: Columns,
@@ -214,7 +222,7 @@ pub(crate) struct Fit {
     /// First fit two more models, each to a random half of the rows, and store the rank
     /// correlation of their scores in the model (see `info`). Takes the time of one more fit, or
     /// up to two on few rows
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) check_halves: bool,
     /// Continue from MODEL.qualm.checkpoint, which an interrupted fit of a network leaves
     #[arg(long)]
@@ -222,7 +230,7 @@ pub(crate) struct Fit {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm score model.qualm new.csv                     to stdout, as CSV
   qualm score model.qualm new.parquet -o scores.parquet
   qualm score model.qualm new.csv --explain 3         the three features that contribute most
@@ -243,11 +251,18 @@ pub(crate) struct Score {
     pub(crate) model: PathBuf,
     /// Rows to score
     pub(crate) input: PathBuf,
+    /// More files of the same table; patterns such as 'parts/*.csv' name several
+    #[arg(value_name = "MORE")]
+    pub(crate) more: Vec<PathBuf>,
     /// Where to write the scores [default: CSV on stdout]
     #[arg(long, short, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rule: ThresholdArgs,
+    /// False-discovery rate: at most this share of the rows called outliers is expected to be none
+    /// (Benjamini and Hochberg over the p-values). Holds the scored rows in memory
+    #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["fpr", "contamination", "threshold", "top"])]
+    pub(crate) fdr: Option<f64>,
     /// The threshold itself: rows that score above it are outliers
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
     pub(crate) threshold: Option<f64>,
@@ -265,7 +280,7 @@ pub(crate) struct Score {
     #[arg(long, value_name = "WHAT", default_value = "stop")]
     pub(crate) on_error: OnError,
     /// The list of skipped rows: file, row, column and reason [default: OUT.rejects.csv]
-    #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
     /// Id columns to copy to the scores [default: those of the fit, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
@@ -273,14 +288,17 @@ pub(crate) struct Score {
     /// Label column (1 = outlier) to copy to the scores, for `eval`
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
+    /// The label of outliers, such as fraud or -1; any other is none [default: 1 or true]
+    #[arg(long, value_name = "LABEL", requires = "label", allow_hyphen_values = true)]
+    pub(crate) positive: Option<String>,
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
     /// INPUT holds images: embed them with this encoder [default: for a model of embeddings, the
     /// encoder that it names, beside the model or in the working directory]
@@ -293,7 +311,7 @@ pub(crate) struct Score {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm eval scores.csv --label y                     a file of scores with a label column
   qualm eval model.qualm labelled.parquet --label y   score first, then evaluate
   qualm eval scores.parquet --label y --json
@@ -309,6 +327,9 @@ pub(crate) struct Eval {
     /// The label column
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: String,
+    /// The label of outliers, such as fraud or -1; any other is none [default: 1 or true]
+    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    pub(crate) positive: Option<String>,
     /// The score column of a file of scores [default: score]
     #[arg(long, value_name = "COLUMN", conflicts_with = "input")]
     pub(crate) score: Option<String>,
@@ -316,17 +337,17 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "COLUMN", requires = "input")]
     pub(crate) vector: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
-    #[arg(long, requires = "input")]
+    #[arg(hide_short_help = true, long, requires = "input")]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu [default: cpu]
-    #[arg(long, value_name = "NAME", requires = "input")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", requires = "input")]
     pub(crate) device: Option<Device>,
     #[command(flatten)]
     pub(crate) text: TextArgs,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm info model.qualm
   qualm info model.qualm --json")]
 pub(crate) struct Info {
@@ -340,6 +361,12 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
+/// A share between 0 and 1.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x| *x > 0.0 && *x < 1.0);
+    number.ok_or_else(|| "expected a number above 0 and below 1".to_owned())
+}
+
 /// A whole number from 0.
 fn seed(text: &str) -> Result<u64, String> {
     let number = text.parse();
@@ -347,7 +374,7 @@ fn seed(text: &str) -> Result<u64, String> {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm demo
   qualm demo --keep wdbc        keep the data and the model in a folder
 

@@ -12,13 +12,13 @@ use super::at_least_one;
 #[command(next_help_heading = "Text tables")]
 pub(crate) struct TextArgs {
     /// What separates fields of CSV: one character, or `tab` [default: a comma; in .tsv a tab]
-    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    #[arg(hide_short_help = true, long, value_name = "CHARACTER", value_parser = delimiter)]
     pub(crate) delimiter: Option<u8>,
     /// What separates a number's whole part from its fraction [default: a point]
-    #[arg(long, value_name = "CHARACTER", value_parser = one_character)]
+    #[arg(hide_short_help = true, long, value_name = "CHARACTER", value_parser = one_character)]
     pub(crate) decimal: Option<char>,
     /// What groups the digits of a number: `--thousands ,` reads 1,234.50
-    #[arg(long, value_name = "CHARACTER", value_parser = one_character)]
+    #[arg(hide_short_help = true, long, value_name = "CHARACTER", value_parser = one_character)]
     pub(crate) thousands: Option<char>,
 }
 
@@ -69,11 +69,11 @@ pub(crate) struct TreatmentArgs {
     encode: Option<String>,
     /// The most categories of a column that are told apart, the commonest [default: 50 for onehot,
     /// 10000 for frequency]
-    #[arg(long, value_name = "N", value_parser = at_least_one, requires = "encode", allow_negative_numbers = true)]
+    #[arg(hide_short_help = true, long, value_name = "N", value_parser = at_least_one, requires = "encode", allow_negative_numbers = true)]
     max_categories: Option<usize>,
     /// Categories that no fitted row was of: refuse them, or take them for none of the known ones
     /// and say so [default: fail]
-    #[arg(long, value_name = "RULE", value_parser = PossibleValuesParser::new(Unknown::NAMES), requires = "encode")]
+    #[arg(hide_short_help = true, long, value_name = "RULE", value_parser = PossibleValuesParser::new(Unknown::NAMES), requires = "encode")]
     unknown: Option<String>,
     /// Dates and times are features: days since 1970
     #[arg(long)]

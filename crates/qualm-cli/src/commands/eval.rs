@@ -26,12 +26,13 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             ids_if_present: fitted.roles().ids.clone(),
             label: Some(args.label.clone()),
             read_label: true,
+            positive: args.positive.clone(),
             vector: args.vector.clone(),
             no_header: args.no_header,
             text: args.text.format()?,
             ..Selection::default()
         };
-        let open = open_for(&fitted, input, selection);
+        let open = open_for(&fitted, std::slice::from_ref(input), selection);
         let (input, batches) = pipeline::open(open)?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         pipeline::run(
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             &args.scores,
             args.score.as_deref().unwrap_or("score"),
             &args.label,
+            args.positive.as_deref(),
         )?
     };
     let metrics = Metrics::compute(&scores, &labels).with_context(named)?;

@@ -61,7 +61,7 @@ impl<'a> FitJob<'a> {
         let checkpoint = checkpoints::beside(&args.output);
         let model_file = reserve(args, &checkpoint)?;
         let roles = Roles::of(args)?;
-        let source = Source::open(&args.input, &selection(args, &roles)?, None)?;
+        let source = Source::open_all(&inputs(args), &selection(args, &roles)?, None)?;
         let features = source.features().clone();
         let is_dum = spec.detector() == Spec::default().detector();
         if is_dum {
@@ -286,6 +286,11 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
     )
 }
 
+/// The paths of the rows.
+fn inputs(args: &args::Fit) -> Vec<PathBuf> {
+    std::iter::once(&args.input).chain(&args.more).cloned().collect()
+}
+
 /// How wide the rows are.
 fn width(features: &Features) -> String {
     let d = features.width() as u64;
@@ -319,12 +324,10 @@ fn selection(args: &args::Fit, roles: &Roles) -> Result<Selection> {
 
 /// Takes the place of the model file, before any work.
 fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
-    let inputs = [
-        Some(&args.input),
-        args.calibrate.as_ref(),
-        args.config.as_ref(),
-    ];
-    let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+    let beside = [args.calibrate.as_ref(), args.config.as_ref()];
+    let rows = std::iter::once(&args.input).chain(&args.more);
+    let inputs = rows.chain(beside.into_iter().flatten());
+    let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
     refuse_same("--output", &args.output, &inputs)?;
     if let Some(scores) = &args.scores {
         format_for(scores)?;

@@ -1,6 +1,6 @@
 //! `qualm score`: rows in, scores out, batch by batch in constant memory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +13,7 @@ use qualm_data::{
     Batch, ColumnNote, ColumnNotes, Keep, Reject, Rejects, Selection, Strangest, score, scored,
 };
 
+use super::discoveries::Discoveries;
 use super::rejects::RejectsFile;
 use super::sink::{Sink, check_format};
 use crate::args;
@@ -28,6 +29,8 @@ use crate::threshold;
 
 /// More scores than this for explanations are worth a line.
 const COSTLY: u64 = 1_000_000;
+/// Rows of a batch that was filled: fewer came alone.
+const WHOLE: usize = 8192;
 /// Features that explain each of the strangest rows.
 const REASONS: usize = 3;
 
@@ -48,6 +51,8 @@ struct ScoreJob<'a> {
     notes: ColumnNotes,
     rejects: Rejects,
     rejects_file: Option<RejectsFile>,
+    /// Whether rows may come one by one.
+    is_stream: bool,
     schema: SchemaRef,
     sink: Sink,
 }
@@ -64,15 +69,19 @@ impl<'a> ScoreJob<'a> {
             args.encoder.as_deref(),
             &args.encoder_options,
         )?;
+        let inputs: Vec<PathBuf> = std::iter::once(&args.input).chain(&args.more).cloned().collect();
         if encoder.is_none() {
-            check_encoder(&fitted, &args.input)?;
+            for input in &inputs {
+                check_encoder(&fitted, input)?;
+            }
         }
         let rule = threshold::rule(&args.rule);
         if let Some(rule) = rule.or(args.threshold.map(ThresholdRule::Score)) {
             fitted.set_threshold_rule(rule)?;
         }
         if let Some(target) = &args.output {
-            refuse_same("--output", target, &[&args.model, &args.input])?;
+            let read = inputs.iter().chain([&args.model]);
+            refuse_same("--output", target, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
             check_format(target)?;
         }
         let rejects_file = RejectsFile::reserve(args)?;
@@ -82,7 +91,7 @@ impl<'a> ScoreJob<'a> {
                 refuse_table_flags(args)?;
                 pipeline::open(images::open(&fitted, &args.input, encoder))?
             }
-            None => pipeline::open(open_for(&fitted, &args.input, selection))?,
+            None => pipeline::open(open_for(&fitted, &inputs, selection))?,
         };
         let explain = args.explain.unwrap_or_else(|| reasons(args, fitted.features()));
         if explain > fitted.n_features() {
@@ -99,6 +108,7 @@ impl<'a> ScoreJob<'a> {
         note_cost(explain, &fitted, n_explained, output)?;
         let schema = scored::columns(input.id_fields, args.label.as_deref(), explain)?;
         let sink = Sink::new(args.output.as_deref(), output.json(), schema.clone())?;
+        let is_stream = args.input.as_os_str() == "-";
         Ok(Self {
             args,
             fitted,
@@ -108,6 +118,7 @@ impl<'a> ScoreJob<'a> {
             notes: input.notes,
             rejects: input.rejects,
             rejects_file,
+            is_stream,
             schema,
             sink,
         })
@@ -118,6 +129,7 @@ impl<'a> ScoreJob<'a> {
         let bar = progress::rows("score", output, self.n_rows_hint);
         let (mut n, mut n_outliers) = (0, 0);
         let mut strangest = args.top.map(Strangest::new);
+        let mut discoveries = args.fdr.map(Discoveries::new);
         let threshold = fitted.threshold()?;
         let started = Instant::now();
         pipeline::run(
@@ -131,12 +143,20 @@ impl<'a> ScoreJob<'a> {
                     return Ok((scores.len(), None));
                 }
                 let scored = scored::assemble(&self.schema, fitted, &batch, scores, self.explain)?;
+                if let Some(discoveries) = &mut discoveries {
+                    discoveries.hold(scored.rows);
+                    return Ok((0, None));
+                }
                 n_outliers += scored.n_outliers;
                 Ok((scored.rows.num_rows(), Some(scored.rows)))
             },
             |(n_rows, scored)| {
                 if let Some(scored) = scored {
                     self.sink.write(&scored)?;
+                    // What came alone was not followed at once: somebody may be waiting for it.
+                    if self.is_stream && n_rows < WHOLE {
+                        self.sink.show()?;
+                    }
                 }
                 if let Some(file) = &mut self.rejects_file {
                     file.add(&self.rejects.take())?;
@@ -149,6 +169,15 @@ impl<'a> ScoreJob<'a> {
         let table = strangest.map(|s| s.table(&self.schema, fitted, self.explain));
         if let Some(table) = table.transpose()?.flatten() {
             self.sink.write(&table)?;
+        }
+        let mut decided = None;
+        if let Some(discoveries) = discoveries {
+            let found = discoveries.decide()?;
+            for rows in &found.batches {
+                self.sink.write(rows)?;
+            }
+            n_outliers = found.n_outliers;
+            decided = Some(found.threshold);
         }
         let elapsed = started.elapsed();
         let notes = self.notes.all();
@@ -163,9 +192,13 @@ impl<'a> ScoreJob<'a> {
             rejects: rejects.as_ref().map(|(path, _)| path.clone()),
             n_rejected: rejects.map(|(_, n)| n),
             n_left_out,
-            ..ScoreReport::new(fitted, n, n_outliers, elapsed.as_secs_f64())?
+            fdr: args.fdr,
+            ..ScoreReport::above(decided.unwrap_or(threshold), n, n_outliers, elapsed.as_secs_f64())
         };
-        let threshold = threshold::describe(report.threshold, fitted);
+        let threshold = match args.fdr {
+            Some(rate) => format!("a score of {} (false-discovery rate {rate})", output::number(report.threshold)),
+            None => threshold::describe(report.threshold, fitted),
+        };
         self.sink
             .finish(&report, &summary(&report, elapsed, &threshold), output)
     }
@@ -220,6 +253,7 @@ fn refuse_table_flags(args: &args::Score) -> Result<()> {
             ("--label", args.label.is_some()),
             ("--vector", args.vector.is_some()),
             ("--no-header", args.no_header),
+            ("a second input", !args.more.is_empty()),
             ("--keep", !args.keep.is_empty()),
             ("--on-error", args.on_error != args::OnError::Stop),
         ]
@@ -269,6 +303,7 @@ fn selection(args: &args::Score, fitted: &Fitted) -> Result<Selection> {
         ids_if_present: ids_if_present(&args.id, fitted.roles()),
         label: args.label.clone(),
         read_label: true,
+        positive: args.positive.clone(),
         vector: args.vector.clone(),
         no_header: args.no_header,
         text: args.text.format()?,

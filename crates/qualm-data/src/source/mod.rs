@@ -4,7 +4,7 @@ mod missing;
 mod read;
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatchReader;
 use qualm::{Features, Location, Rounding};
@@ -12,7 +12,7 @@ use qualm::{Features, Location, Rounding};
 use crate::column_watch::ColumnNotes;
 use crate::csv::TextOptions;
 use crate::error::{Error, Result};
-use crate::open::{open_growing, open_table};
+use crate::open::{open_growing, open_tables};
 use crate::prepare::{Learned, Lesson, Preparer, learn};
 use crate::rejects::Rejects;
 use crate::select::{Inputs, Plan, Selection, plan, text_in_question};
@@ -49,6 +49,8 @@ pub struct Source {
     rejects: Rejects,
     /// The name of a first id column that numbers the rows.
     row_numbers: Option<String>,
+    /// The label that stands for an outlier, if it is no 1.
+    positive: Option<String>,
     /// Whether the rest is read, after a missing value, to count how many more there are.
     count: bool,
 }
@@ -90,14 +92,29 @@ impl Source {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(path: &Path, selection: &Selection, expected: Option<&Features>) -> Result<Self> {
+        Self::open_all(&[path.to_owned()], selection, expected)
+    }
+
+    /// As [`Source::open`], for several files, folders and patterns (`parts/*.csv`), which are read one
+    /// after the other: the columns of the first are found in the others by name. Folders that are named
+    /// `key=value` add a column.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`], for each of them; [`Error::NoMatch`] for a pattern that no file matches.
+    pub fn open_all(
+        paths: &[PathBuf],
+        selection: &Selection,
+        expected: Option<&Features>,
+    ) -> Result<Self> {
         // Of a pipe that is scored nobody knows when it ends; a fit needs all of it.
-        let kept = if path.as_os_str() == "-" && expected.is_some() {
+        let is_pipe = paths.iter().any(|path| path.as_os_str() == "-");
+        let kept = if is_pipe && expected.is_some() {
             Kept::Stream
         } else {
             Kept::Whole
         };
-        let table = open_table(path, &text_options(selection, expected, kept))?;
-        Self::new(table, Location::file(path), selection, expected, kept)
+        let (table, at) = open_tables(paths, &text_options(selection, expected, kept))?;
+        Self::new(table, at, selection, expected, kept)
     }
 
     /// As [`Source::open`], for text that grows, or standard input: rows come in batches as they are written, those of
@@ -208,6 +225,7 @@ impl Source {
             skip: selection.skip,
             rejects: Rejects::default(),
             row_numbers,
+            positive: selection.positive.clone(),
             count: kept == Kept::Whole,
         })
     }
@@ -357,6 +375,7 @@ mod tests {
             skip: false,
             rejects: Rejects::default(),
             row_numbers: None,
+            positive: None,
             count: false,
         };
         let batch = source.next_batch().unwrap().unwrap();

@@ -112,7 +112,8 @@ impl Source {
         let labels = match (self.plan.label, columns.label) {
             (Some(place), Some(array)) => {
                 let name = self.table.columns().get(place).map(|c| c.name.as_str());
-                Some(labels(array, &chunk.origin, name.unwrap_or_default())?)
+                let positive = self.positive.as_deref();
+                Some(labels(array, &chunk.origin, name.unwrap_or_default(), positive)?)
             }
             _ => None,
         };

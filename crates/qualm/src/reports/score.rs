@@ -33,6 +33,9 @@ pub struct ScoreReport {
     /// Rows left out by the model's rule for missing values, where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_left_out: Option<u64>,
+    /// The false-discovery rate, where that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fdr: Option<f64>,
     /// Rows whose score is above the threshold.
     pub n_outliers: usize,
     /// The score above which a row is an outlier.
@@ -69,6 +72,7 @@ impl ScoreReport {
             n,
             n_rejected: None,
             n_left_out: None,
+            fdr: None,
             n_outliers,
             threshold,
             score_seconds,

@@ -55,7 +55,7 @@ impl Stream {
             pipeline::open(images::open(fitted, path, encoder))?
         } else {
             check_encoder(fitted, path)?;
-            pipeline::open(open_for(fitted, path, selection))?
+            pipeline::open(open_for(fitted, &[path.to_owned()], selection))?
         };
         Ok(Self::new(input, batches))
     }
