@@ -13,6 +13,7 @@ mod embeddings;
 mod errors;
 mod fit_scores;
 mod formats;
+mod inputs;
 mod main_job;
 mod messy;
 mod monitor;

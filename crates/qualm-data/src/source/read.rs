@@ -72,24 +72,16 @@ impl Source {
         }
     }
 
-    /// The next chunk that holds a row.
+    /// The next chunk that holds a row, or one that was left out.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        loop {
-            let chunk = match self.ahead.pop_front() {
-                Some(first) => Some(first),
-                None => next_chunk(self.table.as_mut(), &self.plan)?,
-            };
-            let Some(mut chunk) = chunk else {
-                return Ok(None);
-            };
-            if !chunk.rejects.is_empty() {
-                self.rejects.add(std::mem::take(&mut chunk.rejects));
-            }
-            if chunk.n_rows > 0 {
-                self.see(&chunk);
-                return Ok(Some(chunk));
-            }
+        let chunk = match self.ahead.pop_front() {
+            Some(first) => Some(first),
+            None => next_chunk(self.table.as_mut(), &self.plan)?,
+        };
+        if let Some(chunk) = &chunk {
+            self.see(chunk);
         }
+        Ok(chunk)
     }
 
     /// Lets the columns of numbers be looked at.
@@ -195,7 +187,15 @@ impl Source {
 
     /// The same without the rows that have something wrong with them: where there is one, each half is
     /// looked at by itself, down to the row.
-    fn sound(&self, chunk: &Chunk, sound: &mut Vec<Batch>) -> Result<()> {
+    fn sound(
+        &self,
+        chunk: &Chunk,
+        sound: &mut Vec<Batch>,
+        rejects: &mut Vec<Reject>,
+    ) -> Result<()> {
+        if chunk.n_rows == 0 {
+            return Ok(());
+        }
         match self.batch(chunk.slice(0, chunk.n_rows)) {
             Ok(batch) => {
                 sound.extend(batch);
@@ -205,23 +205,25 @@ impl Source {
                 let Some(at) = error.bad_row() else {
                     return Err(error);
                 };
-                if chunk.n_rows <= 1 {
-                    self.rejects
-                        .add([Reject::new(at.clone(), &error.to_string())]);
+                if chunk.n_rows == 1 {
+                    rejects.push(Reject::new(at.clone(), &error.to_string()));
                     return Ok(());
                 }
                 let half = chunk.n_rows / 2;
-                self.sound(&chunk.slice(0, half), sound)?;
-                self.sound(&chunk.slice(half, chunk.n_rows - half), sound)
+                self.sound(&chunk.slice(0, half), sound, rejects)?;
+                self.sound(&chunk.slice(half, chunk.n_rows - half), sound, rejects)
             }
         }
     }
 
     /// The next batch of rows that have nothing wrong with them.
     fn next_sound(&mut self) -> Result<Option<Batch>> {
-        while let Some(chunk) = self.next_chunk()? {
-            let mut sound = Vec::new();
-            self.sound(&chunk, &mut sound)?;
+        while let Some(mut chunk) = self.next_chunk()? {
+            let (mut sound, mut rejects) = (Vec::new(), std::mem::take(&mut chunk.rejects));
+            self.sound(&chunk, &mut sound, &mut rejects)?;
+            // Those that are no rows of their format come first.
+            rejects.sort_by_key(|reject| reject.at.row);
+            self.rejects.add(rejects);
             if let Some(batch) = Batch::join(sound)? {
                 return Ok(Some(batch));
             }
