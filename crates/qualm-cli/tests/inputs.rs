@@ -81,9 +81,11 @@ fn damaged_compressed_files_are_named() {
     let zst = zstd::encode_all(csv.as_bytes(), 3).unwrap();
     folder.write("cut.csv.zst", &zst[..zst.len() - 10]);
     let score = |input| ["score", "m.qualm", input, "-o", "out.csv"];
-    for input in ["cut.csv.gz", "flipped.csv.gz", "cut.csv.zst"] {
+    for input in ["cut.csv.gz", "cut.csv.zst"] {
         refused(&folder, &score(input), &[input, "cannot be read", "damaged or cut off", "copy"]);
     }
+    // What comes out of it may be wrong before the sum is.
+    refused(&folder, &score("flipped.csv.gz"), &["flipped.csv.gz, row"]);
     refused(&folder, &score("text.csv.gz"), &["expected gzip-compressed data, found text"]);
     refused(&folder, &score("empty.csv.gz"), &["empty.csv.gz", "empty"]);
     folder.write("t.parquet.gz", &whole);
@@ -153,7 +155,7 @@ fn folders_of_partitions_are_columns() {
 fn fields_of_records_are_columns_by_path() {
     let folder = Folder::new();
     let values = |k: usize| -> ArrayRef {
-        Arc::new((0..60).map(|i| Some((i * (7 + k) % 13) as f64)).collect::<Float64Array>())
+        Arc::new((0..60).map(|i| Some((i * (7919 + k) % (97 + k)) as f64)).collect::<Float64Array>())
     };
     let field = |name: &str| Arc::new(Field::new(name, DataType::Float64, true));
     let records = StructArray::from(vec![(field("x"), values(0)), (field("y"), values(1))]);
@@ -165,7 +167,7 @@ fn fields_of_records_are_columns_by_path() {
     let plain = [("at.x", values(0)), ("at.y", values(1)), ("z", values(2))];
     files::parquet(&folder.path("flat.parquet"), &RecordBatch::try_from_iter(plain).unwrap());
     let json: String = (0..60).fold(String::new(), |text, i| {
-        let [x, y, z] = [7, 8, 9].map(|k| i * k % 13);
+        let [x, y, z] = [0, 1, 2].map(|k| i * (7919 + k) % (97 + k));
         format!("{text}{{\"at\": {{\"x\": {x}, \"y\": {y}}}, \"z\": {z}}}\n")
     });
     folder.write("t.jsonl", json);
@@ -206,7 +208,7 @@ fn json_lines_that_are_wrong_are_named_by_row_and_line() {
     assert_eq!(folder.text("s.jsonl").lines().count(), 2);
     assert_eq!(table(&folder.text("s.rejects.csv")).1.len(), 2);
     // Lines are named where they are not those of the rows.
-    folder.write("lines.csv", "a,b,c,d\n\n\n1,2,3,4\n1,2,3,x\n");
+    folder.write("lines.csv", "a,b,c,d\n\n\n1,2,3,4\n1,2,3,x\n1,2,3,4\n");
     let score = ["score", "m.qualm", "lines.csv", "-o", "out.csv"];
     refused(&folder, &score, &["lines.csv, row 2 (line 5), column 'd': found 'x'"]);
     folder.write("lines.csv", "a,b,c,d\n\n\n1,2,3,4\n1,2,3,\n");
