@@ -38,8 +38,10 @@ fn page(error: &PageError) -> Option<String> {
 pub(crate) fn on_columns(note: &ColumnNote) -> Option<&'static str> {
     Some(match note {
         ColumnNote::NotUsed { .. } if note.is_warning() => {
-            "correct the file, or say with --columns which to use"
+            "correct the file, say with --columns which to use, or make features of text and dates with \
+             --encode and --dates"
         }
+        ColumnNote::Cut { .. } => "--max-categories keeps more",
         ColumnNote::NumericHeader { .. } => "--no-header, if it is a row of data",
         ColumnNote::Label { .. } => "--label NAME keeps it out of the features",
         ColumnNote::Id { .. } => {
@@ -84,9 +86,27 @@ fn core(error: &qualm::Error) -> Option<String> {
 
 fn data(error: &Error) -> Option<String> {
     Some(match error {
-        Error::NotANumber { .. } | Error::NotAVector { .. } | Error::Missing { .. } => {
+        Error::Several { first, .. } => return data(first),
+        Error::Core(error) => return core(error),
+        Error::NotANumber { found, .. } => return Some(on_text(found)),
+        Error::NotAVector { .. } => "--exclude leaves a column out of the fit".to_owned(),
+        Error::Missing { .. } => "fit with --missing drop or --missing median allows for missing values, \
+             score --on-error skip leaves such rows out, --exclude leaves a column out of the fit"
+            .to_owned(),
+        Error::UnknownCategory { .. } => {
+            "fit with --unknown other takes them for none of the known ones, score --on-error skip \
+             leaves such rows out"
+                .to_owned()
+        }
+        Error::NothingThere { .. } | Error::NothingLeft { .. } => {
             "--exclude leaves a column out of the fit".to_owned()
         }
+        Error::BadLabel { found, .. } if !found.is_empty() => {
+            "--positive names the label of outliers, such as --positive fraud, or -1, which scikit-learn \
+             writes"
+                .to_owned()
+        }
+        Error::WrongSeparator { .. } => "--delimiter names the one that it has".to_owned(),
         Error::NoHeader { .. } => "--no-header takes it as a row of data".to_owned(),
         Error::NoHeaderHere { .. } => "asked for with --no-header".to_owned(),
         Error::SeveralVectors { .. } => "--vector chooses one".to_owned(),
@@ -111,6 +131,19 @@ fn data(error: &Error) -> Option<String> {
     })
 }
 
+/// What helps where text stands in a column of numbers.
+fn on_text(found: &str) -> String {
+    const NA: [&str; 8] = ["na", "n/a", "null", "none", "nan", "nil", "?", "-"];
+    let is_digit = |c: char| c.is_ascii_digit();
+    if NA.contains(&found.to_lowercase().as_str()) {
+        format!("--na '{found}' takes it for a missing value when a model is fitted")
+    } else if found.contains(is_digit) && found.contains(',') {
+        "--thousands , reads 1,234.50 and --decimal , reads 0,5".to_owned()
+    } else {
+        "--exclude leaves a column out of the fit".to_owned()
+    }
+}
+
 /// The flag that asks for a column in a role.
 fn flag(role: Role) -> Option<&'static str> {
     Some(match role {
@@ -118,6 +151,7 @@ fn flag(role: Role) -> Option<&'static str> {
         Role::Excluded => "--exclude",
         Role::Label | Role::Classes => "--label",
         Role::Id => "--id",
+        Role::Kept => "--keep",
         Role::Vector => "--vector",
         Role::Scores => "--score",
         Role::Time => "--time",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use qualm::{EncoderIdentity, Fitted};
-use qualm_data::{Embedding, parquet_parts};
+use qualm_data::{Embedding, is_table_folder};
 use qualm_vision::EmbeddedImages;
 use qualm_vision::encoder::{self, Encoder, EncoderOptions, FileEncoder};
 use qualm_vision::read::{ImageSource, ReadOptions};
@@ -107,10 +107,10 @@ pub(crate) fn are_images(input: &Path) -> bool {
     }
     let extension = input.extension().map(OsStr::to_ascii_lowercase);
     let extension = extension.as_ref().and_then(|e| e.to_str());
-    if matches!(extension, Some("csv" | "tsv")) {
+    if matches!(extension, Some("csv" | "tsv" | "jsonl" | "ndjson" | "gz" | "zst")) {
         return false;
     }
-    if input.is_dir() && parquet_parts(input).is_err() {
+    if input.is_dir() && !is_table_folder(input) {
         return true;
     }
     let is_table = input.is_dir() || matches!(extension, Some("parquet" | "arrow" | "feather"));

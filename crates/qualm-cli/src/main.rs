@@ -20,6 +20,7 @@ mod image_table;
 mod images;
 mod interrupt;
 mod metrics;
+mod notes;
 mod output;
 mod pages;
 mod paths;

@@ -7,7 +7,7 @@
 //! written.
 
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use arrow_schema::Field;
 use qualm::Fitted;
-use qualm_data::{Batch, Batches, Selection, Source};
+use qualm_data::{Batch, Batches, ColumnNotes, Rejects, Selection, Source};
 
 use crate::interrupt;
 
@@ -42,17 +42,21 @@ pub(crate) struct ReadAhead<R> {
 pub(crate) struct Input {
     pub(crate) id_fields: Vec<Field>,
     pub(crate) n_rows_hint: Option<u64>,
+    /// What there is to say of the rows, once they are read.
+    pub(crate) notes: ColumnNotes,
+    /// Those that are left out.
+    pub(crate) rejects: Rejects,
 }
 
-/// Opens a file of rows that a model is to score.
+/// Opens rows that a model is to score.
 pub(crate) fn open_for(
     fitted: &Fitted,
-    path: &Path,
+    paths: &[PathBuf],
     selection: Selection,
 ) -> impl FnOnce() -> qualm_data::Result<Source> + Send + 'static {
-    let (path, features) = (path.to_owned(), fitted.features().clone());
+    let (paths, features) = (paths.to_owned(), fitted.features().clone());
     let rounding = fitted.rounding().clone();
-    move || Ok(Source::open(&path, &selection, Some(&features))?.with_rounding(&rounding))
+    move || Ok(Source::open_all(&paths, &selection, Some(&features))?.with_rounding(&rounding))
 }
 
 /// Opens rows that a model is to score and that come bit by bit, until the user asks to stop.
@@ -81,6 +85,8 @@ pub(crate) fn open<B: Batches>(
         let input = Input {
             id_fields: batches.id_fields(),
             n_rows_hint: batches.n_rows_hint(),
+            notes: batches.notes(),
+            rejects: batches.rejects(),
         };
         Ok((input, batches))
     };

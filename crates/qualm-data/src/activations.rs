@@ -9,9 +9,10 @@ use qualm::ood::{Activations, OodInput, OodInputs, Widths};
 use qualm::{Features, Location, Matrix};
 
 use crate::batches::Beside;
+use crate::csv::TextOptions;
 use crate::error::{Error, Result};
 use crate::labels::{classes, labels};
-use crate::open::open_table;
+use crate::open::open_tables;
 use crate::origin::Origin;
 use crate::role::Role;
 use crate::table::{Chunk, Kind, Projection, Table};
@@ -107,7 +108,7 @@ impl ActivationSource {
     /// are missing or of the wrong type, arrays of different numbers of rows.
     pub fn open(path: &Path, columns: &ActivationColumns) -> Result<Self> {
         let at = Location::file(path);
-        let mut table = open_table(path, false)?;
+        let mut table = open_tables(&[path.to_owned()], &TextOptions::default())?.0;
         let asked = Asked::find(table.as_mut(), columns, &at)?;
         table.project(&asked.projection())?;
         let Some(mut first) = table.next_filled()? else {
@@ -150,7 +151,7 @@ impl ActivationSource {
         let inputs = self.vectors.iter().map(|vector| OodInput {
             name: match vector {
                 Features::Vector { name, .. } => name.clone().unwrap_or_default(),
-                Features::Columns(_) => String::new(),
+                Features::Columns(_) | Features::Prepared(_) => String::new(),
             },
             width: vector.width(),
         });
@@ -177,7 +178,7 @@ impl ActivationSource {
             Some((vector, expected)) => {
                 let name = match vector {
                     Features::Vector { name, .. } => name.as_deref().unwrap_or_default(),
-                    Features::Columns(_) => "",
+                    Features::Columns(_) | Features::Prepared(_) => "",
                 };
                 let file = self.first.as_ref().map(|chunk| chunk.origin.at(0));
                 let at = Location {
@@ -230,7 +231,7 @@ impl ActivationSource {
             columns.next().map(|array| (array, name.to_owned()))
         };
         let classes = next(&self.classes).map(|(array, name)| classes(&array, &origin, &name));
-        let labels = next(&self.label).map(|(array, name)| labels(&array, &origin, &name));
+        let labels = next(&self.label).map(|(array, name)| labels(&array, &origin, &name, None));
         let logits = matrices.split_off(self.n_layers.min(matrices.len()));
         Ok(Some(ActivationBatch {
             features: matrices,
@@ -259,7 +260,7 @@ impl ActivationSource {
     fn inputs_in_order(&self) -> impl Iterator<Item = &str> {
         self.vectors.iter().filter_map(|vector| match vector {
             Features::Vector { name, .. } => name.as_deref(),
-            Features::Columns(_) => None,
+            Features::Columns(_) | Features::Prepared(_) => None,
         })
     }
 

@@ -3,8 +3,9 @@
 use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_select::take::take;
 use qualm::rng::{Purpose, sample, stream};
-use qualm::{Location, Matrix, Views};
+use qualm::{Location, Matrix, Rounding, Views};
 
+use crate::batches::Beside;
 use crate::error::{Error, Result};
 use crate::numbers::first_null;
 use crate::origin::Origin;
@@ -71,7 +72,14 @@ impl Batch {
             return Ok(self);
         }
         let mut rng = stream(seed, Purpose::LIMIT, [0, 0]);
-        let picked = sample(&mut rng, all, n_rows);
+        self.pick(&sample(&mut rng, all, n_rows))
+    }
+
+    /// Some of the rows: `picked` are their places from 0, ascending.
+    ///
+    /// # Errors
+    /// [`qualm::Error::Empty`] for no rows; [`Error::Arrow`] for ids that cannot be picked from.
+    pub fn pick(&self, picked: &[usize]) -> Result<Self> {
         let places: UInt64Array = picked.iter().map(|&i| Some(i as u64)).collect();
         let ids = self.ids.iter().map(|ids| take(ids, &places, None));
         let ids = ids
@@ -85,11 +93,33 @@ impl Batch {
             picked.copied().collect()
         });
         Ok(Self {
-            rows: rows.pick(&picked)?,
+            rows: self.rows.rows().pick(picked)?,
             ids,
             labels,
-            origin: self.origin.pick(&picked),
+            origin: self.origin.pick(picked),
         })
+    }
+
+    /// Several batches of one input as one; nothing for none.
+    ///
+    /// # Errors
+    /// [`Error::Arrow`] for ids of different types.
+    pub fn join(mut batches: Vec<Self>) -> Result<Option<Self>> {
+        if batches.len() <= 1 {
+            return Ok(batches.pop());
+        }
+        let (mut rows, mut beside) = (Vec::new(), Beside::default());
+        let first = batches.first().map(|batch| batch.rows.rows());
+        let (n_cols, rounding) = first.map_or((0, Rounding::default()), |rows| {
+            (rows.n_cols(), rows.rounding().clone())
+        });
+        for batch in batches {
+            let n_rows = batch.rows.rows().n_rows();
+            rows.extend_from_slice(batch.rows.rows().as_slice());
+            beside.append(n_rows, batch.ids, batch.labels, batch.origin);
+        }
+        let rows = Matrix::new(rows, n_cols)?.with_rounding(&rounding);
+        beside.with(rows).map(Some)
     }
 }
 

@@ -5,8 +5,10 @@ use arrow_schema::Field;
 use qualm::{Features, Location, Matrix};
 
 use crate::batch::Batch;
+use crate::column_watch::ColumnNotes;
 use crate::error::{Error, Result};
 use crate::origin::Origin;
+use crate::rejects::Rejects;
 
 /// Rows that come in batches, so that memory does not grow with the input.
 ///
@@ -58,6 +60,18 @@ pub trait Batches {
     /// The number of rows, where it is known before they are read.
     fn n_rows_hint(&self) -> Option<u64> {
         None
+    }
+
+    /// What a user should know of the columns: of the rows read so far, and, if it is kept, of
+    /// all rows once they are read.
+    fn notes(&self) -> ColumnNotes {
+        ColumnNotes::default()
+    }
+
+    /// The rows that are left out because something is wrong with them, where that is asked for
+    /// ([`crate::Selection::skip`]): those so far.
+    fn rejects(&self) -> Rejects {
+        Rejects::default()
     }
 
     /// The next rows, or `None` at the end.

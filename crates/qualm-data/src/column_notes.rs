@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use qualm::Location;
 use qualm::error::Names;
 
 /// Something about the columns of an input that is fitted to.
@@ -39,6 +40,67 @@ pub enum ColumnNote {
         /// Their names.
         columns: Names,
     },
+    /// Missing values in whose place a typical one was put.
+    Filled {
+        /// How many in each column.
+        columns: Counts,
+    },
+    /// Rows left out because a value was missing.
+    LeftOut {
+        /// How many there are.
+        n_rows: u64,
+        /// How many values were missing in each column.
+        columns: Counts,
+    },
+    /// Columns of categories that features were made of.
+    Encoded {
+        /// How many categories there are in each.
+        columns: Counts,
+    },
+    /// Columns with more categories than are kept.
+    Cut {
+        /// How many there are in each.
+        columns: Counts,
+        /// How many are kept.
+        kept: usize,
+    },
+    /// Categories that no fitted row was of, or that are not kept.
+    Unknown {
+        /// The column.
+        column: String,
+        /// How many rows.
+        n_rows: u64,
+        /// The first of them.
+        found: String,
+        /// Where that is.
+        at: Location,
+    },
+}
+
+/// Columns with a number for each, as messages list them: the first few, then how many more there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(pub Vec<(String, u64)>);
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        for (i, (name, n)) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}'{name}' ({n})")?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl Counts {
+    /// The sum over the columns.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|(_, n)| n).sum()
+    }
 }
 
 impl ColumnNote {
@@ -51,6 +113,8 @@ impl ColumnNote {
                 let lost = columns.iter().filter(|c| c.why.is_loss()).count();
                 lost > *used
             }
+            // Fewer rows come out than went in, or rows are not like any that was fitted.
+            Self::LeftOut { .. } | Self::Unknown { .. } => true,
             _ => false,
         }
     }
@@ -93,6 +157,35 @@ impl fmt::Display for ColumnNote {
                     "{columns} {has} one value in all rows and {tells} nothing apart"
                 )
             }
+            Self::Filled { columns } => write!(
+                f,
+                "{} missing value{} filled with the median, or the commonest category, of the fitted rows: \
+                 {columns}",
+                columns.total(),
+                if columns.total() == 1 { "" } else { "s" }
+            ),
+            Self::LeftOut { n_rows, columns } => write!(
+                f,
+                "{n_rows} row{} left out because a value is missing: {columns}",
+                if *n_rows == 1 { "" } else { "s" }
+            ),
+            Self::Encoded { columns } => write!(f, "categories are features: {columns}"),
+            Self::Cut { columns, kept } => write!(
+                f,
+                "only the {kept} commonest categories are told apart, the others share one feature: \
+                 {columns}"
+            ),
+            Self::Unknown {
+                column,
+                n_rows,
+                found,
+                at,
+            } => write!(
+                f,
+                "{n_rows} row{} of a category of '{column}' that the model does not know, such as '{found}' \
+                 ({at})",
+                if *n_rows == 1 { "" } else { "s" }
+            ),
         }
     }
 }
@@ -149,12 +242,24 @@ pub enum WhyUnused {
     BesideVectors(String),
     /// It is the index of a table that pandas wrote.
     Index,
+    /// It holds dates, which are features only where they are asked for.
+    Dates {
+        /// The first of them.
+        found: String,
+    },
+    /// It holds text that is different in nearly all rows, and so no categories.
+    Distinct {
+        /// How many different texts.
+        n_values: usize,
+        /// In how many rows.
+        n_rows: usize,
+    },
 }
 
 impl WhyUnused {
     /// Whether what the column holds could have been meant as a feature.
     fn is_loss(&self) -> bool {
-        matches!(self, Self::Text { .. } | Self::Type(_))
+        matches!(self, Self::Text { .. } | Self::Type(_) | Self::Dates { .. })
     }
 }
 
@@ -172,6 +277,10 @@ impl fmt::Display for Unused {
             }
             WhyUnused::BesideVectors(name) => write!(f, " (the vectors of '{name}' are the input)"),
             WhyUnused::Index => f.write_str(" (the index of a pandas table)"),
+            WhyUnused::Dates { found } => write!(f, " (dates such as '{found}')"),
+            WhyUnused::Distinct { n_values, n_rows } => {
+                write!(f, " ({n_values} different texts in {n_rows} rows)")
+            }
         }
     }
 }

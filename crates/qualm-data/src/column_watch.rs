@@ -12,6 +12,7 @@ use qualm::error::Names;
 
 use crate::column_notes::{ColumnNote, Unused};
 use crate::numbers;
+use crate::prepare::{Preparer, Tally};
 use crate::table::Table;
 
 /// Values that are remembered to find the first that comes twice, over all columns: some 30 MB
@@ -42,6 +43,9 @@ struct Watch {
     columns: Vec<Column>,
     n_rows: usize,
     n_remembered: usize,
+    /// What a recipe did to the values, and what there is to say of it.
+    tally: Tally,
+    treated: Vec<ColumnNote>,
 }
 
 impl ColumnNotes {
@@ -65,8 +69,7 @@ impl ColumnNotes {
 
     /// The same; columns of numbers are watched from now on. `chosen`: the user asked for them by
     /// name.
-    pub(crate) fn watching(self, features: &Features, chosen: bool) -> Self {
-        let names = features.names().unwrap_or_default();
+    pub(crate) fn watching(self, names: &[String], chosen: bool) -> Self {
         let columns = names.iter().map(|name| Column::new(name.clone(), chosen));
         let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         watch.columns = columns.collect();
@@ -74,11 +77,24 @@ impl ColumnNotes {
         self
     }
 
+    /// Adds what is known before the rows are read.
+    pub(crate) fn add(&self, notes: Vec<ColumnNote>) {
+        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.at_once.extend(notes);
+    }
+
+    /// Adds what a recipe did to the next rows.
+    pub(crate) fn tally(&self, tally: Tally, preparer: &Preparer) {
+        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.tally.add(tally);
+        watch.treated = watch.tally.notes(preparer);
+    }
+
     /// Looks at the next rows.
-    pub(crate) fn see(&self, features: &[ArrayRef]) {
+    pub(crate) fn see(&self, n_rows: usize, features: &[ArrayRef]) {
         let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = &mut *watch;
-        watch.n_rows += features.first().map_or(0, Array::len);
+        watch.n_rows += n_rows;
         for (column, values) in watch.columns.iter_mut().zip(features) {
             column.see(values, &mut watch.n_remembered);
         }
@@ -92,7 +108,7 @@ impl ColumnNotes {
             let columns = watch.columns.iter().filter(|column| is(column));
             Names(columns.map(|column| column.name.clone()).collect())
         };
-        let constant = |c: &Column| c.constant && watch.n_rows > 1;
+        let constant = |c: &Column| c.constant && c.first.is_some() && watch.n_rows > 1;
         let label = |c: &Column| {
             !c.chosen && !constant(c) && LABELS.iter().any(|l| c.name.eq_ignore_ascii_case(l))
         };
@@ -115,7 +131,9 @@ impl ColumnNotes {
             _ => true,
         };
         let notes = notes.into_iter().filter(is_filled);
-        watch.at_once.iter().cloned().chain(notes).collect()
+        let treated = watch.treated.iter().cloned();
+        let at_once = watch.at_once.iter().cloned();
+        at_once.chain(notes).chain(treated).collect()
     }
 }
 
@@ -169,7 +187,16 @@ impl Column {
 
     fn see(&mut self, array: &ArrayRef, n_remembered: &mut usize) {
         // An ordinary column is done with after its first few values.
-        if self.is_done() || numbers::first_null(array).is_some() {
+        if self.is_done() {
+            return;
+        }
+        if let Some(nulls) = array.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
+            let mut values = vec![0.0; array.len()];
+            if numbers::write(array, &mut values) {
+                let there = values.into_iter().enumerate();
+                let there = there.filter(|(row, _)| nulls.is_valid(*row));
+                self.take(there.map(|(_, value)| Value::of(value)), n_remembered);
+            }
             return;
         }
         match array.data_type() {
@@ -251,12 +278,12 @@ mod tests {
 
     /// What is said of columns whose rows come in two parts.
     fn notes(columns: &[(&str, ArrayRef)]) -> Vec<String> {
-        let names = columns.iter().map(|(name, _)| (*name).to_owned());
-        let notes = ColumnNotes::default().watching(&Features::Columns(names.collect()), false);
+        let names: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let notes = ColumnNotes::default().watching(&names, false);
         for part in 0..2 {
             let half = columns[0].1.len() / 2;
             let part = columns.iter().map(|(_, c)| c.slice(part * half, half));
-            notes.see(&part.collect::<Vec<_>>());
+            notes.see(half, &part.collect::<Vec<_>>());
         }
         notes.all().iter().map(ToString::to_string).collect()
     }
@@ -338,9 +365,8 @@ mod tests {
 
     #[test]
     fn columns_that_were_asked_for_are_features() {
-        let features = Features::Columns(vec!["y".to_owned()]);
-        let watched = ColumnNotes::default().watching(&features, true);
-        watched.see(&[floats(f64::from)]);
+        let watched = ColumnNotes::default().watching(&["y".to_owned()], true);
+        watched.see(1000, &[floats(f64::from)]);
         assert!(watched.all().is_empty());
     }
 }

@@ -19,8 +19,11 @@ use crate::error::{Error, Result, quoted};
 use crate::follow::TextBytes;
 use crate::format::{Format, SNIFF};
 use crate::origin::Origin;
+use crate::rejects::Reject;
 use crate::table::{Chunk, Column, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct};
+use crate::text_format::TextFormat;
 use crate::text_vectors::is_vector;
+use crate::times::is_date;
 
 /// Records that decide the types.
 const SAMPLE_ROWS: usize = LOOKED_AT;
@@ -29,6 +32,21 @@ const SAMPLE_BYTES: usize = 16 << 20;
 /// For how long rows of a growing input wait for more to be given out together.
 const GATHER: Duration = Duration::from_millis(400);
 
+/// How a text table is read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TextOptions {
+    /// Whether the first line is data.
+    pub(crate) no_header: bool,
+    /// How numbers and fields are written.
+    pub(crate) format: TextFormat,
+    /// Texts that stand for a missing value.
+    pub(crate) na: Vec<String>,
+    /// Whether rows with something wrong are left out.
+    pub(crate) skip: bool,
+    /// Whether the rest is read, after something wrong, to count how much more there is.
+    pub(crate) count: bool,
+}
+
 /// A table in text.
 #[derive(Debug)]
 pub(crate) struct CsvTable {
@@ -36,20 +54,37 @@ pub(crate) struct CsvTable {
     reader: csv::Reader<Text>,
     columns: Vec<Column>,
     projection: Vec<Projection>,
-    /// Records read to decide the types and not yet given out.
-    sample: VecDeque<StringRecord>,
+    /// Records read to decide the types and not yet given out, with their rows.
+    sample: VecDeque<(usize, StringRecord)>,
     /// Records taken from the reader so far, the header not counted.
     n_read: usize,
-    /// Rows given out so far.
-    n_given: usize,
     record: StringRecord,
-    /// Whether the first line is data.
-    no_header: bool,
+    options: TextOptions,
+    /// Rows left out that were not given out yet.
+    rejects: Vec<Reject>,
     has_numeric_header: bool,
 }
 
-/// The bytes, wherever they come from.
-struct Text(Box<dyn TextBytes>);
+/// The bytes, wherever they come from, and how many of them were given out.
+struct Text {
+    bytes: Box<dyn TextBytes>,
+    n_given: u64,
+    /// The last few of them.
+    tail: Vec<u8>,
+}
+
+/// Bytes of [`Text::tail`].
+const TAIL: usize = 8;
+
+impl Text {
+    /// Whether there is more than ends of lines among the last bytes given out.
+    fn holds_text(&self, n_last: u64) -> bool {
+        let n_last = usize::try_from(n_last).unwrap_or(usize::MAX);
+        let last = self.tail.len().saturating_sub(n_last);
+        let tail = self.tail.get(last..).unwrap_or_default();
+        n_last > self.tail.len() || tail.iter().any(|b| !matches!(b, b'\r' | b'\n'))
+    }
+}
 
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,7 +94,12 @@ impl std::fmt::Debug for Text {
 
 impl Read for Text {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(buf)
+        let n = self.bytes.read(buf)?;
+        self.n_given += n as u64;
+        let new = buf.get(n.saturating_sub(TAIL)..n).unwrap_or_default();
+        self.tail.extend_from_slice(new);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        Ok(n)
     }
 }
 
@@ -68,7 +108,7 @@ impl CsvTable {
     pub(crate) fn open(
         path: &Path,
         format: Format,
-        no_header: bool,
+        options: TextOptions,
         mut bytes: Box<dyn TextBytes>,
     ) -> Result<Self> {
         let at = Location::file(path);
@@ -77,12 +117,21 @@ impl CsvTable {
             source,
         })?;
         format.check(head.get(..SNIFF).unwrap_or(head), &at)?;
-        let tabs = format == Format::Tsv;
+        // The mark of UTF-8, which the parser would take without counting it.
+        if head.starts_with(b"\xEF\xBB\xBF") {
+            bytes.consume(3);
+        }
+        let usual = if format == Format::Tsv { b'\t' } else { b',' };
+        let delimiter = options.format.delimiter.unwrap_or(usual);
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(if tabs { b'\t' } else { b',' })
-            .from_reader(Text(bytes));
+            .delimiter(delimiter)
+            .from_reader(Text {
+                bytes,
+                n_given: 0,
+                tail: Vec::new(),
+            });
         let mut table = Self {
             file: Arc::from(path),
             reader,
@@ -90,19 +139,19 @@ impl CsvTable {
             projection: Vec::new(),
             sample: VecDeque::new(),
             n_read: 0,
-            n_given: 0,
             record: StringRecord::new(),
-            no_header,
+            options,
+            rejects: Vec::new(),
             has_numeric_header: false,
         };
-        let header = table.read_header(&at, tabs)?;
+        let header = table.read_header(&at, delimiter)?;
         table.read_sample(header.len())?;
         if table.sample.is_empty() {
             return Err(qualm::Error::Empty { at }.into());
         }
         table.columns = (0..)
             .zip(header)
-            .map(|(j, name)| infer_type(name, j, &table.sample))
+            .map(|(j, name)| infer_type(name, j, &table.sample, &table.options))
             .collect();
         distinct(&table.columns, &at)?;
         if let [first, _, ..] = &mut table.columns[..] {
@@ -112,33 +161,25 @@ impl CsvTable {
         Ok(table)
     }
 
-    fn read_header(&mut self, at: &Location, tabs: bool) -> Result<Vec<String>> {
+    fn read_header(&mut self, at: &Location, delimiter: u8) -> Result<Vec<String>> {
         let mut header = StringRecord::new();
         if !self.read_record(&mut header, None)? {
             return Err(qualm::Error::Empty { at: at.clone() }.into());
         }
         let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-        if let [only] = names.as_slice() {
-            let found = match only {
-                name if name.contains(';') => Some("semicolons"),
-                name if name.contains('\t') => Some("tabs (the extension for which is .tsv)"),
-                name if tabs && name.contains(',') => {
-                    Some("commas (the extension for which is .csv)")
-                }
-                _ => None,
-            };
-            if let Some(found) = found {
-                return Err(Error::WrongSeparator {
-                    at: at.clone(),
-                    found,
-                    expected: if tabs { "tabs" } else { "commas" },
-                });
-            }
+        if let [only] = names.as_slice()
+            && let Some(found) = other_separator(only, delimiter)
+        {
+            return Err(Error::WrongSeparator {
+                at: at.clone(),
+                found,
+                expected: separator_words(delimiter),
+            });
         }
-        if self.no_header {
+        if self.options.no_header {
             self.n_read = 1;
             let n_fields = header.len();
-            self.sample.push_back(header);
+            self.sample.push_back((1, header));
             return Ok((1..=n_fields).map(|j| format!("column_{j}")).collect());
         }
         if is_data(&names) {
@@ -161,13 +202,22 @@ impl CsvTable {
                 break;
             }
             bytes += record.as_slice().len();
-            self.sample.push_back(record);
+            self.sample.push_back((self.n_read, record));
         }
         Ok(())
     }
 
     /// Reads one record and checks it; the header has no field count to keep to.
     fn read_record(&mut self, record: &mut StringRecord, n_fields: Option<usize>) -> Result<bool> {
+        loop {
+            match self.read_one(record, n_fields) {
+                Err(error @ Error::Ragged { .. }) if self.options.skip => self.reject(&error),
+                other => return other,
+            }
+        }
+    }
+
+    fn read_one(&mut self, record: &mut StringRecord, n_fields: Option<usize>) -> Result<bool> {
         let at = || match n_fields {
             Some(_) => Location::file(&self.file).at_row(self.n_read + 1),
             None => Location::file(&self.file),
@@ -195,34 +245,109 @@ impl CsvTable {
             });
         }
         if let Some(expected) = n_fields {
+            self.n_read += 1;
             if record.len() != expected {
                 return Err(Error::Ragged {
-                    at: at(),
+                    at: self.at(record, self.n_read),
                     found: record.len(),
                     expected,
                 });
             }
-            self.n_read += 1;
         }
         Ok(true)
     }
 
-    /// Whether a record, or the end, can be read without waiting longer.
-    fn has_more(&mut self, wait: &mut Wait) -> bool {
-        let until = *wait.0.get_or_insert_with(|| Instant::now() + GATHER);
-        self.reader.get_mut().0.ready(until)
+    /// The place of a record: its row, and its line, where that is not the row below the header.
+    fn at(&self, record: &StringRecord, row: usize) -> Location {
+        let at = Location::file(&self.file).at_row(row);
+        let line = record.position().map(csv::Position::line);
+        let usual = row + usize::from(!self.options.no_header);
+        match line.and_then(|line| usize::try_from(line).ok()) {
+            Some(line) if line != usual => at.at_line(line),
+            _ => at,
+        }
     }
 
-    /// The next record into `self.record`: from the sample first, then from the file.
-    fn next_record(&mut self) -> Result<bool> {
-        if let Some(record) = self.sample.pop_front() {
+    /// Leaves a row out because of an error.
+    fn reject(&mut self, error: &Error) {
+        if let Some(at) = error.bad_row() {
+            self.rejects.push(Reject::new(at.clone(), &error.to_string()));
+        }
+    }
+
+    /// Whether a record, or the end, can be read without waiting longer.
+    fn has_more(&mut self, wait: &mut Wait) -> bool {
+        let position = self.reader.position().byte();
+        let text = self.reader.get_mut();
+        // The parser may hold lines that it was given before.
+        if !text.bytes.grows() || text.holds_text(text.n_given.saturating_sub(position)) {
+            return true;
+        }
+        let until = *wait.0.get_or_insert_with(|| Instant::now() + GATHER);
+        text.bytes.ready(until)
+    }
+
+    /// The next record into `self.record`, and its row: from the sample first, then from the file.
+    fn next_record(&mut self) -> Result<Option<usize>> {
+        if let Some((row, record)) = self.sample.pop_front() {
             self.record = record;
-            return Ok(true);
+            return Ok(Some(row));
         }
         let mut record = std::mem::take(&mut self.record);
         let more = self.read_record(&mut record, Some(self.columns.len()));
         self.record = record;
-        more
+        Ok(more?.then_some(self.n_read))
+    }
+
+    /// Appends the fields of `self.record`.
+    fn append(&self, row: usize, building: &mut [Building]) -> Result<()> {
+        for (column, building) in self.projection.iter().zip(building) {
+            let field = self.record.get(column.index).unwrap_or_default();
+            match building {
+                Building::Text(texts) => texts.push(field.to_owned()),
+                Building::Numbers(numbers) => {
+                    let value = self.options.number(field);
+                    numbers.push(value.map_err(|NotANumber| Error::NotANumber {
+                        at: Location {
+                            column: self.columns.get(column.index).map(|c| c.name.clone()),
+                            ..self.at(&self.record, row)
+                        },
+                        found: quoted(field),
+                    })?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The error, with how many more fields of `self.record` and after it are no numbers.
+    fn counted(&mut self, first: Error) -> Error {
+        if !self.options.count || !matches!(first, Error::NotANumber { .. }) {
+            return first;
+        }
+        let mut count = vec![0; self.columns.len()];
+        let mut complete = true;
+        loop {
+            for column in self.projection.iter().filter(|column| !column.verbatim) {
+                let found = self.columns.get(column.index);
+                let field = self.record.get(column.index).unwrap_or_default();
+                if found.is_some_and(|c| c.kind == Kind::Number)
+                    && self.options.number(field).is_err()
+                    && let Some(count) = count.get_mut(column.index)
+                {
+                    *count += 1;
+                }
+            }
+            match self.next_record() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => {
+                    complete = false;
+                    break;
+                }
+            }
+        }
+        first.with_more(&count, complete)
     }
 }
 
@@ -241,7 +366,6 @@ impl Table for CsvTable {
     }
 
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        let first_row = self.n_given;
         let limit = chunk_rows(self.projection.len() * size_of::<f64>());
         let mut building: Vec<Building> = self
             .projection
@@ -256,35 +380,45 @@ impl Table for CsvTable {
                 }
             })
             .collect();
-        let mut n_rows = 0;
+        let mut origin: Option<Origin> = None;
+        // The row that follows, and how far the line of the last was below it.
+        let (mut n_rows, mut next_row, mut last_shift) = (0, 0, 0);
+        let header = usize::from(!self.options.no_header);
         let mut wait = Wait::default();
         while n_rows < limit
             && (n_rows == 0 || !self.sample.is_empty() || self.has_more(&mut wait))
-            && self.next_record()?
+            && let Some(row) = self.next_record()?
         {
-            for (column, building) in self.projection.iter().zip(&mut building) {
-                let field = self.record.get(column.index).unwrap_or_default();
-                match building {
-                    Building::Text(texts) => texts.push(field.to_owned()),
-                    Building::Numbers(numbers) => {
-                        let value = number(field).map_err(|NotANumber| Error::NotANumber {
-                            at: Location {
-                                column: self.columns.get(column.index).map(|c| c.name.clone()),
-                                ..Location::file(&self.file).at_row(first_row + n_rows + 1)
-                            },
-                            found: quoted(field),
-                        })?;
-                        numbers.push(value);
+            match self.append(row, &mut building) {
+                Ok(()) => {}
+                Err(error) if self.options.skip => {
+                    self.reject(&error);
+                    for column in &mut building {
+                        column.truncate(n_rows);
                     }
+                    continue;
+                }
+                Err(error) => return Err(self.counted(error)),
+            }
+            let line = self.record.position().map_or(0, csv::Position::line) as usize;
+            let shift = line.wrapping_sub(row);
+            // A new run after rows that were left out, and after empty lines and fields of several lines.
+            if row != next_row || shift != last_shift {
+                last_shift = shift;
+                let run = Origin::line(Arc::clone(&self.file), row - 1, line, header);
+                match &mut origin {
+                    Some(all) => all.append(n_rows, &run),
+                    all => *all = Some(run),
                 }
             }
+            next_row = row + 1;
             n_rows += 1;
         }
-        self.n_given += n_rows;
-        Ok((n_rows > 0).then(|| Chunk {
-            origin: Origin::file(Arc::clone(&self.file), first_row),
+        Ok((n_rows > 0 || !self.rejects.is_empty()).then(|| Chunk {
+            origin: origin.unwrap_or_else(|| Origin::file(Arc::clone(&self.file), 0)),
             n_rows,
             columns: building.into_iter().map(Building::finish).collect(),
+            rejects: std::mem::take(&mut self.rejects),
         }))
     }
 }
@@ -299,6 +433,13 @@ enum Building {
 }
 
 impl Building {
+    fn truncate(&mut self, n_rows: usize) {
+        match self {
+            Self::Text(texts) => texts.truncate(n_rows),
+            Self::Numbers(numbers) => numbers.truncate(n_rows),
+        }
+    }
+
     fn finish(self) -> ArrayRef {
         match self {
             Self::Text(texts) => Arc::new(StringArray::from(texts)),
@@ -307,41 +448,75 @@ impl Building {
     }
 }
 
-struct NotANumber;
+/// That a field is no number.
+pub(crate) struct NotANumber;
 
-/// A field as a number; nothing for an empty one. True and false are 1 and 0.
-fn number(field: &str) -> Result<Option<f64>, NotANumber> {
-    let field = field.trim();
-    if field.is_empty() {
-        return Ok(None);
+impl TextOptions {
+    /// A field as a number; nothing for one that stands for no value. True and false are 1 and 0.
+    pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, NotANumber> {
+        let field = field.trim();
+        if field.is_empty() {
+            return Ok(None);
+        }
+        if let Some(value) = self.format.number(field) {
+            return Ok(Some(value));
+        }
+        if field.eq_ignore_ascii_case("true") {
+            Ok(Some(1.0))
+        } else if field.eq_ignore_ascii_case("false") {
+            Ok(Some(0.0))
+        } else if self.na.iter().any(|na| na == field) {
+            Ok(None)
+        } else {
+            Err(NotANumber)
+        }
     }
-    if let Ok(value) = field.parse() {
-        return Ok(Some(value));
-    }
-    if field.eq_ignore_ascii_case("true") {
-        Ok(Some(1.0))
-    } else if field.eq_ignore_ascii_case("false") {
-        Ok(Some(0.0))
-    } else {
-        Err(NotANumber)
+}
+
+/// What separates the fields of a header that has but one by the separator that was expected.
+fn other_separator(only: &str, expected: u8) -> Option<&'static str> {
+    let known = [
+        (b';', "semicolons"),
+        (b'\t', "tabs (the extension for which is .tsv)"),
+        (b'|', "bars"),
+        (b',', "commas (the extension for which is .csv)"),
+    ];
+    let found = known.into_iter().filter(|(byte, _)| *byte != expected);
+    let mut found = found.filter(|(byte, _)| only.contains(char::from(*byte)));
+    found.next().map(|(_, words)| words)
+}
+
+fn separator_words(delimiter: u8) -> &'static str {
+    match delimiter {
+        b',' => "commas",
+        b'\t' => "tabs",
+        b';' => "semicolons",
+        b'|' => "bars",
+        _ => "the separator that was asked for",
     }
 }
 
 /// Decides what a column holds: numbers, unless at least half of the sampled fields
 /// that are not empty are something else.
-fn infer_type(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column {
-    let (mut filled, mut not_numbers, mut vectors) = (0, 0, 0);
+fn infer_type(
+    name: String,
+    j: usize,
+    sample: &VecDeque<(usize, StringRecord)>,
+    options: &TextOptions,
+) -> Column {
+    let (mut filled, mut not_numbers, mut vectors, mut dates) = (0, 0, 0, 0);
     let mut first = None;
-    for (i, record) in sample.iter().enumerate() {
+    for (row, record) in sample {
         let field = record.get(j).unwrap_or_default();
-        match number(field) {
+        match options.number(field) {
             Ok(None) => {}
             Ok(Some(_)) => filled += 1,
             Err(NotANumber) => {
                 filled += 1;
                 not_numbers += 1;
                 vectors += usize::from(is_vector(field));
-                first.get_or_insert_with(|| (i + 1, quoted(field)));
+                dates += usize::from(is_date(field));
+                first.get_or_insert_with(|| (*row, quoted(field)));
             }
         }
     }
@@ -359,6 +534,7 @@ fn infer_type(name: String, j: usize, sample: &VecDeque<StringRecord>) -> Column
     }
     if text {
         column.not_a_number = first;
+        column.holds_dates = dates > 0 && 2 * dates >= filled;
     }
     column
 }
@@ -381,7 +557,7 @@ mod tests {
         CsvTable::open(
             Path::new("t.csv"),
             Format::Csv,
-            false,
+            TextOptions::default(),
             Box::new(BufReader::new(std::io::Cursor::new(text.to_vec()))),
         )
     }

@@ -6,8 +6,9 @@ use std::path::Path;
 use qualm::{EncoderIdentity, Location};
 use serde::{Deserialize, Serialize};
 
+use crate::csv::TextOptions;
 use crate::error::{Error, Result};
-use crate::open::open_table;
+use crate::open::open_tables;
 
 /// What a Parquet or Arrow file of embeddings says of its rows, in the metadata of its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ impl Embedding {
         if !has_metadata && !path.is_dir() {
             return Ok(None);
         }
-        let table = open_table(path, false)?;
+        let table = open_tables(&[path.to_owned()], &TextOptions::default())?.0;
         let entry = table.metadata().and_then(|entries| entries.get(Self::KEY));
         let read = |entry: &String| {
             serde_json::from_str(entry).map_err(|source| Error::Metadata {

@@ -46,8 +46,8 @@ pub enum Error {
     /// A file of no bytes.
     #[error("{at}: the file is empty (0 bytes); was it written completely?")]
     EmptyFile { at: Location },
-    /// A folder without Parquet parts.
-    #[error("{}: no *.parquet file in this folder; a folder is read as the parts of one Parquet table", path.display())]
+    /// A folder without the parts of a table.
+    #[error("{}: no *.parquet file in this folder; a folder is read as the parts of one table: Parquet files, only files of another table format, or folders such as date=2026-03-01 of these", path.display())]
     NoParts { path: PathBuf },
     /// An extension that no reader or writer answers to.
     #[error("{}: cannot tell the format from {}; {}known are {known}", path.display(), Extension(path), Decompress(path))]
@@ -69,7 +69,39 @@ pub enum Error {
         found: u64,
     },
 
+    /// A pattern that no file matches.
+    #[error("{}: no file matches this pattern; check it", path.display())]
+    NoMatch { path: PathBuf },
+    /// A pattern that is none.
+    #[error("{}: not a pattern", path.display())]
+    BadPattern {
+        path: PathBuf,
+        #[source]
+        source: Box<glob::PatternError>,
+    },
+    /// An address of another machine.
+    #[error(
+        "{}: {scheme}:// is not read here: copy the file to this machine first (such as with {}), or \
+         score it where it lies with qualm.spark",
+        path.display(),
+        copies(scheme)
+    )]
+    Remote { path: PathBuf, scheme: String },
+    /// Standard input among other files.
+    #[error("standard input is read alone; give the other files without it")]
+    StandardInputBeside,
+
     // ---- text tables ----------------------------------------------------------
+    /// A line that is no JSON.
+    #[error("{at}: the line is no JSON; correct it")]
+    JsonLine {
+        at: Location,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A line of JSON that is no object.
+    #[error("{at}: expected an object of JSON in each line, such as {{\"x\": 1}}; write one row a line")]
+    NotAnObject { at: Location },
     /// A row with more or fewer fields than the header.
     #[error(
         "{at}: found {found} field{}, expected {expected} as in the header; check separators and quotes",
@@ -303,6 +335,43 @@ pub enum Error {
     },
 
     // ---- values ---------------------------------------------------------------
+    /// The first of several values of one kind that are wrong.
+    #[error(
+        "{first} (and {}{more} more in {n_columns} column{})",
+        if *complete { "" } else { "at least " },
+        if *n_columns == 1 { "" } else { "s" }
+    )]
+    Several {
+        first: Box<Error>,
+        more: u64,
+        n_columns: usize,
+        complete: bool,
+    },
+    /// A category that no fitted row was of.
+    #[error(
+        "{at}: found '{found}', a category that no fitted row was of, expected one of {known}; correct \
+         it, or fit again with rows of it or with a rule for unknown categories"
+    )]
+    UnknownCategory {
+        at: Location,
+        found: String,
+        known: Names,
+    },
+    /// A column whose values cannot be learned from, because there are none.
+    #[error("{at}: no row has a value; fit without the column")]
+    NothingThere { at: Location },
+    /// Missing values, all rows with which are to be left out.
+    #[error(
+        "{at}: a value is missing in every one of the {n_rows} rows, so that none is left; fit without \
+         the columns that are mostly empty, or fill in what is missing"
+    )]
+    NothingLeft { at: Location, n_rows: usize },
+    /// A treatment of columns asked for where the input is vectors.
+    #[error(
+        "{at}: the vectors of this column are the input; missing values, categories and dates can be \
+         treated in columns with one value a row; name such columns, or ask for no treatment"
+    )]
+    VectorsUntreated { at: Location },
     /// A column that cannot say which item a row is a view of.
     #[error("{at}: found type {found}, expected numbers or text that name the item of each row")]
     NotAnItem { at: Location, found: String },
@@ -374,6 +443,45 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Where the row is that this is about, if it is about a value of one row, or its number of values.
+    #[must_use]
+    pub fn bad_row(&self) -> Option<&Location> {
+        let at = match self {
+            Self::Several { first, .. } => return first.bad_row(),
+            Self::Ragged { at, .. }
+            | Self::JsonLine { at, .. }
+            | Self::NotAnObject { at }
+            | Self::NotANumber { at, .. }
+            | Self::NotAVector { at, .. }
+            | Self::NotATime { at, .. }
+            | Self::Missing { at }
+            | Self::UnknownCategory { at, .. }
+            | Self::TooLarge { at, .. }
+            | Self::RaggedVector { at, .. }
+            | Self::BadLabel { at, .. }
+            | Self::Core(qualm::Error::NotFinite { at, .. }) => at,
+            _ => return None,
+        };
+        at.row.is_some().then_some(at)
+    }
+
+    /// The same, with how many more values there are like the first of which it speaks. `count` has the
+    /// number of such values in each column, the first among them.
+    pub(crate) fn with_more(self, count: &[u64], complete: bool) -> Self {
+        let more = count.iter().sum::<u64>().saturating_sub(1);
+        if more == 0 {
+            return self;
+        }
+        Self::Several {
+            first: Box::new(self),
+            more,
+            n_columns: count.iter().filter(|n| **n > 0).count(),
+            complete,
+        }
+    }
+}
+
 /// The longest piece of text that a message quotes.
 const QUOTED: usize = 40;
 
@@ -397,6 +505,18 @@ fn remedy(found: &str) -> &'static str {
     }
 }
 
+/// What copies files from elsewhere.
+fn copies(scheme: &str) -> &'static str {
+    match scheme {
+        "s3" | "s3a" => "aws s3 cp",
+        "gs" => "gcloud storage cp",
+        "az" | "abfs" | "abfss" => "azcopy copy",
+        "http" | "https" => "curl -O",
+        "hdfs" => "hdfs dfs -get",
+        _ => "the tool of that place",
+    }
+}
+
 /// What to do first about a file whose name says that it is compressed.
 struct Decompress<'a>(&'a Path);
 
@@ -407,7 +527,7 @@ impl fmt::Display for Decompress<'_> {
             .extension()
             .map(|e| e.to_string_lossy().to_lowercase());
         match extension.as_deref() {
-            Some("gz" | "zst" | "bz2" | "xz" | "zip") => f.write_str("decompress it first; "),
+            Some("bz2" | "xz" | "zip") => f.write_str("decompress it first; "),
             _ => Ok(()),
         }
     }

@@ -25,6 +25,18 @@ pub fn open_file(path: &Path) -> Result<File> {
     })
 }
 
+/// The same file without a name once more, from its beginning.
+pub(crate) fn reopened(file: &File, path: &Path) -> Result<File> {
+    let again = file.try_clone().and_then(|mut file| {
+        file.rewind()?;
+        Ok(file)
+    });
+    again.map_err(|source| Error::Read {
+        at: Location::file(path),
+        source,
+    })
+}
+
 /// The first bytes of a file, which is then back at its start.
 pub(crate) fn sniff(file: &mut File, at: &Location) -> Result<Vec<u8>> {
     let mut head = Vec::new();

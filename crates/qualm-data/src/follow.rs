@@ -23,6 +23,11 @@ pub(crate) trait TextBytes: BufRead + Send {
         let _ = until;
         true
     }
+
+    /// Whether they come bit by bit, so that there may be nothing to read yet.
+    fn grows(&self) -> bool {
+        false
+    }
 }
 
 impl<R: Read + Send> TextBytes for io::BufReader<R> {}
@@ -191,8 +196,6 @@ impl Read for Pieces {
 }
 
 impl BufRead for Pieces {
-    /// At most one line: a reader that has taken a record holds nothing of the next one, which
-    /// [`TextBytes::ready`] therefore sees.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.rest().is_empty()
             && !self.receive(None)
@@ -200,11 +203,7 @@ impl BufRead for Pieces {
         {
             return Err(error);
         }
-        let rest = self.rest();
-        let end = rest.iter().position(|b| *b == b'\n');
-        Ok(rest
-            .get(..end.map_or(rest.len(), |i| i + 1))
-            .unwrap_or_default())
+        Ok(self.rest())
     }
 
     fn consume(&mut self, n: usize) {
@@ -213,6 +212,10 @@ impl BufRead for Pieces {
 }
 
 impl TextBytes for Pieces {
+    fn grows(&self) -> bool {
+        true
+    }
+
     fn ready(&mut self, until: Instant) -> bool {
         // An empty line is no record.
         while self.rest().iter().all(|b| matches!(b, b'\r' | b'\n')) {
@@ -258,7 +261,7 @@ mod tests {
     fn lines_are_whole_and_idle_is_noticed() {
         let (writer, mut pieces) = pipe(Cut::Lines);
         writer.send("a,b\n1,2\n3").unwrap();
-        assert_eq!(pieces.fill_buf().unwrap(), b"a,b\n");
+        assert_eq!(pieces.fill_buf().unwrap(), b"a,b\n1,2\n");
         pieces.consume(4);
         assert!(pieces.ready(soon()));
         assert_eq!(pieces.fill_buf().unwrap(), b"1,2\n");
@@ -268,7 +271,7 @@ mod tests {
         writer.send(",4\n\n").unwrap();
         let later = Instant::now() + Duration::from_secs(10);
         assert!(pieces.ready(later));
-        assert_eq!(pieces.fill_buf().unwrap(), b"3,4\n");
+        assert_eq!(pieces.fill_buf().unwrap(), b"3,4\n\n");
         pieces.consume(4);
         assert!(!pieces.ready(soon()));
         // The last line needs no end.
@@ -277,7 +280,7 @@ mod tests {
         assert!(pieces.ready(later));
         let mut rest = String::new();
         pieces.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "\n5,6");
+        assert_eq!(rest, "5,6");
         assert!(pieces.ready(soon()));
     }
 
@@ -298,7 +301,7 @@ mod tests {
         file.write_all(b"a\n1\n2").unwrap();
         let opened = File::open(&path).unwrap();
         let mut pieces = Pieces::of_file(&path, opened, || false).unwrap();
-        for (line, then) in [("a\n", ""), ("1\n", "7\n"), ("27\n", "")] {
+        for (line, then) in [("a\n1\n", "7\n"), ("27\n", "")] {
             assert_eq!(pieces.fill_buf().unwrap(), line.as_bytes());
             pieces.consume(line.len());
             file.write_all(then.as_bytes()).unwrap();

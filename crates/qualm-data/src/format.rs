@@ -4,11 +4,13 @@ use std::path::Path;
 
 use qualm::Location;
 
+use crate::compressed::Compression;
 use crate::error::{Error, Result};
 
 /// The extensions that [`Format::of`] knows, as messages list them.
-const KNOWN: &str = ".csv, .tsv, .parquet, .arrow, .feather, .npy, .npz, a folder of \
-                     .parquet parts, and - for CSV or an Arrow stream on standard input";
+const KNOWN: &str = ".csv, .tsv, .jsonl (these also as .gz or .zst), .parquet, .arrow, .feather, .npy, \
+                     .npz, a folder of such parts, and - for CSV, JSON lines, Parquet or Arrow on \
+                     standard input";
 
 /// The bytes that [`looks_like`] wants to see at most.
 pub(crate) const SNIFF: usize = 512;
@@ -18,6 +20,7 @@ pub(crate) const SNIFF: usize = 512;
 pub(crate) enum Format {
     Csv,
     Tsv,
+    Json,
     Parquet,
     Ipc,
     Npy,
@@ -25,14 +28,24 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format that a file's extension names, in any case.
+    /// The format that a file's extension names, in any case; of compressed text the one before `.gz`.
     pub(crate) fn of(path: &Path) -> Result<Self> {
+        if let Some((_, inner)) = Compression::of(path) {
+            return match Self::of(&inner) {
+                Ok(format @ (Self::Csv | Self::Tsv | Self::Json)) => Ok(format),
+                _ => Err(Error::UnknownFormat {
+                    path: path.to_owned(),
+                    known: KNOWN,
+                }),
+            };
+        }
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("csv") => Ok(Self::Csv),
             Some("tsv") => Ok(Self::Tsv),
-            Some("parquet") => Ok(Self::Parquet),
-            Some("arrow" | "feather") => Ok(Self::Ipc),
+            Some("jsonl" | "ndjson") => Ok(Self::Json),
+            Some("parquet" | "pq") => Ok(Self::Parquet),
+            Some("arrow" | "arrows" | "feather") => Ok(Self::Ipc),
             Some("npy") => Ok(Self::Npy),
             Some("npz") => Ok(Self::Npz),
             _ => Err(Error::UnknownFormat {
@@ -47,6 +60,7 @@ impl Format {
         match self {
             Self::Csv => "CSV text",
             Self::Tsv => "tab-separated text",
+            Self::Json => "JSON lines",
             Self::Parquet => "a Parquet file",
             Self::Ipc => "an Arrow file",
             Self::Npy => "a NumPy array",
@@ -64,7 +78,7 @@ impl Format {
         }
         let found = looks_like(head);
         let fits = match self {
-            Self::Csv | Self::Tsv => found == TEXT,
+            Self::Csv | Self::Tsv | Self::Json => found == TEXT,
             Self::Parquet => found == PARQUET,
             // The stream format has no magic: it opens with a marker and a length,
             // which the reader itself checks.
@@ -119,7 +133,7 @@ const MAGIC: [(&[u8], &str); 19] = [
 ];
 
 /// What the first bytes of a file look like, in words.
-fn looks_like(head: &[u8]) -> &'static str {
+pub(crate) fn looks_like(head: &[u8]) -> &'static str {
     for (magic, name) in MAGIC {
         if head.starts_with(magic) {
             return name;

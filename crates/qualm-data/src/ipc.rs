@@ -13,21 +13,23 @@ use arrow_schema::{ArrowError, Metadata, SchemaRef};
 use qualm::Location;
 
 use crate::error::{Error, Result};
-use crate::file::{open_file, sniff};
+use crate::file::{open_file, reopened, sniff};
 use crate::format::Format;
 use crate::ipc_lengths;
 use crate::origin::Origin;
-use crate::splitter::{BatchSplitter, columns_of, look, pick};
+use crate::splitter::{BatchSplitter, Spot, columns_of, look, pick, spots};
 use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
 
 /// A table in one Arrow file.
 #[derive(Debug)]
 pub(crate) struct IpcTable {
     file: Arc<Path>,
+    /// What it holds, where it has no name to be opened by.
+    kept: Option<Arc<File>>,
     schema: SchemaRef,
     columns: Vec<Column>,
     reader: Reader,
-    places: Vec<usize>,
+    spots: Vec<Spot>,
     splitter: BatchSplitter,
 }
 
@@ -38,9 +40,12 @@ enum Reader {
 }
 
 impl Reader {
-    fn open(path: &Path, columns: Option<Vec<usize>>) -> Result<Self> {
+    fn open(path: &Path, kept: Option<&File>, columns: Option<Vec<usize>>) -> Result<Self> {
         let at = Location::file(path);
-        let mut file = open_file(path)?;
+        let mut file = match kept {
+            Some(kept) => reopened(kept, path)?,
+            None => open_file(path)?,
+        };
         let head = sniff(&mut file, &at)?;
         Format::Ipc.check(&head, &at)?;
         let is_stream = !head.starts_with(b"ARROW1");
@@ -75,15 +80,21 @@ impl Reader {
 
 impl IpcTable {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let reader = Reader::open(path, None)?;
+        Self::open_kept(path, None)
+    }
+
+    /// Opens a file that was kept of a pipe, which messages name, or the file at the path.
+    pub(crate) fn open_kept(path: &Path, kept: Option<Arc<File>>) -> Result<Self> {
+        let reader = Reader::open(path, kept.as_deref(), None)?;
         let columns = columns_of(&reader.schema());
         distinct(&columns, &Location::file(path))?;
         Ok(Self {
             file: Arc::from(path),
+            kept,
             schema: reader.schema(),
             columns,
             reader,
-            places: Vec::new(),
+            spots: Vec::new(),
             splitter: BatchSplitter::default(),
         })
     }
@@ -100,21 +111,20 @@ impl Table for IpcTable {
 
     fn look_at(&mut self, places: &[usize]) -> Result<()> {
         let at = Location::file(&self.file);
-        let mut reader = Reader::open(&self.file, Some(places.to_vec()))?;
+        let (roots, found) = spots(&self.columns, places);
+        let mut reader = Reader::open(&self.file, self.kept.as_deref(), Some(roots))?;
         let batch = guarded(&at, || reader.next())?.transpose();
         if let Some(batch) = batch.map_err(|source| Error::Arrow { at, source })? {
-            look(&mut self.columns, places, &batch);
+            look(&mut self.columns, places, &batch, &found);
         }
         Ok(())
     }
 
     fn project(&mut self, projection: &[Projection]) -> Result<()> {
-        let mut sorted: Vec<usize> = projection.iter().map(|p| p.index).collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let place = |p: &Projection| sorted.partition_point(|&s| s < p.index);
-        self.places = projection.iter().map(place).collect();
-        self.reader = Reader::open(&self.file, Some(sorted))?;
+        let places: Vec<usize> = projection.iter().map(|p| p.index).collect();
+        let (sorted, found) = spots(&self.columns, &places);
+        self.spots = found;
+        self.reader = Reader::open(&self.file, self.kept.as_deref(), Some(sorted))?;
         Ok(())
     }
 
@@ -128,7 +138,8 @@ impl Table for IpcTable {
         Ok(batch.map(|(batch, first_row)| Chunk {
             origin: Origin::file(Arc::clone(&self.file), first_row),
             n_rows: batch.num_rows(),
-            columns: pick(&batch, &self.places),
+            columns: pick(&batch, &self.spots),
+            rejects: Vec::new(),
         }))
     }
 }

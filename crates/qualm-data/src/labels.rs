@@ -7,11 +7,18 @@ use crate::error::{Error, Result, quoted};
 use crate::numbers;
 use crate::origin::Origin;
 use crate::role::Role;
+use crate::text::printer;
 use crate::text_vectors::texts;
 use crate::type_words::TypeWords;
 
-/// Reads a label column: 1 or true for an outlier, 0 or false for the rest.
-pub(crate) fn labels(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Vec<bool>> {
+/// Reads a label column: 1 or true for an outlier, 0 or false for the rest; or, where it is known what
+/// stands for an outlier, that and anything else.
+pub(crate) fn labels(
+    array: &ArrayRef,
+    origin: &Origin,
+    name: &str,
+    positive: Option<&str>,
+) -> Result<Vec<bool>> {
     let bad = |row: usize, found: String| Error::BadLabel {
         at: origin.at(row).column(name),
         found,
@@ -23,7 +30,25 @@ pub(crate) fn labels(array: &ArrayRef, origin: &Origin, name: &str) -> Result<Ve
     if let DataType::FixedSizeList(_, 1) = array.data_type()
         && let Ok(column) = numbers::vectors(array, Some(1))
     {
-        return labels(&column.values, origin, name);
+        return labels(&column.values, origin, name, positive);
+    }
+    if let Some(positive) = positive
+        && let Some(print) = printer(array.as_ref())
+    {
+        let (mut text, number) = (String::new(), positive.trim().parse::<f64>().ok());
+        return (0..array.len())
+            .map(|row| {
+                text.clear();
+                print(row, &mut text);
+                let found = text.trim();
+                if found.is_empty() {
+                    return Err(bad(row, String::new()));
+                }
+                // 1 and 1.0 are one label.
+                let same = number.is_some() && found.parse::<f64>().ok() == number;
+                Ok(same || found == positive.trim())
+            })
+            .collect();
     }
     let mut values = vec![0.0; array.len()];
     if numbers::write(array, &mut values) {
@@ -110,7 +135,22 @@ mod tests {
 
     fn read(array: impl Array + 'static) -> Result<Vec<bool>> {
         let array: ArrayRef = Arc::new(array);
-        labels(&array, &Origin::file(Path::new("t.parquet"), 10), "y")
+        labels(&array, &Origin::file(Path::new("t.parquet"), 10), "y", None)
+    }
+
+    #[test]
+    fn any_label_can_stand_for_an_outlier() {
+        let read = |array: ArrayRef, positive| {
+            labels(&array, &Origin::memory(0), "y", Some(positive)).unwrap()
+        };
+        let words: ArrayRef = Arc::new(StringArray::from(vec!["ok", "fraud ", "Fraud"]));
+        assert_eq!(read(words, "fraud"), [false, true, false]);
+        let signs: ArrayRef = Arc::new(Int64Array::from(vec![1, -1]));
+        assert_eq!(read(signs, "-1"), [false, true]);
+        let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0, -1.0]));
+        assert_eq!(read(floats, "1"), [true, false]);
+        let missing: ArrayRef = Arc::new(StringArray::from(vec!["ok", ""]));
+        assert!(labels(&missing, &Origin::memory(0), "y", Some("ok")).is_err());
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl Table for NpyTable {
             origin: Origin::file(Arc::clone(&self.file), first_row),
             n_rows,
             columns,
+            rejects: Vec::new(),
         }))
     }
 }

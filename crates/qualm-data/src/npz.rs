@@ -182,6 +182,7 @@ impl Table for NpzTable {
             origin: Origin::file(Arc::clone(&self.file), first_row),
             n_rows,
             columns: columns.collect::<Result<_>>()?,
+            rejects: Vec::new(),
         }))
     }
 }

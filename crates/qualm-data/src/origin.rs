@@ -22,6 +22,9 @@ struct Run {
     file: Option<Arc<Path>>,
     /// The same row, counted from 0 in the file.
     first_row: usize,
+    /// By how much the number of a line of the file is above that of its row, where that is not what
+    /// it would be if each row had a line of its own.
+    line_shift: Option<usize>,
 }
 
 impl Origin {
@@ -29,6 +32,22 @@ impl Origin {
     #[must_use]
     pub fn file(file: impl Into<Arc<Path>>, first_row: usize) -> Self {
         Self::run(Some(file.into()), first_row)
+    }
+
+    /// The same of a text file, of which the row stands in `line` (from 1), below `header` lines of
+    /// header.
+    pub(crate) fn line(
+        file: impl Into<Arc<Path>>,
+        first_row: usize,
+        line: usize,
+        header: usize,
+    ) -> Self {
+        let mut origin = Self::file(file, first_row);
+        let shift = line.checked_sub(first_row + 1).filter(|shift| *shift != header);
+        for run in &mut origin.runs {
+            run.line_shift = shift;
+        }
+        origin
     }
 
     /// Rows that came from memory or a stream, the first being row `first_row` (from 0).
@@ -43,6 +62,7 @@ impl Origin {
                 start: 0,
                 file,
                 first_row,
+                line_shift: None,
             }],
         }
     }
@@ -50,9 +70,15 @@ impl Origin {
     /// The place of a row (from 0 in the batch).
     #[must_use]
     pub fn at(&self, row: usize) -> Location {
+        let before = self.runs.partition_point(|run| run.start <= row);
+        let shift = self.runs.get(before.saturating_sub(1)).and_then(|run| run.line_shift);
         let (file, row) = self.find(row);
         let at = file.map(Location::file);
-        at.unwrap_or_default().at_row(row + 1)
+        let at = at.unwrap_or_default().at_row(row + 1);
+        match shift {
+            Some(shift) => at.at_line(row + 1 + shift),
+            None => at,
+        }
     }
 
     /// The file of a row of the batch and the row's number in it, from 0.
@@ -81,7 +107,9 @@ impl Origin {
         for run in &other.runs {
             let start = start + run.start;
             let follows = self.runs.last().is_some_and(|last| {
-                last.file == run.file && last.first_row + (start - last.start) == run.first_row
+                last.file == run.file
+                    && last.line_shift == run.line_shift
+                    && last.first_row + (start - last.start) == run.first_row
             });
             if !follows {
                 self.runs.push(Run {
@@ -92,11 +120,34 @@ impl Origin {
         }
     }
 
+    /// The origin of some rows that follow each other.
+    pub(crate) fn slice(&self, start: usize, n_rows: usize) -> Self {
+        let end = start + n_rows;
+        let first = self.runs.partition_point(|run| run.start <= start);
+        let runs = self.runs.iter().skip(first.saturating_sub(1));
+        let runs = runs.take_while(|run| run.start < end.max(start + 1));
+        let runs = runs.map(|run| Run {
+            start: run.start.saturating_sub(start),
+            first_row: run.first_row + start.saturating_sub(run.start),
+            file: run.file.clone(),
+            line_shift: run.line_shift,
+        });
+        Self {
+            runs: runs.collect(),
+        }
+    }
+
     /// The origin of some of the rows, ascending and at least one.
     pub(crate) fn pick(&self, rows: &[usize]) -> Self {
         let one = |row: usize| {
+            let before = self.runs.partition_point(|run| run.start <= row);
+            let shift = self.runs.get(before.saturating_sub(1)).and_then(|run| run.line_shift);
             let (file, first_row) = self.find(row);
-            Self::run(file.cloned(), first_row)
+            let mut origin = Self::run(file.cloned(), first_row);
+            for run in &mut origin.runs {
+                run.line_shift = shift;
+            }
+            origin
         };
         let mut origin = one(rows.first().copied().unwrap_or(0));
         for (start, row) in rows.iter().enumerate().skip(1) {
@@ -137,6 +188,18 @@ mod tests {
         assert_eq!(at(1), "a.parquet, row 12");
         assert_eq!(at(2), "a.parquet, row 13");
         assert_eq!(at(3), "b.parquet, row 2");
+    }
+
+    #[test]
+    fn slices_keep_their_places() {
+        for start in 0..8 {
+            for n_rows in 1..=8 - start {
+                let slice = parts().slice(start, n_rows);
+                for row in 0..n_rows {
+                    assert_eq!(slice.at(row), parts().at(start + row));
+                }
+            }
+        }
     }
 
     #[test]

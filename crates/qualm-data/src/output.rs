@@ -203,6 +203,19 @@ impl<W: Write + Send> ScoreWriter<W> {
         }
     }
 
+    /// Hands text that was written so far to the stream, and flushes it. Binary formats wait for more rows.
+    ///
+    /// # Errors
+    /// [`qualm::Error::DiskFull`], [`qualm::Error::Write`].
+    pub fn flush(&mut self) -> Result<()> {
+        let flushed = match &mut self.encoder {
+            Encoder::Csv(writer) => writer.flush(),
+            Encoder::Json(sink) => sink.flush(),
+            Encoder::Parquet(_) | Encoder::Arrow(_) => Ok(()),
+        };
+        Ok(flushed.map_err(|e| write_error(&self.path, e))?)
+    }
+
     /// Completes the table and gives the stream back, flushed.
     ///
     /// # Errors

@@ -19,10 +19,10 @@ use qualm::Location;
 use qualm::error::Names;
 
 use crate::error::{Error, Result};
-use crate::file::{open_file, sniff};
+use crate::file::{open_file, reopened, sniff};
 use crate::format::Format;
 use crate::origin::Origin;
-use crate::splitter::{columns_of, look, pick};
+use crate::splitter::{Spot, columns_of, look, pick, spots};
 use crate::table::{Chunk, Column, LOOKED_AT, Projection, Table, chunk_rows, distinct, guarded};
 use crate::text_vectors::is_text;
 use crate::type_words::TypeWords;
@@ -40,6 +40,8 @@ pub(crate) struct ParquetTable {
 #[derive(Debug)]
 struct PartFile {
     path: Arc<Path>,
+    /// What it holds, where it has no name to be opened by.
+    kept: Option<Arc<File>>,
     schema: SchemaRef,
     columns: Vec<Column>,
     n_rows: u64,
@@ -48,8 +50,8 @@ struct PartFile {
 struct Current {
     path: Arc<Path>,
     reader: ParquetRecordBatchReader,
-    /// For each column to read its place in the batches.
-    places: Vec<usize>,
+    /// For each column to read where it is in the batches.
+    spots: Vec<Spot>,
     n_given: usize,
 }
 
@@ -67,20 +69,28 @@ impl ParquetTable {
         Self::open_files(&[path.to_owned()])
     }
 
-    /// Opens the `*.parquet` files directly in a folder, in the order of their names.
-    pub(crate) fn open_folder(path: &Path) -> Result<Self> {
-        Self::open_files(&parquet_parts(path)?)
+    /// Opens a file that was kept of a pipe, which messages name.
+    pub(crate) fn open_kept(pipe: &Path, kept: Option<Arc<File>>) -> Result<Self> {
+        Self::open_each([(pipe, kept)].into_iter())
     }
 
-    fn open_files(paths: &[PathBuf]) -> Result<Self> {
-        let mut files = Vec::with_capacity(paths.len());
-        for path in paths {
-            let builder = builder(path)?;
+    /// Opens the parts of one table.
+    pub(crate) fn open_files(paths: &[PathBuf]) -> Result<Self> {
+        Self::open_each(paths.iter().map(|path| (path.as_path(), None)))
+    }
+
+    fn open_each<'a>(
+        paths: impl Iterator<Item = (&'a Path, Option<Arc<File>>)>,
+    ) -> Result<Self> {
+        let mut files = Vec::new();
+        for (path, kept) in paths {
+            let builder = builder(path, kept.as_deref())?;
             let columns = columns_of(builder.schema());
             distinct(&columns, &Location::file(path))?;
             let n_rows = builder.metadata().file_metadata().num_rows();
             files.push(PartFile {
-                path: Arc::from(path.as_path()),
+                path: Arc::from(path),
+                kept,
                 schema: Arc::clone(builder.schema()),
                 columns,
                 n_rows: u64::try_from(n_rows).unwrap_or(0),
@@ -100,11 +110,8 @@ impl ParquetTable {
             return Ok(false);
         };
         self.n_opened += 1;
-        let roots = places(file, &self.projected)?;
-        let mut sorted = roots.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let builder = builder(&file.path)?;
+        let (sorted, found) = spots(&file.columns, &places(file, &self.projected)?);
+        let builder = builder(&file.path, file.kept.as_deref())?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), sorted.iter().copied());
         let at = Location::file(&file.path);
         let reader = guarded(&at, || {
@@ -112,14 +119,10 @@ impl ParquetTable {
             builder.with_projection(mask).with_batch_size(limit).build()
         })?;
         let reader = reader.map_err(|source| Error::Parquet { at, source })?;
-        let places = roots
-            .iter()
-            .map(|root| sorted.partition_point(|s| s < root))
-            .collect();
         self.current = Some(Current {
             path: Arc::clone(&file.path),
             reader,
-            places,
+            spots: found,
             n_given: 0,
         });
         Ok(true)
@@ -155,8 +158,12 @@ pub fn parquet_parts(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(parts)
 }
 
-fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    open_parquet(path, ArrowReaderOptions::default())
+fn builder(path: &Path, kept: Option<&File>) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let options = ArrowReaderOptions::default();
+    match kept {
+        Some(kept) => from_file(reopened(kept, path)?, path, options),
+        None => open_parquet(path, options),
+    }
 }
 
 /// Opens a Parquet file as far as its footer.
@@ -168,8 +175,15 @@ pub fn open_parquet(
     path: &Path,
     options: ArrowReaderOptions,
 ) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    from_file(open_file(path)?, path, options)
+}
+
+fn from_file(
+    mut file: File,
+    path: &Path,
+    options: ArrowReaderOptions,
+) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let at = Location::file(path);
-    let mut file = open_file(path)?;
     Format::Parquet.check(&sniff(&mut file, &at)?, &at)?;
     guarded(&at, || {
         ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
@@ -258,8 +272,9 @@ impl Table for ParquetTable {
             return Ok(());
         };
         let at = Location::file(&file.path);
-        let builder = builder(&file.path)?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
+        let builder = builder(&file.path, file.kept.as_deref())?;
+        let (roots, found) = spots(&file.columns, places);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         let reader = guarded(&at, || {
             builder
                 .with_projection(mask)
@@ -272,7 +287,7 @@ impl Table for ParquetTable {
         })?;
         let batch = guarded(&at, || reader.next())?.transpose();
         if let Some(batch) = batch.map_err(|source| Error::Arrow { at, source })? {
-            look(&mut file.columns, places, &batch);
+            look(&mut file.columns, places, &batch, &found);
         }
         Ok(())
     }
@@ -300,7 +315,8 @@ impl Table for ParquetTable {
                 return Ok(Some(Chunk {
                     origin: Origin::file(Arc::clone(&current.path), first_row),
                     n_rows: batch.num_rows(),
-                    columns: pick(&batch, &current.places),
+                    columns: pick(&batch, &current.spots),
+                    rejects: Vec::new(),
                 }));
             }
             if !self.advance()? {

@@ -4,26 +4,33 @@ use std::path::Path;
 
 use qualm::Location;
 
+use crate::csv::TextOptions;
 use crate::error::{Error, Result};
 use crate::labels::labels;
 use crate::numbers;
-use crate::open::open_table;
+use crate::open::open_tables;
 use crate::role::Role;
 use crate::select::{Selection, plan};
 use crate::type_words::TypeWords;
 
-/// Reads a scored, labelled file: the scores as float64 and the labels, `(n,)` each.
+/// Reads a scored, labelled file: the scores as float64 and the labels, `(n,)` each. `positive` is the
+/// label of outliers, if it is no 1.
 ///
 /// # Errors
 /// Those of [`crate::Source::open`], and of its [`crate::Batches::next_batch`].
-pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, Vec<bool>)> {
+pub fn read_scores(
+    path: &Path,
+    score: &str,
+    label: &str,
+    positive: Option<&str>,
+) -> Result<(Vec<f64>, Vec<bool>)> {
     let at = Location::file(path);
     let selection = Selection {
         columns: vec![score.to_owned()],
         label: Some(label.to_owned()),
         ..Selection::default()
     };
-    let mut table = open_table(path, false)?;
+    let mut table = open_tables(&[path.to_owned()], &TextOptions::default())?.0;
     let plan = plan(table.as_ref(), &selection, None, &at).map_err(|error| match error {
         Error::NoSuchColumn { at, known, .. } if at.column.as_deref() == Some(score) => {
             let role = Role::Scores;
@@ -61,7 +68,7 @@ pub fn read_scores(path: &Path, score: &str, label: &str) -> Result<(Vec<f64>, V
             }
             .into());
         }
-        truths.extend(labels(label_values, &chunk.origin, label)?);
+        truths.extend(labels(label_values, &chunk.origin, label, positive)?);
     }
     if scores.is_empty() {
         return Err(qualm::Error::Empty { at }.into());

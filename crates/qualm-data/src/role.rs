@@ -14,6 +14,8 @@ pub enum Role {
     Label,
     /// An id, carried through to the scores.
     Id,
+    /// Carried through to the scores, whatever it is.
+    Kept,
     /// The vector column whose elements are the features.
     Vector,
     /// A feature that the model was fitted on.
@@ -39,6 +41,7 @@ impl fmt::Display for Role {
             Self::Excluded => "excluded",
             Self::Label => "the label",
             Self::Id => "an id",
+            Self::Kept => "a column to keep",
             Self::Vector => "the vector",
             Self::ModelFeature => "a feature of the model",
             Self::Time => "the time",

@@ -8,12 +8,14 @@ use std::collections::{HashMap, HashSet};
 
 use arrow_array::ArrayRef;
 use qualm::error::Names;
-use qualm::{Features, Location};
+use qualm::{Features, Location, Recipe, RecipeColumn, Treatment};
 
 use crate::column_notes::{Unused, WhyUnused};
 use crate::error::{Error, Result};
+use crate::prepare::{Reading, column_at};
 use crate::role::Role;
 use crate::table::{Column, Kind, Projection, Table};
+use crate::text_format::TextFormat;
 use crate::text_vectors::is_text;
 use crate::type_words::TypeWords;
 
@@ -30,6 +32,9 @@ pub struct Selection {
     /// Whether the label is to be read, into [`crate::Batch::labels`]. Otherwise it is only
     /// kept out of the features, and may hold anything.
     pub read_label: bool,
+    /// The label that stands for an outlier, all others for none [default: 1 or true; 0 or false for
+    /// none].
+    pub positive: Option<String>,
     /// Columns to carry through to the output: never features.
     pub ids: Vec<String>,
     /// Columns to carry through where the input has them: the ids that a model was fitted
@@ -45,6 +50,30 @@ pub struct Selection {
     /// Whether CSV and tab-separated text begins with its first row: its columns are then
     /// called `column_1`, `column_2` and so on.
     pub no_header: bool,
+    /// How numbers and fields are written in text.
+    pub text: TextFormat,
+    /// What is done about missing values, categories and dates when a model is fitted. For a model
+    /// that was fitted, its [`Features`] say so.
+    pub treatment: Treatment,
+    /// Whether rows with something wrong are left out, see [`crate::Batches::rejects`].
+    pub skip: bool,
+    /// Whether rows are numbered, where there is no id: a first id column `row` (`row_number` where
+    /// the input has such a column), from 1, as messages count them.
+    pub row_numbers: bool,
+    /// Which columns are carried through beside the ids, features among them.
+    pub keep: Keep,
+}
+
+/// Columns of the input that are carried through to the output, also features.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// None but the ids.
+    #[default]
+    Ids,
+    /// Those of these names.
+    Named(Vec<String>),
+    /// All that hold one value a row.
+    All,
 }
 
 impl Selection {
@@ -66,7 +95,7 @@ impl Selection {
             time: self.time.as_ref().map(named),
             stream: self.stream.as_ref().map(named),
             vector: self.vector.as_ref().map(named),
-            ..*self
+            ..self.clone()
         }
     }
 }
@@ -76,6 +105,8 @@ impl Selection {
 pub(crate) enum Inputs {
     /// These numeric columns, by place in the table.
     Columns(Vec<usize>),
+    /// These columns, of which a recipe makes the features.
+    Prepared(Vec<(usize, Reading)>),
     /// This vector column.
     Vector(usize),
 }
@@ -86,6 +117,8 @@ pub(crate) struct Plan {
     pub(crate) inputs: Inputs,
     pub(crate) label: Option<usize>,
     pub(crate) ids: Vec<usize>,
+    /// How many of them name the row; the others are carried through.
+    pub(crate) n_ids: usize,
     /// At fit time, the columns without a role.
     pub(crate) unused: Vec<Unused>,
 }
@@ -94,11 +127,14 @@ impl Plan {
     /// The columns to read, in the order that [`Plan::by_role`] takes apart.
     pub(crate) fn projection(&self) -> Vec<Projection> {
         let column = |verbatim| move |&index: &usize| Projection { index, verbatim };
-        let features = match &self.inputs {
-            Inputs::Columns(places) => places.as_slice(),
-            Inputs::Vector(place) => std::slice::from_ref(place),
+        let mut columns: Vec<Projection> = match &self.inputs {
+            Inputs::Columns(places) => places.iter().map(column(false)).collect(),
+            Inputs::Vector(place) => vec![column(false)(place)],
+            Inputs::Prepared(columns) => columns
+                .iter()
+                .map(|(index, reading)| column(*reading != Reading::Number)(index))
+                .collect(),
         };
-        let mut columns: Vec<Projection> = features.iter().map(column(false)).collect();
         columns.extend(self.label.iter().map(column(true)));
         columns.extend(self.ids.iter().map(column(true)));
         columns
@@ -108,6 +144,7 @@ impl Plan {
     pub(crate) fn by_role<'a>(&self, columns: &'a [ArrayRef]) -> ByRole<'a> {
         let n_features = match &self.inputs {
             Inputs::Columns(places) => places.len(),
+            Inputs::Prepared(columns) => columns.len(),
             Inputs::Vector(_) => 1,
         };
         let (features, rest) = columns.split_at(n_features.min(columns.len()));
@@ -171,9 +208,16 @@ pub(crate) fn plan(
             ids.push(place);
         }
     }
+    let n_ids = ids.len();
+    for place in chooser.kept()? {
+        if !ids.contains(&place) && (label != Some(place) || !selection.read_label) {
+            ids.push(place);
+        }
+    }
     let inputs = match expected {
         None => chooser.at_fit()?,
         Some(Features::Columns(names)) => chooser.for_columns(names)?,
+        Some(Features::Prepared(recipe)) => chooser.for_recipe(recipe)?,
         Some(Features::Vector { name, width }) => chooser.for_vector(name.as_deref(), *width)?,
     };
     let unused = match expected {
@@ -184,6 +228,7 @@ pub(crate) fn plan(
         inputs,
         label,
         ids,
+        n_ids,
         unused,
     })
 }
@@ -197,7 +242,7 @@ pub(crate) fn text_in_question(
 ) -> Vec<usize> {
     let named: Vec<&String> = selection.columns.iter().chain(&selection.vector).collect();
     let in_question = |c: &Column| match expected {
-        Some(Features::Columns(_)) => named.contains(&&c.name),
+        Some(Features::Columns(_) | Features::Prepared(_)) => named.contains(&&c.name),
         _ => named.is_empty() || named.contains(&&c.name),
     };
     let columns = columns.iter().enumerate();
@@ -251,8 +296,13 @@ fn check_conflicts(selection: &Selection, expected: Option<&Features>) -> Result
     if let Some(name) = &selection.vector {
         features.entry(name).or_insert(Role::Vector);
     }
+    let of_model = match expected {
+        Some(features @ (Features::Columns(_) | Features::Prepared(_))) => features.columns(),
+        _ => Vec::new(),
+    };
     match expected {
-        Some(Features::Columns(names)) => {
+        Some(Features::Columns(_) | Features::Prepared(_)) => {
+            let names = &of_model;
             let known: HashSet<&String> = names.iter().collect();
             if let Some(other) = selection.columns.iter().find(|n| !known.contains(n)) {
                 return Err(Error::NotInModel {
@@ -319,6 +369,19 @@ impl Chooser<'_> {
         })
     }
 
+    /// The places of the columns that are carried through beside the ids.
+    fn kept(&self) -> Result<Vec<usize>> {
+        match &self.selection.keep {
+            Keep::Ids => Ok(Vec::new()),
+            Keep::Named(names) => names.iter().map(|n| self.find(n, Role::Kept)).collect(),
+            Keep::All => {
+                let columns = self.columns().iter().enumerate();
+                let plain = columns.filter(|(_, c)| c.kind != Kind::Vector && c.is_usual());
+                Ok(plain.map(|(place, _)| place).collect())
+            }
+        }
+    }
+
     fn kind(&self, place: usize) -> Kind {
         self.columns().get(place).map_or(Kind::Other, |c| c.kind)
     }
@@ -327,7 +390,7 @@ impl Chooser<'_> {
     fn free(&self, kind: Kind) -> Vec<usize> {
         let columns = self.columns().iter().enumerate();
         columns
-            .filter(|(_, c)| c.kind == kind && !c.is_index && is_free(self.selection, &c.name))
+            .filter(|(_, c)| c.kind == kind && c.is_usual() && is_free(self.selection, &c.name))
             .map(|(place, _)| place)
             .collect()
     }
@@ -381,10 +444,112 @@ impl Chooser<'_> {
         Ok(Inputs::Columns(places.collect::<Result<_>>()?))
     }
 
+    /// How a recipe reads a column, if it does.
+    fn reading(&self, column: &Column, by_name: bool) -> Option<Reading> {
+        let treatment = &self.selection.treatment;
+        if column.kind == Kind::Number {
+            Some(Reading::Number)
+        } else if treatment.dates && column.is_date() {
+            Some(Reading::Date)
+        } else if treatment.encode.is_some()
+            && column.kind == Kind::Other
+            && is_text(&column.data_type)
+            && (by_name || !column.holds_dates)
+        {
+            Some(Reading::Category)
+        } else {
+            None
+        }
+    }
+
+    /// The columns of the recipe that is to be learned.
+    fn to_learn(&self) -> Result<Inputs> {
+        let mut read = Vec::new();
+        for name in &self.selection.columns {
+            let place = self.find(name, Role::Feature)?;
+            let reading = self.columns().get(place).and_then(|c| self.reading(c, true));
+            match reading {
+                Some(reading) => read.push((place, reading)),
+                None => read.push((self.of_kind(place, Kind::Number, Role::Feature)?, Reading::Number)),
+            }
+        }
+        if self.selection.columns.is_empty() {
+            let columns = self.columns().iter().enumerate();
+            let free = columns.filter(|(_, c)| c.is_usual() && is_free(self.selection, &c.name));
+            read.extend(free.filter_map(|(place, c)| Some((place, self.reading(c, false)?))));
+        }
+        if read.is_empty() {
+            return Err(self.no_numbers());
+        }
+        Ok(Inputs::Prepared(read))
+    }
+
+    /// The columns of a recipe, by name.
+    fn for_recipe(&self, recipe: &Recipe) -> Result<Inputs> {
+        self.check_present(recipe.columns().iter().map(RecipeColumn::name))?;
+        let mut read = Vec::new();
+        for column in recipe.columns() {
+            let place = self.find(column.name(), Role::ModelFeature)?;
+            let reading = Reading::of(column);
+            read.push(match reading {
+                Reading::Number => (self.of_kind(place, Kind::Number, Role::ModelFeature)?, reading),
+                Reading::Date | Reading::Category => (place, reading),
+            });
+        }
+        Ok(Inputs::Prepared(read))
+    }
+
+    /// Refuses an input that lacks a feature of the model.
+    fn check_present<'b>(&self, names: impl Iterator<Item = &'b str>) -> Result<()> {
+        let missing = names.filter(|name| self.place(name).is_none());
+        let missing: Vec<String> = missing.map(str::to_owned).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::MissingColumns {
+            at: self.at.clone(),
+            missing: Names(missing),
+            known: self.known(),
+        })
+    }
+
+    /// Refuses a treatment of columns where the input is vectors.
+    fn check_treatment(&self, inputs: &Inputs) -> Result<()> {
+        let Inputs::Vector(place) = inputs else {
+            return Ok(());
+        };
+        if self.selection.treatment.is_plain() {
+            return Ok(());
+        }
+        let name = self.columns().get(*place).map_or("", |c| c.name.as_str());
+        Err(Error::VectorsUntreated {
+            at: column_at(self.at, name),
+        })
+    }
+
+    fn no_numbers(&self) -> Error {
+        let aside = (self.columns().iter()).filter(|c| !is_free(self.selection, &c.name));
+        Error::NoNumericColumn {
+            at: self.at.clone(),
+            unused: self.unused(&Inputs::Columns(Vec::new())),
+            set_aside: Names(aside.map(|c| c.name.clone()).collect()),
+        }
+    }
+
     fn at_fit(&self) -> Result<Inputs> {
+        let inputs = self.choose()?;
+        self.check_treatment(&inputs)?;
+        if self.selection.treatment.is_plain() {
+            return Ok(inputs);
+        }
+        self.to_learn()
+    }
+
+    fn choose(&self) -> Result<Inputs> {
         if let Some(vector) = self.chosen_vector()? {
             return Ok(vector);
         }
+        let is_plain = self.selection.treatment.is_plain();
         if !self.selection.columns.is_empty() {
             let named = self.selection.columns.iter();
             let places = named
@@ -395,19 +560,17 @@ impl Chooser<'_> {
             {
                 return Ok(Inputs::Vector(only));
             }
+            if !is_plain {
+                return Ok(Inputs::Columns(places));
+            }
             return self.numbers(places, Role::Feature);
         }
         if let Some(vector) = self.only_vector()? {
             return Ok(Inputs::Vector(vector));
         }
         let numbers = self.free(Kind::Number);
-        if numbers.is_empty() {
-            let aside = (self.columns().iter()).filter(|c| !is_free(self.selection, &c.name));
-            return Err(Error::NoNumericColumn {
-                at: self.at.clone(),
-                unused: self.unused(&Inputs::Columns(Vec::new())),
-                set_aside: Names(aside.map(|c| c.name.clone()).collect()),
-            });
+        if is_plain && numbers.is_empty() {
+            return Err(self.no_numbers());
         }
         Ok(Inputs::Columns(numbers))
     }
@@ -443,13 +606,7 @@ impl Chooser<'_> {
         {
             return Ok(Inputs::Vector(vector));
         }
-        if !missing.is_empty() {
-            return Err(Error::MissingColumns {
-                at: self.at.clone(),
-                missing: Names(missing),
-                known: self.known(),
-            });
-        }
+        self.check_present(names.iter().map(String::as_str))?;
         let places = names.iter().filter_map(|name| self.place(name));
         self.numbers(places, Role::ModelFeature)
     }
@@ -500,9 +657,20 @@ impl Chooser<'_> {
         }
         let vectors = match inputs {
             Inputs::Vector(chosen) => self.columns().get(*chosen).map(|c| c.name.clone()),
-            Inputs::Columns(_) => None,
+            Inputs::Columns(_) | Inputs::Prepared(_) => None,
         };
+        let prepared: HashSet<&str> = match inputs {
+            Inputs::Prepared(read) => {
+                let columns = read.iter().filter_map(|(place, _)| self.columns().get(*place));
+                columns.map(|c| c.name.as_str()).collect()
+            }
+            _ => HashSet::new(),
+        };
+        let encodes = self.selection.treatment.encode.is_some();
         let why = |c: &Column| {
+            if prepared.contains(c.name.as_str()) {
+                return None;
+            }
             if c.is_index {
                 return Some(WhyUnused::Index);
             }
@@ -511,6 +679,9 @@ impl Chooser<'_> {
             }
             match (&c.remark, &c.not_a_number) {
                 _ if c.kind != Kind::Other => None,
+                (_, Some((_, found))) if encodes && c.holds_dates => Some(WhyUnused::Dates {
+                    found: found.clone(),
+                }),
                 (Some(remark), _) => Some(WhyUnused::Type(remark.clone())),
                 (None, Some((row, found))) => Some(WhyUnused::Text {
                     found: found.clone(),
@@ -522,7 +693,7 @@ impl Chooser<'_> {
         let free = self
             .columns()
             .iter()
-            .filter(|c| is_free(self.selection, &c.name));
+            .filter(|c| c.inside.is_none() && is_free(self.selection, &c.name));
         free.filter_map(|c| {
             let (name, why) = (c.name.clone(), why(c)?);
             Some(Unused { name, why })

@@ -10,7 +10,7 @@ use qualm::Location;
 
 use crate::error::{Error, Result};
 use crate::origin::Origin;
-use crate::splitter::{BatchSplitter, columns_of, look, pick};
+use crate::splitter::{BatchSplitter, Spot, columns_of, look, pick, whole};
 use crate::table::{Chunk, Column, Projection, Table, distinct, guarded};
 
 /// A table without a file.
@@ -21,7 +21,7 @@ pub(crate) struct StreamTable {
     columns: Vec<Column>,
     /// The first batch, once it was looked at.
     first: Option<RecordBatch>,
-    places: Vec<usize>,
+    spots: Vec<Spot>,
     splitter: BatchSplitter,
 }
 
@@ -52,7 +52,7 @@ impl StreamTable {
             pipe,
             columns,
             first: None,
-            places: Vec::new(),
+            spots: Vec::new(),
             splitter: BatchSplitter::default(),
         })
     }
@@ -79,16 +79,16 @@ impl Table for StreamTable {
 
     fn look_at(&mut self, places: &[usize]) -> Result<()> {
         self.first = next(self.reader.as_mut(), self.pipe.as_ref(), 0)?;
-        if let Some(first) = &self.first
-            && let Ok(text) = first.project(places)
-        {
-            look(&mut self.columns, places, &text);
+        let spots = whole(&self.columns, places);
+        if let Some(first) = &self.first {
+            look(&mut self.columns, places, first, &spots);
         }
         Ok(())
     }
 
     fn project(&mut self, projection: &[Projection]) -> Result<()> {
-        self.places = projection.iter().map(|p| p.index).collect();
+        let places: Vec<usize> = projection.iter().map(|p| p.index).collect();
+        self.spots = whole(&self.columns, &places);
         Ok(())
     }
 
@@ -104,7 +104,8 @@ impl Table for StreamTable {
                 None => Origin::memory(first_row),
             },
             n_rows: batch.num_rows(),
-            columns: pick(&batch, &self.places),
+            columns: pick(&batch, &self.spots),
+            rejects: Vec::new(),
         }))
     }
 }

@@ -9,7 +9,9 @@ use qualm::Location;
 
 use crate::error::{Error, Result, quoted};
 use crate::origin::Origin;
+use crate::rejects::Reject;
 use crate::text_vectors::{is_vector, texts};
+use crate::times::is_date;
 
 /// The most rows in one chunk.
 pub(crate) const CHUNK_ROWS: usize = 8192;
@@ -75,10 +77,15 @@ pub(crate) struct Column {
     /// For a text column that was looked at: the first row (from 1) that is not a number, and its
     /// text.
     pub(crate) not_a_number: Option<(usize, String)>,
+    /// Whether it is text that was looked at and found to be dates.
+    pub(crate) holds_dates: bool,
     /// What it holds, where its type does not say.
     pub(crate) remark: Option<String>,
     /// Whether it is the index of a pandas table, which is no feature unless it is asked for.
     pub(crate) is_index: bool,
+    /// For a field within a column of records, called `a.b`: the place of that column and those of the
+    /// fields on the way. It is no feature unless it is asked for.
+    pub(crate) inside: Option<(usize, Vec<usize>)>,
 }
 
 impl Column {
@@ -88,8 +95,10 @@ impl Column {
             kind: Kind::of(&data_type),
             data_type,
             not_a_number: None,
+            holds_dates: false,
             remark: None,
             is_index: false,
+            inside: None,
         }
     }
 
@@ -103,10 +112,11 @@ impl Column {
         let filled = texts
             .enumerate()
             .filter_map(|(row, text)| Some((row, text?)));
-        let (mut n_filled, mut n_vectors) = (0, 0);
+        let (mut n_filled, mut n_vectors, mut n_dates) = (0, 0, 0);
         for (row, text) in filled.filter(|(_, text)| !text.trim().is_empty()) {
             n_filled += 1;
             n_vectors += usize::from(is_vector(text));
+            n_dates += usize::from(is_date(text));
             if self.not_a_number.is_none() && text.trim().parse::<f64>().is_err() {
                 self.not_a_number = Some((row + 1, quoted(text)));
             }
@@ -114,6 +124,21 @@ impl Column {
         if n_vectors > 0 && 2 * n_vectors >= n_filled {
             self.kind = Kind::Vector;
         }
+        self.holds_dates = n_dates > 0 && 2 * n_dates >= n_filled;
+    }
+
+    /// Whether it may be a feature without being asked for.
+    pub(crate) fn is_usual(&self) -> bool {
+        !self.is_index && self.inside.is_none()
+    }
+
+    /// Whether it holds dates, or dates with times.
+    pub(crate) fn is_date(&self) -> bool {
+        self.holds_dates
+            || matches!(
+                self.data_type,
+                DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+            )
     }
 }
 
@@ -161,6 +186,21 @@ pub(crate) struct Chunk {
     pub(crate) n_rows: usize,
     /// The projected columns, in the order of the projection.
     pub(crate) columns: Vec<ArrayRef>,
+    /// Rows before these, or among them, that were left out.
+    pub(crate) rejects: Vec<Reject>,
+}
+
+impl Chunk {
+    /// Some of its rows, that follow each other.
+    pub(crate) fn slice(&self, start: usize, n_rows: usize) -> Self {
+        let columns = self.columns.iter();
+        Self {
+            origin: self.origin.slice(start, n_rows),
+            n_rows,
+            columns: columns.map(|c| c.slice(start, n_rows)).collect(),
+            rejects: Vec::new(),
+        }
+    }
 }
 
 /// An opened input.
@@ -201,10 +241,10 @@ pub(crate) trait Table: Send + std::fmt::Debug {
     /// The next rows, or `None` at the end.
     fn next_chunk(&mut self) -> Result<Option<Chunk>>;
 
-    /// The next chunk that holds a row.
+    /// The next chunk that holds a row, or one that was left out.
     fn next_filled(&mut self) -> Result<Option<Chunk>> {
         while let Some(chunk) = self.next_chunk()? {
-            if chunk.n_rows > 0 {
+            if chunk.n_rows > 0 || !chunk.rejects.is_empty() {
                 return Ok(Some(chunk));
             }
         }

@@ -89,6 +89,51 @@ fn instants(array: &ArrayRef, unit: TimeUnit) -> Vec<Option<i64>> {
     }
 }
 
+/// When each row is from, in days since the beginning of 1970, UTC; NaN where there is no value, which is
+/// also what the texts of `na` say.
+///
+/// # Shapes
+/// Returns `(n,)`.
+///
+/// # Errors
+/// [`Error::NotATime`] naming the row.
+pub(crate) fn days(
+    array: &ArrayRef,
+    na: &[String],
+    origin: &Origin,
+    name: &str,
+) -> Result<Vec<f64>> {
+    const DAY: f64 = 86_400.0 * MICROS as f64;
+    let not_a_time = |row: usize, found: &str| Error::NotATime {
+        at: origin.at(row).column(name),
+        found: quoted(found),
+    };
+    let print = printer(array).ok_or_else(|| not_a_time(0, "neither text nor number"))?;
+    let mut text = String::new();
+    let mut days = Vec::with_capacity(array.len());
+    for row in 0..array.len() {
+        text.clear();
+        print(row, &mut text);
+        let trimmed = text.trim();
+        days.push(if trimmed.is_empty() || na.iter().any(|na| na == trimmed) {
+            f64::NAN
+        } else {
+            let micros = parse(trimmed).ok_or_else(|| not_a_time(row, &text))?;
+            micros as f64 / DAY
+        });
+    }
+    Ok(days)
+}
+
+/// Whether text is a date, with or without a time.
+pub(crate) fn is_date(text: &str) -> bool {
+    // All of them begin with the year: most other text is not looked at further.
+    let text = text.trim();
+    text.len() >= 8 && text.as_bytes()[..4].iter().all(u8::is_ascii_digit) && {
+        text.parse::<f64>().is_err() && parse(text).is_some()
+    }
+}
+
 /// A time in text; nothing for text that is none.
 fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {

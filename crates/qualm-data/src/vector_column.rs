@@ -29,7 +29,7 @@ fn vectors(array: Option<&ArrayRef>, names: &Features, origin: &Origin) -> Resul
     let n_cols = names.width();
     let name = match names {
         Features::Vector { name, .. } => name.as_deref().unwrap_or_default(),
-        Features::Columns(_) => "",
+        Features::Columns(_) | Features::Prepared(_) => "",
     };
     let no_vector = |row| Error::Missing {
         at: origin.at(row).column(name),

@@ -239,15 +239,15 @@ fn text_columns_are_skipped_and_reported() {
 fn scores_are_read_as_float64_with_their_labels() {
     let folder = folder();
     let path = file(&folder, "s.csv", "id,score,y\n7,0.1,true\n8,1e-300,0\n");
-    let (scores, labels) = read_scores(&path, "score", "y").unwrap();
+    let (scores, labels) = read_scores(&path, "score", "y", None).unwrap();
     assert_eq!((scores, labels), (vec![0.1, 1e-300], vec![true, false]));
     assert!(matches!(
-        read_scores(&path, "nope", "y"),
+        read_scores(&path, "nope", "y", None),
         Err(Error::NoSuchColumn { .. })
     ));
     let path = file(&folder, "s.csv", "score,y\n0.1,1\nnan,0\n");
     assert!(matches!(
-        read_scores(&path, "score", "y"),
+        read_scores(&path, "score", "y", None),
         Err(Error::Core(qualm::Error::NotFinite { .. }))
     ));
 }

@@ -80,6 +80,7 @@ pub mod nn;
 mod number_or_word;
 pub mod ood;
 mod provenance;
+mod recipe;
 mod reference;
 pub mod reports;
 pub mod rng;
@@ -108,6 +109,9 @@ pub use fit::{Checkpoint, Progress, Warning};
 pub use fitted::Fitted;
 pub use neighbours::DistanceMetric;
 pub use provenance::{ColumnRoles, EncoderIdentity, Provenance, ReferenceRows, Sampling};
+pub use recipe::{
+    Category, Content, Encoding, Missing, Recipe, RecipeColumn, Treatment, Unknown, Vocabulary,
+};
 pub use reference::Reference;
 pub use rounding::{Rounding, first_beyond_float32};
 pub use row_key::RowKey;

@@ -1,6 +1,7 @@
 //! The `.qualm` file: a safetensors file with the detector's tensors, the reference scores, and
-//! one JSON document among the metadata. A model that reads its rows less an offset is version 2,
-//! so that versions that do not know of offsets refuse it; every other is version 1.
+//! one JSON document among the metadata. A model whose features a recipe makes is version 3, one that
+//! reads its rows less an offset is version 2, so that versions that do not know of these refuse it;
+//! every other is version 1.
 //!
 //! | part | content |
 //! |---|---|
@@ -29,7 +30,16 @@ use crate::spec::Spec;
 
 const FORMAT: &str = "qualm-model";
 /// The newest version.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
+
+/// The version of a file: the lowest that knows all that is in it.
+fn version(features: &Features, rounding: &Rounding) -> u64 {
+    match (features.recipe(), rounding.is_plain()) {
+        (Some(_), _) => VERSION,
+        (None, false) => 2,
+        (None, true) => 1,
+    }
+}
 
 /// The JSON part of the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,7 +101,7 @@ impl Fitted {
         self.detector.save(&mut writer);
         writer.into_bytes(&Header {
             format: FORMAT.to_owned(),
-            format_version: if self.rounding.is_plain() { 1 } else { VERSION },
+            format_version: version(&self.features, &self.rounding),
             spec: self.spec.clone(),
             features: self.features.clone(),
             rounding: self.rounding.clone(),

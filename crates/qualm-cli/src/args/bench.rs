@@ -20,7 +20,7 @@ pub(crate) enum Suite {
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = format!("Examples:
+#[command(after_long_help = format!("Examples:
   qualm bench table2 --data sets -o results.jsonl
   qualm bench table2 --data sets --detectors dum,dum:sphere,sp --sets wdbc,pima
   qualm bench extra --data sets --limit-rows 10000 --timeout 600
@@ -92,7 +92,7 @@ pub(crate) struct BenchSets {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm bench corruption --images test.parquet --train train.parquet --encoder net.safetensors \\
       -o results.parquet
   qualm bench corruption --images photos/ --encoder clip.onnx --model clip.qualm -o results.parquet

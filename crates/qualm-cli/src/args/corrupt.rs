@@ -7,7 +7,7 @@ use clap::Args;
 use super::ImageArgs;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm corrupt photos/ --kind fog --severity 3 -o foggy/
   qualm corrupt cifar10.parquet --kind common --severity 1-5 -o cifar10-c.parquet
   qualm corrupt photos/ --kind blur,jpeg_compression --severity 1,5 -o damaged.parquet

@@ -52,7 +52,7 @@ pub(crate) struct ImageArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm embed photos/ --encoder clip.onnx --preprocessing clip -o embeddings.parquet
   qualm embed cifar10.parquet --encoder resnet20.safetensors -o embeddings.parquet
   qualm embed photos/ --encoder clip.onnx --views 8 -o views.parquet     random views, SimCLR's
@@ -97,7 +97,7 @@ pub(crate) struct Embed {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm encoder check model.onnx --preprocessing clip
   qualm encoder check resnet20.safetensors --json
   qualm encoder check --help                      the test picture, in Python")]
@@ -113,7 +113,7 @@ pub(crate) enum EncoderCommand {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm encoder check model.onnx --preprocessing clip
   qualm encoder check resnet20.safetensors --json
 

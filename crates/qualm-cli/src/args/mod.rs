@@ -2,11 +2,13 @@
 
 mod bench;
 mod bench_ood;
+mod completions;
 mod corrupt;
 mod encoder;
 mod monitor;
 mod ood;
 mod report;
+mod table;
 mod train;
 
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ pub(crate) use bench::{
     Bench, BenchCommand, BenchCorruption, BenchRun, BenchSets, PaperTable, Suite,
 };
 pub(crate) use bench_ood::BenchOod;
+pub(crate) use completions::{Completions, What};
 pub(crate) use corrupt::Corrupt;
 pub(crate) use encoder::{
     Embed, Encoder, EncoderArgs, EncoderCheck, EncoderCommand, ImageArgs, OnError,
@@ -27,6 +30,7 @@ pub(crate) use encoder::{
 pub(crate) use monitor::{Correction, Monitor, TestName, WindowSize};
 pub(crate) use ood::{Ood, OodCommand, OodFit, OodScore};
 pub(crate) use report::{Gallery, PageArgs, Report};
+pub(crate) use table::{TextArgs, TreatmentArgs};
 pub(crate) use train::Train;
 
 /// How much to trust each embedding: fit once without labels, then score every new item in
@@ -44,8 +48,9 @@ pub(crate) use train::Train;
   qualm info model.qualm                              what is in a model file
   qualm bench table2 --data sets                      compare detectors on labelled sets
 
-Inputs: .csv .tsv .parquet .arrow .feather .npy .npz, a folder of Parquet parts, or - for
-CSV or an Arrow stream on standard input. Exit codes: 0 done, 2 error or interrupted."
+Inputs: .csv .tsv .jsonl (also .gz, .zst) .parquet .arrow .feather .npy .npz, several of them, a
+pattern, a folder of parts, or - for CSV, JSON lines, Parquet or Arrow on standard input.
+Exit codes: 0 done, 2 error or interrupted. -h after a command is short, --help is whole."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -113,6 +118,8 @@ pub(crate) enum Command {
     Train(Train),
     /// Fit, score and evaluate on data inside the binary
     Demo(Demo),
+    /// Completions for shells, and manual pages
+    Completions(Completions),
 }
 
 /// Which columns mean what.
@@ -139,10 +146,10 @@ pub(crate) struct Columns {
     pub(crate) vector: Option<String>,
     /// Rows with the same value in this column are views of one item, such as crops of an image:
     /// each row of a bag is a random view of its item [default: as the file of `embed` says]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(hide_short_help = true, long, value_name = "COLUMN")]
     pub(crate) item: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) no_header: bool,
 }
 
@@ -159,11 +166,13 @@ pub(crate) struct ThresholdArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("Examples:
+#[command(after_long_help = format!("Examples:
   qualm fit embeddings.npy -o model.qualm
   qualm fit items.parquet --vector embedding --id item_id -o model.qualm
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
+  qualm fit customers.csv --id id --missing median --encode onehot --dates -o model.qualm
+  qualm fit export.csv --na NA,? --delimiter ';' --decimal , -o model.qualm
   qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
   qualm fit views.parquet --item image -o model.qualm     several rows an image
   qualm fit lake/ --sample-rows 100000 --id item_id -o model.qualm      larger than memory
@@ -180,6 +189,9 @@ pub(crate) struct ThresholdArgs {
 pub(crate) struct Fit {
     /// Rows to fit on
     pub(crate) input: PathBuf,
+    /// More files of the same table; patterns such as 'parts/*.csv' name several
+    #[arg(value_name = "MORE")]
+    pub(crate) more: Vec<PathBuf>,
     /// The model file to write
     #[arg(long, short, value_name = "MODEL.qualm")]
     pub(crate) output: PathBuf,
@@ -190,7 +202,7 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// TOML file of hyper-parameters (the keys of the Spec; also detector and preset)
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(hide_short_help = true, long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
     /// One hyper-parameter, wins over --config; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -201,10 +213,14 @@ pub(crate) struct Fit {
     #[arg(long)]
     pub(crate) clean: bool,
     /// Where to train: cpu, cuda or wgpu; the same as --set device=NAME [default: cpu]
-    #[arg(long, value_name = "NAME")]
+    #[arg(hide_short_help = true, long, value_name = "NAME")]
     pub(crate) device: Option<Device>,
     #[command(flatten)]
     pub(crate) columns: Columns,
+    #[command(flatten)]
+    pub(crate) treatment: TreatmentArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
     #[command(flatten)]
     pub(crate) rule: ThresholdArgs,
     /// Held-out rows to calibrate p-values and threshold on [default: the fitted rows]
@@ -213,7 +229,14 @@ pub(crate) struct Fit {
     /// Fit to a uniform sample of so many rows: for inputs larger than memory. All rows are read twice, and
     /// p-values and threshold refer to those that were not sampled. Which rows are sampled depends
     /// on their --id and --seed alone; without --id on their numbers
-    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    // How columns are prepared is learned from all rows, which are held for that.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one,
+        allow_negative_numbers = true,
+        conflicts_with_all = ["missing", "na", "encode", "dates"]
+    )]
     pub(crate) sample_rows: Option<usize>,
     /// Also write the scores of the fitted rows, with the columns and formats of `score`. For
     /// knn and lof, a fitted row is not its own neighbour
@@ -222,7 +245,7 @@ pub(crate) struct Fit {
     /// First fit two more models, each to a random half of the rows, and store the rank
     /// correlation of their scores in the model (see `info`). Takes the time of one more fit, or
     /// up to two on few rows
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) check_halves: bool,
     /// Continue from MODEL.qualm.checkpoint, which an interrupted fit of a network leaves
     #[arg(long)]
@@ -233,48 +256,75 @@ pub(crate) struct Fit {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm score model.qualm new.csv                     to stdout, as CSV
   qualm score model.qualm new.parquet -o scores.parquet
   qualm score model.qualm new.csv --explain 3         the three features that contribute most
+  qualm score model.qualm new.csv --top 20            the strangest rows first, with values and reasons
+  qualm score model.qualm new.csv --keep all -o s.csv         beside the columns of the input
+  qualm score model.qualm new.csv --on-error skip -o s.csv    lists bad rows in s.rejects.csv
   qualm score model.qualm new.csv --fpr 0.01          another threshold, without refitting
   qualm score model.qualm new.csv --id name --label y -o scores.csv
   qualm score model.qualm photos/                     images, by the encoder that the model names
   cat new.csv | qualm score model.qualm - | head
 
 Output columns: the id columns, the label if asked for, score (higher = more anomalous), p_value
-(conformal, against the reference rows), outlier (1 if score > threshold). Formats by
-extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
+(conformal, against the reference rows), outlier (1 if score > threshold). Where rows may be left
+out, reordered or kept with their columns and there is no id, a column `row` numbers them as messages
+do. Formats by extension: .csv .tsv .parquet .arrow .feather .jsonl .ndjson.")]
 pub(crate) struct Score {
     /// A model written by `qualm fit`
     pub(crate) model: PathBuf,
     /// Rows to score
     pub(crate) input: PathBuf,
+    /// More files of the same table; patterns such as 'parts/*.csv' name several
+    #[arg(value_name = "MORE")]
+    pub(crate) more: Vec<PathBuf>,
     /// Where to write the scores [default: CSV on stdout]
     #[arg(long, short, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rule: ThresholdArgs,
+    /// False-discovery rate: at most this share of the rows called outliers is expected to be none
+    /// (Benjamini and Hochberg over the p-values). Holds the scored rows in memory
+    #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["fpr", "contamination", "threshold", "top"])]
+    pub(crate) fdr: Option<f64>,
     /// The threshold itself: rows that score above it are outliers
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, conflicts_with_all = ["fpr", "contamination"])]
     pub(crate) threshold: Option<f64>,
     /// Add the K features that contribute most to each score, and their shares
     #[arg(long, value_name = "K", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) explain: Option<usize>,
+    /// Only the N rows with the highest scores, the strangest first, with the values of the model's
+    /// columns and the three features that contribute most (--keep and --explain say otherwise)
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) top: Option<usize>,
+    /// Columns of the input to copy to the scores, features too: names, or all (but vectors)
+    #[arg(long, value_delimiter = ',', value_name = "A,B | all")]
+    pub(crate) keep: Vec<String>,
+    /// At a row that cannot be scored: stop, or skip it and list it with the rejects
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub(crate) on_error: OnError,
+    /// The list of skipped rows: file, row, column and reason [default: OUT.rejects.csv]
+    #[arg(hide_short_help = true, long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
     /// Id columns to copy to the scores [default: those of the fit, where present]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub(crate) id: Vec<String>,
     /// Label column (1 = outlier) to copy to the scores, for `eval`
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
+    /// The label of outliers, such as fraud or -1; any other is none [default: 1 or true]
+    #[arg(long, value_name = "LABEL", requires = "label", allow_hyphen_values = true)]
+    pub(crate) positive: Option<String>,
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
     pub(crate) vector: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: Device,
     /// No histogram of the scores in a terminal
     #[arg(long)]
@@ -285,10 +335,12 @@ pub(crate) struct Score {
     pub(crate) encoder: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) encoder_options: EncoderArgs,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm eval scores.csv --label y                     a file of scores with a label column
   qualm eval model.qualm labelled.parquet --label y   score first, then evaluate
   qualm eval scores.parquet --label y --json
@@ -304,6 +356,9 @@ pub(crate) struct Eval {
     /// The label column
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: String,
+    /// The label of outliers, such as fraud or -1; any other is none [default: 1 or true]
+    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    pub(crate) positive: Option<String>,
     /// The score column of a file of scores [default: score]
     #[arg(long, value_name = "COLUMN", conflicts_with = "input")]
     pub(crate) score: Option<String>,
@@ -311,15 +366,17 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "COLUMN", requires = "input")]
     pub(crate) vector: Option<String>,
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
-    #[arg(long, requires = "input")]
+    #[arg(hide_short_help = true, long, requires = "input")]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu [default: cpu]
-    #[arg(long, value_name = "NAME", requires = "input")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", requires = "input")]
     pub(crate) device: Option<Device>,
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm info model.qualm
   qualm info model.qualm --json")]
 pub(crate) struct Info {
@@ -333,6 +390,12 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
+/// A share between 0 and 1.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x| *x > 0.0 && *x < 1.0);
+    number.ok_or_else(|| "expected a number above 0 and below 1".to_owned())
+}
+
 /// A whole number from 0.
 fn seed(text: &str) -> Result<u64, String> {
     let number = text.parse();
@@ -340,7 +403,7 @@ fn seed(text: &str) -> Result<u64, String> {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm demo
   qualm demo --keep wdbc        keep the data and the model in a folder
 

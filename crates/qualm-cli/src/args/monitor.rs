@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{EncoderArgs, at_least_one};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm fit usual.parquet --clean -o model.qualm
   qualm monitor model.qualm today.parquet --reference held_out.parquet
   qualm monitor model.qualm week.parquet --reference held_out.parquet --window 1d --time when

@@ -9,7 +9,7 @@ use qualm::ood::OodSpec;
 use super::ThresholdArgs;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm ood list                                                    what each detector needs
   qualm ood fit train.npz --detector knn -o knn.qualm
   qualm ood fit train.npz --detector mahalanobis --set normalise=true -o m.qualm
@@ -50,7 +50,7 @@ pub(crate) struct ClassifierArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm ood fit train.npz --detector knn -o knn.qualm
   qualm ood fit train.npz --detector vim --set n_components=64 -o vim.qualm
   qualm ood fit train.parquet --detector rmds --features pool5 --label y -o rmds.qualm
@@ -114,7 +114,7 @@ pub(crate) struct OodFit {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm ood score knn.qualm test.npz                         to stdout, as CSV
   qualm ood score knn.qualm test.npz -o scores.parquet
   qualm ood score knn.qualm test.npz --fpr 0.01              another threshold, without refitting

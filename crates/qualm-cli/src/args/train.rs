@@ -14,7 +14,7 @@ use super::encoder::OnError;
     clippy::doc_markdown,
     reason = "help is read in a terminal, where backticks are noise"
 )]
-#[command(after_help = "Examples:
+#[command(after_long_help = "Examples:
   qualm train photos -o encoder.safetensors                       SimCLR, without labels
   qualm train photos --network resnet20 --epochs 100 -o encoder.safetensors
   qualm train photos --method moco --set temperature=0.2 --batch 256 -o encoder.safetensors

@@ -9,6 +9,7 @@ use qualm_data::{Selection, read_scores, score};
 use crate::args;
 use crate::columns::check_encoder;
 use crate::metrics;
+use crate::notes;
 use crate::output::Output;
 use crate::paths::check_model;
 use crate::pipeline::{self, open_for};
@@ -25,12 +26,14 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             ids_if_present: fitted.roles().ids.clone(),
             label: Some(args.label.clone()),
             read_label: true,
+            positive: args.positive.clone(),
             vector: args.vector.clone(),
             no_header: args.no_header,
+            text: args.text.format()?,
             ..Selection::default()
         };
-        let open = open_for(&fitted, input, selection);
-        let (_, batches) = pipeline::open(open)?;
+        let open = open_for(&fitted, std::slice::from_ref(input), selection);
+        let (input, batches) = pipeline::open(open)?;
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         pipeline::run(
             batches,
@@ -44,8 +47,12 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
                 Ok(())
             },
         )?;
+        notes::on_score(&input.notes.all(), output);
         (scores, labels)
     } else {
+        if let Some((flag, _)) = args.text.given().iter().find(|(_, given)| *given) {
+            bail!("{flag} is about rows to score: name them after the model");
+        }
         if args
             .scores
             .extension()
@@ -61,6 +68,7 @@ pub(crate) fn run(args: &args::Eval, output: Output) -> Result<()> {
             &args.scores,
             args.score.as_deref().unwrap_or("score"),
             &args.label,
+            args.positive.as_deref(),
         )?
     };
     let metrics = Metrics::compute(&scores, &labels).with_context(named)?;

@@ -8,18 +8,20 @@ use arrow_schema::SchemaRef;
 use indicatif::HumanBytes;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::FitReport;
-use qualm::{AtomicFile, Checkpoint, Error, Features, Fitted, Location, Sample, Spec, Views};
-use qualm_data::{Batch, Batches, ColumnNote, ScoreWriter, Selection, Source, format_for, scored};
+use qualm::{
+    AtomicFile, Checkpoint, Error, Features, Fitted, Location, Missing, Sample, Spec, Views,
+};
+use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source, format_for, scored};
 use serde_json::Value;
 
 use super::fit_sample::{self, Sampled};
-use crate::advice;
 use crate::args;
 use crate::checkpoints;
 use crate::columns::Roles;
 use crate::config::Config;
 use crate::histogram::ScoreCounts;
 use crate::interrupt;
+use crate::notes;
 use crate::output::{self, Output};
 use crate::paths::{place, refuse_same};
 use crate::progress::FitProgress;
@@ -63,7 +65,7 @@ impl<'a> FitJob<'a> {
         let checkpoint = checkpoints::beside(&args.output);
         let model_file = reserve(args, &checkpoint)?;
         let roles = Roles::of(args)?;
-        let source = Source::open(&args.input, &selection(args, &roles), None)?;
+        let source = Source::open_all(&inputs(args), &selection(args, &roles)?, None)?;
         let features = source.features().clone();
         let is_dum = spec.detector() == Spec::default().detector();
         if is_dum {
@@ -78,7 +80,7 @@ impl<'a> FitJob<'a> {
         spec.check_memory(n_rows, features.width())?;
         // Opened first: what is wrong with it shows before the rows are read.
         let held_out = (args.calibrate.as_deref())
-            .map(|path| held_out(path, &features, args.columns.no_header))
+            .map(|path| held_out(path, &features, args))
             .transpose()?;
         let notes = source.notes();
         let (batch, sampled) = match args.sample_rows {
@@ -92,16 +94,20 @@ impl<'a> FitJob<'a> {
         if let Some(views) = &views {
             output.note(format!("note: {}", roles.describe(views)));
         }
-        note_columns(&notes.all(), output);
+        notes::on_fit(&notes.all(), output);
         if is_dum && Spec::preset(spec.detector(), &preset)? == Spec::default() {
             for advice in unlike::advice(batch.rows.rows()) {
                 output.note(format!("note: {advice}"));
             }
         }
         let rounding = batch.rows.rows().rounding();
-        let held_out = held_out
-            .map(|source| source.with_rounding(rounding).read_all())
-            .transpose()?;
+        let read = |source: Source| {
+            let notes = source.notes();
+            let rows = source.with_rounding(rounding).read_all()?;
+            notes::on_score(&notes.all(), output);
+            Ok::<_, qualm_data::Error>(rows)
+        };
+        let held_out = held_out.map(read).transpose()?;
         Ok(Self {
             args,
             seed,
@@ -258,19 +264,6 @@ impl ScoresFile {
     }
 }
 
-/// Says which columns are not used, and which are likely no data.
-fn note_columns(notes: &[ColumnNote], output: Output) {
-    for note in notes {
-        let advice = advice::on_columns(note).map(|advice| format!(" ({advice})"));
-        let text = format!("{note}{}", advice.unwrap_or_default());
-        if note.is_warning() {
-            Output::warn_always(text);
-        } else {
-            output.note(format!("note: {text}"));
-        }
-    }
-}
-
 /// What the fit takes the rows for, which decides more than any other key.
 fn purpose(preset: &str, spec: &Spec) -> String {
     let rows = match spec.keys().get("reference").and_then(Value::as_str) {
@@ -309,7 +302,7 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
         report.detector,
         report.preset,
         output::rows(report.n as u64),
-        output::counted(report.d as u64, "column"),
+        width(fitted.features()),
         output::seconds(elapsed),
         threshold::describe(report.threshold, fitted),
         HumanBytes(report.model_bytes.unwrap_or_default()),
@@ -317,9 +310,31 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
     )
 }
 
+/// The paths of the rows.
+fn inputs(args: &args::Fit) -> Vec<PathBuf> {
+    std::iter::once(&args.input).chain(&args.more).cloned().collect()
+}
+
+/// How wide the rows are.
+fn width(features: &Features) -> String {
+    let d = features.width() as u64;
+    match features.recipe() {
+        None => output::counted(d, "column"),
+        Some(recipe) => {
+            let columns = output::counted(recipe.columns().len() as u64, "column");
+            format!("{} ({columns})", output::counted(d, "feature"))
+        }
+    }
+}
+
 /// Which columns are read, and as what.
-fn selection(args: &args::Fit, roles: &Roles) -> Selection {
-    Selection {
+fn selection(args: &args::Fit, roles: &Roles) -> Result<Selection> {
+    let treatment = args.treatment.treatment()?;
+    Ok(Selection {
+        // Rows that are left out leave gaps.
+        row_numbers: treatment.missing == Missing::Drop,
+        treatment,
+        text: args.text.format()?,
         columns: args.columns.columns.clone(),
         exclude: args.columns.exclude.clone(),
         label: args.columns.label.clone(),
@@ -328,17 +343,15 @@ fn selection(args: &args::Fit, roles: &Roles) -> Selection {
         no_header: args.columns.no_header,
         read_label: args.scores.is_some(),
         ..Selection::default()
-    }
+    })
 }
 
 /// Takes the place of the model file, before any work.
 fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
-    let inputs = [
-        Some(&args.input),
-        args.calibrate.as_ref(),
-        args.config.as_ref(),
-    ];
-    let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+    let beside = [args.calibrate.as_ref(), args.config.as_ref()];
+    let rows = std::iter::once(&args.input).chain(&args.more);
+    let inputs = rows.chain(beside.into_iter().flatten());
+    let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
     refuse_same("--output", &args.output, &inputs)?;
     if let Some(scores) = &args.scores {
         format_for(scores)?;
@@ -361,10 +374,11 @@ fn reserve(args: &args::Fit, checkpoint: &Path) -> Result<AtomicFile> {
 }
 
 /// The file of `--calibrate`.
-fn held_out(path: &Path, features: &Features, no_header: bool) -> qualm_data::Result<Source> {
+fn held_out(path: &Path, features: &Features, args: &args::Fit) -> Result<Source> {
     let selection = Selection {
-        no_header,
+        no_header: args.columns.no_header,
+        text: args.text.format()?,
         ..Selection::default()
     };
-    Source::open(path, &selection, Some(features))
+    Ok(Source::open(path, &selection, Some(features))?)
 }

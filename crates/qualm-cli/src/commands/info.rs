@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
 use qualm::reports::InfoReport;
-use qualm::{Diagnostics, Features, Fitted, Provenance, Sampling};
+use qualm::{Content, Diagnostics, Features, Fitted, Provenance, Recipe, Sampling};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -86,6 +86,11 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         );
     }
     line("features", features(&report.features));
+    if let Some(recipe) = report.features.recipe() {
+        for (name, value) in prepared(recipe) {
+            line(name, value);
+        }
+    }
     let keys = spec.keys();
     let word = |key: &str| {
         keys.get(key).map(|value| {
@@ -200,6 +205,36 @@ fn diagnosed(d: &Diagnostics) -> Vec<(&'static str, String)> {
     .collect()
 }
 
+/// How columns become features, in a few words each.
+fn prepared(recipe: &Recipe) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("missing", recipe.missing().to_string())];
+    if !recipe.na().is_empty() {
+        lines.push(("na", recipe.na().join(", ")));
+    }
+    let (mut dates, mut categories, mut how) = (Vec::new(), Vec::new(), None);
+    for column in recipe.columns() {
+        match column.content() {
+            Content::Number { .. } => {}
+            Content::Date { .. } => dates.push(column.name().to_owned()),
+            Content::Category(vocabulary) => {
+                how = Some(vocabulary.encoding());
+                let more = if vocabulary.is_cut() { " and others" } else { "" };
+                let n = vocabulary.values().len();
+                categories.push(format!("{} ({n}{more})", column.name()));
+            }
+        }
+    }
+    if !dates.is_empty() {
+        lines.push(("dates", dates.join(", ")));
+    }
+    if let Some(how) = how {
+        let unknown = recipe.unknown();
+        let columns = categories.join(", ");
+        lines.push(("categories", format!("{how}, unknown: {unknown}; {columns}")));
+    }
+    lines
+}
+
 /// Names of the features, not too many.
 fn features(features: &Features) -> String {
     const SHOWN: usize = 8;
@@ -208,7 +243,8 @@ fn features(features: &Features) -> String {
             let name = name.as_ref().map(|n| format!(" '{n}'")).unwrap_or_default();
             format!("a vector{name} of {width}")
         }
-        Features::Columns(names) => {
+        Features::Prepared(_) | Features::Columns(_) => {
+            let names = features.names().unwrap_or_default();
             let shown = names
                 .iter()
                 .take(SHOWN)

@@ -1,9 +1,11 @@
 //! One file a command.
 
 mod bench;
+mod completions;
 mod corrupt;
 mod csv_rows;
 mod demo;
+mod discoveries;
 mod embed;
 mod encoder;
 mod eval;
@@ -14,6 +16,7 @@ mod info;
 mod json_rows;
 mod monitor;
 mod ood;
+mod rejects;
 mod report;
 mod score;
 mod sink;
@@ -51,6 +54,7 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<Verdict> {
         Command::Bench(args) => bench::run(args, &cli.common, output),
         Command::BenchRun(args) => bench::run_one(args, cli.common.seed),
         Command::Train(args) => train::run(args, cli.common.seed, output),
+        Command::Completions(args) => completions::run(args, output),
         Command::Demo(args) => demo::run(args, cli.common.seed, output),
         Command::Monitor(args) => return monitor::run(args, cli.common.seed, output),
     }?;

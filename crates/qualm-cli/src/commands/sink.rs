@@ -54,6 +54,14 @@ impl Sink {
         }
     }
 
+    /// Shows what was written so far, where it is printed row by row.
+    pub(super) fn show(&mut self) -> Result<()> {
+        match self {
+            Self::Stdout(rows) => rows.show(),
+            Self::File(_) | Self::Json(_) => Ok(()),
+        }
+    }
+
     /// Ends the output and says what was done.
     pub(super) fn finish(self, report: &ScoreReport, summary: &str, output: Output) -> Result<()> {
         match self {

@@ -10,6 +10,9 @@ pub struct Location {
     pub file: Option<PathBuf>,
     /// The row, from 1.
     pub row: Option<usize>,
+    /// The line of a text file, from 1, where it is not the one that the row would have if each
+    /// stood in a line of its own below the header.
+    pub line: Option<usize>,
     /// The column: its name, or its number from 1 where it has none.
     pub column: Option<String>,
 }
@@ -40,6 +43,13 @@ impl Location {
         self
     }
 
+    /// The same place, in this line of the file (from 1).
+    #[must_use]
+    pub fn at_line(mut self, line: usize) -> Self {
+        self.line = Some(line);
+        self
+    }
+
     /// The same place, in this column.
     #[must_use]
     pub fn column(mut self, column: impl Into<String>) -> Self {
@@ -57,6 +67,9 @@ impl fmt::Display for Location {
         }
         if let Some(row) = self.row {
             write!(f, ", row {row}")?;
+        }
+        if let Some(line) = self.line {
+            write!(f, " (line {line})")?;
         }
         if let Some(column) = &self.column {
             write!(f, ", column '{column}'")?;

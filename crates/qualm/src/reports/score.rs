@@ -22,8 +22,20 @@ pub struct ScoreReport {
     /// The file of the scores, where one was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// The list of the rows that could not be scored, where they were to be skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<String>,
     /// Rows scored.
     pub n: usize,
+    /// Rows on that list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_rejected: Option<u64>,
+    /// Rows left out by the model's rule for missing values, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_left_out: Option<u64>,
+    /// The false-discovery rate, where that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fdr: Option<f64>,
     /// Rows whose score is above the threshold.
     pub n_outliers: usize,
     /// The score above which a row is an outlier.
@@ -56,7 +68,11 @@ impl ScoreReport {
             model: None,
             input: None,
             output: None,
+            rejects: None,
             n,
+            n_rejected: None,
+            n_left_out: None,
+            fdr: None,
             n_outliers,
             threshold,
             score_seconds,

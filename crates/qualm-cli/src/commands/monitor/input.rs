@@ -6,12 +6,13 @@ use anyhow::Result;
 use arrow_schema::Field;
 use qualm::monitor::ColumnMoments;
 use qualm::{Fitted, ReferenceRows};
-use qualm_data::{Batch, Selection, score};
+use qualm_data::{Batch, ColumnNotes, Selection, score};
 use qualm_vision::encoder::FileEncoder;
 
 use crate::args::Monitor;
 use crate::columns::{check_encoder, ids_if_present};
 use crate::images::{self, encoder_for};
+use crate::notes;
 use crate::output::{self, Output};
 use crate::pipeline::{self, ReadAhead, follow_for, open_for};
 use crate::progress;
@@ -20,6 +21,7 @@ use crate::progress;
 pub(super) struct Stream {
     batches: ReadAhead<Batch>,
     n_rows_hint: Option<u64>,
+    notes: ColumnNotes,
     pub(super) id_fields: Vec<Field>,
 }
 
@@ -53,7 +55,7 @@ impl Stream {
             pipeline::open(images::open(fitted, path, encoder))?
         } else {
             check_encoder(fitted, path)?;
-            pipeline::open(open_for(fitted, path, selection))?
+            pipeline::open(open_for(fitted, &[path.to_owned()], selection))?
         };
         Ok(Self::new(input, batches))
     }
@@ -62,6 +64,7 @@ impl Stream {
         Self {
             batches,
             n_rows_hint: input.n_rows_hint,
+            notes: input.notes,
             id_fields: input.id_fields,
         }
     }
@@ -105,6 +108,7 @@ impl Stream {
             },
         )?;
         bar.finish_and_clear();
+        notes::on_score(&self.notes.all(), output);
         Ok(())
     }
 }

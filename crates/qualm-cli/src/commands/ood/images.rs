@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use arrow_schema::{DataType, Field};
 use qualm::Progress;
 use qualm::ood::{Network, OodFitted, OodSpec};
-use qualm_data::ActivationBatch;
+use qualm_data::{ActivationBatch, ColumnNotes, Rejects};
 use qualm_vision::encoder::EncoderOptions;
 use qualm_vision::ood::{Classifier, Extractor, calibrate, fit};
 use qualm_vision::read::{ImageSource, Item, ReadOptions};
@@ -135,6 +135,8 @@ impl ImageScore {
             let input = Input {
                 id_fields: vec![Field::new(source.id_name(), DataType::Utf8, false)],
                 n_rows_hint: Some(source.n_images_hint()),
+                notes: ColumnNotes::default(),
+                rejects: Rejects::default(),
             };
             Ok((input, source))
         };

@@ -9,7 +9,9 @@ use arrow_schema::SchemaRef;
 use qualm::calibrate::ThresholdRule;
 use qualm::ood::OodFitted;
 use qualm::reports::ScoreReport;
-use qualm_data::{ActivationBatch, ActivationColumns, ActivationSource, score_activations, scored};
+use qualm_data::{
+    ActivationBatch, ActivationColumns, ActivationSource, ColumnNotes, Rejects, score_activations, scored,
+};
 use qualm_vision::read::Item;
 
 use super::images::{ImageScore, refuse_arrays};
@@ -136,6 +138,8 @@ fn read_arrays(
         let input = Input {
             id_fields: source.id_fields(),
             n_rows_hint: source.n_rows_hint(),
+            notes: ColumnNotes::default(),
+            rejects: Rejects::default(),
         };
         Ok((input, source))
     };
