@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::csv::TextOptions;
 use crate::error::Result;
 use crate::open::open_table;
 use crate::table::Kind;
@@ -41,7 +42,11 @@ impl Head {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn of_file(path: &Path, no_header: bool) -> Result<Self> {
-        let table = open_table(path, no_header)?;
+        let text = TextOptions {
+            no_header,
+            ..TextOptions::default()
+        };
+        let table = open_table(path, &text)?;
         let columns = table.columns().iter().map(|column| HeadColumn {
             name: column.name.clone(),
             is_vector: column.kind == Kind::Vector,

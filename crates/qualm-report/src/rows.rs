@@ -57,10 +57,8 @@ impl Layout {
     ) -> Result<Self> {
         let head = Head::of_file(path, no_header)?;
         let embedding = Embedding::of_file(path)?;
-        let is_feature = |name: &str| match features {
-            Features::Columns(names) => names.iter().any(|n| n == name),
-            Features::Vector { name: vector, .. } => vector.as_deref() == Some(name),
-        };
+        let read = features.columns();
+        let is_feature = |name: &str| read.iter().any(|column| column == name);
         let asked = [item, class, text].into_iter().flatten();
         let other = head
             .columns
@@ -207,7 +205,9 @@ const SCORE: &str = "score";
 pub fn are_scores(path: &Path, features: &Features, no_header: bool) -> Result<bool> {
     let head = Head::of_file(path, no_header)?;
     let is_data = match features {
-        Features::Columns(names) => names.iter().any(|name| head.has(name)),
+        Features::Columns(_) | Features::Prepared(_) => {
+            features.columns().iter().any(|name| head.has(name))
+        }
         Features::Vector { .. } => head.columns.iter().any(|column| column.is_vector),
     };
     Ok(!is_data && head.has(SCORE))

@@ -70,7 +70,7 @@ impl Features {
     pub fn name(&self, j: usize) -> String {
         match self {
             Self::Vector { name, .. } => format!("{}[{j}]", name.as_deref().unwrap_or("x")),
-            _ => {
+            Self::Columns(_) | Self::Prepared(_) => {
                 let name = self.names().and_then(|names| names.get(j));
                 name.cloned().unwrap_or_else(|| format!("x[{j}]"))
             }

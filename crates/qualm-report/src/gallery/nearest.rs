@@ -32,7 +32,7 @@ impl<'a> Nearest<'a> {
         let typical = scores.iter().enumerate().filter(|(_, s)| **s <= median);
         let scale = match fitted.features() {
             Features::Vector { .. } => vec![1.0; rows.rows().n_cols()],
-            Features::Columns(_) => scales(rows),
+            Features::Columns(_) | Features::Prepared(_) => scales(rows),
         };
         Self {
             rows,
