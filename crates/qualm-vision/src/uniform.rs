@@ -7,7 +7,7 @@
 //!
 //! Between formats without loss nothing is left to be told: the pixels are the same. An image that
 //! was a JPEG once keeps what that left in its pixels, less what the resizing takes away. A format
-//! with loss of a lower quality, for all sets alike, covers it.
+//! with loss of the same or a much lower quality, for all sets alike, covers most of it.
 
 use qualm::Location;
 use rayon::prelude::*;
