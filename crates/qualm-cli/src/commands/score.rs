@@ -69,7 +69,10 @@ impl<'a> ScoreJob<'a> {
             args.encoder.as_deref(),
             &args.encoder_options,
         )?;
-        let inputs: Vec<PathBuf> = std::iter::once(&args.input).chain(&args.more).cloned().collect();
+        let inputs: Vec<PathBuf> = std::iter::once(&args.input)
+            .chain(&args.more)
+            .cloned()
+            .collect();
         if encoder.is_none() {
             for input in &inputs {
                 check_encoder(&fitted, input)?;
@@ -81,7 +84,11 @@ impl<'a> ScoreJob<'a> {
         }
         if let Some(target) = &args.output {
             let read = inputs.iter().chain([&args.model]);
-            refuse_same("--output", target, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
+            refuse_same(
+                "--output",
+                target,
+                &read.map(PathBuf::as_path).collect::<Vec<_>>(),
+            )?;
             check_format(target)?;
         }
         let rejects_file = RejectsFile::reserve(args)?;
@@ -93,7 +100,9 @@ impl<'a> ScoreJob<'a> {
             }
             None => pipeline::open(open_for(&fitted, &inputs, selection))?,
         };
-        let explain = args.explain.unwrap_or_else(|| reasons(args, fitted.features()));
+        let explain = args
+            .explain
+            .unwrap_or_else(|| reasons(args, fitted.features()));
         if explain > fitted.n_features() {
             return Err(qualm::Error::TooManyExplanations {
                 found: explain,
@@ -193,10 +202,18 @@ impl<'a> ScoreJob<'a> {
             n_rejected: rejects.map(|(_, n)| n),
             n_left_out,
             fdr: args.fdr,
-            ..ScoreReport::above(decided.unwrap_or(threshold), n, n_outliers, elapsed.as_secs_f64())
+            ..ScoreReport::above(
+                decided.unwrap_or(threshold),
+                n,
+                n_outliers,
+                elapsed.as_secs_f64(),
+            )
         };
         let threshold = match args.fdr {
-            Some(rate) => format!("a score of {} (false-discovery rate {rate})", output::number(report.threshold)),
+            Some(rate) => format!(
+                "a score of {} (false-discovery rate {rate})",
+                output::number(report.threshold)
+            ),
             None => threshold::describe(report.threshold, fitted),
         };
         self.sink
@@ -235,11 +252,16 @@ fn finish_rejects(
     let (path, n) = (file.path().display().to_string(), file.n);
     file.finish()?;
     if n_scored == 0 && n > 0 {
-        bail!("none of the {} could be scored: see {path}", output::rows(n));
+        bail!(
+            "none of the {} could be scored: see {path}",
+            output::rows(n)
+        );
     }
     if n > 0 {
         let skipped = output::rows(n);
-        output.warn(format!("{skipped} could not be scored and left out: see {path}"));
+        output.warn(format!(
+            "{skipped} could not be scored and left out: see {path}"
+        ));
     }
     Ok(Some((path, n)))
 }
