@@ -107,7 +107,10 @@ pub(crate) fn are_images(input: &Path) -> bool {
     }
     let extension = input.extension().map(OsStr::to_ascii_lowercase);
     let extension = extension.as_ref().and_then(|e| e.to_str());
-    if matches!(extension, Some("csv" | "tsv" | "jsonl" | "ndjson" | "gz" | "zst")) {
+    if matches!(
+        extension,
+        Some("csv" | "tsv" | "jsonl" | "ndjson" | "gz" | "zst")
+    ) {
         return false;
     }
     if input.is_dir() && !is_table_folder(input) {

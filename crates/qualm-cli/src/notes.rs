@@ -22,7 +22,9 @@ pub(crate) fn on_fit(notes: &[ColumnNote], output: Output) {
 pub(crate) fn on_score(notes: &[ColumnNote], output: Output) {
     for note in notes {
         match note {
-            ColumnNote::LeftOut { .. } | ColumnNote::Unknown { .. } => output.warn(note.to_string()),
+            ColumnNote::LeftOut { .. } | ColumnNote::Unknown { .. } => {
+                output.warn(note.to_string());
+            }
             ColumnNote::Filled { .. } => output.note(format!("note: {note}")),
             _ => {}
         }

@@ -22,7 +22,11 @@ fn customers(missing: &str) -> String {
             format!("{:.1}", 30.0 + 20.0 * x)
         };
         let income = if i == 149 { 9000.0 } else { 2000.0 + 500.0 * x };
-        let country = if i % 15 == 7 { missing } else { COUNTRIES[i % 4 * (i % 3) % 4] };
+        let country = if i % 15 == 7 {
+            missing
+        } else {
+            COUNTRIES[i % 4 * (i % 3) % 4]
+        };
         let day = 1 + i % 28;
         writeln!(text, "c{i},{age},{income:.2},{country},2024-03-{day:02}").unwrap();
     }
@@ -31,12 +35,28 @@ fn customers(missing: &str) -> String {
 
 /// A fit of a detector without randomness.
 fn fit(folder: &Folder, input: &str, model: &str, more: &[&str]) -> Ran {
-    let args = ["fit", input, "-o", model, "--detector", "knn", "--set", "space=standardise"];
+    let args = [
+        "fit",
+        input,
+        "-o",
+        model,
+        "--detector",
+        "knn",
+        "--set",
+        "space=standardise",
+    ];
     folder.run(&[&args[..], more].concat())
 }
 
-const TREATED: [&str; 7] =
-    ["--id", "name", "--missing", "median", "--encode", "onehot", "--dates"];
+const TREATED: [&str; 7] = [
+    "--id",
+    "name",
+    "--missing",
+    "median",
+    "--encode",
+    "onehot",
+    "--dates",
+];
 
 #[test]
 fn missing_values_are_counted() {
@@ -53,14 +73,22 @@ fn missing_values_are_counted() {
         ],
     );
     let args = [&args[..], &["--encode", "onehot"]].concat();
-    refused(&folder, &args, &["row 4, column 'age'", "(and 32 more in 2 columns)"]);
+    refused(
+        &folder,
+        &args,
+        &["row 4, column 'age'", "(and 32 more in 2 columns)"],
+    );
     // Words for nothing are no numbers, and are counted too.
     folder.write("na.csv", customers("n/a"));
     let args = ["fit", "na.csv", "-o", "out.qualm", "--detector", "knn"];
     refused(
         &folder,
         &args,
-        &["row 4, column 'age': found 'n/a'", "(and 19 more in 1 column)", "--na 'n/a'"],
+        &[
+            "row 4, column 'age': found 'n/a'",
+            "(and 19 more in 1 column)",
+            "--na 'n/a'",
+        ],
     );
 }
 
@@ -76,10 +104,17 @@ fn one_recipe_serves_fit_and_score() {
         "categories are features: 'country' (4)",
         "7 features (4 columns)",
     ] {
-        assert!(ran.stderr.contains(said) || ran.stdout.contains(said), "{said}: {ran:?}");
+        assert!(
+            ran.stderr.contains(said) || ran.stdout.contains(said),
+            "{said}: {ran:?}"
+        );
     }
     let info = folder.run(&["info", "m.qualm"]).ok().stdout;
-    for said in ["country=fr", "missing              median", "onehot, unknown: fail; country (4)"] {
+    for said in [
+        "country=fr",
+        "missing              median",
+        "onehot, unknown: fail; country (4)",
+    ] {
         assert!(info.contains(said), "{said}: {info}");
     }
     let scores = folder.scores("m.qualm", "t.csv", &[]);
@@ -100,10 +135,18 @@ fn one_recipe_serves_fit_and_score() {
 
     // A whole table is read as one without a recipe is.
     let numbers = "a,b\n".to_owned()
-        + &(0..60).fold(String::new(), |text, i| format!("{text}{},{}\n", i % 7, i % 11));
+        + &(0..60).fold(String::new(), |text, i| {
+            format!("{text}{},{}\n", i % 7, i % 11)
+        });
     folder.write("whole.csv", numbers);
     fit(&folder, "whole.csv", "plain.qualm", &[]).ok();
-    fit(&folder, "whole.csv", "filled.qualm", &["--missing", "median"]).ok();
+    fit(
+        &folder,
+        "whole.csv",
+        "filled.qualm",
+        &["--missing", "median"],
+    )
+    .ok();
     assert_eq!(
         folder.scores("plain.qualm", "whole.csv", &[]),
         folder.scores("filled.qualm", "whole.csv", &[])
@@ -114,14 +157,30 @@ fn one_recipe_serves_fit_and_score() {
 fn rows_with_missing_values_are_dropped_and_numbered() {
     let folder = Folder::new();
     folder.write("t.csv", customers("?"));
-    let drop = ["--missing", "drop", "--na", "?", "--exclude", "name,country,since"];
-    let ran = fit(&folder, "t.csv", "m.qualm", &[&drop[..], &["--scores", "own.csv"]].concat()).ok();
+    let drop = [
+        "--missing",
+        "drop",
+        "--na",
+        "?",
+        "--exclude",
+        "name,country,since",
+    ];
+    let ran = fit(
+        &folder,
+        "t.csv",
+        "m.qualm",
+        &[&drop[..], &["--scores", "own.csv"]].concat(),
+    )
+    .ok();
     assert!(ran.stderr.contains("warning: 20 rows left out"), "{ran:?}");
     assert!(ran.stdout.contains("180 rows"), "{ran:?}");
     let ran = folder.run(&["score", "m.qualm", "t.csv", "--json"]).ok();
     assert_eq!(ran.json()["n_left_out"], 20);
     let ran = folder.run(&["score", "m.qualm", "t.csv"]).ok();
-    assert!(ran.stderr.contains("20 rows left out because a value is missing: 'age' (20)"));
+    assert!(
+        ran.stderr
+            .contains("20 rows left out because a value is missing: 'age' (20)")
+    );
     let (header, rows) = table(&ran.stdout);
     assert_eq!(header, ["row", "score", "p_value", "outlier"]);
     let numbers: Vec<usize> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
@@ -132,12 +191,30 @@ fn rows_with_missing_values_are_dropped_and_numbered() {
     folder.write("none.csv", "age,income\n?,\n,3\n");
     refused(
         &folder,
-        &["fit", "none.csv", "-o", "out.qualm", "--missing", "drop", "--na", "?"],
+        &[
+            "fit",
+            "none.csv",
+            "-o",
+            "out.qualm",
+            "--missing",
+            "drop",
+            "--na",
+            "?",
+        ],
         &["none.csv", "every one of the 2 rows"],
     );
     refused(
         &folder,
-        &["fit", "none.csv", "-o", "out.qualm", "--missing", "median", "--na", "?"],
+        &[
+            "fit",
+            "none.csv",
+            "-o",
+            "out.qualm",
+            "--missing",
+            "median",
+            "--na",
+            "?",
+        ],
         &["none.csv, column 'age': no row has a value"],
     );
 }
@@ -146,7 +223,9 @@ fn rows_with_missing_values_are_dropped_and_numbered() {
 fn unknown_categories_go_by_the_rule_of_the_model() {
     let folder = Folder::new();
     folder.write("t.csv", customers(""));
-    let new = customers("").replace("c60,", "c60,").replace(",at,", ",xx,");
+    let new = customers("")
+        .replace("c60,", "c60,")
+        .replace(",at,", ",xx,");
     folder.write("new.csv", &new);
     let first = new.lines().position(|line| line.contains(",xx,")).unwrap();
     fit(&folder, "t.csv", "m.qualm", &TREATED).ok();
@@ -156,27 +235,52 @@ fn unknown_categories_go_by_the_rule_of_the_model() {
         &["score", "m.qualm", "new.csv", "-o", "out.csv"],
         &[&place, "'at', 'de', 'fr', 'it'", "--unknown other"],
     );
-    fit(&folder, "t.csv", "other.qualm", &[&TREATED[..], &["--unknown", "other"]].concat()).ok();
+    fit(
+        &folder,
+        "t.csv",
+        "other.qualm",
+        &[&TREATED[..], &["--unknown", "other"]].concat(),
+    )
+    .ok();
     let ran = folder.run(&["score", "other.qualm", "new.csv"]).ok();
     let n = new.matches(",xx,").count();
-    let said = format!("{n} rows of a category of 'country' that the model does not know, such as 'xx'");
+    let said =
+        format!("{n} rows of a category of 'country' that the model does not know, such as 'xx'");
     assert!(ran.stderr.contains(&said), "{said}: {}", ran.stderr);
     assert_eq!(column(&ran.stdout, "score").len(), 200);
 
     // Bounded: what is not kept shares a feature, known or not.
     let cut = [&TREATED[..], &["--max-categories", "2"]].concat();
     let ran = fit(&folder, "t.csv", "cut.qualm", &cut).ok();
-    assert!(ran.stderr.contains("only the 2 commonest categories"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("only the 2 commonest categories"),
+        "{ran:?}"
+    );
     folder.run(&["score", "cut.qualm", "new.csv"]).ok();
     let info = folder.run(&["info", "cut.qualm", "--json"]).ok().json();
     let column = &info["features"]["prepared"]["columns"][2];
     assert_eq!(column["name"], "country");
-    assert_eq!(column["content"]["category"]["values"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        column["content"]["category"]["values"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
 
-    let shares = ["--id", "name", "--missing", "median", "--encode", "frequency"];
+    let shares = [
+        "--id",
+        "name",
+        "--missing",
+        "median",
+        "--encode",
+        "frequency",
+    ];
     let ran = fit(&folder, "t.csv", "f.qualm", &shares).ok();
     assert!(ran.stdout.contains("3 features (3 columns)"), "{ran:?}");
-    assert!(ran.stderr.contains("'since' (dates such as '2024-03-01')"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("'since' (dates such as '2024-03-01')"),
+        "{ran:?}"
+    );
     folder.run(&["score", "f.qualm", "t.csv"]).ok();
 }
 
@@ -188,8 +292,14 @@ fn what_cannot_be_treated_is_refused() {
     for (more, said) in [
         (&["--max-categories", "3"][..], "--encode"),
         (&["--unknown", "other"], "--encode"),
-        (&["--missing", "mean"], "[possible values: fail, drop, median]"),
-        (&["--encode", "onehot", "--max-categories", "0"], "1 or more"),
+        (
+            &["--missing", "mean"],
+            "[possible values: fail, drop, median]",
+        ),
+        (
+            &["--encode", "onehot", "--max-categories", "0"],
+            "1 or more",
+        ),
         (&["--thousands", ".", "--decimal", "."], "two different"),
         (&["--thousands", "12"], "one character"),
     ] {
@@ -202,8 +312,18 @@ fn what_cannot_be_treated_is_refused() {
         &["v.csv, column 'e': the vectors of this column are the input"],
     );
     // Names and the like are no categories.
-    let ran = fit(&folder, "t.csv", "m.qualm", &["--missing", "median", "--encode", "onehot"]).ok();
-    assert!(ran.stderr.contains("'name' (200 different texts in 200 rows)"), "{ran:?}");
+    let ran = fit(
+        &folder,
+        "t.csv",
+        "m.qualm",
+        &["--missing", "median", "--encode", "onehot"],
+    )
+    .ok();
+    assert!(
+        ran.stderr
+            .contains("'name' (200 different texts in 200 rows)"),
+        "{ran:?}"
+    );
     // Dates that are none.
     let dates = customers("").replace("2024-03-07", "soon");
     folder.write("late.csv", dates);
@@ -230,7 +350,10 @@ fn numbers_are_read_as_they_are_written() {
             format!("{rest:.1}")
         };
         writeln!(grouped, "\"{a_grouped}\",{b}").unwrap();
-        let german = a_grouped.replace('.', ";").replace(',', ".").replace(';', ",");
+        let german = a_grouped
+            .replace('.', ";")
+            .replace(',', ".")
+            .replace(';', ",");
         writeln!(commas, "{german};{}", b.to_string().replace('.', ",")).unwrap();
     }
     folder.write("plain.csv", format!("a,b\n{plain}"));
@@ -238,13 +361,19 @@ fn numbers_are_read_as_they_are_written() {
     folder.write("commas.csv", format!("a;b\n{commas}"));
     fit(&folder, "plain.csv", "m.qualm", &[]).ok();
     let expected = folder.scores("m.qualm", "plain.csv", &[]);
-    assert_eq!(folder.scores("m.qualm", "grouped.csv", &["--thousands", ","]), expected);
+    assert_eq!(
+        folder.scores("m.qualm", "grouped.csv", &["--thousands", ","]),
+        expected
+    );
     let german = ["--delimiter", ";", "--decimal", ",", "--thousands", "."];
     assert_eq!(folder.scores("m.qualm", "commas.csv", &german), expected);
     refused(
         &folder,
         &["score", "m.qualm", "grouped.csv", "-o", "out.csv"],
-        &["grouped.csv, row 2, column 'a': found '1,234.5'", "--thousands"],
+        &[
+            "grouped.csv, row 2, column 'a': found '1,234.5'",
+            "--thousands",
+        ],
     );
     refused(
         &folder,
@@ -274,9 +403,20 @@ fn bad_rows_are_skipped_and_listed() {
         &["score", "m.qualm", "bad.csv", "-o", "out.csv"],
         &["bad.csv, row 22: found 3 fields, expected 4"],
     );
-    let args = ["score", "m.qualm", "bad.csv", "--on-error", "skip", "-o", "s.csv"];
+    let args = [
+        "score",
+        "m.qualm",
+        "bad.csv",
+        "--on-error",
+        "skip",
+        "-o",
+        "s.csv",
+    ];
     let ran = folder.run(&args).ok();
-    assert!(ran.stderr.contains("5 rows could not be scored and left out: see s.rejects.csv"));
+    assert!(
+        ran.stderr
+            .contains("5 rows could not be scored and left out: see s.rejects.csv")
+    );
     let scores = folder.text("s.csv");
     assert_eq!(column(&scores, "score"), column(&expected, "score"));
     let rows = column(&scores, "row");
@@ -288,15 +428,33 @@ fn bad_rows_are_skipped_and_listed() {
     // The empty line is no row, so that line and row part.
     assert_eq!((rejects[0][2].as_str(), rejects[2][2].as_str()), ("", ""));
     assert!(rejects[0].join(",").contains("found 'x'"), "{rejects:?}");
-    assert!(rejects[1].join(",").contains("found 3 fields"), "{rejects:?}");
+    assert!(
+        rejects[1].join(",").contains("found 3 fields"),
+        "{rejects:?}"
+    );
     let json = folder.run(&[&args[..], &["--json"]].concat()).ok().json();
-    assert_eq!((&json["n_rejected"], &json["n"]), (&Value::from(5), &Value::from(120)));
+    assert_eq!(
+        (&json["n_rejected"], &json["n"]),
+        (&Value::from(5), &Value::from(120))
+    );
 
     let without = ["score", "m.qualm", "bad.csv", "--on-error", "skip"];
     refused(&folder, &without, &["--rejects FILE"]);
-    refused(&folder, &["score", "m.qualm", "t.csv", "--rejects", "r.csv"], &["--on-error skip"]);
+    refused(
+        &folder,
+        &["score", "m.qualm", "t.csv", "--rejects", "r.csv"],
+        &["--on-error skip"],
+    );
     folder.write("all.csv", "a,b,c,d\n1,2,3,x\n1,2,3,\n1,2,3,4,5\n");
-    let ran = folder.run(&["score", "m.qualm", "all.csv", "--on-error", "skip", "-o", "none.csv"]);
+    let ran = folder.run(&[
+        "score",
+        "m.qualm",
+        "all.csv",
+        "--on-error",
+        "skip",
+        "-o",
+        "none.csv",
+    ]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(!folder.path("none.csv").exists());
 }
@@ -310,7 +468,10 @@ fn the_strangest_come_first_with_values_and_reasons() {
     let (header, rows) = table(&top);
     let expected = "name,age,income,country,since,score,p_value,outlier,explain_1,explain_1_share";
     assert!(header.join(",").starts_with(expected), "{header:?}");
-    assert_eq!((rows.len(), rows[0][0].as_str(), rows[0][2].as_str()), (5, "c149", "9000.00"));
+    assert_eq!(
+        (rows.len(), rows[0][0].as_str(), rows[0][2].as_str()),
+        (5, "c149", "9000.00")
+    );
     assert!(rows[0].contains(&"income".to_owned()), "{rows:?}");
     let scores = column(&top, "score");
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
@@ -329,7 +490,9 @@ fn the_strangest_come_first_with_values_and_reasons() {
     assert!(one.starts_with("name,country,score,"), "{one}");
     refused(
         &folder,
-        &["score", "m.qualm", "t.csv", "--keep", "land", "-o", "out.csv"],
+        &[
+            "score", "m.qualm", "t.csv", "--keep", "land", "-o", "out.csv",
+        ],
         &["column 'land': no such column", "--keep"],
     );
     // Without an id the rows are numbered.

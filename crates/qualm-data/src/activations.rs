@@ -406,8 +406,8 @@ fn vector_place(table: &mut dyn Table, name: &str, role: Role, at: &Location) ->
             at: at.clone().column(name),
             role,
             found: match &column.remark {
-                Some(remark) => remark.clone(),
-                None => TypeWords(&column.data_type).to_string(),
+                Some(remark) => remark.clone().into(),
+                None => TypeWords(&column.data_type).to_string().into(),
             },
             expected: "one vector a row: an array of two dimensions, or a column of lists",
         }),

@@ -143,7 +143,10 @@ struct Damaged {
 impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, source } = self;
-        write!(f, "the {what} are damaged or cut off ({source}); copy or write the file again")
+        write!(
+            f,
+            "the {what} are damaged or cut off ({source}); copy or write the file again"
+        )
     }
 }
 

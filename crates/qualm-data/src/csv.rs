@@ -271,7 +271,8 @@ impl CsvTable {
     /// Leaves a row out because of an error.
     fn reject(&mut self, error: &Error) {
         if let Some(at) = error.bad_row() {
-            self.rejects.push(Reject::new(at.clone(), &error.to_string()));
+            self.rejects
+                .push(Reject::new(at.clone(), &error.to_string()));
         }
     }
 

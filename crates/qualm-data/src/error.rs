@@ -100,7 +100,9 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A line of JSON that is no object.
-    #[error("{at}: expected an object of JSON in each line, such as {{\"x\": 1}}; write one row a line")]
+    #[error(
+        "{at}: expected an object of JSON in each line, such as {{\"x\": 1}}; write one row a line"
+    )]
     NotAnObject { at: Location },
     /// A row with more or fewer fields than the header.
     #[error(
@@ -257,7 +259,7 @@ pub enum Error {
     MissingColumns {
         at: Location,
         missing: Names,
-        known: Names,
+        known: Box<Names>,
     },
     /// A column of another type than its role needs.
     #[error(
@@ -266,7 +268,7 @@ pub enum Error {
     ColumnType {
         at: Location,
         role: Role,
-        found: String,
+        found: Box<str>,
         expected: &'static str,
     },
     /// Nothing to use as a feature.
@@ -277,7 +279,7 @@ pub enum Error {
     NoNumericColumn {
         at: Location,
         unused: Vec<Unused>,
-        set_aside: Names,
+        set_aside: Box<Names>,
     },
     /// Rows without a value in them.
     #[error("{at}: each row holds 0 values, expected at least one number a row")]
@@ -289,9 +291,9 @@ pub enum Error {
     #[error("{at}: no vector column{} of width {width} to give to the model; the input has {known}", Named(name.as_deref()))]
     NoVector {
         at: Location,
-        name: Option<String>,
+        name: Option<Box<str>>,
         width: usize,
-        known: Names,
+        known: Box<Names>,
     },
     /// One column in two roles.
     #[error("column '{column}' is asked for both as {first} and as {second}; choose one")]
@@ -319,8 +321,8 @@ pub enum Error {
     )]
     PartType {
         at: Location,
-        found: String,
-        expected: String,
+        found: Box<str>,
+        expected: Box<str>,
     },
 
     /// An entry of a schema's metadata that is not what qualm writes there.
@@ -354,7 +356,7 @@ pub enum Error {
     )]
     UnknownCategory {
         at: Location,
-        found: String,
+        found: Box<str>,
         known: Names,
     },
     /// A column whose values cannot be learned from, because there are none.

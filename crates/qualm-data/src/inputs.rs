@@ -130,14 +130,20 @@ fn folder(
         return Ok(());
     }
     for entry in entries {
-        let name = entry.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = entry
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         let Some((key, value)) = name.split_once('=').filter(|_| entry.is_dir()) else {
             return Err(no_parts());
         };
         let mut partitions = partitions.to_vec();
         // What Hive writes for a null.
-        let value = if value == "__HIVE_DEFAULT_PARTITION__" { "" } else { value };
+        let value = if value == "__HIVE_DEFAULT_PARTITION__" {
+            ""
+        } else {
+            value
+        };
         partitions.push((key.to_owned(), value.to_owned()));
         folder(&entry, &partitions, depth - 1, all)?;
     }

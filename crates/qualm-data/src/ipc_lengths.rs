@@ -61,7 +61,7 @@ fn check_part(
     };
     match checked {
         Ok(()) => Ok(()),
-        Err(Stop::Refused(error)) => Err(error),
+        Err(Stop::Refused(error)) => Err(*error),
         Err(Stop::Io(source)) if source.kind() == io::ErrorKind::UnexpectedEof => {
             Err(Error::Damaged { at: at.clone() })
         }
@@ -74,7 +74,7 @@ fn check_part(
 
 /// Why a check ended early.
 enum Stop {
-    Refused(Error),
+    Refused(Box<Error>),
     Io(io::Error),
 }
 
@@ -198,11 +198,11 @@ impl<R: Read + Seek> Messages<'_, R> {
             }
             let most = compressed.saturating_mul(expansion);
             if promised > most || !fits_in_memory(promised) {
-                return Err(Stop::Refused(Error::BufferLength {
+                return Err(Stop::Refused(Box::new(Error::BufferLength {
                     at: self.at.clone(),
                     compressed,
                     promised,
-                }));
+                })));
             }
         }
         Ok(())
@@ -223,9 +223,9 @@ impl<R: Read + Seek> Messages<'_, R> {
     }
 
     fn damaged(&self) -> Stop {
-        Stop::Refused(Error::Damaged {
+        Stop::Refused(Box::new(Error::Damaged {
             at: self.at.clone(),
-        })
+        }))
     }
 }
 

@@ -36,8 +36,8 @@ const GATHER: Duration = Duration::from_millis(400);
 /// An object with its place.
 #[derive(Debug)]
 struct Row {
-    /// From 1.
-    row: usize,
+    /// Its row, from 1.
+    number: usize,
     /// From 1.
     line: usize,
     /// In the order of the line.
@@ -127,22 +127,22 @@ impl JsonTable {
     /// The next object and the length of its line; what is none is an error or left out.
     fn read_row(&mut self) -> Result<Option<(Row, usize)>> {
         loop {
-            let Some(line) = self.read_line()? else {
+            let Some(text) = self.read_line()? else {
                 return Ok(None);
             };
-            if line.trim_ascii().is_empty() {
+            if text.trim_ascii().is_empty() {
                 continue;
             }
             self.n_rows += 1;
-            let (row, number) = (self.n_rows, self.n_lines);
-            match self.parse(&line) {
+            let (row, line) = (self.n_rows, self.n_lines);
+            match self.parse(&text) {
                 Ok(values) => {
                     let row = Row {
-                        row,
-                        line: number,
+                        number: row,
+                        line,
                         values,
                     };
-                    return Ok(Some((row, line.len())));
+                    return Ok(Some((row, text.len())));
                 }
                 Err(error) if self.options.skip => self.reject(&error),
                 Err(error) => return Err(error),
@@ -200,7 +200,7 @@ impl JsonTable {
                 Building::Numbers(numbers) => {
                     let number = number(value, &self.options);
                     numbers.push(number.map_err(|NotANumber| Error::NotANumber {
-                        at: self.place(row.row, row.line).column(&found.name),
+                        at: self.place(row.number, row.line).column(&found.name),
                         found: quoted(&text(value).unwrap_or_default()),
                     })?);
                 }
@@ -285,7 +285,7 @@ impl Table for JsonTable {
                 }
                 Err(error) => return Err(self.counted(error, row)),
             }
-            let run = Origin::line(Arc::clone(&self.file), row.row - 1, row.line, 0);
+            let run = Origin::line(Arc::clone(&self.file), row.number - 1, row.line, 0);
             match &mut origin {
                 Some(all) => all.append(n_rows, &run),
                 all => *all = Some(run),
@@ -408,7 +408,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
 /// An object without objects in it: `{"a": {"b": 1}}` becomes `{"a.b": 1}`.
 fn flatten(prefix: &str, entries: Vec<(String, Node)>, out: &mut Vec<(String, Value)>) {
     for (key, node) in entries {
-        let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        let name = if prefix.is_empty() {
+            key
+        } else {
+            format!("{prefix}.{key}")
+        };
         match node {
             Node::Value(value) => out.push((name, value)),
             Node::Object(inner) => flatten(&name, inner, out),
@@ -449,11 +453,12 @@ fn columns_of(sample: &VecDeque<Row>, options: &TextOptions) -> Vec<Column> {
                 Err(NotANumber) => {
                     seen.n_filled += 1;
                     let list = value.as_array();
-                    let is_vector = list.is_some_and(|l| !l.is_empty() && l.iter().all(Value::is_number));
+                    let is_vector =
+                        list.is_some_and(|l| !l.is_empty() && l.iter().all(Value::is_number));
                     seen.n_vectors += usize::from(is_vector);
                     seen.n_dates += usize::from(value.as_str().is_some_and(is_date));
                     seen.not_a_number.get_or_insert_with(|| {
-                        (row.row, quoted(&text(value).unwrap_or_default()))
+                        (row.number, quoted(&text(value).unwrap_or_default()))
                     });
                 }
             }
@@ -462,7 +467,11 @@ fn columns_of(sample: &VecDeque<Row>, options: &TextOptions) -> Vec<Column> {
     let column = |(name, seen): (&str, Seen)| {
         // As in CSV: numbers, unless at least half of what is there is something else.
         let is_text = seen.n_numbers < seen.n_filled && 2 * seen.n_numbers <= seen.n_filled;
-        let data_type = if is_text { DataType::Utf8 } else { DataType::Float64 };
+        let data_type = if is_text {
+            DataType::Utf8
+        } else {
+            DataType::Float64
+        };
         let mut column = Column::new(name, data_type);
         if seen.n_vectors > 0 && 2 * seen.n_vectors >= seen.n_filled {
             column.kind = Kind::Vector;

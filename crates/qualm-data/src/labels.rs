@@ -60,7 +60,7 @@ pub(crate) fn labels(
         return Err(Error::ColumnType {
             at: origin.at(0).column(name),
             role: Role::Label,
-            found: TypeWords(array.data_type()).to_string(),
+            found: TypeWords(array.data_type()).to_string().into(),
             expected: "labels: 0 or 1, false or true",
         });
     };
@@ -86,7 +86,7 @@ pub(crate) fn classes(array: &ArrayRef, origin: &Origin, name: &str) -> Result<V
         return Err(Error::ColumnType {
             at: origin.at(0).column(name),
             role: Role::Classes,
-            found: TypeWords(array.data_type()).to_string(),
+            found: TypeWords(array.data_type()).to_string().into(),
             expected: "classes: whole numbers from 0",
         });
     }

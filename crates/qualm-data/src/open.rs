@@ -73,7 +73,10 @@ pub(crate) fn open_tables(
     }
     let table: Box<dyn Table> = match &parts[..] {
         [only] if only.partitions.is_empty() => open_table(&only.path, text)?,
-        all if all.iter().all(|part| part.partitions.is_empty() && is_parquet(part)) => {
+        all if all
+            .iter()
+            .all(|part| part.partitions.is_empty() && is_parquet(part)) =>
+        {
             let paths: Vec<PathBuf> = all.iter().map(|part| part.path.clone()).collect();
             Box::new(ParquetTable::open_files(&paths)?)
         }

@@ -43,7 +43,9 @@ impl Origin {
         header: usize,
     ) -> Self {
         let mut origin = Self::file(file, first_row);
-        let shift = line.checked_sub(first_row + 1).filter(|shift| *shift != header);
+        let shift = line
+            .checked_sub(first_row + 1)
+            .filter(|shift| *shift != header);
         for run in &mut origin.runs {
             run.line_shift = shift;
         }
@@ -71,7 +73,10 @@ impl Origin {
     #[must_use]
     pub fn at(&self, row: usize) -> Location {
         let before = self.runs.partition_point(|run| run.start <= row);
-        let shift = self.runs.get(before.saturating_sub(1)).and_then(|run| run.line_shift);
+        let shift = self
+            .runs
+            .get(before.saturating_sub(1))
+            .and_then(|run| run.line_shift);
         let (file, row) = self.find(row);
         let at = file.map(Location::file);
         let at = at.unwrap_or_default().at_row(row + 1);
@@ -141,7 +146,10 @@ impl Origin {
     pub(crate) fn pick(&self, rows: &[usize]) -> Self {
         let one = |row: usize| {
             let before = self.runs.partition_point(|run| run.start <= row);
-            let shift = self.runs.get(before.saturating_sub(1)).and_then(|run| run.line_shift);
+            let shift = self
+                .runs
+                .get(before.saturating_sub(1))
+                .and_then(|run| run.line_shift);
             let (file, first_row) = self.find(row);
             let mut origin = Self::run(file.cloned(), first_row);
             for run in &mut origin.runs {

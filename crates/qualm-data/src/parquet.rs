@@ -79,9 +79,7 @@ impl ParquetTable {
         Self::open_each(paths.iter().map(|path| (path.as_path(), None)))
     }
 
-    fn open_each<'a>(
-        paths: impl Iterator<Item = (&'a Path, Option<Arc<File>>)>,
-    ) -> Result<Self> {
+    fn open_each<'a>(paths: impl Iterator<Item = (&'a Path, Option<Arc<File>>)>) -> Result<Self> {
         let mut files = Vec::new();
         for (path, kept) in paths {
             let builder = builder(path, kept.as_deref())?;
@@ -205,7 +203,7 @@ fn places(file: &PartFile, projected: &[(Column, bool)]) -> Result<Vec<usize>> {
         return Err(Error::MissingColumns {
             at: Location::file(&file.path),
             missing: Names(missing),
-            known: Names(file.columns.iter().map(|c| c.name.clone()).collect()),
+            known: Names(file.columns.iter().map(|c| c.name.clone()).collect()).into(),
         });
     }
     for (column, verbatim) in projected {
@@ -222,8 +220,8 @@ fn places(file: &PartFile, projected: &[(Column, bool)]) -> Result<Vec<usize>> {
         if !fits {
             return Err(Error::PartType {
                 at: Location::file(&file.path).column(&column.name),
-                found: TypeWords(&found.data_type).to_string(),
-                expected: TypeWords(&column.data_type).to_string(),
+                found: TypeWords(&found.data_type).to_string().into(),
+                expected: TypeWords(&column.data_type).to_string().into(),
             });
         }
     }

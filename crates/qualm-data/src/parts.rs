@@ -65,7 +65,13 @@ impl PartsTable {
                 found.ok_or_else(|| Error::MissingColumns {
                     at: Location::file(&part.path),
                     missing: Names(vec![key.clone()]),
-                    known: Names(part.partitions.iter().map(|(name, _)| name.clone()).collect()),
+                    known: Names(
+                        part.partitions
+                            .iter()
+                            .map(|(name, _)| name.clone())
+                            .collect(),
+                    )
+                    .into(),
                 })
             });
             let values = values.collect::<Result<Vec<&str>>>()?;
@@ -102,15 +108,16 @@ impl PartsTable {
                 Some(_) => Some(asked.index),
                 None => table.columns().iter().position(|c| c.name == column.name),
             };
-            let Some((index, found)) = index.and_then(|i| Some((i, table.columns().get(i)?))) else {
+            let Some((index, found)) = index.and_then(|i| Some((i, table.columns().get(i)?)))
+            else {
                 missing.push(column.name.clone());
                 continue;
             };
             if !self.fits(column, found, asked.verbatim, part) {
                 return Err(Error::PartType {
                     at: at.column(&column.name),
-                    found: TypeWords(&found.data_type).to_string(),
-                    expected: TypeWords(&column.data_type).to_string(),
+                    found: TypeWords(&found.data_type).to_string().into(),
+                    expected: TypeWords(&column.data_type).to_string().into(),
                 });
             }
             of_file.push(Projection {
@@ -125,7 +132,7 @@ impl PartsTable {
         Err(Error::MissingColumns {
             at,
             missing: Names(missing),
-            known: Names(table.columns().iter().map(|c| c.name.clone()).collect()),
+            known: Names(table.columns().iter().map(|c| c.name.clone()).collect()).into(),
         })
     }
 
@@ -163,14 +170,21 @@ impl PartsTable {
     /// The columns of a chunk with those that the names of the folders hold.
     fn with_partitions(&self, chunk: Chunk, part: usize, places: &[Place]) -> Chunk {
         let mut of_file = chunk.columns.into_iter();
-        let columns = places.iter().zip(&self.projection).filter_map(|(place, asked)| {
-            let Place::Partition(i) = place else {
-                return of_file.next();
-            };
-            let value = self.parts.get(part)?.partitions.get(*i)?.1.as_str();
-            let kind = self.columns.get(asked.index)?.kind;
-            Some(constant(value, kind == Kind::Number && !asked.verbatim, chunk.n_rows))
-        });
+        let columns = places
+            .iter()
+            .zip(&self.projection)
+            .filter_map(|(place, asked)| {
+                let Place::Partition(i) = place else {
+                    return of_file.next();
+                };
+                let value = self.parts.get(part)?.partitions.get(*i)?.1.as_str();
+                let kind = self.columns.get(asked.index)?.kind;
+                Some(constant(
+                    value,
+                    kind == Kind::Number && !asked.verbatim,
+                    chunk.n_rows,
+                ))
+            });
         Chunk {
             columns: columns.collect(),
             ..Chunk {
@@ -198,7 +212,11 @@ fn constant(value: &str, is_number: bool, n_rows: usize) -> ArrayRef {
 fn partition(key: &str, values: &[&str]) -> Column {
     let filled = || values.iter().filter(|value| !value.is_empty());
     let is_number = filled().all(|value| value.parse::<f64>().is_ok());
-    let data_type = if is_number { DataType::Float64 } else { DataType::Utf8 };
+    let data_type = if is_number {
+        DataType::Float64
+    } else {
+        DataType::Utf8
+    };
     let mut column = Column::new(key, data_type);
     if !is_number {
         column.not_a_number = filled().next().map(|value| (1, (*value).to_owned()));
@@ -225,7 +243,11 @@ impl Table for PartsTable {
     }
 
     fn look_at(&mut self, places: &[usize]) -> Result<()> {
-        let of_file: Vec<usize> = places.iter().copied().filter(|p| *p < self.n_of_file).collect();
+        let of_file: Vec<usize> = places
+            .iter()
+            .copied()
+            .filter(|p| *p < self.n_of_file)
+            .collect();
         if of_file.is_empty() {
             return Ok(());
         }

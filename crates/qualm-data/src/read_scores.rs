@@ -57,7 +57,7 @@ pub fn read_scores(
             return Err(Error::ColumnType {
                 at: at.column(score),
                 role: Role::Scores,
-                found: TypeWords(values.data_type()).to_string(),
+                found: TypeWords(values.data_type()).to_string().into(),
                 expected: "numbers, one a row",
             });
         }

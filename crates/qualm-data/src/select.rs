@@ -22,6 +22,7 @@ use crate::type_words::TypeWords;
 /// What the user asked for. The default asks for nothing: all numeric columns, or the
 /// only vector column, are the features.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Selection {
     /// The columns to use as features, in this order.
     pub columns: Vec<String>,
@@ -418,7 +419,7 @@ impl Chooser<'_> {
             _ => Error::ColumnType {
                 at,
                 role,
-                found: TypeWords(&column.data_type).to_string(),
+                found: TypeWords(&column.data_type).to_string().into(),
                 expected: match kind {
                     Kind::Vector => "a list of numbers in each row",
                     _ => "numbers, one a row",
@@ -467,10 +468,16 @@ impl Chooser<'_> {
         let mut read = Vec::new();
         for name in &self.selection.columns {
             let place = self.find(name, Role::Feature)?;
-            let reading = self.columns().get(place).and_then(|c| self.reading(c, true));
+            let reading = self
+                .columns()
+                .get(place)
+                .and_then(|c| self.reading(c, true));
             match reading {
                 Some(reading) => read.push((place, reading)),
-                None => read.push((self.of_kind(place, Kind::Number, Role::Feature)?, Reading::Number)),
+                None => read.push((
+                    self.of_kind(place, Kind::Number, Role::Feature)?,
+                    Reading::Number,
+                )),
             }
         }
         if self.selection.columns.is_empty() {
@@ -492,7 +499,10 @@ impl Chooser<'_> {
             let place = self.find(column.name(), Role::ModelFeature)?;
             let reading = Reading::of(column);
             read.push(match reading {
-                Reading::Number => (self.of_kind(place, Kind::Number, Role::ModelFeature)?, reading),
+                Reading::Number => (
+                    self.of_kind(place, Kind::Number, Role::ModelFeature)?,
+                    reading,
+                ),
                 Reading::Date | Reading::Category => (place, reading),
             });
         }
@@ -509,7 +519,7 @@ impl Chooser<'_> {
         Err(Error::MissingColumns {
             at: self.at.clone(),
             missing: Names(missing),
-            known: self.known(),
+            known: self.known().into(),
         })
     }
 
@@ -532,7 +542,7 @@ impl Chooser<'_> {
         Error::NoNumericColumn {
             at: self.at.clone(),
             unused: self.unused(&Inputs::Columns(Vec::new())),
-            set_aside: Names(aside.map(|c| c.name.clone()).collect()),
+            set_aside: Names(aside.map(|c| c.name.clone()).collect()).into(),
         }
     }
 
@@ -629,9 +639,9 @@ impl Chooser<'_> {
         if numbers.is_empty() {
             return Err(Error::NoVector {
                 at: self.at.clone(),
-                name: name.map(str::to_owned),
+                name: name.map(Into::into),
                 width,
-                known: self.known(),
+                known: self.known().into(),
             });
         }
         self.checked_width(Inputs::Columns(numbers), width)
@@ -661,7 +671,9 @@ impl Chooser<'_> {
         };
         let prepared: HashSet<&str> = match inputs {
             Inputs::Prepared(read) => {
-                let columns = read.iter().filter_map(|(place, _)| self.columns().get(*place));
+                let columns = read
+                    .iter()
+                    .filter_map(|(place, _)| self.columns().get(*place));
                 columns.map(|c| c.name.as_str()).collect()
             }
             _ => HashSet::new(),

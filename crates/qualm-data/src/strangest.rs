@@ -46,14 +46,19 @@ impl Strangest {
             return Ok(());
         }
         let new = batch.pick(&picked)?;
-        self.scores.extend(picked.iter().filter_map(|&i| scores.get(i)));
+        self.scores
+            .extend(picked.iter().filter_map(|&i| scores.get(i)));
         let all = match self.batch.take() {
             Some(before) => Batch::join(vec![before, new])?,
             None => Some(new),
         };
         let scored = self.scores.iter().copied().enumerate().collect();
         let kept = best(scored, self.n);
-        self.scores = kept.iter().filter_map(|&i| self.scores.get(i)).copied().collect();
+        self.scores = kept
+            .iter()
+            .filter_map(|&i| self.scores.get(i))
+            .copied()
+            .collect();
         self.batch = all.map(|all| all.pick(&kept)).transpose()?;
         Ok(())
     }
@@ -62,7 +67,12 @@ impl Strangest {
     ///
     /// # Errors
     /// As [`scored::assemble`].
-    pub fn table(self, schema: &SchemaRef, fitted: &Fitted, explain: usize) -> Result<Option<RecordBatch>> {
+    pub fn table(
+        self,
+        schema: &SchemaRef,
+        fitted: &Fitted,
+        explain: usize,
+    ) -> Result<Option<RecordBatch>> {
         let Some(batch) = self.batch else {
             return Ok(None);
         };
@@ -120,14 +130,20 @@ mod tests {
                 strangest.add(&rows(from, to), &scores).unwrap();
             }
             let batch = strangest.batch.as_ref().unwrap();
-            let mut found: Vec<usize> = (0..7).map(|i| batch.origin.at(i).row.unwrap() - 1).collect();
+            let mut found: Vec<usize> = (0..7)
+                .map(|i| batch.origin.at(i).row.unwrap() - 1)
+                .collect();
             found.sort_by(|a, b| score(*b).total_cmp(&score(*a)));
             assert_eq!(found, expected);
             let table = strangest.table(&schema, &fitted, 0).unwrap().unwrap();
             let scores = table.column_by_name("score").unwrap();
-            let scores = arrow_array::cast::as_primitive_array::<arrow_array::types::Float64Type>(scores);
+            let scores =
+                arrow_array::cast::as_primitive_array::<arrow_array::types::Float64Type>(scores);
             let scores: Vec<f64> = scores.values().to_vec();
-            assert_eq!(scores, expected.iter().map(|i| score(*i)).collect::<Vec<_>>());
+            assert_eq!(
+                scores,
+                expected.iter().map(|i| score(*i)).collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -78,25 +78,51 @@ mod tests {
     #[test]
     fn numbers_are_read_as_people_write_them() {
         assert_eq!(
-            numbers(None, Some(','), &["1,234.50", "-12,345,678", "7", "1e3", "1234.5"]),
-            [Some(1234.5), Some(-12_345_678.0), Some(7.0), Some(1e3), Some(1234.5)]
+            numbers(
+                None,
+                Some(','),
+                &["1,234.50", "-12,345,678", "7", "1e3", "1234.5"]
+            ),
+            [
+                Some(1234.5),
+                Some(-12_345_678.0),
+                Some(7.0),
+                Some(1e3),
+                Some(1234.5)
+            ]
         );
         assert_eq!(
             numbers(Some(','), Some('.'), &["1.234,50", "0,5", "-3"]),
             [Some(1234.5), Some(0.5), Some(-3.0)]
         );
         assert_eq!(
-            numbers(Some(','), Some(' '), &["1 234,5", "1\u{a0}234", "1\u{202f}000\u{202f}000"]),
+            numbers(
+                Some(','),
+                Some(' '),
+                &["1 234,5", "1\u{a0}234", "1\u{202f}000\u{202f}000"]
+            ),
             [Some(1234.5), Some(1234.0), Some(1e6)]
         );
     }
 
     #[test]
     fn what_is_written_otherwise_is_no_number() {
-        let wrong = ["1,5", "12,34,567", "1234,567", ",123", "1,234,", "1.2.3", "x", "1,234.5,6"];
+        let wrong = [
+            "1,5",
+            "12,34,567",
+            "1234,567",
+            ",123",
+            "1,234,",
+            "1.2.3",
+            "x",
+            "1,234.5,6",
+        ];
         assert_eq!(numbers(None, Some(','), &wrong), [None; 8]);
         // A point where a comma is asked for.
-        assert_eq!(numbers(Some(','), None, &["1.5", "1.000,5", "1,5,5"]), [None; 3]);
+        assert_eq!(
+            numbers(Some(','), None, &["1.5", "1.000,5", "1,5,5"]),
+            [None; 3]
+        );
         assert_eq!(numbers(Some(','), Some('.'), &["1.5"]), [None]);
     }
 }

@@ -54,6 +54,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<images::Encoder>()?;
     module.add_class::<sampled::ScoreCells>()?;
     module.add_function(wrap_pyfunction!(images::views, module)?)?;
+    module.add_function(wrap_pyfunction!(model::adjusted_p_values, module)?)?;
     module.add_function(wrap_pyfunction!(images::image_id, module)?)?;
     module.add_function(wrap_pyfunction!(corrupt::corrupt, module)?)?;
     module.add_function(wrap_pyfunction!(corrupt::corruptions, module)?)?;

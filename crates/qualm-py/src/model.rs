@@ -23,6 +23,17 @@ const FIRST_BLOCK: usize = 8192;
 /// Seconds that a block of rows may take.
 const PATIENCE: f64 = 0.5;
 
+/// P-values adjusted by Benjamini's and Hochberg's method, `(n,)`.
+#[pyfunction]
+pub(crate) fn adjusted_p_values<'py>(
+    py: Python<'py>,
+    p_values: &Bound<'py, PyArray1<f64>>,
+) -> Bound<'py, PyArray1<f64>> {
+    let p_values = p_values.readonly().as_array().to_vec();
+    let adjusted = py.detach(|| qualm::monitor::benjamini_hochberg(&p_values));
+    adjusted.into_pyarray(py)
+}
+
 /// A fitted detector with its calibration.
 ///
 /// Several threads may use it at once: it is locked to change its threshold or its calibration,

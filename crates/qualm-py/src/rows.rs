@@ -12,13 +12,16 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_pyarrow::FromPyArrow;
 use arrow_schema::{Field, Schema};
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use qualm::{Error, Features, Location, Matrix, Rounding};
+use qualm::{
+    Content, Error, Features, Location, Matrix, Recipe, RecipeColumn, Rounding, Treatment,
+};
 use qualm_data::{Batches, ColumnNote, Result, Selection, Source, Unused, WhyUnused};
+use serde::{Deserialize, Serialize};
 
-use crate::errors::{guarded, raised};
+use crate::errors::{guarded, raised, to_json};
 
 /// The columns that a model was fitted on, and how their values were rounded.
 #[pyclass(frozen, name = "Features", module = "qualm._core")]
@@ -35,10 +38,70 @@ impl PyFeatures {
     /// The names of the columns that hold them: one for vectors, none for those of an array.
     #[getter]
     fn columns(&self) -> Vec<String> {
-        match &self.0 {
-            Features::Columns(names) => names.clone(),
-            Features::Vector { name, .. } => name.iter().cloned().collect(),
+        self.0.columns()
+    }
+
+    /// What was done about missing values, categories and dates, as JSON; `None` for nothing.
+    #[getter]
+    fn treatment(&self) -> PyResult<Option<String>> {
+        self.0
+            .recipe()
+            .map(Asked::of)
+            .as_ref()
+            .map(to_json)
+            .transpose()
+    }
+}
+
+/// What a fit is to do about missing values, categories and dates.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    missing: String,
+    na: Vec<String>,
+    encode: Option<String>,
+    unknown: String,
+    max_categories: Option<usize>,
+    dates: bool,
+}
+
+impl Asked {
+    /// As far as a recipe says so.
+    fn of(recipe: &Recipe) -> Self {
+        let columns = || recipe.columns().iter().map(RecipeColumn::content);
+        let encoding = columns().find_map(|content| match content {
+            Content::Category(vocabulary) => Some(vocabulary.encoding().to_string()),
+            _ => None,
+        });
+        Self {
+            missing: recipe.missing().to_string(),
+            na: recipe.na().to_vec(),
+            encode: encoding,
+            unknown: recipe.unknown().to_string(),
+            max_categories: None,
+            dates: columns().any(|content| matches!(content, Content::Date { .. })),
         }
+    }
+
+    /// As the library takes it.
+    fn treatment(json: &str) -> PyResult<Treatment> {
+        let asked: Self = serde_json::from_str(json).map_err(|error| {
+            PyTypeError::new_err(format!(
+                "missing, na, encode, unknown, max_categories: {error}"
+            ))
+        })?;
+        let treatment = (|| {
+            let treatment = Treatment {
+                missing: asked.missing.parse()?,
+                na: asked.na,
+                encode: asked.encode.as_deref().map(str::parse).transpose()?,
+                unknown: asked.unknown.parse()?,
+                max_categories: asked.max_categories,
+                dates: asked.dates,
+            };
+            treatment.validate()?;
+            Ok(treatment)
+        })();
+        treatment.map_err(|error: Error| raised(error))
     }
 }
 
@@ -113,13 +176,22 @@ impl PyRows {
     /// name; otherwise the only vector column, or all numeric ones. Where they are not `named`,
     /// the rows are those of an array.
     #[staticmethod]
-    #[pyo3(signature = (table, features=None, named=true))]
+    #[pyo3(signature = (table, features=None, named=true, treatment=None))]
     fn from_arrow(
         table: &Bound<'_, PyAny>,
         features: Option<&PyFeatures>,
         named: bool,
+        treatment: Option<&str>,
     ) -> PyResult<Self> {
-        Self::read(table.py(), reader(table)?, features, named, &HashMap::new())
+        let words = HashMap::new();
+        Self::read(
+            table.py(),
+            reader(table)?,
+            features,
+            named,
+            treatment,
+            &words,
+        )
     }
 
     /// Reads a frame of `n_rows` from its columns, chosen as in [`PyRows::from_arrow`].
@@ -129,13 +201,14 @@ impl PyRows {
     /// it holds one number a row), and what else it holds, in words. Where they are not `named`,
     /// the rows are those of an array.
     #[staticmethod]
-    #[pyo3(signature = (columns, n_rows, features=None, named=true))]
+    #[pyo3(signature = (columns, n_rows, features=None, named=true, treatment=None))]
     fn from_columns(
         py: Python<'_>,
         columns: Vec<Column<'_>>,
         n_rows: usize,
         features: Option<&PyFeatures>,
         named: bool,
+        treatment: Option<&str>,
     ) -> PyResult<Self> {
         let mut words = HashMap::new();
         let columns = columns.into_iter().map(|(name, values, lengths, what)| {
@@ -149,7 +222,7 @@ impl PyRows {
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(refused)?;
         let reader = Box::new(RecordBatchIterator::new([Ok(batch)], schema));
-        Self::read(py, reader, features, named, &words)
+        Self::read(py, reader, features, named, treatment, &words)
     }
 
     /// A sample of at most `most` rows of a table, as the command line takes it of a file, by the
@@ -230,13 +303,21 @@ impl PyRows {
         reader: Box<dyn RecordBatchReader + Send>,
         features: Option<&PyFeatures>,
         named: bool,
+        treatment: Option<&str>,
         words: &HashMap<String, String>,
     ) -> PyResult<Self> {
+        let selection = Selection {
+            treatment: treatment
+                .map(Asked::treatment)
+                .transpose()?
+                .unwrap_or_default(),
+            ..Selection::default()
+        };
         // A model of vectors without a name takes any rows of its width.
         let nameless = |f: &Features| matches!(f, Features::Vector { name: None, .. });
         let expected = features.map(|f| &f.0).filter(|f| named && !nameless(f));
         let read = guarded(py, move || -> Result<_> {
-            let mut source = Source::from_reader(reader, &Selection::default(), expected)?;
+            let mut source = Source::from_reader(reader, &selection, expected)?;
             if let Some(model) = features {
                 source = source.with_rounding(&model.1);
             }
@@ -247,13 +328,26 @@ impl PyRows {
                 features = Features::Vector { name: None, width };
             }
             let values = Values::Owned(source.read_all()?.rows);
-            let mut notes = if expected.is_none() {
-                notes.all()
-            } else {
-                Vec::new()
-            };
-            // Of columns without names there is no more to say than which are left out.
-            notes.retain(|note| named || matches!(note, ColumnNote::NotUsed { .. }));
+            let mut notes = notes.all();
+            let at_fit = expected.is_none();
+            notes.retain(|note| match note {
+                ColumnNote::Unknown { .. } | ColumnNote::LeftOut { .. } => true,
+                // That was asked for.
+                ColumnNote::Encoded { .. } | ColumnNote::Filled { .. } => false,
+                // Of columns without names there is no more to say than which are left out.
+                _ => at_fit && (named || matches!(note, ColumnNote::NotUsed { .. })),
+            });
+            if let Some(note) = notes
+                .iter()
+                .find(|n| matches!(n, ColumnNote::LeftOut { .. }))
+                && !at_fit
+            {
+                let note = format!(
+                    "{note}; scores would not be those of all rows: remove such rows, or fit with \
+                     missing='median'"
+                );
+                return Err(qualm_data::Error::Other(note.into()));
+            }
             Ok(Self {
                 values,
                 features,

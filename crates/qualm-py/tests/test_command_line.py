@@ -28,6 +28,12 @@ def settings(detector):
             "n_jobs",
             "verbose",
             "labels",
+            "missing",
+            "na",
+            "encode",
+            "unknown",
+            "max_categories",
+            "dates",
         ):
             yield from ("--set", f"{name}={json.dumps(value)}")
 

@@ -30,6 +30,8 @@ def test_parameters_are_the_keys_of_the_registry(cls):
     own = cls().get_params()
     call = {"contamination": 0.1, "random_state": 0, "n_jobs": -1, "verbose": 0}
     call["labels"] = "pyod"
+    call |= {"missing": "fail", "na": (), "encode": None, "unknown": "fail"}
+    call |= {"max_categories": None, "dates": False}
     assert {name: own.pop(name) for name in call} == call
     if cls is qualm.DUM:
         # Its defaults are those of the preset.

@@ -68,12 +68,13 @@ impl Features {
     /// vector; `x[17]` in a vector without name.
     #[must_use]
     pub fn name(&self, j: usize) -> String {
-        match self {
-            Self::Vector { name, .. } => format!("{}[{j}]", name.as_deref().unwrap_or("x")),
-            Self::Columns(_) | Self::Prepared(_) => {
-                let name = self.names().and_then(|names| names.get(j));
-                name.cloned().unwrap_or_else(|| format!("x[{j}]"))
+        let named = self.names().and_then(|names| names.get(j));
+        match (named, self) {
+            (Some(name), _) => name.clone(),
+            (None, Self::Vector { name, .. }) => {
+                format!("{}[{j}]", name.as_deref().unwrap_or("x"))
             }
+            (None, _) => format!("x[{j}]"),
         }
     }
 }

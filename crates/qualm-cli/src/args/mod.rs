@@ -315,7 +315,12 @@ pub(crate) struct Score {
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
     /// The label of outliers, such as fraud or -1; any other is none [default: 1 or true]
-    #[arg(long, value_name = "LABEL", requires = "label", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "LABEL",
+        requires = "label",
+        allow_hyphen_values = true
+    )]
     pub(crate) positive: Option<String>,
     /// The list column that holds the embedding, where there are several
     #[arg(long, value_name = "COLUMN")]
@@ -324,7 +329,12 @@ pub(crate) struct Score {
     #[arg(hide_short_help = true, long)]
     pub(crate) no_header: bool,
     /// Where to run the network: cpu, cuda or wgpu
-    #[arg(hide_short_help = true, long, value_name = "NAME", default_value = "cpu")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "NAME",
+        default_value = "cpu"
+    )]
     pub(crate) device: Device,
     /// No histogram of the scores in a terminal
     #[arg(long)]

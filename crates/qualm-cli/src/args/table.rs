@@ -54,14 +54,21 @@ impl TextArgs {
 
 /// What is done about missing values, categories and dates; kept in the model.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Missing values, categories and dates (kept in the model: score does the same)")]
+#[command(
+    next_help_heading = "Missing values, categories and dates (kept in the model: score does the same)"
+)]
 pub(crate) struct TreatmentArgs {
     /// Missing values: refuse them, drop the row, or fill in the median of the fitted rows (of
     /// categories the commonest) [default: fail]
     #[arg(long, value_name = "RULE", value_parser = PossibleValuesParser::new(Missing::NAMES))]
     missing: Option<String>,
     /// Texts and numbers that stand for a missing value, beside empty fields, nulls and NaN
-    #[arg(long, value_delimiter = ',', value_name = "A,B", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "A,B",
+        allow_hyphen_values = true
+    )]
     na: Vec<String>,
     /// Columns of text are categories and features: one feature for each category, or one with the
     /// share of the fitted rows that are of it [default: text is no feature]

@@ -36,7 +36,8 @@ fn manual(folder: Option<&Path>, output: Output) -> Result<()> {
     let Some(folder) = folder else {
         return print(&page(command)?);
     };
-    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot be made", folder.display()))?;
     let mut pages = Vec::new();
     collect(&command, "qualm", &mut pages);
     let n = pages.len() as u64;

@@ -47,13 +47,16 @@ impl Discoveries {
         }
         let adjusted = benjamini_hochberg(&p_values);
         let is_outlier: Vec<u8> = adjusted.iter().map(|p| u8::from(*p <= self.rate)).collect();
-        let others = scores.iter().zip(&is_outlier).filter(|(_, outlier)| **outlier == 0);
+        let others = scores
+            .iter()
+            .zip(&is_outlier)
+            .filter(|(_, outlier)| **outlier == 0);
         let threshold = others.map(|(score, _)| *score).fold(f64::MIN, f64::max);
         let mut start = 0;
         let mut batches = Vec::with_capacity(self.batches.len());
         for rows in self.batches {
             let end = start + rows.num_rows();
-            let decided = is_outlier.get(start..end).unwrap_or_default().to_vec();
+            let decided = is_outlier.get(start..end).unwrap_or_default();
             start = end;
             batches.push(with_decision(&rows, decided)?);
         }
@@ -67,7 +70,9 @@ impl Discoveries {
 
 /// A column of numbers of the scored rows.
 fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a [f64]> {
-    let found = rows.column_by_name(name).and_then(|c| c.as_primitive_opt::<Float64Type>());
+    let found = rows
+        .column_by_name(name)
+        .and_then(|c| c.as_primitive_opt::<Float64Type>());
     match found {
         Some(values) => Ok(values.values()),
         None => bail!("the scored rows have no column {name}"),
@@ -75,12 +80,12 @@ fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a [f64]> {
 }
 
 /// The rows with another column `outlier`.
-fn with_decision(rows: &RecordBatch, decided: Vec<u8>) -> Result<RecordBatch> {
+fn with_decision(rows: &RecordBatch, decided: &[u8]) -> Result<RecordBatch> {
     let schema = rows.schema();
     let fields = schema.fields().iter().zip(rows.columns());
     let columns = fields.map(|(field, column)| -> ArrayRef {
         if field.name() == "outlier" {
-            Arc::new(UInt8Array::from(decided.clone()))
+            Arc::new(UInt8Array::from(decided.to_vec()))
         } else {
             Arc::clone(column)
         }

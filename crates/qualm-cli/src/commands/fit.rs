@@ -312,7 +312,10 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
 
 /// The paths of the rows.
 fn inputs(args: &args::Fit) -> Vec<PathBuf> {
-    std::iter::once(&args.input).chain(&args.more).cloned().collect()
+    std::iter::once(&args.input)
+        .chain(&args.more)
+        .cloned()
+        .collect()
 }
 
 /// How wide the rows are.

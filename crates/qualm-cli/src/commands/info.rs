@@ -218,7 +218,11 @@ fn prepared(recipe: &Recipe) -> Vec<(&'static str, String)> {
             Content::Date { .. } => dates.push(column.name().to_owned()),
             Content::Category(vocabulary) => {
                 how = Some(vocabulary.encoding());
-                let more = if vocabulary.is_cut() { " and others" } else { "" };
+                let more = if vocabulary.is_cut() {
+                    " and others"
+                } else {
+                    ""
+                };
                 let n = vocabulary.values().len();
                 categories.push(format!("{} ({n}{more})", column.name()));
             }
@@ -230,7 +234,10 @@ fn prepared(recipe: &Recipe) -> Vec<(&'static str, String)> {
     if let Some(how) = how {
         let unknown = recipe.unknown();
         let columns = categories.join(", ");
-        lines.push(("categories", format!("{how}, unknown: {unknown}; {columns}")));
+        lines.push((
+            "categories",
+            format!("{how}, unknown: {unknown}; {columns}"),
+        ));
     }
     lines
 }

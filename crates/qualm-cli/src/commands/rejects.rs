@@ -34,7 +34,11 @@ impl RejectsFile {
             }
             return Ok(None);
         }
-        let Some(path) = args.rejects.clone().or_else(|| beside(args.output.as_deref()?)) else {
+        let Some(path) = args
+            .rejects
+            .clone()
+            .or_else(|| beside(args.output.as_deref()?))
+        else {
             bail!(
                 "--on-error skip lists the rows that it leaves out: say where with --rejects FILE, or \
                  give -o OUT, beside which OUT.rejects.csv is written"
@@ -42,8 +46,15 @@ impl RejectsFile {
         };
         format_for(&path)?;
         refuse_same("--rejects", &path, &[&args.model, &args.input])?;
-        if args.output.as_deref().is_some_and(|o| place(o) == place(&path)) {
-            bail!("{}: would be written twice; choose another --rejects", path.display());
+        if args
+            .output
+            .as_deref()
+            .is_some_and(|o| place(o) == place(&path))
+        {
+            bail!(
+                "{}: would be written twice; choose another --rejects",
+                path.display()
+            );
         }
         let fields = vec![
             Field::new("file", DataType::Utf8, true),
@@ -83,7 +94,7 @@ impl RejectsFile {
         let columns = vec![
             texts(|r| r.at.file.as_ref().map(|file| file.display().to_string())),
             numbers(|r| r.at.row),
-            numbers(|r| r.at.line),
+            numbers(|r| r.at.line.map(|line| line as usize)),
             texts(|r| r.at.column.clone()),
             texts(|r| Some(r.reason.clone())),
         ];

@@ -70,7 +70,10 @@ impl<'a> ScoreJob<'a> {
             args.encoder.as_deref(),
             &args.encoder_options,
         )?;
-        let inputs: Vec<PathBuf> = std::iter::once(&args.input).chain(&args.more).cloned().collect();
+        let inputs: Vec<PathBuf> = std::iter::once(&args.input)
+            .chain(&args.more)
+            .cloned()
+            .collect();
         if encoder.is_none() {
             for input in &inputs {
                 check_encoder(&fitted, input)?;
@@ -82,7 +85,11 @@ impl<'a> ScoreJob<'a> {
         }
         if let Some(target) = &args.output {
             let read = inputs.iter().chain([&args.model]);
-            refuse_same("--output", target, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
+            refuse_same(
+                "--output",
+                target,
+                &read.map(PathBuf::as_path).collect::<Vec<_>>(),
+            )?;
             check_format(target)?;
         }
         let rejects_file = RejectsFile::reserve(args)?;
@@ -94,7 +101,9 @@ impl<'a> ScoreJob<'a> {
             }
             None => pipeline::open(open_for(&fitted, &inputs, selection))?,
         };
-        let explain = args.explain.unwrap_or_else(|| reasons(args, fitted.features()));
+        let explain = args
+            .explain
+            .unwrap_or_else(|| reasons(args, fitted.features()));
         if explain > fitted.n_features() {
             return Err(qualm::Error::TooManyExplanations {
                 found: explain,
@@ -202,10 +211,18 @@ impl<'a> ScoreJob<'a> {
             n_rejected: rejects.map(|(_, n)| n),
             n_left_out,
             fdr: args.fdr,
-            ..ScoreReport::above(decided.unwrap_or(threshold), n, n_outliers, elapsed.as_secs_f64())
+            ..ScoreReport::above(
+                decided.unwrap_or(threshold),
+                n,
+                n_outliers,
+                elapsed.as_secs_f64(),
+            )
         };
         let threshold = match args.fdr {
-            Some(rate) => format!("a score of {} (false-discovery rate {rate})", output::number(report.threshold)),
+            Some(rate) => format!(
+                "a score of {} (false-discovery rate {rate})",
+                output::number(report.threshold)
+            ),
             None => threshold::describe(report.threshold, fitted),
         };
         self.sink
@@ -244,11 +261,16 @@ fn finish_rejects(
     let (path, n) = (file.path().display().to_string(), file.n);
     file.finish()?;
     if n_scored == 0 && n > 0 {
-        bail!("none of the {} could be scored: see {path}", output::rows(n));
+        bail!(
+            "none of the {} could be scored: see {path}",
+            output::rows(n)
+        );
     }
     if n > 0 {
         let skipped = output::rows(n);
-        output.warn(format!("{skipped} could not be scored and left out: see {path}"));
+        output.warn(format!(
+            "{skipped} could not be scored and left out: see {path}"
+        ));
     }
     Ok(Some((path, n)))
 }

@@ -71,12 +71,20 @@ pub(crate) fn learn(
         let (Some(column), Some(raw)) = (columns.get(k), raws.get_mut(k)) else {
             continue;
         };
-        let (made, n_values) = make(column, std::mem::replace(raw, Raw::Texts(Vec::new())), treatment);
+        let (made, n_values) = make(
+            column,
+            std::mem::replace(raw, Raw::Texts(Vec::new())),
+            treatment,
+        );
         let made = made.ok_or_else(|| Error::NothingThere {
             at: column_at(at, column.name),
         })?;
         if let Content::Category(vocabulary) = made.content() {
-            let counts = if vocabulary.is_cut() { &mut cut } else { &mut encoded };
+            let counts = if vocabulary.is_cut() {
+                &mut cut
+            } else {
+                &mut encoded
+            };
             counts.0.push((column.name.to_owned(), n_values));
         }
         learned.push(made);

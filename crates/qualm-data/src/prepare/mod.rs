@@ -102,7 +102,7 @@ impl Preparer {
         let mut out = Out {
             values: vec![0.0; n_rows * d],
             d,
-            left_out: vec![false; n_rows],
+            dropped: vec![false; n_rows],
             first: First::default(),
             tally: Tally::new(self.recipe.columns().len()),
         };
@@ -135,8 +135,8 @@ impl Preparer {
                 });
             }
             Missing::Drop => {
-                if let Some(left_out) = out.left_out.get_mut(row) {
-                    *left_out = true;
+                if let Some(dropped) = out.dropped.get_mut(row) {
+                    *dropped = true;
                 }
                 out.tally.missing(k);
             }
@@ -208,7 +208,7 @@ impl Preparer {
                 (Category::Unknown, Some(text)) if self.recipe.unknown() == Unknown::Fail => {
                     out.first.add(row, k, || Error::UnknownCategory {
                         at: at(),
-                        found: quoted(text),
+                        found: quoted(text).into(),
                         known: Names(vocabulary.values().to_vec()),
                     });
                     continue;
@@ -228,7 +228,14 @@ impl Preparer {
         let count = |(column, place): (&RecipeColumn, &usize)| {
             let array = columns.get(*place)?;
             let (na, numbers) = (self.recipe.na(), &self.na_numbers);
-            let raw = Raw::read(array, Reading::of(column), na, numbers, origin, column.name());
+            let raw = Raw::read(
+                array,
+                Reading::of(column),
+                na,
+                numbers,
+                origin,
+                column.name(),
+            );
             Some(match raw.ok()? {
                 Raw::Numbers(values) => values.iter().filter(|v| v.is_nan()).count(),
                 Raw::Texts(texts) => texts.iter().filter(|text| text.is_none()).count(),
@@ -249,14 +256,14 @@ struct Out {
     values: Vec<f64>,
     /// Their number in a row.
     d: usize,
-    left_out: Vec<bool>,
+    dropped: Vec<bool>,
     first: First,
     tally: Tally,
 }
 
 impl Out {
     fn finish(mut self) -> Prepared {
-        if !self.left_out.contains(&true) {
+        if !self.dropped.contains(&true) {
             return Prepared {
                 values: self.values,
                 kept: None,
@@ -266,13 +273,13 @@ impl Out {
         let mut values = Vec::with_capacity(self.values.len());
         let mut kept = Vec::new();
         let rows = self.values.chunks_exact(self.d.max(1)).enumerate();
-        for ((row, features), left_out) in rows.zip(&self.left_out) {
-            if !left_out {
+        for ((row, features), dropped) in rows.zip(&self.dropped) {
+            if !dropped {
                 values.extend_from_slice(features);
                 kept.push(row);
             }
         }
-        self.tally.left_out(self.left_out.len() - kept.len());
+        self.tally.left_out(self.dropped.len() - kept.len());
         Prepared {
             values,
             kept: Some(kept),

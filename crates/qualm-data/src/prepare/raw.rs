@@ -41,7 +41,7 @@ impl Raw {
         let no_values = |expected| Error::ColumnType {
             at: origin.at(0).column(name),
             role: Role::Feature,
-            found: TypeWords(array.data_type()).to_string(),
+            found: TypeWords(array.data_type()).to_string().into(),
             expected,
         };
         match reading {
@@ -62,11 +62,16 @@ impl Raw {
             Reading::Category => {
                 let print = printer(array.as_ref());
                 let print = print.ok_or_else(|| no_values("text or numbers, one a row"))?;
+                let is_float = array.data_type().is_floating();
                 let mut text = String::new();
                 let texts = (0..array.len()).map(|row| {
                     text.clear();
                     print(row, &mut text);
-                    let text = text.trim();
+                    // A category that is a whole number is written so, whatever holds it.
+                    let text = match text.strip_suffix(".0") {
+                        Some(whole) if is_float => whole,
+                        _ => text.trim(),
+                    };
                     let there = !text.is_empty() && !na.iter().any(|na| na == text);
                     there.then(|| text.to_owned())
                 });

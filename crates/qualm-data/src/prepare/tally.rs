@@ -63,7 +63,9 @@ impl Tally {
     /// What a user should know of it.
     pub(crate) fn notes(&self, preparer: &Preparer) -> Vec<ColumnNote> {
         let named = preparer.names().map(str::to_owned);
-        let missing = named.zip(self.missing.iter().copied()).filter(|(_, n)| *n > 0);
+        let missing = named
+            .zip(self.missing.iter().copied())
+            .filter(|(_, n)| *n > 0);
         let columns = Counts(missing.collect());
         let mut notes = Vec::new();
         if !columns.0.is_empty() {

@@ -132,7 +132,13 @@ impl Source {
     ) -> Result<Self> {
         let text = text_options(selection, expected, Kept::Stream);
         let table = open_growing(path, &text, stop)?;
-        Self::new(table, Location::file(path), selection, expected, Kept::Stream)
+        Self::new(
+            table,
+            Location::file(path),
+            selection,
+            expected,
+            Kept::Stream,
+        )
     }
 
     /// As [`Source::open`], for record batches that are in memory or come from elsewhere.
@@ -176,7 +182,13 @@ impl Source {
                 while let Some(chunk) = next_chunk(table.as_mut(), &plan)? {
                     ahead.push_back(chunk);
                 }
-                let lesson = lesson(table.as_ref(), &plan, ahead.make_contiguous(), selection, &at)?;
+                let lesson = lesson(
+                    table.as_ref(),
+                    &plan,
+                    ahead.make_contiguous(),
+                    selection,
+                    &at,
+                )?;
                 plan.unused.extend(lesson.unused);
                 lesson_notes = lesson.notes;
                 Some(Preparer::new(lesson.recipe, lesson.places))
@@ -211,7 +223,10 @@ impl Source {
         });
         Ok(Self {
             notes: if expected.is_none() {
-                notes.watching(&watched(table.as_ref(), &plan), !selection.columns.is_empty())
+                notes.watching(
+                    &watched(table.as_ref(), &plan),
+                    !selection.columns.is_empty(),
+                )
             } else {
                 notes
             },
@@ -314,7 +329,7 @@ fn lesson(
         return Err(Error::NoNumericColumn {
             at: at.clone(),
             unused: lesson.unused,
-            set_aside: qualm::error::Names(Vec::new()),
+            set_aside: qualm::error::Names(Vec::new()).into(),
         });
     }
     Ok(lesson)

@@ -30,23 +30,21 @@ impl Source {
         n_rows: usize,
         origin: &Origin,
     ) -> Result<ScalarBuffer<F>> {
-        match &self.plan.inputs {
-            Inputs::Vector(_) => vector_values(columns.first(), &self.input_names, origin),
-            _ => {
-                let null = |(j, array): (usize, &ArrayRef)| Some((numbers::first_null(array)?, j));
-                if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
-                    return Err(missing(origin, &self.input_names, row, j));
-                }
-                let numbers: Vec<_> = columns.iter().map(|c| numbers::floats(c)).collect();
-                let values = match &numbers[..] {
-                    [only] => only.clone(),
-                    several => numbers::interleave(several, n_rows).into(),
-                };
-                finite(origin, &self.input_names, values, |row, j| {
-                    numbers::value_at(columns.get(j)?, row)
-                })
-            }
+        if matches!(self.plan.inputs, Inputs::Vector(_)) {
+            return vector_values(columns.first(), &self.input_names, origin);
         }
+        let null = |(j, array): (usize, &ArrayRef)| Some((numbers::first_null(array)?, j));
+        if let Some((row, j)) = columns.iter().enumerate().filter_map(null).min() {
+            return Err(missing(origin, &self.input_names, row, j));
+        }
+        let numbers: Vec<_> = columns.iter().map(|c| numbers::floats(c)).collect();
+        let values = match &numbers[..] {
+            [only] => only.clone(),
+            several => numbers::interleave(several, n_rows).into(),
+        };
+        finite(origin, &self.input_names, values, |row, j| {
+            numbers::value_at(columns.get(j)?, row)
+        })
     }
 
     /// The features of a chunk as a checked matrix.
@@ -97,7 +95,12 @@ impl Source {
             (Some(place), Some(array)) => {
                 let name = self.table.columns().get(place).map(|c| c.name.as_str());
                 let positive = self.positive.as_deref();
-                Some(labels(array, &chunk.origin, name.unwrap_or_default(), positive)?)
+                Some(labels(
+                    array,
+                    &chunk.origin,
+                    name.unwrap_or_default(),
+                    positive,
+                )?)
             }
             _ => None,
         };
@@ -138,7 +141,12 @@ impl Source {
                     source,
                 })?;
             }
-            labels = labels.map(|all| kept.iter().filter_map(|&row| all.get(row)).copied().collect());
+            labels = labels.map(|all| {
+                kept.iter()
+                    .filter_map(|&row| all.get(row))
+                    .copied()
+                    .collect()
+            });
         }
         let values = prepared.values.into_iter().map(F::of_f64);
         Ok(ValueChunk {

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import monitor, ood, vision
-from ._base import Detector, Explanation, load
+from ._base import Detector, Explanation, from_bytes, load
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
 from ._core import __version__
@@ -58,6 +58,7 @@ __all__ = [
     "__version__",
     "corrupt",
     "corruptions",
+    "from_bytes",
     "load",
     "monitor",
     "ood",

@@ -6,13 +6,15 @@ import copy
 import json
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, overload
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _contamination, _core, _sparse
 from ._errors import QualmWarning, not_fitted_error
+from ._input import numbered
 from ._input import rows as read_rows
 from ._parameters import Parameters
 from ._progress import Progress
@@ -27,6 +29,15 @@ Path = Union[str, "os.PathLike[str]"]
 
 #: What :meth:`Detector.predict` calls outliers and others.
 Labels = Literal["pyod", "sklearn"]
+
+#: What happens to missing values.
+Missing = Literal["fail", "drop", "median"]
+
+#: How categories become numbers.
+Encoding = Literal["onehot", "frequency"]
+
+#: What happens to categories that no fitted row was of.
+Unknown = Literal["fail", "other"]
 
 #: Whether the fitted rows may hold outliers.
 Reference = Literal["mixed", "clean"]
@@ -92,6 +103,12 @@ class Detector(Lifecycle, Parameters, Registered):
     n_jobs: int | None
     verbose: int
     labels: Labels
+    missing: Missing
+    na: Sequence[str]
+    encode: Encoding | None
+    unknown: Unknown
+    max_categories: int | None
+    dates: bool
     _model: _core.Model
     _scores: Floats | None
     _notes: list[str]
@@ -142,7 +159,7 @@ class Detector(Lifecycle, Parameters, Registered):
         _labels(self.labels)
         if _sparse.is_sparse(X):
             X = _sparse.whole(X)
-        rows = read_rows(X)
+        rows = read_rows(X, treatment=self._treatment())
         for note in rows.notes:
             warnings.warn(note, QualmWarning, stacklevel=2)
         if rows.shape[0] == 1:
@@ -181,8 +198,14 @@ class Detector(Lifecycle, Parameters, Registered):
         self._model = model
         self._scores = scores
         self._notes = []
+        names: list[str] | None = model.features.names
         self.n_features_in_ = model.n_features
-        names = model.features.names
+        if model.features.treatment is not None:
+            # What goes in, not what is made of it.
+            names = model.features.columns
+            self.n_features_in_ = len(names)
+            if names == numbered(len(names)):
+                names = None
         if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
@@ -313,6 +336,21 @@ class Detector(Lifecycle, Parameters, Registered):
         both = np.column_stack([1.0 - outlier, outlier])
         return (both, model.confidences(scores)) if return_confidence else both
 
+    def select(self, X: Any, *, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
+        """The rows that are outliers at a false-discovery rate: ``(n,)``, true for those.
+
+        At most the share `fdr` of the selected rows is expected to be no outlier, by Benjamini's and
+        Hochberg's method over :meth:`p_values`, whatever the number of rows: unlike a threshold on
+        single p-values, which calls its share of usual rows outliers. The p-values are exact after
+        :meth:`calibrate`. No p-value is below 1 / (n + 1) of n reference rows: with few of them,
+        and many rows, none may be selected.
+        """
+        if not 0 < number(fdr, "fdr") < 1:
+            raise ValueError(f"fdr = {fdr!r}: expected a number above 0 and below 1")
+        adjusted = _core.adjusted_p_values(self.p_values(X))
+        selected: npt.NDArray[np.bool_] = adjusted <= fdr
+        return selected
+
     def predict_confidence(self, X: Any) -> Floats:
         """How likely each decision is to stay the same, had other rows been fitted: ``(n,)`` in
         [0, 1] (Perini, Vercruyssen and Davis 2020)."""
@@ -379,13 +417,24 @@ class Detector(Lifecycle, Parameters, Registered):
 
     # ---- keep -----------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | IO[bytes]) -> None:
         """Writes a ``.qualm`` model file: data only, nothing that runs when it is read.
 
         The file is whole or not there at all; the command line and Rust read it too, and score
-        the same to the bit.
+        the same to the bit. A file open for writing bytes is written to as it is.
         """
-        self._fitted("save").save(os.fspath(path))
+        model = self._fitted("save")
+        if isinstance(path, (str, os.PathLike)):
+            model.save(os.fspath(path))
+        elif hasattr(path, "write"):
+            path.write(model.to_bytes())
+        else:
+            raise TypeError(f"path = {path!r}: expected a path, or a file open for writing bytes")
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the model file: for object stores, databases, MLflow. :func:`from_bytes` reads
+        them."""
+        return self._fitted("to_bytes").to_bytes()
 
     @property
     def provenance_(self) -> dict[str, Any]:
@@ -445,6 +494,8 @@ class Detector(Lifecycle, Parameters, Registered):
         if _sparse.is_sparse(X):
             X = _sparse.whole(X)
         rows = read_rows(X, model.features)
+        for note in rows.notes:
+            warnings.warn(note, QualmWarning, stacklevel=4)
         width, name = rows.shape[1], type(self).__name__
         if width != model.n_features:
             raise ValueError(
@@ -465,13 +516,28 @@ class Detector(Lifecycle, Parameters, Registered):
         return rows
 
 
-def load(path: Path) -> Detector:
-    """Reads a ``.qualm`` model file, whoever wrote it.
+def load(path: Path | IO[bytes]) -> Detector:
+    """Reads a ``.qualm`` model file, whoever wrote it: by its path, or open for reading.
 
     Scores are the same, to the bit, as before saving. Nothing in the file is executed; one
     that is damaged, hostile or of a later version is a ``ValueError``.
     """
-    model = _core.Model.load(os.fspath(path))
+    if isinstance(path, (str, os.PathLike)):
+        return _of(_core.Model.load(os.fspath(path)))
+    if not hasattr(path, "read"):
+        raise TypeError(f"path = {path!r}: expected a path, or a file open for reading bytes")
+    return from_bytes(path.read())
+
+
+def from_bytes(model: bytes) -> Detector:
+    """A detector from the bytes of a model file, as :meth:`Detector.to_bytes` gives them."""
+    if not isinstance(model, (bytes, bytearray, memoryview)):
+        raise TypeError(f"expected the bytes of a model file, found {type(model).__name__}")
+    return _of(_core.Model.from_bytes(bytes(model)))
+
+
+def _of(model: _core.Model) -> Detector:
+    """The detector of a fitted model."""
     keys = to_python(json.loads(model.spec))
     cls = _CLASSES[keys.pop("detector")]
     detector = cls(**cls._of_spec(keys))
@@ -479,6 +545,9 @@ def load(path: Path) -> Detector:
     if kind == "contamination":
         detector.contamination = value
     detector.random_state = json.loads(model.provenance)["seed"]
+    if model.features.treatment is not None:
+        for name, treated in json.loads(model.features.treatment).items():
+            setattr(detector, name, tuple(treated) if name == "na" else treated)
     detector._adopt(model, None)
     return detector
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector, Labels, Reference
+from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
 from ._neighbours import Scaling
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Unpack
 
     from ._synonyms import AutoEncoderNames, EllipticEnvelopeNames, IForestNames, OCSVMNames
@@ -33,7 +35,7 @@ class IForest(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -67,6 +69,12 @@ class IForest(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[IForestNames],
     ) -> None:
         self.n_estimators = n_estimators
@@ -78,6 +86,12 @@ class IForest(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -108,7 +122,7 @@ class OCSVM(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -146,6 +160,12 @@ class OCSVM(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[OCSVMNames],
     ) -> None:
         self.gamma = gamma
@@ -160,6 +180,12 @@ class OCSVM(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -180,7 +206,7 @@ class EllipticEnvelope(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance is that of all rows, unless there is a
         support_fraction.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -213,6 +239,12 @@ class EllipticEnvelope(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[EllipticEnvelopeNames],
     ) -> None:
         self.support_fraction = support_fraction
@@ -223,6 +255,12 @@ class EllipticEnvelope(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -250,7 +288,7 @@ class AutoEncoder(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -287,6 +325,12 @@ class AutoEncoder(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[AutoEncoderNames],
     ) -> None:
         self.hidden = hidden
@@ -301,6 +345,12 @@ class AutoEncoder(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -338,7 +388,7 @@ class REPEN(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
 
     References
@@ -377,6 +427,12 @@ class REPEN(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
     ) -> None:
         self.n_components = n_components
         self.n_estimators = n_estimators
@@ -394,6 +450,12 @@ class REPEN(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
 
 
 class ECOD(Detector):
@@ -414,7 +476,7 @@ class ECOD(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
 
     References
@@ -445,6 +507,12 @@ class ECOD(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
     ) -> None:
         self.space = space
         self.reference = reference
@@ -453,3 +521,9 @@ class ECOD(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates

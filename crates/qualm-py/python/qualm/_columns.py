@@ -47,8 +47,46 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (numbers.Real, decimal.Decimal, np.bool_))
 
 
-def read_column(column: Any, name: str) -> Column:
-    """What a pandas column holds.
+def read_values(values: np.ndarray) -> Column:
+    """What a column of an array holds: numbers, texts, or something else."""
+    if values.dtype.kind in NUMBERS:
+        return Column(_floats(np.ascontiguousarray(values)))
+    if values.dtype.kind == "U":
+        return Column([str(value) for value in values])
+    if values.dtype.kind == "M":
+        return Column(_iso(values))
+    known = [value for value in values if not _is_missing(value)]
+    if not known:
+        return Column(np.full(len(values), np.nan))
+    if all(map(is_number, known)):
+        return Column(
+            np.array([np.nan if _is_missing(value) else float(value) for value in values])
+        )
+    if all(isinstance(value, str) for value in known):
+        return Column([None if _is_missing(value) else value for value in values])
+    if all(isinstance(value, datetime.date) for value in known):
+        return Column([None if _is_missing(value) else value.isoformat() for value in values])
+    return Column(words=_words(next(value for value in known if not is_number(value))))
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, NaT and pandas' NA, which is neither equal nor unequal to itself."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True
+
+
+def _iso(times: np.ndarray) -> list[str | None]:
+    """Times of NumPy as ISO 8601 has them; None for NaT."""
+    texts = np.datetime_as_string(times)
+    return [None if text == "NaT" else str(text) for text in texts]
+
+
+def read_column(column: Any, name: str, dates: bool = False) -> Column:
+    """What a pandas column holds; dates as text, if they are to be read.
 
     Text, categories of text, dates and durations have no numbers. A column of objects has some
     if all of them are numbers, or all of them vectors of numbers.
@@ -62,6 +100,9 @@ def read_column(column: Any, name: str) -> Column:
     kind = column.dtype.kind if values is column else values.categories.dtype.kind
     if kind in NUMBERS:
         return Column(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if kind == "M" and dates and values is column:
+        there = column.notna()
+        return Column([t.isoformat() if known else None for t, known in zip(column, there)])
     if kind in "mM":
         return Column(words=_time(column.dtype if values is column else values.categories.dtype))
     # Text of Arrow's type is of kind U.
@@ -72,6 +113,8 @@ def read_column(column: Any, name: str) -> Column:
     known = objects[there]
     if not len(known):
         return Column(words="nothing but nulls")
+    if dates and all(isinstance(value, datetime.date) for value in known):
+        return Column([t.isoformat() if row else None for row, t in zip(there, objects)])
     if isinstance(known[0], (list, tuple, np.ndarray)):
         return _vectors(known, there)
     if all(map(is_number, known)):

@@ -13,6 +13,8 @@ class Features:
     def names(self) -> list[str] | None: ...
     @property
     def columns(self) -> list[str]: ...
+    @property
+    def treatment(self) -> str | None: ...
 
 class Rows:
     @staticmethod
@@ -24,7 +26,12 @@ class Rows:
         model: Features | None = None,
     ) -> Rows: ...
     @staticmethod
-    def from_arrow(table: Any, features: Features | None = None, named: bool = True) -> Rows: ...
+    def from_arrow(
+        table: Any,
+        features: Features | None = None,
+        named: bool = True,
+        treatment: str | None = None,
+    ) -> Rows: ...
     @staticmethod
     def sampled(
         table: Any,
@@ -47,6 +54,7 @@ class Rows:
         n_rows: int,
         features: Features | None = None,
         named: bool = True,
+        treatment: str | None = None,
     ) -> Rows: ...
     @property
     def shape(self) -> tuple[int, int]: ...
@@ -147,6 +155,7 @@ def views(
     keys: str,
     threads: int,
 ) -> tuple[npt.NDArray[np.float32], int]: ...
+def adjusted_p_values(p_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]: ...
 def image_id(name: str) -> int: ...
 def corrupt(
     images: npt.NDArray[np.uint8],

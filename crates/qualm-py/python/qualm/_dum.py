@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from ._base import Detector, Labels, Reference
+from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
 
 
 class DUM(Detector):
@@ -130,6 +130,25 @@ class DUM(Detector):
     labels : {'pyod', 'sklearn'}, default='pyod'
         What ``predict`` and ``fit_predict`` give: 1 for an outlier and 0 for another row, or -1
         and 1.
+    missing : {'fail', 'drop', 'median'}, default='fail'
+        What happens to missing values (None, NaN, NaT, NA) of a frame, a table or an array: they
+        are refused; the row is left out of the fit, and refused later; or they count as the median
+        of the fitted rows, for categories as the commonest one. Kept in the model, as the next
+        five: a model that was fitted so on the command line scores frames, and the other way round.
+    na : sequence of str, default=()
+        Texts that stand for a missing value; numbers among them do so in columns of numbers.
+    encode : {'onehot', 'frequency'}, optional
+        Columns of text are categories and features: one for each category, or one with the share
+        of the fitted rows that are of it. Without it, text is no feature. A column of text that is
+        different in most rows is none either.
+    unknown : {'fail', 'other'}, default='fail'
+        What happens to categories that no fitted row was of: they are refused, or count as none of
+        the known ones, with a warning.
+    max_categories : int, optional
+        The most categories of a column that are told apart, the commonest; the others share a
+        feature. 50 for 'onehot' and 10000 for 'frequency', unless given.
+    dates : bool, default=False
+        Whether dates and times are features: days since 1970.
 
     Notes
     -----
@@ -206,6 +225,12 @@ class DUM(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
     ) -> None:
         self.preset = preset
         self.space = space
@@ -242,3 +267,9 @@ class DUM(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates

@@ -6,6 +6,7 @@ messages about bad values are in the native half.
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from . import _core
 from ._adapt import adapt
-from ._columns import NUMBERS, is_number, is_plain, read_column
+from ._columns import NUMBERS, is_number, is_plain, read_column, read_values
 
 _RESHAPE = (
     "Reshape your data either using array.reshape(-1, 1) if it has a single feature or "
@@ -21,15 +22,21 @@ _RESHAPE = (
 )
 
 
-def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
+def rows(
+    X: Any, features: _core.Features | None = None, *, treatment: str | None = None
+) -> _core.Rows:
     """Rows from an array, a frame, an Arrow table or a tensor.
 
     With the `features` of a model, columns that have names are matched with those it was fitted
-    on: their order does not matter, others are ignored, a missing one is an error.
+    on: their order does not matter, others are ignored, a missing one is an error. `treatment` says
+    what a fit does about missing values, categories and dates, as JSON.
     """
     if isinstance(X, _core.Rows):
         return X
     X, named = adapt(X)
+    treated = treatment is not None or (features is not None and features.treatment is not None)
+    if treated:
+        return _treated(X, features, named, treatment)
     if isinstance(X, np.ndarray):
         _check_mask(X)
         return _from_array(np.asarray(X), None, features)
@@ -44,6 +51,43 @@ def rows(X: Any, features: _core.Features | None = None) -> _core.Rows:
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
         return _from_array(np.from_dlpack(X), None, features)
     return _from_array(np.asarray(X), None, features)
+
+
+def numbered(n: int) -> list[str]:
+    """The names of the columns of an array, where they need any."""
+    return [f"x{j}" for j in range(n)]
+
+
+def _treated(
+    X: Any, features: _core.Features | None, named: bool, treatment: str | None
+) -> _core.Rows:
+    """Rows of columns that may hold more than numbers, by the recipe of a model or one to learn."""
+    dates = features is not None or bool(treatment and json.loads(treatment)["dates"])
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        _check_shape(X.shape)
+        labels = [str(label) for label in X.columns]
+        columns = [(label, X.iloc[:, place]) for place, label in enumerate(labels)]
+        if named and features is not None:
+            # Others may hold what cannot be read.
+            wanted = set(features.columns)
+            columns = [(label, column) for label, column in columns if label in wanted]
+        read = [(label, *read_column(column, label, dates)) for label, column in columns]
+        return _core.Rows.from_columns(read, len(X), features, True, treatment)
+    if not isinstance(X, np.ndarray) and (
+        hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")
+    ):
+        return _core.Rows.from_arrow(_exportable(X), features, True, treatment)
+    array = np.asarray(X)
+    _check_mask(X if isinstance(X, np.ma.MaskedArray) else array)
+    _check_shape(array.shape)
+    names = numbered(array.shape[1]) if features is None else features.columns
+    if len(names) != array.shape[1]:
+        raise ValueError(
+            f"X has {array.shape[1]} features, but the model is expecting {len(names)} features as "
+            f"input: got {array.shape[1]} columns, expected {len(names)}"
+        )
+    read = [(name, *read_values(array[:, j])) for j, name in enumerate(names)]
+    return _core.Rows.from_columns(read, len(array), features, True, treatment)
 
 
 def _exportable(table: Any) -> Any:

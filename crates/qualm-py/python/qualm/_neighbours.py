@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector, Labels, Reference
+from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Unpack
 
     from ._synonyms import ABODNames, KNNNames, LOFNames, SPNames
@@ -55,7 +57,7 @@ class KNN(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -91,6 +93,12 @@ class KNN(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[KNNNames],
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -104,6 +112,12 @@ class KNN(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -132,7 +146,7 @@ class LOF(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -167,6 +181,12 @@ class LOF(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[LOFNames],
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -179,6 +199,12 @@ class LOF(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -210,7 +236,7 @@ class ABOD(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -246,6 +272,12 @@ class ABOD(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[ABODNames],
     ) -> None:
         self.n_neighbors = n_neighbors
@@ -259,6 +291,12 @@ class ABOD(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -287,7 +325,7 @@ class SP(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -322,6 +360,12 @@ class SP(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
         **pyod: Unpack[SPNames],
     ) -> None:
         self.subset_size = subset_size
@@ -334,6 +378,12 @@ class SP(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates
         self._take(pyod)
 
 
@@ -356,7 +406,7 @@ class LeSiNN(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels
+    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
 
     References
@@ -388,6 +438,12 @@ class LeSiNN(Detector):
         n_jobs: int | None = -1,
         verbose: int = 0,
         labels: Labels = "pyod",
+        missing: Missing = "fail",
+        na: Sequence[str] = (),
+        encode: Encoding | None = None,
+        unknown: Unknown = "fail",
+        max_categories: int | None = None,
+        dates: bool = False,
     ) -> None:
         self.n_estimators = n_estimators
         self.max_samples = max_samples
@@ -398,3 +454,9 @@ class LeSiNN(Detector):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.labels = labels
+        self.missing = missing
+        self.na = na
+        self.encode = encode
+        self.unknown = unknown
+        self.max_categories = max_categories
+        self.dates = dates

@@ -15,8 +15,11 @@ from ._values import plain, to_python
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+#: Parameters that say what is done about missing values, categories and dates.
+TREATMENT = ("missing", "na", "encode", "unknown", "max_categories", "dates")
+
 #: Parameters that belong to the call, not to the Spec.
-CALL = ("contamination", "random_state", "n_jobs", "verbose", "labels")
+CALL = ("contamination", "random_state", "n_jobs", "verbose", "labels", *TREATMENT)
 
 
 class Parameters:
@@ -135,6 +138,23 @@ class Parameters:
                 if name[:-1] in used:
                     return used[name[:-1]]
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _treatment(self) -> str | None:
+        """What is done about missing values, categories and dates, as JSON; None for nothing."""
+        given = {name: getattr(self, name) for name in TREATMENT}
+        if isinstance(given["na"], str):
+            raise TypeError(f"na = {given['na']!r}: expected a list of texts, such as ['NA', '?']")
+        given["na"] = [str(text) for text in given["na"]]
+        given["dates"] = bool(given["dates"])
+        nothing = {
+            "missing": "fail",
+            "na": [],
+            "encode": None,
+            "unknown": "fail",
+            "max_categories": None,
+            "dates": False,
+        }
+        return None if given == nothing else json.dumps(given)
 
     def _as_constructed(self) -> str:
         defaults = self._defaults()

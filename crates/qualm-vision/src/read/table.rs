@@ -228,8 +228,8 @@ impl TableImages {
             {
                 return Err(qualm_data::Error::PartType {
                     at: at.column(name),
-                    found: found.to_string(),
-                    expected: expected.data_type().to_string(),
+                    found: found.to_string().into(),
+                    expected: expected.data_type().to_string().into(),
                 }
                 .into());
             }

@@ -12,7 +12,7 @@ pub struct Location {
     pub row: Option<usize>,
     /// The line of a text file, from 1, where it is not the one that the row would have if each
     /// stood in a line of its own below the header.
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// The column: its name, or its number from 1 where it has none.
     pub column: Option<String>,
 }
@@ -46,7 +46,8 @@ impl Location {
     /// The same place, in this line of the file (from 1).
     #[must_use]
     pub fn at_line(mut self, line: usize) -> Self {
-        self.line = Some(line);
+        // Beyond four thousand million lines there is only the row.
+        self.line = u32::try_from(line).ok();
         self
     }
 

@@ -275,7 +275,10 @@ mod tests {
         ] {
             let damaged = text.replace(from, to);
             assert_ne!(damaged, text, "{from}");
-            assert!(serde_json::from_str::<Recipe>(&damaged).is_err(), "{damaged}");
+            assert!(
+                serde_json::from_str::<Recipe>(&damaged).is_err(),
+                "{damaged}"
+            );
         }
     }
 

@@ -63,8 +63,12 @@ pub enum Missing {
 }
 
 words!(
-    Missing, "missing", "fail, drop or median",
-    Fail = "fail", Drop = "drop", Median = "median"
+    Missing,
+    "missing",
+    "fail, drop or median",
+    Fail = "fail",
+    Drop = "drop",
+    Median = "median"
 );
 
 /// How a category becomes numbers.
@@ -78,8 +82,11 @@ pub enum Encoding {
 }
 
 words!(
-    Encoding, "encode", "onehot or frequency",
-    OneHot = "onehot", Frequency = "frequency"
+    Encoding,
+    "encode",
+    "onehot or frequency",
+    OneHot = "onehot",
+    Frequency = "frequency"
 );
 
 /// What happens to a row of a category that no fitted row was of.
@@ -94,8 +101,11 @@ pub enum Unknown {
 }
 
 words!(
-    Unknown, "unknown", "fail or other",
-    Fail = "fail", Other = "other"
+    Unknown,
+    "unknown",
+    "fail or other",
+    Fail = "fail",
+    Other = "other"
 );
 
 /// What is asked for when a model is fitted to a table as people have it. The default is nothing:

@@ -89,7 +89,10 @@ impl Vocabulary {
     /// What a text is.
     #[must_use]
     pub fn find(&self, text: &str) -> Category {
-        match self.values.binary_search_by(|value| value.as_str().cmp(text)) {
+        match self
+            .values
+            .binary_search_by(|value| value.as_str().cmp(text))
+        {
             Ok(place) => Category::Known(place),
             Err(_) if self.is_cut() => Category::Rest,
             Err(_) => Category::Unknown,

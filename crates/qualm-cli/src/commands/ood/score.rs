@@ -10,7 +10,8 @@ use qualm::calibrate::ThresholdRule;
 use qualm::ood::OodFitted;
 use qualm::reports::ScoreReport;
 use qualm_data::{
-    ActivationBatch, ActivationColumns, ActivationSource, ColumnNotes, Rejects, score_activations, scored,
+    ActivationBatch, ActivationColumns, ActivationSource, ColumnNotes, Rejects, score_activations,
+    scored,
 };
 use qualm_vision::read::Item;
 
