@@ -25,7 +25,7 @@ tests() {
 
 doc() {
     say "docs"
-    RUSTDOCFLAGS="-D warnings" cargo doc -p qualm -p qualm-data -p qualm-vision --no-deps --locked --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc -p qualm -p qualm-data -p qualm-vision -p qualm-report --no-deps --locked --document-private-items
 }
 
 deny() {

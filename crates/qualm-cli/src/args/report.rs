@@ -98,8 +98,8 @@ pub(crate) struct Gallery {
   qualm report model.qualm --bench results.jsonl -o report.html
 
 Each part is there as far as its data are. The page is one file that loads nothing from elsewhere.
---numbers rows.parquet writes the rows with their scores and places on the map, which Embedding
-Atlas (columns x and y) and FiftyOne read.")]
+--numbers rows.parquet writes the rows with their scores and places on the map: Embedding Atlas opens
+them with --x x --y y.")]
 pub(crate) struct Report {
     /// A model written by `qualm fit`
     pub(crate) model: PathBuf,

@@ -1,4 +1,4 @@
-//! The items of a gallery as a table, for readers of Parquet such as `FiftyOne` and Embedding Atlas.
+//! The items of a gallery as a table, for readers of Parquet.
 
 use std::collections::HashMap;
 use std::sync::Arc;

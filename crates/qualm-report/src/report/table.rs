@@ -1,4 +1,4 @@
-//! The rows of a report as a table: for Embedding Atlas, `FiftyOne` and other readers of Parquet.
+//! The rows of a report as a table: for Embedding Atlas and other readers of Parquet.
 
 use std::collections::HashMap;
 use std::sync::Arc;
