@@ -311,7 +311,7 @@ fn text(report: &FitReport, elapsed: Duration, fitted: &Fitted) -> String {
 }
 
 /// The paths of the rows.
-fn inputs(args: &args::Fit) -> Vec<PathBuf> {
+pub(super) fn inputs(args: &args::Fit) -> Vec<PathBuf> {
     std::iter::once(&args.input)
         .chain(&args.more)
         .cloned()

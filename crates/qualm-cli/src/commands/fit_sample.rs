@@ -7,6 +7,7 @@ use qualm::Fitted;
 use qualm::calibrate::ScoreCells;
 use qualm_data::{Batch, RowPlace, Selection, Source, row_places, score};
 
+use super::fit::inputs;
 use crate::args;
 use crate::columns::Roles;
 use crate::interrupt;
@@ -97,9 +98,10 @@ pub(super) fn calibrate(
         ids: ids.clone(),
         vector: args.columns.vector.clone(),
         no_header: args.columns.no_header,
+        text: args.text.format()?,
         ..Selection::default()
     };
-    let (_, batches) = pipeline::open(open_for(fitted, &args.input, selection))?;
+    let (_, batches) = pipeline::open(open_for(fitted, &inputs(args), selection))?;
     let bar = progress::rows("calibrate", output, Some(n_rows));
     let mut cells = ScoreCells::of(fitted.calibration());
     let mut n_read = 0;

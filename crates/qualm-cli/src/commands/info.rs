@@ -5,7 +5,9 @@ use std::fmt::Write;
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
 use qualm::reports::InfoReport;
-use qualm::{Content, Diagnostics, Features, Fitted, Provenance, Recipe, Sampling};
+use qualm::{
+    Content, Diagnostics, EncoderIdentity, Features, Fitted, Provenance, Recipe, Sampling,
+};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -76,14 +78,7 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         );
     }
     if let Some(encoder) = &p.encoder {
-        let width = encoder.width;
-        line(
-            "encoder",
-            format!(
-                "{} of width {width} (sha256 {})",
-                encoder.name, encoder.digest
-            ),
-        );
+        line("encoder", of_encoder(encoder));
     }
     line("features", features(&report.features));
     if let Some(recipe) = report.features.recipe() {
@@ -139,6 +134,14 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         }
     }
     out
+}
+
+/// The encoder that made the rows.
+fn of_encoder(encoder: &EncoderIdentity) -> String {
+    format!(
+        "{} of width {} (sha256 {})",
+        encoder.name, encoder.width, encoder.digest
+    )
 }
 
 /// What became of the loss of each network.

@@ -173,7 +173,9 @@ impl Source {
             return Ok(None);
         };
         let values = self.raw(&chunk);
-        values.map(Some).map_err(|error| self.counted(error, &chunk))
+        values
+            .map(Some)
+            .map_err(|error| self.counted(error, &chunk))
     }
 
     /// A batch of the rows of a chunk; nothing where none is left.
