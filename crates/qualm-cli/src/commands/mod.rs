@@ -17,6 +17,7 @@ mod ood;
 mod rejects;
 mod score;
 mod sink;
+mod strangest;
 mod train;
 
 pub(crate) use encoder::options as encoder_options;

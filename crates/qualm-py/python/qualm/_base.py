@@ -345,7 +345,7 @@ class Detector(Lifecycle, Parameters, Registered):
         :meth:`calibrate`. No p-value is below 1 / (n + 1) of n reference rows: with few of them,
         and many rows, none may be selected.
         """
-        if not 0 < number(fdr, "fdr") < 1:
+        if not 0 < number("fdr", fdr) < 1:
             raise ValueError(f"fdr = {fdr!r}: expected a number above 0 and below 1")
         adjusted = _core.adjusted_p_values(self.p_values(X))
         selected: npt.NDArray[np.bool_] = adjusted <= fdr
