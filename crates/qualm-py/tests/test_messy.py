@@ -1,4 +1,4 @@
-"""Tables as people have them: missing values, categories and dates, by one recipe in every front."""
+"""Tables as people have them: missing values, categories and dates, by one recipe."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
 from ._neighbours import Scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from typing_extensions import Unpack
 
     from ._synonyms import AutoEncoderNames, EllipticEnvelopeNames, IForestNames, OCSVMNames
