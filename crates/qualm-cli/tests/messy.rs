@@ -33,6 +33,14 @@ fn customers(missing: &str) -> String {
     text
 }
 
+/// The country of most customers.
+fn commonest() -> String {
+    let text = customers("");
+    let count = |country: &str| text.matches(&format!(",{country},")).count();
+    let best = COUNTRIES.iter().max_by_key(|country| count(country));
+    (*best.unwrap()).to_owned()
+}
+
 /// A fit of a detector without randomness.
 fn fit(folder: &Folder, input: &str, model: &str, more: &[&str]) -> Ran {
     let args = [
@@ -129,9 +137,39 @@ fn one_recipe_serves_fit_and_score() {
     assert_eq!(folder.scores("na.qualm", "na.csv", &[]), scores);
     assert_eq!(folder.scores("na.qualm", "t.csv", &[]), scores);
 
-    // Filled in by hand: the medians and the commonest country are what stands in for them.
     let explained = folder.scores("m.qualm", "t.csv", &["--explain", "2"]);
     assert!(explained.contains("income"), "{explained}");
+    // The table as a person would clean it: the median and the commonest country filled in.
+    let mut ages: Vec<f64> = Vec::new();
+    for line in customers("").lines().skip(1) {
+        ages.extend(
+            line.split(',')
+                .nth(1)
+                .and_then(|age| age.parse::<f64>().ok()),
+        );
+    }
+    ages.sort_by(f64::total_cmp);
+    let (age, country) = (ages[(ages.len() - 1) / 2], commonest());
+    let cleaned = customers("").lines().fold(String::new(), |mut text, line| {
+        let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+        for (field, value) in [(1, &age.to_string()), (3, &country)] {
+            if fields[field].is_empty() {
+                fields[field].clone_from(value);
+            }
+        }
+        writeln!(text, "{}", fields.join(",")).unwrap();
+        text
+    });
+    folder.write("cleaned.csv", cleaned);
+    assert_eq!(folder.scores("m.qualm", "cleaned.csv", &[]), scores);
+    // What is in the file, and what is not in others.
+    let version = |model: &str, n: u8| {
+        let (bytes, said) = (folder.read(model), format!("format_version\\\":{n}"));
+        bytes
+            .windows(said.len())
+            .any(|window| window == said.as_bytes())
+    };
+    assert!(version("m.qualm", 3));
 
     // A whole table is read as one without a recipe is.
     let numbers = "a,b\n".to_owned()
@@ -495,6 +533,25 @@ fn the_strangest_come_first_with_values_and_reasons() {
         ],
         &["column 'land': no such column", "--keep"],
     );
+    // In one command, of the fitted rows.
+    let args = [&TREATED[..], &["--top", "3"]].concat();
+    let ran = fit(&folder, "t.csv", "one.qualm", &args).ok();
+    let shown: Vec<&str> = ran.stdout.lines().rev().take(4).collect();
+    assert!(
+        shown[2].contains("c149") && shown[2].contains("9000.00"),
+        "{ran:?}"
+    );
+    assert!(shown[3].contains("explain_1"), "{ran:?}");
+    let json = fit(
+        &folder,
+        "t.csv",
+        "one.qualm",
+        &[&args[..], &["--json"]].concat(),
+    )
+    .ok()
+    .json();
+    assert_eq!(json["strangest"][0]["name"], "c149");
+    assert_eq!(json["strangest"].as_array().map(Vec::len), Some(3));
     // Without an id the rows are numbered.
     let args = ["--missing", "median", "--exclude", "name,since,country"];
     fit(&folder, "t.csv", "n.qualm", &args).ok();

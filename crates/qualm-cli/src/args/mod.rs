@@ -171,7 +171,8 @@ pub(crate) struct ThresholdArgs {
   qualm fit items.parquet --vector embedding --id item_id -o model.qualm
   qualm fit table.csv --label y --exclude timestamp --fpr 0.01 -o model.qualm
   qualm fit train.parquet --calibrate held_out.parquet -o model.qualm
-  qualm fit customers.csv --id id --missing median --encode onehot --dates -o model.qualm
+  qualm fit customers.csv.gz --id id --missing median --encode onehot --dates --thousands , --top 20 \\
+      -o model.qualm                                  from a raw export to its twenty strangest rows
   qualm fit export.csv --na NA,? --delimiter ';' --decimal , -o model.qualm
   qualm fit usual.parquet --clean -o model.qualm      no outliers among the fitted rows
   qualm fit views.parquet --item image -o model.qualm     several rows an image
@@ -242,6 +243,10 @@ pub(crate) struct Fit {
     /// knn and lof, a fitted row is not its own neighbour
     #[arg(long, value_name = "FILE")]
     pub(crate) scores: Option<PathBuf>,
+    /// Also show the N strangest of the fitted rows, with their values and the three features that
+    /// contribute most
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true, conflicts_with = "scores")]
+    pub(crate) top: Option<usize>,
     /// First fit two more models, each to a random half of the rows, and store the rank
     /// correlation of their scores in the model (see `info`). Takes the time of one more fit, or
     /// up to two on few rows

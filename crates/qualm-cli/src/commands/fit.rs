@@ -11,10 +11,12 @@ use qualm::reports::FitReport;
 use qualm::{
     AtomicFile, Checkpoint, Error, Features, Fitted, Location, Missing, Sample, Spec, Views,
 };
-use qualm_data::{Batch, Batches, ScoreWriter, Selection, Source, format_for, scored};
+use qualm_data::{Batch, Batches, Keep, ScoreWriter, Selection, Source, format_for, scored};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::fit_sample::{self, Sampled};
+use super::strangest;
 use crate::args;
 use crate::checkpoints;
 use crate::columns::Roles;
@@ -55,6 +57,8 @@ struct FitJob<'a> {
     resume: Option<Checkpoint>,
     model_file: AtomicFile,
     scores: Option<ScoresFile>,
+    /// How many of the strangest rows to show, and their columns.
+    top: Option<(usize, SchemaRef)>,
 }
 
 impl<'a> FitJob<'a> {
@@ -75,6 +79,11 @@ impl<'a> FitJob<'a> {
             .map(|path| ScoresFile::reserve(path, args, &source))
             .transpose()?;
         fit_sample::check(args, &roles)?;
+        let columns = |n: usize| {
+            let columns = scored::columns(source.id_fields(), None, strangest::reasons(&features));
+            columns.map(|columns| (n, columns))
+        };
+        let top = args.top.map(columns).transpose()?;
         let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
         let n_rows = n_rows.min(args.sample_rows.unwrap_or(usize::MAX));
         spec.check_memory(n_rows, features.width())?;
@@ -124,6 +133,7 @@ impl<'a> FitJob<'a> {
             checkpoint,
             model_file,
             scores,
+            top,
         })
     }
 
@@ -154,6 +164,10 @@ impl<'a> FitJob<'a> {
         if let Some(scores) = self.scores {
             scores.write(&fitted, &self.batch)?;
         }
+        let strangest = match &self.top {
+            Some((n, columns)) => strangest::fitted_rows(*n, columns, &fitted, &self.batch)?,
+            None => None,
+        };
         fitted.write_to(self.model_file)?;
         // Its fit is finished: nothing could go on from it.
         let _ = std::fs::remove_file(&self.checkpoint);
@@ -178,7 +192,15 @@ impl<'a> FitJob<'a> {
             counts.add(fitted.calibration().scores());
             output.note(counts.draw());
         }
-        output.result(&report, || text(&report, elapsed, &fitted))
+        let shown = strangest.as_ref().map(strangest::text).transpose()?;
+        let document = Document {
+            report: &report,
+            strangest: strangest.as_ref().map(strangest::objects).transpose()?,
+        };
+        output.result(&document, || {
+            text(&report, elapsed, &fitted)
+                + &shown.map(|rows| format!("\n{rows}")).unwrap_or_default()
+        })
     }
 
     /// Whether halves of the rows agree, if asked. Before the fit itself: rows whose half is
@@ -238,6 +260,15 @@ impl<'a> FitJob<'a> {
         };
         anyhow::Error::new(error).context(context)
     }
+}
+
+/// What `--json` prints: the report, and the strangest rows where they were asked for.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a FitReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strangest: Option<Vec<Value>>,
 }
 
 /// The file of the fitted rows' own scores.
@@ -335,7 +366,12 @@ fn selection(args: &args::Fit, roles: &Roles) -> Result<Selection> {
     let treatment = args.treatment.treatment()?;
     Ok(Selection {
         // Rows that are left out leave gaps.
-        row_numbers: treatment.missing == Missing::Drop,
+        row_numbers: treatment.missing == Missing::Drop || args.top.is_some(),
+        keep: if args.top.is_some() {
+            Keep::All
+        } else {
+            Keep::Ids
+        },
         treatment,
         text: args.text.format()?,
         columns: args.columns.columns.clone(),

@@ -20,6 +20,7 @@ mod rejects;
 mod report;
 mod score;
 mod sink;
+mod strangest;
 mod train;
 
 pub(crate) use encoder::options as encoder_options;

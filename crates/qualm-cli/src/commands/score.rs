@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use indicatif::HumanCount;
 use qualm::calibrate::ThresholdRule;
 use qualm::reports::ScoreReport;
-use qualm::{Features, Fitted, Missing};
+use qualm::{Fitted, Missing};
 use qualm_data::{
     Batch, ColumnNote, ColumnNotes, Keep, Reject, Rejects, Selection, Strangest, score, scored,
 };
@@ -16,6 +16,7 @@ use qualm_data::{
 use super::discoveries::Discoveries;
 use super::rejects::RejectsFile;
 use super::sink::{Sink, check_format};
+use super::strangest;
 use crate::args;
 use crate::columns::{check_encoder, ids_if_present};
 use crate::histogram::ScoreCounts;
@@ -32,8 +33,6 @@ use crate::threshold;
 const COSTLY: u64 = 1_000_000;
 /// Rows of a batch that was filled: fewer came alone.
 const WHOLE: usize = 8192;
-/// Features that explain each of the strangest rows.
-const REASONS: usize = 3;
 
 pub(crate) fn run(args: &args::Score, output: Output) -> Result<()> {
     ScoreJob::resolve(args, output)?.run(output)
@@ -227,15 +226,6 @@ impl<'a> ScoreJob<'a> {
         };
         self.sink
             .finish(&report, &summary(&report, elapsed, &threshold), output)
-    }
-}
-
-/// How many features explain the strangest rows, unless the user says so: none of those of a vector,
-/// which mean nothing to anybody.
-fn reasons(args: &args::Score, features: &Features) -> usize {
-    match (args.top, features.names()) {
-        (Some(_), Some(names)) => names.len().min(REASONS),
-        _ => 0,
     }
 }
 

@@ -169,7 +169,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), which in 0..6usize) {
+    fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), which in 0..9usize) {
         let folder = folder();
         let (name, magic): (_, &[u8]) = [
             ("t.csv", &b""[..]),
@@ -178,6 +178,9 @@ proptest! {
             ("t.arrow", b"ARROW1\0\0"),
             ("t.npy", b"\x93NUMPY\x01\x00"),
             ("t.npz", b"PK\x03\x04"),
+            ("t.jsonl", b"{\"a\": 1}\n"),
+            ("t.csv.gz", b"\x1F\x8B\x08"),
+            ("t.jsonl.zst", b"\x28\xB5\x2F\xFD"),
         ][which];
         let path = file(&folder, name, [magic, &bytes].concat());
         let _ = all(&path);

@@ -1,5 +1,6 @@
 //! A small valid file of each format that is read.
 
+use std::io::Write;
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
@@ -30,6 +31,12 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("csv", written("csv", &flat)),
         ("tsv", written("tsv", &flat)),
+        ("jsonl", written("jsonl", &flat)),
+        ("csv.gz", gzip(&written("csv", &flat))),
+        (
+            "csv.zst",
+            zstd::encode_all(&written("csv", &flat)[..], 3).unwrap(),
+        ),
         ("parquet", written("parquet", &table)),
         ("arrow", written("arrow", &table)),
         (
@@ -47,6 +54,13 @@ fn written(extension: &str, table: &RecordBatch) -> Vec<u8> {
     writer.write(table).unwrap();
     writer.finish().unwrap();
     std::fs::read(&path).unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let level = flate2::Compression::default();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 fn npy(descr: &str, shape: &str, values: &[u8]) -> Vec<u8> {

@@ -339,13 +339,13 @@ class Detector(Lifecycle, Parameters, Registered):
     def select(self, X: Any, *, fdr: float = 0.05) -> npt.NDArray[np.bool_]:
         """The rows that are outliers at a false-discovery rate: ``(n,)``, true for those.
 
-        At most the share `fdr` of the selected rows is expected to be no outlier, by Benjamini's and
-        Hochberg's method over :meth:`p_values`, whatever the number of rows: unlike a threshold on
-        single p-values, which calls its share of usual rows outliers. The p-values are exact after
-        :meth:`calibrate`. No p-value is below 1 / (n + 1) of n reference rows: with few of them,
-        and many rows, none may be selected.
+        At most the share `fdr` of the selected rows is expected to be no outlier, by Benjamini's
+        and Hochberg's method over :meth:`p_values`, whatever the number of rows: a threshold on
+        single p-values calls its share of usual rows outliers. The p-values are exact after
+        :meth:`calibrate`. None is below 1 / (n + 1) of n reference rows: with few of them, and
+        many rows, none may be selected.
         """
-        if not 0 < number(fdr, "fdr") < 1:
+        if not 0 < number("fdr", fdr) < 1:
             raise ValueError(f"fdr = {fdr!r}: expected a number above 0 and below 1")
         adjusted = _core.adjusted_p_values(self.p_values(X))
         selected: npt.NDArray[np.bool_] = adjusted <= fdr
@@ -432,8 +432,8 @@ class Detector(Lifecycle, Parameters, Registered):
             raise TypeError(f"path = {path!r}: expected a path, or a file open for writing bytes")
 
     def to_bytes(self) -> bytes:
-        """The bytes of the model file: for object stores, databases, MLflow. :func:`from_bytes` reads
-        them."""
+        """The bytes of the model file, for object stores, databases, MLflow; :func:`from_bytes`
+        reads them."""
         return self._fitted("to_bytes").to_bytes()
 
     @property

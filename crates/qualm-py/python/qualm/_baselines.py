@@ -9,8 +9,6 @@ from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
 from ._neighbours import Scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from typing_extensions import Unpack
 
     from ._synonyms import AutoEncoderNames, EllipticEnvelopeNames, IForestNames, OCSVMNames
@@ -35,7 +33,9 @@ class IForest(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -122,7 +122,9 @@ class OCSVM(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -206,7 +208,9 @@ class EllipticEnvelope(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance is that of all rows, unless there is a
         support_fraction.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -288,7 +292,9 @@ class AutoEncoder(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -388,7 +394,9 @@ class REPEN(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
 
     References
@@ -476,7 +484,9 @@ class ECOD(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
 
     References

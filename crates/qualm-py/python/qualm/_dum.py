@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class DUM(Detector):
@@ -134,7 +137,7 @@ class DUM(Detector):
         What happens to missing values (None, NaN, NaT, NA) of a frame, a table or an array: they
         are refused; the row is left out of the fit, and refused later; or they count as the median
         of the fitted rows, for categories as the commonest one. Kept in the model, as the next
-        five: a model that was fitted so on the command line scores frames, and the other way round.
+        five: a model fitted so on the command line scores frames, and the other way round.
     na : sequence of str, default=()
         Texts that stand for a missing value; numbers among them do so in columns of numbers.
     encode : {'onehot', 'frequency'}, optional

@@ -28,8 +28,8 @@ def rows(
     """Rows from an array, a frame, an Arrow table or a tensor.
 
     With the `features` of a model, columns that have names are matched with those it was fitted
-    on: their order does not matter, others are ignored, a missing one is an error. `treatment` says
-    what a fit does about missing values, categories and dates, as JSON.
+    on: their order does not matter, others are ignored, a missing one is an error. `treatment`
+    says what a fit does about missing values, categories and dates, as JSON.
     """
     if isinstance(X, _core.Rows):
         return X
@@ -61,7 +61,7 @@ def numbered(n: int) -> list[str]:
 def _treated(
     X: Any, features: _core.Features | None, named: bool, treatment: str | None
 ) -> _core.Rows:
-    """Rows of columns that may hold more than numbers, by the recipe of a model or one to learn."""
+    """Rows of columns that may hold more than numbers, by a model's recipe or one to learn."""
     dates = features is not None or bool(treatment and json.loads(treatment)["dates"])
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         _check_shape(X.shape)
@@ -83,8 +83,8 @@ def _treated(
     names = numbered(array.shape[1]) if features is None else features.columns
     if len(names) != array.shape[1]:
         raise ValueError(
-            f"X has {array.shape[1]} features, but the model is expecting {len(names)} features as "
-            f"input: got {array.shape[1]} columns, expected {len(names)}"
+            f"X has {array.shape[1]} features, but the model is expecting {len(names)} features "
+            f"as input: got {array.shape[1]} columns, expected {len(names)}"
         )
     read = [(name, *read_values(array[:, j])) for j, name in enumerate(names)]
     return _core.Rows.from_columns(read, len(array), features, True, treatment)

@@ -57,7 +57,9 @@ class KNN(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -146,7 +148,9 @@ class LOF(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -236,7 +240,9 @@ class ABOD(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -325,7 +331,9 @@ class SP(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' and of metric='mahalanobis' is
         that of all rows; nothing else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
@@ -406,7 +414,9 @@ class LeSiNN(Detector):
         Whether the fitted rows may hold outliers (outlier detection) or are known to be usual
         (novelty detection): then the covariance of space='robust' is that of all rows; nothing
         else changes.
-    contamination, random_state, n_jobs, verbose, labels, missing, na, encode, unknown, max_categories, dates
+    contamination, random_state, n_jobs, verbose, labels
+        As in :class:`qualm.DUM`.
+    missing, na, encode, unknown, max_categories, dates
         As in :class:`qualm.DUM`.
 
     References
