@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands. Installs what it needs.
 #   ./scripts/check.sh            all of it
-#   ./scripts/check.sh test       one stage: fmt, clippy, test, doc, deny, demo or python
+#   ./scripts/check.sh test       one stage: fmt, clippy, test, doc, deny, demo, python or pages
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
@@ -36,6 +36,21 @@ deny() {
     cargo deny --locked check licenses bans sources
 }
 
+# Pages in headless Chromium, where there is one.
+pages() {
+    say "pages"
+    command_line
+    local folder=target/pages
+    mkdir -p "$folder"
+    (
+        cd "$folder"
+        ../debug/qualm demo --keep wdbc --quiet >/dev/null
+        ../debug/qualm report wdbc/wdbc.qualm wdbc/wdbc.csv --label label -o report.html
+        ../debug/qualm gallery wdbc/wdbc.qualm wdbc/wdbc.csv -o gallery.html
+    )
+    bench/report/browser.sh "$folder/report.html" "$folder/gallery.html"
+}
+
 # The command line as the tests have built it: they select the whole workspace, and another selection
 # would compile everything once more.
 command_line() {
@@ -63,12 +78,13 @@ case "${1:-all}" in
         deny
         demo
         python
+        pages
         say "all is well"
         ;;
-    fmt | clippy | doc | deny | demo | python) "$1" ;;
+    fmt | clippy | doc | deny | demo | python | pages) "$1" ;;
     test) tests ;;
     *)
-        echo "unknown stage '$1'; one of: fmt clippy test doc deny demo python" >&2
+        echo "unknown stage '$1'; one of: fmt clippy test doc deny demo python pages" >&2
         exit 2
         ;;
 esac

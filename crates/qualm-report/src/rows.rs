@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 const IMAGE_IDS: [&str; 5] = ["path", "image", "file", "filename", "id"];
 /// Columns of the crop of a view, see `qualm_vision::embed`.
 const CROP: [&str; 4] = ["crop_left", "crop_top", "crop_width", "crop_height"];
+/// The column that says whether a view is flipped.
+const FLIP: &str = "flip";
 /// A column of text is shown as a text where its values are this long in the mean.
 const TEXT: usize = 40;
 
@@ -290,7 +292,9 @@ impl Shown {
         let hidden = |name: &str| {
             let special = [&layout.item, &layout.class, &layout.text];
             let special = special.iter().any(|s| s.as_deref() == Some(name));
-            special || views.is_some() && name == VIEW
+            // The crop of a view is said in one line: see `beside`.
+            let of_view = name == VIEW || name == FLIP || CROP.contains(&name);
+            special || views.is_some() && of_view
         };
         let own = names.iter().filter(|name| !hidden(name)).cloned().collect();
         let item = layout.item.as_ref().and_then(|item| columns.get(item));
@@ -363,6 +367,23 @@ impl Shown {
             let value = self.text(name, row).filter(|value| !value.is_empty())?;
             Some((name.clone(), value.to_owned()))
         });
-        values.collect()
+        let crop = self.view(row).and(self.crop(row)).map(|crop| {
+            let Crop {
+                left,
+                top,
+                width,
+                height,
+            } = crop;
+            (
+                "crop".to_owned(),
+                format!("{width} × {height} at {left}, {top}"),
+            )
+        });
+        let flip = self.view(row).and(self.text(FLIP, row));
+        let flip = flip.map(|flip| {
+            let word = if flip == "true" { "yes" } else { "no" };
+            ("flipped".to_owned(), word.to_owned())
+        });
+        crop.into_iter().chain(flip).chain(values).collect()
     }
 }

@@ -84,6 +84,13 @@ pub struct Listing {
     pub table: Table,
 }
 
+impl Listing {
+    /// How many rows there are, in words.
+    pub(crate) fn count(&self) -> String {
+        number::counted(self.table.rows.len() as u64, "row")
+    }
+}
+
 /// Scores without their rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {

@@ -119,7 +119,20 @@ fn fact(name: &str, cell: Cell) -> (String, Cell) {
     (name.to_owned(), cell)
 }
 
+/// A table without the columns that hold nothing.
 fn listing(n: usize, name: &str, title: &str, columns: &[&str], rows: Vec<Vec<Cell>>) -> Listing {
+    let held = |j: usize| {
+        rows.iter()
+            .any(|row| row.get(j).is_some_and(|c| *c != Cell::None))
+    };
+    let keep: Vec<bool> = (0..columns.len()).map(held).collect();
+    let columns = columns.iter().zip(&keep).filter(|(_, keep)| **keep);
+    let columns: Vec<&str> = columns.map(|(name, _)| *name).collect();
+    let kept = |row: Vec<Cell>| {
+        let cells = row.into_iter().zip(&keep).filter(|(_, keep)| **keep);
+        cells.map(|(cell, _)| cell).collect()
+    };
+    let rows: Vec<Vec<Cell>> = rows.into_iter().map(kept).collect();
     Listing {
         id: format!("{name}-{n}"),
         title: title.to_owned(),
