@@ -108,8 +108,7 @@ pub(crate) enum Command {
     Encoder(Encoder),
     /// Damage images: the common corruptions and more
     Corrupt(Corrupt),
-    /// Compare detectors: on labelled sets, on damaged images or on images out of distribution; write
-    /// the results and a table
+    /// Compare detectors on labelled sets, damaged images or images out of distribution
     Bench(Bench),
     /// One run of a suite, for `bench` itself
     #[command(hide = true)]
