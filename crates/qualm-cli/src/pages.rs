@@ -48,7 +48,11 @@ impl Pages {
             check_replaceable(&numbers_path)?;
         }
         let numbers = match twin::format(&numbers_path)? {
-            Format::Json => Numbers::Json(Target::create(&numbers_path, true)?),
+            Format::Json => {
+                let target = Target::create(&numbers_path, true)?;
+                interrupt::remove_on_exit(target.temporary());
+                Numbers::Json(target)
+            }
             Format::Parquet => Numbers::Parquet,
         };
         let page = Target::create(&page_path, true)?;

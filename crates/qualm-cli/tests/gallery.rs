@@ -106,11 +106,8 @@ fn images_by_score_overall_and_by_class() {
     assert!(cats.iter().all(|id| id.starts_with("cats/")), "{cats:?}");
 
     // Each card and each neighbour has its image.
-    assert_eq!(page.matches("data:image/webp;base64,").count(), 18 * 4);
-    assert_eq!(
-        page.matches("alt=\"image cats/").count(),
-        page.matches("class cats\"").count()
-    );
+    let images = page.matches("data:image/webp;base64,").count();
+    assert_eq!((images, page.matches("alt=\"image: ").count()), (18 * 4, 18 * 4));
 
     // Same input, same bytes; a page of ours may be replaced.
     folder.run(&args).ok();
@@ -153,11 +150,7 @@ fn views_of_an_image_as_the_encoder_saw_them() {
     // No other view of the same image is a typical neighbour.
     let near = least[0]["nearest"].as_array().unwrap();
     assert!(near.iter().all(|n| n["id"] != "dogs/1.bmp"), "{near:?}");
-    assert!(
-        folder
-            .text("v.html")
-            .contains("alt=\"image dogs/1.bmp, view ")
-    );
+    assert!(folder.text("v.html").contains("alt=\"image: view "));
 
     let ran = folder
         .run(&gallery(

@@ -175,14 +175,14 @@ fn view<'a>(card: &'a Card, pictures: Option<&'a Pictures>) -> View<'a> {
 
 fn title(id: &str, view: Option<u64>) -> String {
     match view {
-        Some(view) => format!("{id}, view {view}"),
+        Some(view) => format!("view {view} of {id}"),
         None => id.to_owned(),
     }
 }
 
 fn alt(id: &str, class: Option<&str>, view: Option<u64>) -> String {
     let class = class.map(|class| format!(", class {class}"));
-    format!("image {}{}", title(id, view), class.unwrap_or_default())
+    format!("image: {}{}", title(id, view), class.unwrap_or_default())
 }
 
 /// The beginning of a text, and whether there is more.
