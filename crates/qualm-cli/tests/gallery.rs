@@ -107,7 +107,10 @@ fn images_by_score_overall_and_by_class() {
 
     // Each card and each neighbour has its image.
     let images = page.matches("data:image/webp;base64,").count();
-    assert_eq!((images, page.matches("alt=\"image: ").count()), (18 * 4, 18 * 4));
+    assert_eq!(
+        (images, page.matches("alt=\"image: ").count()),
+        (18 * 4, 18 * 4)
+    );
 
     // Same input, same bytes; a page of ours may be replaced.
     folder.run(&args).ok();

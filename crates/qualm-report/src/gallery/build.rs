@@ -1,6 +1,6 @@
 //! Which rows a gallery shows, and what it says of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qualm::error::Names;
 use qualm::reports::REPORT_VERSION;
@@ -20,6 +20,10 @@ const ITEMS: Purpose = Purpose::of_crate(4, 1);
 const DRAWN: usize = 5;
 /// Up to so many classes are all shown.
 const ALL_CLASSES: usize = 10;
+/// Scores that explanations may cost where the detector cannot tell the shares of features, and
+/// rows that are explained whatever it costs.
+const OCCLUSIONS: u64 = 50_000;
+const AT_LEAST: usize = 24;
 /// Features that explain a score, and typical rows beside it.
 const FEATURES: usize = 5;
 const NEAR: usize = 3;
@@ -55,10 +59,26 @@ pub fn build(fitted: &Fitted, shown: &Shown, choice: &Choice) -> Result<Gallery>
     for part in &mut chosen {
         part.choose(&shown.scores, choice.top);
     }
-    let mut rows: Vec<usize> = chosen.iter().flat_map(Chosen::rows).copied().collect();
-    rows.sort_unstable();
-    rows.dedup();
-    let cards = Cards::new(fitted, shown, &rows)?;
+    let mut rows: Vec<usize> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for &row in chosen.iter().flat_map(Chosen::rows) {
+        if seen.insert(row) {
+            rows.push(row);
+        }
+    }
+    let n_explained = match fitted.occlusions(1)? {
+        0 => rows.len(),
+        each => ((OCCLUSIONS / each) as usize).max(AT_LEAST).min(rows.len()),
+    };
+    if n_explained < rows.len() {
+        notes.push(format!(
+            "The first {} of {} say why: each explanation takes {} more scores.",
+            number::count(n_explained as u64),
+            number::counted(rows.len() as u64, "row"),
+            number::count(fitted.n_features() as u64)
+        ));
+    }
+    let cards = Cards::new(fitted, shown, &rows, n_explained)?;
     let sections = chosen.into_iter().map(|part| {
         let cards = |rows: &[usize]| rows.iter().filter_map(|&row| cards.card(row)).collect();
         Section {
@@ -123,7 +143,7 @@ impl Chosen {
     }
 
     fn rows(&self) -> impl Iterator<Item = &usize> {
-        self.most_certain.iter().chain(&self.least_certain)
+        self.least_certain.iter().chain(&self.most_certain)
     }
 }
 
@@ -236,10 +256,18 @@ struct Cards<'a> {
 }
 
 impl<'a> Cards<'a> {
-    fn new(fitted: &'a Fitted, shown: &'a Shown, rows: &[usize]) -> Result<Self> {
-        let picked = shown.rows.rows().pick(rows)?;
+    /// The first `n_explained` of the rows are explained.
+    fn new(
+        fitted: &'a Fitted,
+        shown: &'a Shown,
+        rows: &[usize],
+        n_explained: usize,
+    ) -> Result<Self> {
+        let picked = rows.get(..n_explained).unwrap_or(rows);
+        let picked = shown.rows.rows().pick(picked)?;
         let k = FEATURES.min(fitted.n_features());
-        let explained = fitted.explain(picked.rows(), k)?;
+        let mut explained = fitted.explain(picked.rows(), k)?;
+        explained.resize(rows.len(), Vec::new());
         let nearest = Nearest::new(fitted, &shown.rows, &shown.scores);
         // Another view of the same item is no other typical row.
         let item = |row: usize| shown.view(row).and_then(|_| shown.ids.get(row));

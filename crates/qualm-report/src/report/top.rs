@@ -10,9 +10,13 @@ use crate::number;
 use crate::plot::{Cell, RowBars, Table};
 use crate::rows::Shown;
 
-/// Rows that the table lists, and those of them that are explained.
+/// Rows that the table lists, and those of them that are explained, at most.
 const LISTED: usize = 1000;
 const EXPLAINED: usize = 200;
+/// Scores that explanations may cost where the detector cannot tell the shares of features, and
+/// rows that are explained whatever it costs.
+const OCCLUSIONS: u64 = 20_000;
+const AT_LEAST: usize = 20;
 /// Features that explain a row, and features of the bars.
 const FEATURES: usize = 3;
 const BARS: usize = 15;
@@ -30,8 +34,14 @@ pub(super) fn parts(
     let mut order: Vec<usize> = (0..shown.scores.len()).collect();
     order.sort_by(|a, b| score(*b).total_cmp(&score(*a)));
     order.truncate(LISTED);
-    let explained = order.get(..order.len().min(EXPLAINED)).unwrap_or_default();
     let d = fitted.n_features();
+    let n_explained = match fitted.occlusions(1)? {
+        0 => EXPLAINED,
+        each => ((OCCLUSIONS / each) as usize).clamp(AT_LEAST, EXPLAINED),
+    };
+    let explained = order
+        .get(..order.len().min(n_explained))
+        .unwrap_or_default();
     let reasons = if shown.has_features() {
         fitted.explain(shown.rows.rows().pick(explained)?.rows(), d)?
     } else {
@@ -96,7 +106,7 @@ pub(super) fn parts(
     );
     // Writing to a string cannot fail.
     if !reasons.is_empty() && explained.len() < order.len() {
-        let _ = write!(about, " The first {EXPLAINED} are explained.");
+        let _ = write!(about, " The first {n_explained} are explained.");
     }
     if shown.own.len() > COLUMNS {
         let _ = write!(
