@@ -10,14 +10,16 @@ use qualm::{Checkpoint, Progress, Result};
 use crate::interrupt;
 use crate::output::{self, Output};
 
-/// Between two checkpoints.
+/// Before the first checkpoint, and between the first two; then twice as long each time,
+const SAVE_FIRST: Duration = Duration::from_secs(5);
+/// up to this.
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 /// Between two lines where no bar can be drawn.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two redraws of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows the steps, saves a checkpoint every minute, stops on Ctrl-C.
+/// Shows the steps, saves a checkpoint after some seconds and then every minute, stops on Ctrl-C.
 #[derive(Debug)]
 pub(crate) struct FitProgress<'a> {
     output: Output,
@@ -30,6 +32,8 @@ pub(crate) struct FitProgress<'a> {
     before: Option<u64>,
     drawn: Instant,
     saved: Instant,
+    /// Until the next checkpoint.
+    patience: Duration,
     loss: f64,
 }
 
@@ -45,6 +49,7 @@ impl<'a> FitProgress<'a> {
             before: None,
             drawn: now,
             saved: now,
+            patience: SAVE_FIRST,
             loss: f64::NAN,
         }
     }
@@ -178,7 +183,7 @@ impl Progress for FitProgress<'_> {
         if interrupt::asked() {
             return Signal::Stop;
         }
-        if self.saved.elapsed() >= SAVE_EVERY {
+        if self.saved.elapsed() >= self.patience {
             return Signal::Save;
         }
         Signal::Continue
@@ -196,6 +201,7 @@ impl Progress for FitProgress<'_> {
 
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.saved = Instant::now();
+        self.patience = (2 * self.patience).min(SAVE_EVERY);
         match checkpoint.save(self.checkpoint) {
             // A checkpoint that cannot be written is no reason to give up the fit.
             Err(error) if !interrupt::asked() => {

@@ -28,8 +28,10 @@ fn help(command: Option<&str>) -> String {
 /// The commands that the help lists, `help` itself aside.
 fn commands(help: &str) -> Vec<&str> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    // Long descriptions go on in lines that are indented further.
     listed
         .take_while(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect()

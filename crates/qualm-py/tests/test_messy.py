@@ -11,7 +11,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-
 import qualm
 
 TREATED = {"missing": "median", "encode": "onehot", "dates": True}
@@ -104,8 +103,11 @@ def test_an_array_has_missing_values_too():
 
 def test_rows_are_dropped_with_a_word():
     frame = customers()[["age", "income"]]
-    with pytest.warns(qualm.QualmWarning, match="20 rows left out because a value is missing"):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         fitted = qualm.KNN(missing="drop").fit(frame)
+    left_out = "20 rows left out because a value is missing: 'age' (20)"
+    assert any(str(warning.message) == left_out for warning in said)
     assert fitted.decision_scores_.shape == (180,)
     assert fitted.decision_function(frame.dropna()).shape == (180,)
     with pytest.raises(ValueError, match="20 rows left out .* remove such rows"):

@@ -100,9 +100,10 @@ impl<'a> ScoreJob<'a> {
             }
             None => pipeline::open(open_for(&fitted, &inputs, selection))?,
         };
-        let explain = args
-            .explain
-            .unwrap_or_else(|| reasons(args, fitted.features()));
+        let explain = args.explain.unwrap_or_else(|| match args.top {
+            Some(_) => strangest::reasons(fitted.features()),
+            None => 0,
+        });
         if explain > fitted.n_features() {
             return Err(qualm::Error::TooManyExplanations {
                 found: explain,

@@ -1,6 +1,5 @@
 //! A small valid file of each format that is read.
 
-use std::io::Write;
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 

@@ -494,8 +494,10 @@ class Detector(Lifecycle, Parameters, Registered):
         if _sparse.is_sparse(X):
             X = _sparse.whole(X)
         rows = read_rows(X, model.features)
-        for note in rows.notes:
-            warnings.warn(note, QualmWarning, stacklevel=4)
+        if model.features.treatment is not None:
+            # What it did with values that it does not know.
+            for note in rows.notes:
+                warnings.warn(note, QualmWarning, stacklevel=4)
         width, name = rows.shape[1], type(self).__name__
         if width != model.n_features:
             raise ValueError(
