@@ -285,9 +285,7 @@ mod tests {
 
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
-    use arrow_array::{
-        Array, Float32Array, Float64Array, Int64Array, RecordBatch, RecordBatchIterator,
-    };
+    use arrow_array::{Float32Array, Float64Array, Int64Array, RecordBatch, RecordBatchIterator};
 
     use crate::select::Selection;
 

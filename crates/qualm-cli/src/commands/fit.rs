@@ -62,6 +62,7 @@ impl<'a> FitJob<'a> {
         let checkpoint = checkpoints::beside(&args.output);
         let model_file = reserve(args, &checkpoint)?;
         let roles = Roles::of(args)?;
+        fit_sample::check(args, &roles)?;
         let source = Source::open(&args.input, &selection(args, &roles), None)?;
         let features = source.features().clone();
         let is_dum = spec.detector() == Spec::default().detector();
@@ -71,7 +72,6 @@ impl<'a> FitJob<'a> {
         let scores = (args.scores.as_deref())
             .map(|path| ScoresFile::reserve(path, args, &source))
             .transpose()?;
-        fit_sample::check(args, &roles)?;
         let n_rows = source.n_rows_hint().unwrap_or(0) as usize;
         let n_rows = n_rows.min(args.sample_rows.unwrap_or(usize::MAX));
         spec.check_memory(n_rows, features.width())?;
