@@ -168,7 +168,7 @@ impl<F: Float> Kept<F> {
             let n_rows = part.n_rows as u64;
             let numbers = kept.n_rows..kept.n_rows + n_rows;
             let places = row_places(&part.ids, &part.origin, &names, numbers, seed)?;
-            kept.take(part, places)?;
+            kept.take(&part, places)?;
             kept.n_rows += n_rows;
             tick(n_rows);
         }
@@ -176,7 +176,7 @@ impl<F: Float> Kept<F> {
     }
 
     /// Takes the rows of a batch that may be in the sample.
-    fn take(&mut self, part: ValueChunk<F>, places: Vec<RowPlace>) -> Result<()> {
+    fn take(&mut self, part: &ValueChunk<F>, places: Vec<RowPlace>) -> Result<()> {
         let is_in = |place: &RowPlace| self.last.as_ref().is_none_or(|last| place <= last);
         let picked: Vec<usize> = (0..places.len())
             .filter(|&row| places.get(row).is_some_and(is_in))
@@ -393,14 +393,8 @@ mod tests {
             ..Selection::default()
         };
         let source = Source::from_reader(Box::new(reader), &selection, None).unwrap();
-        for row in source
-            .sample(10, 0, |_| ())
-            .unwrap()
-            .batch
-            .rows
-            .rows()
-            .iter()
-        {
+        let sample = source.sample(10, 0, |_| ()).unwrap();
+        for row in &sample.batch.rows.rows() {
             assert_eq!(f64::from(row[0]), n);
             n += 1.0;
         }
