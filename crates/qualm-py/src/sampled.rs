@@ -58,7 +58,7 @@ impl ScoreCells {
         }
         let pool = Threads::take(py, threads)?;
         let pool = pool.pool()?;
-        let work = || -> Result<()> {
+        let work = move || -> Result<()> {
             let fitted = model.read();
             let selection = Selection {
                 ids: ids.clone(),
@@ -117,7 +117,7 @@ pub(crate) fn row_cells<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray1<u16>>> {
     let (batches, _) = batches_of(batch)?;
-    let work = || -> Result<Vec<u16>> {
+    let work = move || -> Result<Vec<u16>> {
         let mut cells = Vec::new();
         for batch in &batches {
             let columns: Vec<ArrayRef> = ids

@@ -186,6 +186,10 @@ def test_columns_are_chosen_and_carried(spark, rows, tmp_path):
     scored = qualm.spark.score(mixed, detector, id=["a", "b"], fpr=0.2).toArrow()
     assert scored.column_names == ["a", "b", "score", "p_value", "outlier"]
     assert scored["score"].to_pylist() == detector.decision_function(table).tolist()
+    every = qualm.spark.score(mixed, detector, id=mixed.columns).toArrow()
+    assert every.column_names == [*mixed.columns, "score", "p_value", "outlier"]
+    assert every["x.3"].to_pylist() == table["x.3"].to_pylist()
+    assert every["score"].to_pylist() == scored["score"].to_pylist()
     detector.set_threshold(fpr=0.2)
     assert scored["outlier"].to_pylist() == detector.predict(table).tolist()
 

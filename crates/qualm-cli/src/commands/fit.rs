@@ -69,6 +69,7 @@ impl<'a> FitJob<'a> {
         let checkpoint = checkpoints::beside(&args.output);
         let model_file = reserve(args, &checkpoint)?;
         let roles = Roles::of(args)?;
+        fit_sample::check(args, &roles)?;
         let source = Source::open_all(&inputs(args), &selection(args, &roles)?, None)?;
         let features = source.features().clone();
         let is_dum = spec.detector() == Spec::default().detector();
@@ -78,7 +79,6 @@ impl<'a> FitJob<'a> {
         let scores = (args.scores.as_deref())
             .map(|path| ScoresFile::reserve(path, args, &source))
             .transpose()?;
-        fit_sample::check(args, &roles)?;
         let columns = |n: usize| {
             let columns = scored::columns(source.id_fields(), None, strangest::reasons(&features));
             columns.map(|columns| (n, columns))

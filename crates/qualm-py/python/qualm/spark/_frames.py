@@ -52,7 +52,8 @@ def features(df: Any, model: _core.Model, ids: Sequence[str], vector: str | None
             )
     for name in wanted:
         _check_type(df, name)
-    _core.score_batch(model, dummy(df, model.n_features), list(ids), 1, vector)
+    beside = [name for name in ids if name not in wanted]
+    _core.score_batch(model, dummy(df, model.n_features), beside, 1, vector)
     return wanted or [name for name in df.columns if name not in ids]
 
 

@@ -133,10 +133,13 @@ class Score:
 
     def __call__(self, batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
         model = self.shipped.open()
-        part = Part(self.ids)
+        read = [self.vector] if self.vector is not None else model.features.columns
+        # A feature may be carried through as well; it names no row.
+        beside = [name for name in self.ids if name not in read]
+        part = Part(beside)
 
         def scored(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
-            found = _core.score_batch(model, batch, self.ids, self.n_jobs, self.vector)
+            found = _core.score_batch(model, batch, beside, self.n_jobs, self.vector)
             return self._written(batch, found)
 
         for batch in batches:
