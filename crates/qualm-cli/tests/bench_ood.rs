@@ -297,7 +297,7 @@ fn a_killed_bench_goes_on_to_the_same_bytes() {
         "--classifier",
         "turns.safetensors,twin.safetensors",
         "--detectors",
-        "msp,odin,knn+k=5,dum",
+        "msp,odin,knn+k=5,dum+hidden=8+epochs=1+min_steps=400+max_steps=400",
     ]);
     folder.run(&args).ok();
     let whole = (folder.read("r.parquet"), folder.text("r.md"));
