@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 3 anew: three classifiers of CIFAR-10 against CIFAR-100, Tiny ImageNet, its scenes and MNIST.
 #   QUALM_DATA=... QUALM_MODELS=... bench/table3/run.sh [FLAGS]
-# FLAGS go to qualm bench ood: --rotation NET.safetensors, --encoder SIMCLR.safetensors,
-# --encoder sscd.onnx --preprocessing sscd.onnx=sscd, --limit-images 500 for a first look.
-# An interrupted run goes on where it was, with the same flags.
+# FLAGS go to the first qualm bench ood: --rotation NET.safetensors, --encoder SIMCLR.safetensors,
+# --encoder sscd.onnx --preprocessing sscd.onnx=sscd. An interrupted run goes on where it was, with the
+# same flags. QUALM_OUT is another folder for the results.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 qualm=${QUALM_BIN:-target/release/qualm}

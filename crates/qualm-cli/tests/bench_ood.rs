@@ -289,13 +289,16 @@ fn one_format_with_loss_covers_another_and_one_size_all_others() {
 
 #[test]
 fn a_killed_bench_goes_on_to_the_same_bytes() {
+    let folder = folder();
+    // Whose fits come after the first rows: time to be killed.
+    let net = folder.read("turns.safetensors");
+    folder.write("twin.safetensors", net);
     let args = bench(&[
         "--classifier",
-        "turns.safetensors",
+        "turns.safetensors,twin.safetensors",
         "--detectors",
-        "msp,odin,knn+k=5,dum",
+        "msp,odin,knn+k=5,dum+hidden=8+epochs=1+min_steps=400+max_steps=400",
     ]);
-    let folder = folder();
     folder.run(&args).ok();
     let whole = (folder.read("r.parquet"), folder.text("r.md"));
     // At any number of threads, too.
