@@ -155,10 +155,8 @@ fn what_is_left_may_be_too_little_to_calibrate_on() {
 #[test]
 fn what_cannot_be_sampled_is_refused() {
     let folder = ready();
-    let args = |input, more: &[&'static str]| {
-        let args = [&["fit", input, "-o", "m.qualm"][..], &SP, more].concat();
-        args
-    };
+    let args =
+        |input, more: &[&'static str]| [&["fit", input, "-o", "m.qualm"][..], &SP, more].concat();
     refused(
         &folder,
         &args("-", &[]),
