@@ -17,7 +17,10 @@ pub(crate) fn rule(args: &ThresholdArgs) -> Option<ThresholdRule> {
 
 /// A model's threshold and the rule that it comes from.
 pub(crate) fn describe(threshold: f64, fitted: &Fitted) -> String {
-    let n = fitted.calibration().n();
+    let sampling = fitted.provenance().sampling;
+    // After a fit to a sample, the reference scores stand for more rows.
+    let counted = sampling.map_or(0, |sampling| sampling.n_reference as usize);
+    let n = fitted.calibration().n().max(counted);
     in_words(
         threshold,
         fitted.threshold_rule(),

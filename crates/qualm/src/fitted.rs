@@ -238,6 +238,9 @@ impl Fitted {
     pub fn calibrate(&mut self, rows: Rows<'_>) -> Result<()> {
         self.calibration = Calibration::new(self.score(rows)?)?;
         self.provenance.reference = ReferenceRows::SeparateRows;
+        if let Some(sampling) = &mut self.provenance.sampling {
+            (sampling.n_reference, sampling.p_value_error) = (0, 0.0);
+        }
         Ok(())
     }
 

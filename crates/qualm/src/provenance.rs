@@ -97,7 +97,7 @@ pub struct Sampling {
     /// Rows of the input, of which those fitted on are a uniform sample.
     pub n_rows: u64,
     /// Rows of the input whose scores calibrate the model: all that were not sampled, or 0 where
-    /// the fitted rows do.
+    /// other rows do: the fitted ones, or rows given for calibration.
     pub n_reference: u64,
     /// By how much p-values may be larger than those by the scores of all of these, at most.
     pub p_value_error: f64,
