@@ -1,12 +1,13 @@
 //! Files that people have: compressed, in parts, as JSON lines, on a pipe.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+#![allow(clippy::float_cmp, reason = "counts and copies are exact")]
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field};
@@ -370,19 +371,15 @@ fn standard_input_is_answered_while_it_idles() {
         });
         stdin.write_all(head.as_bytes()).unwrap();
         for i in 0..3 {
-            let asked = Instant::now();
             stdin.write_all(row.as_bytes()).unwrap();
             // A header is printed with the first.
             for _ in 0..=usize::from(i == 0) {
+                // Much more than it takes, for a busy machine.
                 let patience = Duration::from_secs(20);
                 assert!(
                     lines.recv_timeout(patience).is_ok(),
                     "{row:?}: no answer to row {i}"
                 );
-            }
-            if i > 0 && asked.elapsed() > Duration::from_secs(2) {
-                // Of a busy machine: it says nothing about the wait for more rows.
-                println!("answered after {:?}", asked.elapsed());
             }
         }
         drop(stdin);

@@ -1,6 +1,7 @@
 //! Tables as people have them: missing values, categories, dates, and rows that cannot be scored.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails loudly")]
+#![allow(clippy::float_cmp, reason = "counts and copies are exact")]
 
 use std::fmt::Write;
 
@@ -261,9 +262,7 @@ fn rows_with_missing_values_are_dropped_and_numbered() {
 fn unknown_categories_go_by_the_rule_of_the_model() {
     let folder = Folder::new();
     folder.write("t.csv", customers(""));
-    let new = customers("")
-        .replace("c60,", "c60,")
-        .replace(",at,", ",xx,");
+    let new = customers("").replace(",at,", ",xx,");
     folder.write("new.csv", &new);
     let first = new.lines().position(|line| line.contains(",xx,")).unwrap();
     fit(&folder, "t.csv", "m.qualm", &TREATED).ok();
