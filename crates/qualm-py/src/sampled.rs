@@ -1,10 +1,5 @@
 //! Parts of a fit to a sample of rows that an engine holds in batches.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "what Python gives is converted into values of our own"
-)]
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchIterator};
