@@ -196,9 +196,9 @@ fn content_that_has_to_be_converted_first_says_how() {
             "found gzip-compressed data; decompress it first (gunzip)",
         ),
         (
-            "t.csv.gz",
-            b"\x1F\x8B\x08\0",
-            "the extension .gz; decompress it first; known are .csv",
+            "t.csv.xz",
+            b"\xFD7zXZ",
+            "the extension .xz; decompress it first; known are .csv",
         ),
         (
             "t.csv",
