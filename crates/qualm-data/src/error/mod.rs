@@ -1,15 +1,18 @@
 //! Everything that can go wrong between a file and its rows, with the values that say why.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+mod words;
+
+use std::path::PathBuf;
 
 use qualm::Location;
 use qualm::error::Names;
 
+use self::words::{Decompress, Extension, Named, NotNumeric, Shape, copies, remedy};
 use crate::column_notes::{Unused, UnusedColumns};
-use crate::format::{BZIP2, GZIP, UTF_16, XZ, ZSTANDARD};
 use crate::npy_header::in_words;
 use crate::role::Role;
+
+pub(crate) use self::words::quoted;
 
 /// This library's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -481,122 +484,5 @@ impl Error {
             n_columns: count.iter().filter(|n| **n > 0).count(),
             complete,
         }
-    }
-}
-
-/// The longest piece of text that a message quotes.
-const QUOTED: usize = 40;
-
-/// The text as a message quotes it: not more than some characters.
-pub(crate) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// What to do about content of another format than expected.
-fn remedy(found: &str) -> &'static str {
-    match found {
-        GZIP => "decompress it first (gunzip)",
-        ZSTANDARD => "decompress it first (unzstd)",
-        BZIP2 => "decompress it first (bunzip2)",
-        XZ => "decompress it first (unxz)",
-        UTF_16 => "convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)",
-        _ => "give the file the extension of its format or write it again",
-    }
-}
-
-/// What copies files from elsewhere.
-fn copies(scheme: &str) -> &'static str {
-    match scheme {
-        "s3" | "s3a" => "aws s3 cp",
-        "gs" => "gcloud storage cp",
-        "az" | "abfs" | "abfss" => "azcopy copy",
-        "http" | "https" => "curl -O",
-        "hdfs" => "hdfs dfs -get",
-        _ => "the tool of that place",
-    }
-}
-
-/// What to do first about a file whose name says that it is compressed.
-struct Decompress<'a>(&'a Path);
-
-impl fmt::Display for Decompress<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let extension = self
-            .0
-            .extension()
-            .map(|e| e.to_string_lossy().to_lowercase());
-        match extension.as_deref() {
-            Some("bz2" | "xz" | "zip") => f.write_str("decompress it first; "),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A shape as NumPy prints it.
-struct Shape<'a>(&'a [u64]);
-
-impl fmt::Display for Shape<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [only] => write!(f, "({only},)"),
-            all => {
-                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
-                write!(f, "({})", all.join(", "))
-            }
-        }
-    }
-}
-
-/// An extension, or the lack of one, as a message says it.
-struct Extension<'a>(&'a Path);
-
-impl fmt::Display for Extension<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.extension() {
-            Some(extension) => write!(f, "the extension .{}", extension.display()),
-            None => f.write_str("a name without extension"),
-        }
-    }
-}
-
-/// The columns that are no features, and why not.
-struct NotNumeric<'a>(&'a [Unused], &'a Names);
-
-impl fmt::Display for NotNumeric<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(unused, set_aside) = self;
-        if !unused.is_empty() {
-            write!(f, "; not numeric: {}", UnusedColumns(unused))?;
-        }
-        if !set_aside.0.is_empty() {
-            write!(f, "; set aside: {set_aside}")?;
-        }
-        Ok(())
-    }
-}
-
-/// A name in quotes after a space, or nothing.
-struct Named<'a>(Option<&'a str>);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(name) => write!(f, " '{name}'"),
-            None => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_are_shortened_on_a_character() {
-        assert_eq!(quoted("é"), "é");
-        assert_eq!(quoted(&"é".repeat(50)), format!("{}...", "é".repeat(40)));
     }
 }

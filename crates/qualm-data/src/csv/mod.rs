@@ -3,27 +3,29 @@
 //! The first thousand records decide what each column holds; after that a column of
 //! numbers must stay one. Only the columns asked for are parsed.
 
+mod fields;
+
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{ArrayRef, Float64Array, StringArray};
 use arrow_schema::DataType;
 use csv::StringRecord;
 
 use qualm::Location;
 
+use self::fields::{Building, infer_type, is_data, other_separator, separator_words};
 use crate::error::{Error, Result, quoted};
 use crate::follow::TextBytes;
 use crate::format::{Format, SNIFF};
 use crate::origin::Origin;
 use crate::rejects::Reject;
-use crate::table::{Chunk, Column, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct};
+use crate::table::{Chunk, Column, LOOKED_AT, Projection, Table, chunk_rows, distinct};
 use crate::text_format::TextFormat;
-use crate::text_vectors::is_vector;
-use crate::times::is_date;
+
+pub(crate) use self::fields::NotANumber;
 
 /// Records that decide the types.
 const SAMPLE_ROWS: usize = LOOKED_AT;
@@ -427,127 +429,6 @@ impl Table for CsvTable {
 /// Until when to wait for more, from the first wait on.
 #[derive(Debug, Default)]
 struct Wait(Option<Instant>);
-
-enum Building {
-    Text(Vec<String>),
-    Numbers(Vec<Option<f64>>),
-}
-
-impl Building {
-    fn truncate(&mut self, n_rows: usize) {
-        match self {
-            Self::Text(texts) => texts.truncate(n_rows),
-            Self::Numbers(numbers) => numbers.truncate(n_rows),
-        }
-    }
-
-    fn finish(self) -> ArrayRef {
-        match self {
-            Self::Text(texts) => Arc::new(StringArray::from(texts)),
-            Self::Numbers(numbers) => Arc::new(Float64Array::from(numbers)),
-        }
-    }
-}
-
-/// That a field is no number.
-pub(crate) struct NotANumber;
-
-impl TextOptions {
-    /// A field as a number; nothing for one that stands for no value. True and false are 1 and 0.
-    pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, NotANumber> {
-        let field = field.trim();
-        if field.is_empty() {
-            return Ok(None);
-        }
-        if let Some(value) = self.format.number(field) {
-            return Ok(Some(value));
-        }
-        if field.eq_ignore_ascii_case("true") {
-            Ok(Some(1.0))
-        } else if field.eq_ignore_ascii_case("false") {
-            Ok(Some(0.0))
-        } else if self.na.iter().any(|na| na == field) {
-            Ok(None)
-        } else {
-            Err(NotANumber)
-        }
-    }
-}
-
-/// What separates the fields of a header that has but one by the separator that was expected.
-fn other_separator(only: &str, expected: u8) -> Option<&'static str> {
-    let known = [
-        (b';', "semicolons"),
-        (b'\t', "tabs (the extension for which is .tsv)"),
-        (b'|', "bars"),
-        (b',', "commas (the extension for which is .csv)"),
-    ];
-    let found = known.into_iter().filter(|(byte, _)| *byte != expected);
-    let mut found = found.filter(|(byte, _)| only.contains(char::from(*byte)));
-    found.next().map(|(_, words)| words)
-}
-
-fn separator_words(delimiter: u8) -> &'static str {
-    match delimiter {
-        b',' => "commas",
-        b'\t' => "tabs",
-        b';' => "semicolons",
-        b'|' => "bars",
-        _ => "the separator that was asked for",
-    }
-}
-
-/// Decides what a column holds: numbers, unless at least half of the sampled fields
-/// that are not empty are something else.
-fn infer_type(
-    name: String,
-    j: usize,
-    sample: &VecDeque<(usize, StringRecord)>,
-    options: &TextOptions,
-) -> Column {
-    let (mut filled, mut not_numbers, mut vectors, mut dates) = (0, 0, 0, 0);
-    let mut first = None;
-    for (row, record) in sample {
-        let field = record.get(j).unwrap_or_default();
-        match options.number(field) {
-            Ok(None) => {}
-            Ok(Some(_)) => filled += 1,
-            Err(NotANumber) => {
-                filled += 1;
-                not_numbers += 1;
-                vectors += usize::from(is_vector(field));
-                dates += usize::from(is_date(field));
-                first.get_or_insert_with(|| (*row, quoted(field)));
-            }
-        }
-    }
-    let text = not_numbers > 0 && 2 * not_numbers >= filled;
-    let mut column = Column::new(
-        name,
-        if text {
-            DataType::Utf8
-        } else {
-            DataType::Float64
-        },
-    );
-    if vectors > 0 && 2 * vectors >= filled {
-        column.kind = Kind::Vector;
-    }
-    if text {
-        column.not_a_number = first;
-        column.holds_dates = dates > 0 && 2 * dates >= filled;
-    }
-    column
-}
-
-/// Whether a header is in truth a row of data: all numbers, not all of them whole (as
-/// the names `0,1,2` are) and not in rising order (as wavelengths are).
-fn is_data(names: &[String]) -> bool {
-    let numbers: Vec<f64> = names.iter().map_while(|n| n.parse().ok()).collect();
-    numbers.len() == names.len()
-        && numbers.iter().any(|v| v.fract() != 0.0 || *v < 0.0)
-        && (numbers.len() == 1 || !numbers.is_sorted())
-}
 
 #[cfg(test)]
 mod tests {
