@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_schema::DataType;
 use csv::StringRecord;
 
 use qualm::Location;
@@ -22,7 +21,7 @@ use crate::follow::TextBytes;
 use crate::format::{Format, SNIFF};
 use crate::origin::Origin;
 use crate::rejects::Reject;
-use crate::table::{Chunk, Column, LOOKED_AT, Projection, Table, chunk_rows, distinct};
+use crate::table::{Chunk, Column, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct};
 use crate::text_format::TextFormat;
 
 pub(crate) use self::fields::NotANumber;

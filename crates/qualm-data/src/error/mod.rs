@@ -8,7 +8,7 @@ use qualm::Location;
 use qualm::error::Names;
 
 use self::words::{Decompress, Extension, Named, NotNumeric, Shape, copies, remedy};
-use crate::column_notes::{Unused, UnusedColumns};
+use crate::column_notes::Unused;
 use crate::npy_header::in_words;
 use crate::role::Role;
 
