@@ -378,7 +378,7 @@ fn a_later_version_says_what_to_do() {
             error,
             Error::NewerModel {
                 found: 999,
-                supported: 2,
+                supported: 3,
                 ..
             }
         ));
