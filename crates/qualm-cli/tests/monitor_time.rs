@@ -118,7 +118,7 @@ fn hours_without_rows_are_said() {
     refused(
         &folder,
         &single,
-        &["rows 5 to 5 of single.csv", "at least 2"],
+        &["row 5 of single.csv", "at least 2"],
     );
 }
 

@@ -280,7 +280,7 @@ mod tests {
         assert!(pieces.ready(later));
         let mut rest = String::new();
         pieces.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "5,6");
+        assert_eq!(rest, "\n5,6");
         assert!(pieces.ready(soon()));
     }
 

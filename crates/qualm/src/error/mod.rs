@@ -269,7 +269,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Not a safetensors file, or one cut short.
-    #[error("{}: not a complete .qualm file or state ({source}); restore it or make it again", file.display())]
+    #[error("{}: not a complete .qualm file or state ({source}); restore it, fit the model again or begin a new state", file.display())]
     NotAModel {
         file: PathBuf,
         source: safetensors::SafeTensorError,
