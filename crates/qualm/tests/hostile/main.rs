@@ -383,7 +383,7 @@ fn a_later_version_says_what_to_do() {
             }
         ));
         let message = error.to_string();
-        for part in ["999", "version 2", "upgrade qualm"] {
+        for part in ["999", "version 3", "upgrade qualm"] {
             assert!(message.contains(part), "{message}");
         }
     }
