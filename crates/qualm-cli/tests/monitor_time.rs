@@ -115,11 +115,7 @@ fn hours_without_rows_are_said() {
         "--time",
         "when",
     ];
-    refused(
-        &folder,
-        &single,
-        &["row 5 of single.csv", "at least 2"],
-    );
+    refused(&folder, &single, &["row 5 of single.csv", "at least 2"]);
 }
 
 #[test]
