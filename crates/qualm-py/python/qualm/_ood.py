@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._activations import arrays, like, to_numpy
+from ._activations import arrays, like
 from ._errors import QualmWarning, not_fitted_error
 from ._threads import threads
 from ._values import plain
@@ -250,7 +250,5 @@ def load(path: Path) -> OODDetector:
     cls = _CLASSES[spec.pop("detector")]
     detector = cls.__new__(cls)
     OODDetector.__init__(detector, **spec)
-    if isinstance(detector, ViM):
-        detector._head = None
     detector._model = model
     return detector

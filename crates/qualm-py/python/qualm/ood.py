@@ -20,9 +20,13 @@ True
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ._activations import to_numpy
 from ._ood import Floats, OfLogits, OODDetector, load
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "DUM",
@@ -305,6 +309,8 @@ class ViM(OODDetector):
     """
 
     _detector = "vim"
+    #: Weights and biases of the last layer; a detector that was read from a file has none.
+    _head: tuple[Any, Any] | None = None
 
     def __init__(
         self,
@@ -319,7 +325,8 @@ class ViM(OODDetector):
         super().__init__(encoder, n_components=d, origin=origin, **common)
         if (w is None) != (b is None):
             raise TypeError("give w and b together, or neither")
-        self._head = None if w is None else (to_numpy(w, float), to_numpy(b, float))
+        if w is not None:
+            self._head = (to_numpy(w, float), to_numpy(b, float))
 
     def fit(self, features: Any = None, labels: Any = None, *, logits: Any = None) -> Self:
         return super().fit(features, labels, logits=self._logits(features, logits))
