@@ -22,7 +22,7 @@ pub(crate) struct Part {
 /// The files that paths name, in order: those of folders and patterns by their names.
 ///
 /// # Errors
-/// [`Error::NoMatch`], [`Error::BadPattern`], [`Error::Remote`], [`Error::StandardInputTwice`], and those of
+/// [`Error::NoMatch`], [`Error::BadPattern`], [`Error::Remote`], [`Error::StandardInputBeside`], and those of
 /// folders without parts.
 pub(crate) fn parts(paths: &[PathBuf]) -> Result<Vec<Part>> {
     let mut all = Vec::new();
