@@ -146,7 +146,7 @@ class Parameters:
             raise TypeError(f"na = {given['na']!r}: expected a list of texts, such as ['NA', '?']")
         given["na"] = [str(text) for text in given["na"]]
         given["dates"] = bool(given["dates"])
-        nothing = {
+        nothing: dict[str, Any] = {
             "missing": "fail",
             "na": [],
             "encode": None,
