@@ -13,6 +13,10 @@ import pyarrow.parquet
 import qualm.spark
 import session
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "crates/qualm-py/tests"))
+
+from killing import killing  # noqa: E402
+
 
 def main(rows, model, out, binary="qualm"):
     out = pathlib.Path(out)
@@ -51,7 +55,7 @@ def main(rows, model, out, binary="qualm"):
         flag = out / f"{victim}.killed"
         flag.unlink(missing_ok=True)
         disturbed = frame.mapInArrow(
-            session.killing(str(flag), victim == "executor"), frame.schema
+            killing(str(flag), victim == "executor", batch=3), frame.schema
         )
         run(f"{victim} killed", disturbed, out / f"scores_{victim}")
         assert os.path.exists(flag)

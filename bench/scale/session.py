@@ -23,36 +23,6 @@ def start(master="local-cluster[2,1,1024]"):
     )
 
 
-def killing(flag, executor):
-    """Passes rows on, but once, in the middle of partition 7, kills its worker or its executor."""
-
-    def run(batches):
-        import os
-        import pathlib
-        import signal
-        import time
-
-        from pyspark import TaskContext
-
-        for number, batch in enumerate(batches):
-            if number == 3 and TaskContext.get().partitionId() == 7:
-                try:
-                    os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
-                except FileExistsError:
-                    pass
-                else:
-                    victim = os.getpid()
-                    if executor:
-                        # The parent of the daemon that forks workers.
-                        stat = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
-                        victim = int(stat.rpartition(")")[2].split()[1])
-                    os.kill(victim, signal.SIGKILL)
-                    time.sleep(60)
-            yield batch
-
-    return run
-
-
 class Cost:
     """Seconds, and seconds of the processor in this process and all below it that still run."""
 

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 import qualm
+from killing import killing
 
 pyspark = pytest.importorskip("pyspark")
 pyarrow = pytest.importorskip("pyarrow")
@@ -107,36 +108,6 @@ def files(folder):
     return [path.name for path in folder.rglob("part-*") if "_temporary" not in path.parts]
 
 
-def killing(flag, executor):
-    """Passes rows on, but once, in the middle of partition 7, kills its worker or its executor."""
-
-    def run(batches):
-        import os
-        import pathlib
-        import signal
-        import time
-
-        from pyspark import TaskContext
-
-        for number, batch in enumerate(batches):
-            if number == 1 and TaskContext.get().partitionId() == 7:
-                try:
-                    os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
-                except FileExistsError:
-                    pass
-                else:
-                    victim = os.getpid()
-                    if executor:
-                        # The parent of the daemon that forks workers.
-                        stat = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
-                        victim = int(stat.rpartition(")")[2].split()[1])
-                    os.kill(victim, signal.SIGKILL)
-                    time.sleep(60)
-            yield batch
-
-    return run
-
-
 def test_scores_are_those_of_one_machine(spark, parts, model, expected, rows, tmp_path):
     frame = spark.read.parquet(str(parts))
     assert frame.rdd.getNumPartitions() == N_PARTS
@@ -168,7 +139,7 @@ def test_scores_are_those_of_the_command_line(
 def test_each_row_once_when_something_is_killed(spark, parts, model, expected, tmp_path, victim):
     flag = str(tmp_path / "killed")
     frame = spark.read.parquet(str(parts))
-    frame = frame.mapInArrow(killing(flag, victim == "executor"), frame.schema)
+    frame = frame.mapInArrow(killing(flag, victim == "executor", batch=1), frame.schema)
     scored = qualm.spark.score(frame, model, id="item")
     scored.write.parquet(str(tmp_path / "out"))
     assert os.path.exists(flag)

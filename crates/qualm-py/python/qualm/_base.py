@@ -170,15 +170,7 @@ class Detector(Lifecycle, Parameters, Registered):
             if rows.shape[1] > 1:
                 raise
             raise ValueError(f"{error}; a single column (n_features = 1) may be too few") from None
-        scores = model.fitted_scores()
-        if scores is not None:
-            threshold = _contamination.threshold(self.contamination, scores, self._detector)
-            if threshold is not None:
-                model.set_threshold("threshold", threshold)
-        self._adopt(model, scores)
-        self._notes = rows.notes
-        for warning in model.warnings:
-            warnings.warn(warning, QualmWarning, stacklevel=2)
+        self._conclude(model, model.fitted_scores(), rows.notes)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, *, labels: Labels | None = None) -> Ints:
@@ -193,6 +185,17 @@ class Detector(Lifecycle, Parameters, Registered):
             return _core.fit(*arguments, items=items)
         with Progress(type(self).__name__) as progress:
             return _core.fit(*arguments, progress, items)
+
+    def _conclude(self, model: _core.Model, scores: Floats | None, notes: list[str]) -> None:
+        """Ends a fit: the threshold, the model, and warnings as from the caller's caller."""
+        if scores is not None:
+            threshold = _contamination.threshold(self.contamination, scores, self._detector)
+            if threshold is not None:
+                model.set_threshold("threshold", threshold)
+        self._adopt(model, scores)
+        self._notes = notes
+        for warning in model.warnings:
+            warnings.warn(warning, QualmWarning, stacklevel=3)
 
     def _adopt(self, model: _core.Model, scores: Floats | None) -> None:
         self._model = model

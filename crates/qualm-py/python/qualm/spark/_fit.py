@@ -108,14 +108,7 @@ def fit(
         detector._adopt(model, scores)
         cells = _counted(df, detector, ids, vector, drawn, last)
     model.calibrate_on_counts(n_rows, cells)
-    if scores is not None:
-        threshold = _contamination.threshold(spec.contamination, scores, spec._detector)
-        if threshold is not None:
-            model.set_threshold("threshold", threshold)
-    detector._adopt(model, scores)
-    detector._notes = rows.notes
-    for warning in model.warnings:
-        warnings.warn(warning, QualmWarning, stacklevel=2)
+    detector._conclude(model, scores, rows.notes)
     return detector
 
 
