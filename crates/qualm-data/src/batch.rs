@@ -3,7 +3,7 @@
 use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_select::take::take;
 use qualm::rng::{Purpose, sample, stream};
-use qualm::{Location, Matrix, Rounding, Views};
+use qualm::{Matrix, Rounding, Views};
 
 use crate::batches::Beside;
 use crate::error::{Error, Result};
@@ -80,23 +80,13 @@ impl Batch {
     /// # Errors
     /// [`qualm::Error::Empty`] for no rows; [`Error::Arrow`] for ids that cannot be picked from.
     pub fn pick(&self, picked: &[usize]) -> Result<Self> {
-        let places: UInt64Array = picked.iter().map(|&i| Some(i as u64)).collect();
-        let ids = self.ids.iter().map(|ids| take(ids, &places, None));
-        let ids = ids
-            .collect::<Result<_, _>>()
-            .map_err(|source| Error::Arrow {
-                at: Location::default(),
-                source,
-            })?;
-        let labels = self.labels.as_ref().map(|labels| {
-            let picked = picked.iter().filter_map(|&i| labels.get(i));
-            picked.copied().collect()
-        });
+        let labels = self.labels.as_deref();
+        let (ids, labels, origin) = pick_beside(&self.ids, labels, &self.origin, picked)?;
         Ok(Self {
             rows: self.rows.rows().pick(picked)?,
             ids,
             labels,
-            origin: self.origin.pick(picked),
+            origin,
         })
     }
 
@@ -121,6 +111,31 @@ impl Batch {
         let rows = Matrix::new(rows, n_cols)?.with_rounding(&rounding);
         beside.with(rows).map(Some)
     }
+}
+
+/// What stands beside some of the rows: ids, labels and origin.
+///
+/// # Errors
+/// [`Error::Arrow`] for ids that cannot be picked from.
+pub(crate) fn pick_beside(
+    ids: &[ArrayRef],
+    labels: Option<&[bool]>,
+    origin: &Origin,
+    picked: &[usize],
+) -> Result<(Vec<ArrayRef>, Option<Vec<bool>>, Origin)> {
+    let places: UInt64Array = picked.iter().map(|&i| Some(i as u64)).collect();
+    let ids = ids.iter().map(|ids| take(ids, &places, None));
+    let ids = ids
+        .collect::<Result<_, _>>()
+        .map_err(|source| Error::Arrow {
+            at: origin.at(0),
+            source,
+        })?;
+    let labels = labels.map(|labels| {
+        let picked = picked.iter().filter_map(|&i| labels.get(i));
+        picked.copied().collect()
+    });
+    Ok((ids, labels, origin.pick(picked)))
 }
 
 /// The id column at a place among some as text, as [`Batch::texts`] gives it.
@@ -157,6 +172,7 @@ pub(crate) fn texts(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qualm::Location;
     use std::sync::Arc;
 
     use arrow_array::cast::AsArray;

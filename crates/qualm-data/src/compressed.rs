@@ -12,7 +12,7 @@ use qualm::Location;
 
 use crate::error::{Error, Result};
 use crate::file::{open_file, sniff};
-use crate::follow::TextBytes;
+use crate::follow::{TextBytes, read_buffered};
 use crate::format::{GZIP, ZSTANDARD, looks_like};
 
 /// Bytes that are decompressed at a time.
@@ -154,13 +154,7 @@ impl std::error::Error for Damaged {}
 
 impl Read for Ahead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let from = self.fill_buf()?;
-        let n = from.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..n), from.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(n);
-        Ok(n)
+        read_buffered(self, buffer)
     }
 }
 

@@ -183,15 +183,20 @@ fn send_all(
     }
 }
 
+/// Reads what a buffer holds, for a reader that is one.
+pub(crate) fn read_buffered(reader: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    let from = reader.fill_buf()?;
+    let n = from.len().min(buffer.len());
+    if let (Some(to), Some(from)) = (buffer.get_mut(..n), from.get(..n)) {
+        to.copy_from_slice(from);
+    }
+    reader.consume(n);
+    Ok(n)
+}
+
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let from = self.fill_buf()?;
-        let n = from.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..n), from.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(n);
-        Ok(n)
+        read_buffered(self, buffer)
     }
 }
 

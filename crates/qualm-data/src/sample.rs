@@ -7,14 +7,13 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use arrow_array::{ArrayRef, UInt64Array};
+use arrow_array::ArrayRef;
 use arrow_buffer::ScalarBuffer;
-use arrow_select::take::take;
 use qualm::{Location, Matrix, Rounding, RowKey};
 
-use crate::batch::{Batch, texts};
+use crate::batch::{Batch, pick_beside, texts};
 use crate::batches::{Batches, Beside};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::numbers::Float;
 use crate::origin::Origin;
 use crate::source::Source;
@@ -75,7 +74,7 @@ pub struct RowSample {
 /// Each of `ids`: `(n,)`; `numbers`: n of them.
 ///
 /// # Errors
-/// [`Error::Blank`] for a row without an id, [`Error::NotAnItem`] for ids that have no text.
+/// [`crate::Error::Blank`] for a row without an id, [`crate::Error::NotAnItem`] for ids that have no text.
 pub fn row_places(
     ids: &[ArrayRef],
     origin: &Origin,
@@ -190,7 +189,8 @@ impl<F: Float> Kept<F> {
                 self.values.extend_from_slice(values);
             }
         }
-        let (ids, labels, origin) = pick(&part.ids, part.labels.as_deref(), &part.origin, &picked)?;
+        let (ids, labels, origin) =
+            pick_beside(&part.ids, part.labels.as_deref(), &part.origin, &picked)?;
         self.places.extend(places.into_iter().filter(is_in));
         self.beside.append(picked.len(), ids, labels, origin);
         if self.places.len() > FEW.max(SLACK * self.most) {
@@ -216,7 +216,7 @@ impl<F: Float> Kept<F> {
         let values = order.iter().flat_map(|&i| row(i)).copied().collect();
         let places: Vec<_> = order.iter().filter_map(|&i| place(i).cloned()).collect();
         let (ids, labels, origin) = std::mem::take(&mut self.beside).parts()?;
-        let (ids, labels, origin) = pick(&ids, labels.as_deref(), &origin, &order)?;
+        let (ids, labels, origin) = pick_beside(&ids, labels.as_deref(), &origin, &order)?;
         self.beside.append(order.len(), ids, labels, origin);
         self.last = places.last().filter(|_| order.len() == self.most).cloned();
         (self.values, self.places) = (values, places);
@@ -250,32 +250,6 @@ pub(crate) struct ValueChunk<F: Float> {
 fn compare<F: Float>(a: &[F], b: &[F]) -> Ordering {
     let pairs = a.iter().zip(b).map(|(a, b)| a.order(*b));
     pairs.fold(Ordering::Equal, Ordering::then)
-}
-
-type Parts = (Vec<ArrayRef>, Option<Vec<bool>>, Origin);
-
-/// What stands beside some of the rows.
-fn pick(
-    ids: &[ArrayRef],
-    labels: Option<&[bool]>,
-    origin: &Origin,
-    rows: &[usize],
-) -> Result<Parts> {
-    let places: UInt64Array = rows.iter().map(|&i| Some(i as u64)).collect();
-    let ids = ids.iter().map(|ids| take(ids, &places, None));
-    let ids = ids
-        .collect::<Result<_, _>>()
-        .map_err(|source| Error::Arrow {
-            at: Location::default(),
-            source,
-        })?;
-    let labels = labels.map(|labels| {
-        rows.iter()
-            .filter_map(|&i| labels.get(i))
-            .copied()
-            .collect()
-    });
-    Ok((ids, labels, origin.pick(rows)))
 }
 
 #[cfg(test)]

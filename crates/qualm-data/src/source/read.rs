@@ -8,10 +8,10 @@ use arrow_schema::{DataType, Field};
 use qualm::{Matrix, Rounding};
 
 use super::Source;
-use crate::batch::Batch;
+use crate::batch::{Batch, pick_beside};
 use crate::batches::{Batches, Beside, join};
 use crate::column_watch::ColumnNotes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::labels::labels;
 use crate::numbers::{self, Float};
 use crate::origin::Origin;
@@ -132,21 +132,7 @@ impl Source {
         let mut n_rows = chunk.n_rows;
         if let Some(kept) = &prepared.kept {
             n_rows = kept.len();
-            origin = origin.pick(kept);
-            let places: UInt64Array = kept.iter().map(|&row| Some(row as u64)).collect();
-            for ids in &mut ids {
-                let taken = arrow_select::take::take(ids, &places, None);
-                *ids = taken.map_err(|source| Error::Arrow {
-                    at: chunk.origin.at(0),
-                    source,
-                })?;
-            }
-            labels = labels.map(|all| {
-                kept.iter()
-                    .filter_map(|&row| all.get(row))
-                    .copied()
-                    .collect()
-            });
+            (ids, labels, origin) = pick_beside(&ids, labels.as_deref(), &origin, kept)?;
         }
         let values = prepared.values.into_iter().map(F::of_f64);
         Ok(ValueChunk {
