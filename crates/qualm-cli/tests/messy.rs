@@ -5,8 +5,6 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
-
 use crate::common::{Folder, Ran, column, refused, table};
 
 const COUNTRIES: [&str; 4] = ["it", "fr", "de", "at"];
