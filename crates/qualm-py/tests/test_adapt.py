@@ -121,6 +121,21 @@ def test_lazy_frames_are_collected(rows, scores):
     assert np.array_equal(detector.decision_function(frame.lazy()), expected)
 
 
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_frames_that_are_too_old_are_refused(library, rows):
+    class Frame:
+        """One that only NumPy can read, and without names."""
+
+        schema = {"a": "float"}  # noqa: RUF012
+
+        def __array__(self, dtype=None, copy=None):
+            return rows
+
+    Frame.__module__ = f"{library}.frame"
+    with pytest.raises(TypeError, match=rf"update {library} .* X\.to_pandas\(\)"):
+        KNN().fit(Frame())
+
+
 def test_dask_frames_are_told_how(rows, scores):
     frames = pytest.importorskip("dask.dataframe")
     arrays = pytest.importorskip("dask.array")
@@ -252,6 +267,7 @@ def test_tensors_elsewhere_are_told_how_to_come(rows):
         KNN().fit(Elsewhere())
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta:UserWarning")
 def test_tensors_of_torch_that_have_no_rows(rows):
     torch = pytest.importorskip("torch")
     tensor = torch.from_numpy(rows)
@@ -284,15 +300,13 @@ def test_short_floats_of_polars_and_arrow(rows):
     polars, pyarrow = map(pytest.importorskip, ("polars", "pyarrow"))
     short = rows.astype(np.float16)
     expected = fitted_scores(short.astype(np.float32))
-    lists = short.astype(float).tolist()
-    assert np.array_equal(
-        fitted_scores(pyarrow.array(lists, pyarrow.list_(pyarrow.float16()))), expected
-    )
+    vectors = pyarrow.array(map(list, short), pyarrow.list_(pyarrow.float16()))
+    assert np.array_equal(fitted_scores(vectors), expected)
     table = pyarrow.table(dict(zip("abcde", short.T)))
     assert table.schema.types == [pyarrow.float16()] * 5
     assert np.array_equal(fitted_scores(table), expected)
     if hasattr(polars, "Float16"):
-        made = polars.Series(lists, dtype=polars.Array(polars.Float16, 5))
+        made = polars.Series(short.astype(float), dtype=polars.Array(polars.Float16, 5))
         assert np.array_equal(fitted_scores(made), expected)
 
 

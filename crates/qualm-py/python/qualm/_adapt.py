@@ -50,8 +50,17 @@ def adapt(X: Any) -> tuple[Any, bool]:
         pyarrow: Any = sys.modules["pyarrow"]
         if isinstance(X, (pyarrow.Array, pyarrow.ChunkedArray)):
             held = getattr(X.type, "storage_type", X.type)
-            _check_vectors(pyarrow.types.is_nested(held), f"a pyarrow {kind.__name__}")
+            # Older ones of pyarrow do not count lists of a fixed size as nested.
+            nested = pyarrow.types.is_nested(held) or pyarrow.types.is_fixed_size_list(held)
+            _check_vectors(nested, f"a pyarrow {kind.__name__}", "pyarrow.table({'name': X})")
             return pyarrow.table({"vectors": X}), False
+    protocols = ("__arrow_c_stream__", "__arrow_c_array__")
+    if root in ("polars", "pyarrow") and hasattr(X, "schema") and not _has_any(X, protocols):
+        # NumPy would read it, without the names of its columns.
+        raise TypeError(
+            f"this {root} {kind.__name__} lacks the Arrow PyCapsule interface: update {root} "
+            "(polars 1.5 and pyarrow 15 have it), or give X.to_pandas() instead"
+        )
     if _is_one_by_one(X):
         raise TypeError(
             f"{_EXPECTED} a {kind.__name__}, which gives its items one by one: collect them "
@@ -98,16 +107,19 @@ def _what_to_do(X: Any) -> str:
     )
 
 
+def _has_any(X: Any, names: tuple[str, ...]) -> bool:
+    return any(hasattr(X, name) for name in names)
+
+
 def _is_array(X: Any) -> bool:
     return hasattr(X, "__array__") and hasattr(X, "dtype")
 
 
 def _is_one_by_one(X: Any) -> bool:
     """Whether there is nothing to do with it but to iterate, as with a generator."""
-    protocols = ("__array__", "__array_interface__", "__arrow_c_stream__", "__arrow_c_array__")
-    if any(hasattr(X, name) for name in (*protocols, "__dlpack__", "__getitem__", "iloc")):
-        return False
-    return isinstance(X, Iterable)
+    arrays = ("__array__", "__array_interface__", "__dlpack__", "__getitem__")
+    frames = ("__arrow_c_stream__", "__arrow_c_array__", "iloc")
+    return isinstance(X, Iterable) and not _has_any(X, (*arrays, *frames))
 
 
 # ---- tensors ------------------------------------------------------------------------------
@@ -202,14 +214,14 @@ def _from_series(series: Any, name: Any) -> tuple[Any, bool]:
     # CSV files have vectors as text.
     written = isinstance(first, str) and first.lstrip().startswith("[")
     vectors = nested or written or isinstance(first, (list, tuple, np.ndarray))
-    _check_vectors(vectors, f"a Series of {series.dtype}")
+    _check_vectors(vectors, f"a Series of {series.dtype}", "X.to_frame()")
     named = isinstance(name, str) and bool(name)
     return series.rename(name if named else "vectors").to_frame(), named
 
 
-def _check_vectors(vectors: bool, what: str) -> None:
+def _check_vectors(vectors: bool, what: str, frame: str) -> None:
     if not vectors:
         raise ValueError(
             f"{_EXPECTED} {what}, one value a row: if it is a single feature, make a frame of it, "
-            "as in X.to_frame()"
+            f"as in {frame}"
         )
