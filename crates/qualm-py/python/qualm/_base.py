@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _contamination, _core, _sparse
+from ._choice import Names, choice
 from ._errors import QualmWarning, not_fitted_error
 from ._input import numbered
 from ._input import rows as read_rows
@@ -123,14 +124,25 @@ class Detector(Lifecycle, Parameters, Registered):
 
     # ---- fit ------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, items: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        items: Any = None,
+        vector: str | None = None,
+        columns: Names | None = None,
+        exclude: Names | None = None,
+        id: Names | None = None,
+    ) -> Self:
         """Fits to rows, without labels.
 
         Parameters
         ----------
         X : array of shape (n, d)
-            Anything that NumPy or Arrow can view: an array, a pandas or polars frame, an Arrow
-            table, a tensor on the CPU, a column of vectors. C-contiguous float32 is not copied.
+            Anything that NumPy or Arrow can view: an array, a pandas or polars frame (a LazyFrame
+            is collected), an Arrow table, a tensor on the CPU, a column of vectors. C-contiguous
+            float32 is not copied.
             Finite numbers. Of a frame or table, the only column of vectors, or else all numeric
             columns, are used; a :class:`QualmWarning` names the others. A sparse matrix is made
             dense, with a warning.
@@ -141,6 +153,19 @@ class Detector(Lifecycle, Parameters, Registered):
             item, such as crops of an image. :class:`DUM` draws each row of a bag as a random
             view of its item, and does not let views of one item vouch for each other; the other
             detectors take each row for an item of its own, with a warning.
+        vector : str, optional
+            The column of vectors of a frame or table that is the input, where there are several.
+        columns : str or sequence of str, optional
+            The columns of a frame or table to use as features, in this order; nothing is said of
+            the others. Not together with `vector`.
+        exclude : str or sequence of str, optional
+            Columns to leave out of the features.
+        id : str or sequence of str, optional
+            Columns that say which row is which: left out of the features. The model keeps their
+            names, and :func:`qualm.score_batches` and the command line carry them through.
+
+            The model remembers its features by name: scoring needs none of these keywords, and
+            other columns, ids among them, may be there or not.
 
         Returns
         -------
@@ -150,7 +175,8 @@ class Detector(Lifecycle, Parameters, Registered):
         ------
         ValueError
             On rows that cannot be fitted: NaN or infinity (named by row and column, counted from
-            1), too few, all equal; on a parameter out of its range.
+            1), too few, all equal; on a parameter out of its range; on columns that are not there,
+            by the nearest name that is.
         TypeError
             On a parameter or on rows of the wrong type.
         MemoryError
@@ -159,8 +185,10 @@ class Detector(Lifecycle, Parameters, Registered):
         _labels(self.labels)
         if _sparse.is_sparse(X):
             X = _sparse.whole(X)
-        rows = read_rows(X, treatment=self._treatment())
-        for note in rows.notes:
+        asked = choice(vector, columns, exclude, id)
+        rows = read_rows(X, treatment=self._treatment(), choice=asked)
+        notes = asked.notes(rows)
+        for note in notes:
             warnings.warn(note, QualmWarning, stacklevel=2)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
@@ -170,7 +198,9 @@ class Detector(Lifecycle, Parameters, Registered):
             if rows.shape[1] > 1:
                 raise
             raise ValueError(f"{error}; a single column (n_features = 1) may be too few") from None
-        self._conclude(model, model.fitted_scores(), rows.notes)
+        if asked.ids:
+            model.set_ids(asked.ids)
+        self._conclude(model, model.fitted_scores(), notes)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, *, labels: Labels | None = None) -> Ints:

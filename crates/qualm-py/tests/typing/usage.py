@@ -27,6 +27,7 @@ explanation: qualm.Explanation = model.explain(rows)
 features, shares = explanation
 names: npt.NDArray[Any] | None = explanation.names
 preset: qualm.DUM = qualm.DUM.from_preset("mlp", hidden=128)
+chosen: qualm.DUM = qualm.DUM().fit(rows, vector="embedding", exclude=["when"], id="item")
 named: qualm.DUM = qualm.DUM("embedding", bandwidth=0.3, anchors=500)
 kernels: qualm.DUM = qualm.DUM(network="kernel", metric="normal", exponent="auto")
 used: dict[str, Any] = model.spec_
@@ -88,4 +89,5 @@ qualm.KNN(epoch_num=3)  # type: ignore[call-arg]
 qualm.KNN(labels="signs")  # type: ignore[arg-type]
 qualm.Monitor(model, guarantee="always")  # type: ignore[arg-type]
 print(model.thresold_)  # type: ignore[attr-defined]
+model.fit(rows, vector=["embedding"])  # type: ignore[arg-type]
 wrong: npt.NDArray[np.int64] = model.predict(rows, True)  # type: ignore[assignment]
