@@ -110,8 +110,8 @@ impl Asked {
 pub(crate) struct PyRows {
     values: Values,
     features: Features,
-    /// What a user should know of the columns that a fit would use, and would not.
-    notes: Vec<String>,
+    /// What a user should know of the columns that a fit would use, and would not: kind and text.
+    notes: Vec<(&'static str, String)>,
 }
 
 enum Values {
@@ -277,7 +277,13 @@ impl PyRows {
     /// Where no model chose the columns: what is not used and why, and what is likely no data.
     #[getter]
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        self.notes.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// What each note is of: `unused` columns, a `doubt` about a column that is used, or `other`.
+    #[getter]
+    fn note_kinds(&self) -> Vec<&'static str> {
+        self.notes.iter().map(|(kind, _)| *kind).collect()
     }
 
     /// Whether their columns have names.
@@ -389,12 +395,18 @@ fn features(names: Option<Vec<String>>, width: usize) -> Features {
     names.map_or(Features::Vector { name: None, width }, Features::Columns)
 }
 
-/// A note on columns, with what to do; `words` say what columns hold that came without values.
-fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
+/// A note on columns, its kind first, with what to do; `words` say what columns hold that came without
+/// values.
+fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> (&'static str, String) {
     if let ColumnNote::NotUsed { columns, .. } = &mut note {
         reword(columns, words);
     }
-    match note {
+    let kind = match note {
+        ColumnNote::NotUsed { .. } => "unused",
+        ColumnNote::Label { .. } | ColumnNote::Id { .. } | ColumnNote::Constant { .. } => "doubt",
+        _ => "other",
+    };
+    let text = match note {
         ColumnNote::Label { .. } | ColumnNote::Id { .. } => {
             format!("{note}; leave it out of X if it is not meant as one")
         }
@@ -402,7 +414,8 @@ fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
             format!("{note}; convert those that are meant as features")
         }
         _ => note.to_string(),
-    }
+    };
+    (kind, text)
 }
 
 /// Says what columns hold that came without values, and are none but nulls here.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Union
 
@@ -13,14 +12,6 @@ Names = Union[str, Sequence[str]]
 
 #: How many names a message lists.
 _SHOWN = 8
-
-#: What the native half says of columns that it leaves out,
-_NOT_USED = re.compile(r"\d+ of \d+ columns? not used: ")
-
-#: and of features that are likely no data, which nobody doubts who named them.
-_DOUBTS = re.compile(
-    r"'.* (has|have) the name of a label|looks? like an id|(has|have) one value in all rows"
-)
 
 
 class Choice(NamedTuple):
@@ -74,8 +65,8 @@ class Choice(NamedTuple):
                 "numbers in each row; choose another column, or give columns= for single numbers"
             )
         if len(self.columns) > 1:
-            for note in found.notes:
-                if _NOT_USED.match(note):
+            for kind, note in zip(found.note_kinds, found.notes):
+                if kind == "unused":
                     raise ValueError(
                         f"columns = {self.columns}: expected numbers, one a row, in each of them "
                         f"(or one column of vectors alone): {note}"
@@ -83,8 +74,11 @@ class Choice(NamedTuple):
 
     def notes(self, found: _core.Rows) -> list[str]:
         """What a user should know of the columns that are used."""
-        notes = found.notes
-        return [note for note in notes if not _DOUBTS.search(note)] if self.columns else notes
+        if not self.columns:
+            return found.notes
+        # Nobody doubts a column who named it.
+        kinds = zip(found.note_kinds, found.notes)
+        return [note for kind, note in kinds if kind != "doubt"]
 
     def _asked(self) -> Iterator[tuple[str, list[str]]]:
         yield "vector", [] if self.vector is None else [self.vector]

@@ -1,5 +1,5 @@
 from os import PathLike
-from typing import Any, Callable
+from typing import Any, Callable, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ class Rows:
     def shape(self) -> tuple[int, int]: ...
     @property
     def notes(self) -> list[str]: ...
+    @property
+    def note_kinds(self) -> list[Literal["unused", "doubt", "other"]]: ...
     @property
     def named(self) -> bool: ...
     @property
