@@ -30,8 +30,8 @@ pub use eval::EvalReport;
 pub use fit::FitReport;
 pub use info::{InfoReport, ReferenceScores};
 pub use monitor::{
-    MonitorAlarm, MonitorColumn, MonitorReport, MonitorRow, MonitorShare, MonitorStream,
-    MonitorStretch, MonitorWindow,
+    MonitorAlarm, MonitorColumn, MonitorEvidence, MonitorReport, MonitorRow, MonitorShare,
+    MonitorStream, MonitorStretch, MonitorWindow,
 };
 pub use ood::{OodFitReport, OodListReport};
 pub use ood_bench::{

@@ -305,8 +305,17 @@ fn monitor() {
         n_alarms: 0,
         alarms: Vec::new(),
         log10_evidence: 0.0,
+        evidence: Some(MonitorEvidence {
+            first_row: 1,
+            rows_each: 1,
+            log10_highest: vec![0.25, 0.0],
+        }),
         state: Some("watch.state".to_owned()),
     };
+    check(
+        &stream,
+        "stream guarantee n_rows n_alarms alarms log10_evidence evidence state",
+    );
     let stretch = MonitorStretch {
         first_row: 1,
         last_row: 2,
