@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,21 @@ from ._values import plain, to_python
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+#: What :meth:`Detector.predict` calls outliers and others.
+Labels = Literal["pyod", "sklearn"]
+
+#: What happens to missing values.
+Missing = Literal["fail", "drop", "median"]
+
+#: How categories become numbers.
+Encoding = Literal["onehot", "frequency"]
+
+#: What happens to categories that no fitted row was of.
+Unknown = Literal["fail", "other"]
+
+#: Whether the fitted rows may hold outliers.
+Reference = Literal["mixed", "clean"]
 
 #: Parameters that say what is done about missing values, categories and dates.
 TREATMENT = ("missing", "na", "encode", "unknown", "max_categories", "dates")
