@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,28 @@ from ._parameters import Encoding, Labels, Missing, Parameters, Unknown
 from ._progress import Progress
 from ._pyod import Floats, Ints, Lifecycle, Registered
 from ._scoring import Scoring, check_labels
+from ._shown import Shown
 from ._threads import threads
 from ._values import seed
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 #: Every detector class by the name of its Spec.
 CLASSES: dict[str, type[Detector]] = {}
 
 
-class Detector(Scoring, Lifecycle, Parameters, Registered):
+class Unsupported(TypedDict, total=False):
+    """Keywords of other libraries' ``fit``, which may be passed as None.
+
+    They are no parameters of ours: scikit-learn would take a parameter named ``sample_weight``
+    for support of weights.
+    """
+
+    sample_weight: None
+
+
+class Detector(Scoring, Shown, Lifecycle, Parameters, Registered):
     """Base class of all detectors. **Higher score = more anomalous.**
 
     The methods and attributes are those of PyOD's detectors; the protocol around them is
@@ -80,7 +91,9 @@ class Detector(Scoring, Lifecycle, Parameters, Registered):
 
     # ---- fit ------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, items: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, items: Any = None, **unsupported: Unpack[Unsupported]
+    ) -> Self:
         """Fits to rows, without labels.
 
         Parameters
@@ -98,6 +111,8 @@ class Detector(Scoring, Lifecycle, Parameters, Registered):
             item, such as crops of an image. :class:`DUM` draws each row of a bag as a random
             view of its item, and does not let views of one item vouch for each other; the other
             detectors take each row for an item of its own, with a warning.
+        **unsupported
+            ``sample_weight=None``, as other libraries pass it. No detector has weights.
 
         Returns
         -------
@@ -109,11 +124,12 @@ class Detector(Scoring, Lifecycle, Parameters, Registered):
             On rows that cannot be fitted: NaN or infinity (named by row and column, counted from
             1), too few, all equal; on a parameter out of its range.
         TypeError
-            On a parameter or on rows of the wrong type.
+            On a parameter or on rows of the wrong type; on weights.
         MemoryError
             When the fit would not fit into the memory that is free.
         """
         check_labels(self.labels)
+        _check_unsupported(type(self).__name__, unsupported)
         if _sparse.is_sparse(X):
             X = _sparse.whole(X)
         rows = read_rows(X, treatment=self._treatment())
@@ -130,9 +146,16 @@ class Detector(Scoring, Lifecycle, Parameters, Registered):
         self._conclude(model, model.fitted_scores(), rows.notes)
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, *, labels: Labels | None = None) -> Ints:
+    def fit_predict(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labels: Labels | None = None,
+        **unsupported: Unpack[Unsupported],
+    ) -> Ints:
         """Fits to rows and decides on them: ``(n,)``, with labels as in :meth:`predict`."""
-        return self._named(self.fit(X).labels_, labels)
+        return self._named(self.fit(X, **unsupported).labels_, labels)
 
     def _fit(self, rows: _core.Rows, items: Ints | None) -> _core.Model:
         share = _contamination.share(self.contamination)
@@ -171,16 +194,6 @@ class Detector(Scoring, Lifecycle, Parameters, Registered):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def __repr__(self) -> str:
-        written = self._as_constructed()
-        if not self.__sklearn_is_fitted__():
-            return written
-        rows = self.provenance_["n_rows"]
-        return (
-            f"<{written}, fitted on {rows} rows x {self.n_features_in_} columns, "
-            f"threshold {self.threshold_:.6g}>"
-        )
-
 
 def _items(items: Any, n_rows: int) -> Ints | None:
     """Numbers for the items of the rows."""
@@ -197,3 +210,16 @@ def _items(items: Any, n_rows: int) -> Ints | None:
         raise ValueError(f"items has no value in row {row}; every row is a view of some item")
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(item, len(numbers)) for item in named.tolist()], np.int64)
+
+
+def _check_unsupported(owner: str, keywords: Unsupported) -> None:
+    for name, value in keywords.items():
+        if name != "sample_weight":
+            raise TypeError(f"{owner}.fit() got an unexpected keyword argument {name!r}")
+        if value is not None:
+            raise TypeError(
+                f"{owner} has no sample weights (sample_weight): repeat rows for whole-number "
+                "weights w, as in X[numpy.repeat(numpy.arange(len(X)), w)], or fit to n rows "
+                "drawn by them, as in "
+                "X[numpy.random.default_rng(0).choice(len(X), n, p=w / w.sum())]"
+            )

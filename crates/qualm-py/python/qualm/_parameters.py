@@ -171,13 +171,13 @@ class Parameters:
         }
         return None if given == nothing else json.dumps(given)
 
+    def _changed(self) -> dict[str, Any]:
+        """The parameters that have not their defaults."""
+        defaults, given = self._defaults(), self.get_params()
+        return {k: v for k, v in given.items() if repr(v) != repr(defaults[k])}
+
     def _as_constructed(self) -> str:
-        defaults = self._defaults()
-        changed = (
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if repr(value) != repr(defaults[name])
-        )
+        changed = (f"{name}={value!r}" for name, value in self._changed().items())
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_tags__(self) -> Any:
