@@ -23,6 +23,8 @@ from . import monitor, ood, vision
 from ._base import Detector
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
+from ._compare import compare
+from ._comparison import DetectorComparison
 from ._core import __version__
 from ._corrupt import corrupt, corruptions
 from ._dum import DUM
@@ -42,6 +44,7 @@ __all__ = [
     "AutoEncoder",
     "DUM",
     "Detector",
+    "DetectorComparison",
     "ECOD",
     "EllipticEnvelope",
     "Encoder",
@@ -58,6 +61,7 @@ __all__ = [
     "REPEN",
     "SP",
     "__version__",
+    "compare",
     "corrupt",
     "corruptions",
     "from_bytes",
@@ -71,6 +75,7 @@ __all__ = [
 
 for _public in (
     Detector,
+    DetectorComparison,
     Encoder,
     Explanation,
     Monitor,
