@@ -106,6 +106,21 @@ def test_two_halves_agree(cls, rows):
     assert row["half_overlap"] == pytest.approx(overlap(*scores, 10))
 
 
+def test_of_many_rows_a_sample_agrees(rows, monkeypatch):
+    monkeypatch.setattr("qualm._halves.SAMPLE", 60)
+    (row,) = qualm.compare(["KNN"], rows, top=10).table
+    halves = Halves(200, 10, 0)
+    assert len(halves._picked) == 60
+    scores = []
+    for half in halves._halves:
+        detector = qualm.KNN().fit(rows[half])
+        scored = detector.decision_function(rows)
+        scored[half] = detector.decision_scores_
+        scores.append(scored[halves._picked])
+    assert row["half_agreement"] == pytest.approx(spearman(*scores))
+    assert row["half_overlap"] == pytest.approx(overlap(*scores, 3))
+
+
 def test_halves_are_disjoint_random_and_by_the_seed():
     for n in (2, 7, 200):
         first, second = Halves(n, 1, 0)._halves

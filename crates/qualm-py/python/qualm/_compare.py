@@ -110,6 +110,8 @@ def compare(
                 parts = Halves(n_rows, n_top, used) if halves else None
             if parts is not None:
                 one.compare_halves(parts, done)
+            # As large as X where they are a copy.
+            del one.rows
             found.append(one)
     scores = [one.scores for one in found]
     agreement = _pairs(scores, spearman)
@@ -156,7 +158,7 @@ class _Compared:
             start = time.perf_counter()
             self.scores = self.detector.decision_function(X)
             self.score_seconds = time.perf_counter() - start
-            self._rows = read_rows(X, self.detector._model.features)
+            self.rows = read_rows(X, self.detector._model.features)
         # A detector that came fitted has warned before.
         self.warnings[:] = dict.fromkeys([*self.detector.warnings_, *self.warnings])
         if not given or self._is_fitted_to_rows():
@@ -164,7 +166,7 @@ class _Compared:
         done()
 
     def _is_fitted_to_rows(self) -> bool:
-        little_endian = values(self._rows).ravel().astype("<f4", copy=False)
+        little_endian = values(self.rows).ravel().astype("<f4", copy=False)
         digest = hashlib.sha256(little_endian.data).hexdigest()
         return bool(digest == self.detector.provenance_["input_digest"])
 
@@ -183,7 +185,7 @@ class _Compared:
     def compare_halves(self, halves: Halves, done: Callable[[], None]) -> None:
         model, n_jobs = self.detector._model, self.detector.n_jobs
         try:
-            found = halves.agreement(model, self._rows, n_jobs, done)
+            found = halves.agreement(model, self.rows, n_jobs, done)
         except ValueError as error:
             raise ValueError(
                 f"fitted to half of the rows: {error}; halves=False leaves these fits out"
