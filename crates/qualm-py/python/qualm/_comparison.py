@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _html
@@ -64,7 +64,7 @@ class DetectorComparison:
     table: list[dict[str, Any]]
     agreement: Floats
     overlap: Floats
-    scores: Floats = field(repr=False)
+    scores: Floats
     detectors: dict[str, Detector]
     n_rows: int
     n_top: int
