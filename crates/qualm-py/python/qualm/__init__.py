@@ -20,17 +20,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import monitor, ood, vision
-from ._base import Detector, Explanation, from_bytes, load
+from ._base import Detector
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
+from ._compare import compare
+from ._comparison import DetectorComparison
 from ._core import __version__
 from ._corrupt import corrupt, corruptions
 from ._dum import DUM
 from ._encoder import Encoder
 from ._errors import QualmWarning
+from ._loading import from_bytes, load
 from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
 from ._pyod import register
+from ._scoring import Explanation
 
 if TYPE_CHECKING:
     from ._errors import _NotFittedError as NotFittedError
@@ -40,6 +44,7 @@ __all__ = [
     "AutoEncoder",
     "DUM",
     "Detector",
+    "DetectorComparison",
     "ECOD",
     "EllipticEnvelope",
     "Encoder",
@@ -56,6 +61,7 @@ __all__ = [
     "REPEN",
     "SP",
     "__version__",
+    "compare",
     "corrupt",
     "corruptions",
     "from_bytes",
@@ -69,6 +75,7 @@ __all__ = [
 
 for _public in (
     Detector,
+    DetectorComparison,
     Encoder,
     Explanation,
     Monitor,

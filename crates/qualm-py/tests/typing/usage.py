@@ -72,6 +72,15 @@ ood: list[qualm.ood.OODDetector] = [
     qualm.ood.DUM(bag_size=4),
 ]
 
+ranked: qualm.DetectorComparison = qualm.compare(["KNN", model], rows, top=20, halves=False)
+ranked = qualm.compare({"near": qualm.KNN(), "trees": "IForest"}, rows, seed=None, verbose=1)
+rows_of_table: list[dict[str, Any]] = ranked.table
+fitted_again: dict[str, qualm.Detector] = ranked.detectors
+agreement: npt.NDArray[np.float64] = ranked.agreement
+axes = model.plot()
+axes = model.plot(rows, ax=axes)
+model.fit(rows, sample_weight=None)
+
 frame: Any = None
 scored = qualm.spark.score(frame, model, "embedding", id=["item"], on_error="reject")
 fitted: qualm.Detector = qualm.spark.fit(frame, qualm.DUM(), id="item", sample_rows=1000)
@@ -88,6 +97,10 @@ qualm.SP(size=3)  # type: ignore[call-arg]
 qualm.KNN(epoch_num=3)  # type: ignore[call-arg]
 qualm.KNN(labels="signs")  # type: ignore[arg-type]
 qualm.Monitor(model, guarantee="always")  # type: ignore[arg-type]
+qualm.compare(["KNN"], rows, top="all")  # type: ignore[arg-type]
+qualm.compare([qualm.KNN], rows)  # type: ignore[list-item]
+model.fit(rows, sample_weight=rows[:, 0])  # type: ignore[arg-type]
+model.fit(rows, weights=None)  # type: ignore[call-arg]
 print(model.thresold_)  # type: ignore[attr-defined]
 model.fit(rows, vector=["embedding"])  # type: ignore[arg-type]
 wrong: npt.NDArray[np.int64] = model.predict(rows, True)  # type: ignore[assignment]
