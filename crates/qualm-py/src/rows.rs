@@ -11,10 +11,13 @@ use arrow_array::{
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_pyarrow::FromPyArrow;
 use arrow_schema::{Field, Schema};
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use qualm::digest::sha256_of_values;
 use qualm::{
     Content, Error, Features, Location, Matrix, Recipe, RecipeColumn, Rounding, Treatment,
 };
@@ -290,6 +293,31 @@ impl PyRows {
     #[getter]
     fn named(&self) -> bool {
         self.features.names().is_some()
+    }
+
+    /// A copy of some rows, by their numbers from 0, in that order.
+    fn pick(&self, py: Python<'_>, numbers: &Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
+        let numbers = numbers.readonly();
+        let numbers: Vec<usize> = numbers.as_array().iter().map(|i| *i as usize).collect();
+        self.lend(py, |rows| {
+            if let Some(beyond) = numbers.iter().find(|i| **i >= rows.n_rows()) {
+                return Err(PyIndexError::new_err(format!(
+                    "no row {beyond}: there are {}",
+                    rows.n_rows()
+                )));
+            }
+            let picked = guarded(py, || rows.pick(&numbers))?;
+            Ok(Self {
+                values: Values::Owned(picked.map_err(raised)?),
+                features: self.features.clone(),
+                notes: Vec::new(),
+            })
+        })
+    }
+
+    /// The digest of the values, as the provenance of a model has it of the rows it was fitted to.
+    fn digest(&self, py: Python<'_>) -> PyResult<String> {
+        self.lend(py, |rows| guarded(py, || sha256_of_values(rows.as_slice())))
     }
 
     /// The address of the first value, which tells a view from a copy.

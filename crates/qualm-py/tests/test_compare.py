@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import qualm
 from conftest import CLASSES, quick
-from qualm._halves import Halves, values
+from qualm._halves import Halves
 from qualm._input import rows as read
 from qualm._ranks import overlap, spearman
 
@@ -187,13 +187,15 @@ def test_fitted_rows_have_the_scores_of_their_fit(rows):
     assert "may be its own neighbour" in found.table[0]["warnings"][-1]
 
 
-def test_rows_are_viewed_where_they_lie(rows):
-    taken = read(rows)
-    view = values(taken)
-    assert np.array_equal(view, rows)
-    assert view.ctypes.data == rows.ctypes.data
-    assert not view.flags.writeable
-    assert np.array_equal(values(read(rows.astype(np.float64))), rows)
+def test_rows_are_picked_and_known_by_their_digest(rows):
+    taken, places = read(rows), np.array([7, 3, 3])
+    picked = taken.pick(places)
+    assert picked.shape == (3, rows.shape[1])
+    assert picked.digest() == read(rows[places]).digest()
+    assert picked.digest() != taken.digest()
+    assert taken.digest() == qualm.KNN().fit(rows).provenance_["input_digest"]
+    with pytest.raises(IndexError, match="no row 200: there are 200"):
+        taken.pick(np.array([0, 200]))
 
 
 def test_streams_and_sparse_rows_are_read_once(rows):

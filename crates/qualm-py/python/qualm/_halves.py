@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 from collections.abc import Callable
 
@@ -77,12 +76,7 @@ def _scores(
     warnings of its fit."""
     detector = alike(model)
     detector.random_state, detector.n_jobs = seed, n_jobs
-    all_rows, names = values(rows), model.features.names
-
-    def part(places: Ints) -> _core.Rows:
-        return _core.Rows.from_float32(all_rows[places], names)
-
-    fitted = detector._fit(part(half), None)
+    fitted = detector._fit(rows.pick(half), None)
     _check_not_lowered(model, fitted, len(half))
     own = np.isin(picked, half)
     scores = np.empty(len(picked))
@@ -90,7 +84,7 @@ def _scores(
         raise RuntimeError("a model that was just fitted has the scores of its rows")
     scores[own] = known[np.searchsorted(half, picked[own])]
     if not own.all():
-        scores[~own] = fitted.score(part(picked[~own]), threads(n_jobs))
+        scores[~own] = fitted.score(rows.pick(picked[~own]), threads(n_jobs))
     return scores, fitted.warnings
 
 
@@ -103,11 +97,3 @@ def _check_not_lowered(whole: _core.Model, half: _core.Model, n_rows: int) -> No
                 f"{key} = {value}: expected at most {used[key]} with {n_rows} rows; lower it or "
                 "give more rows"
             )
-
-
-def values(rows: _core.Rows) -> np.ndarray:
-    """A view of rows, ``(n, d)`` float32, valid as long as they are kept."""
-    n, d = rows.shape
-    found = np.ctypeslib.as_array((ctypes.c_float * (n * d)).from_address(rows.address))
-    found.flags.writeable = False
-    return found.reshape(n, d)
