@@ -4,6 +4,7 @@
 mod batches;
 mod corrupt;
 mod errors;
+mod files;
 mod fitting;
 mod images;
 mod model;
@@ -67,6 +68,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ood::ood_score_logits, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_detectors, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(files::score_files, module)?)?;
     module.add_function(wrap_pyfunction!(sampled::row_cells, module)?)?;
     module.add_function(wrap_pyfunction!(sampled::check_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;

@@ -30,6 +30,7 @@ from ._corrupt import corrupt, corruptions
 from ._dum import DUM
 from ._encoder import Encoder
 from ._errors import QualmWarning
+from ._files import score_file
 from ._loading import from_bytes, load
 from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
@@ -69,6 +70,7 @@ __all__ = [
     "monitor",
     "ood",
     "score_batches",
+    "score_file",
     "vision",
 ]
 

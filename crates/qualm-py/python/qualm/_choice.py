@@ -94,7 +94,10 @@ def choice(
     if vector is not None and not isinstance(vector, str):
         raise TypeError(f"vector = {vector!r}: expected the name of a column")
     asked = Choice(
-        vector, _names("columns", columns), _names("exclude", exclude), _names("id", id)
+        vector,
+        column_names("columns", columns),
+        column_names("exclude", exclude),
+        column_names("id", id),
     )
     if columns is not None and not asked.columns:
         raise ValueError("columns is empty: name at least one, or leave it out")
@@ -123,7 +126,7 @@ def choice(
     return asked
 
 
-def _names(keyword: str, given: Names | None) -> list[str]:
+def column_names(keyword: str, given: Names | None) -> list[str]:
     """Names of columns, given as one or several."""
     if given is None:
         return []
