@@ -4,16 +4,19 @@ use crate::calibrate::{Calibration, ThresholdRule};
 use crate::container::{Reader, Writer};
 use crate::error::Result;
 
-/// The name of the reference scores in a file.
+/// The names of the reference scores, and of those of the fitted rows, in a file.
 const SCORES: &str = "calibration.scores";
+const FITTED: &str = "fitted.scores";
 
 /// The reference scores, and the rule of the threshold among them.
 #[derive(Debug)]
 pub(crate) struct Decision {
     calibration: Calibration,
     rule: ThresholdRule,
-    /// Scores of the fitted rows, in their order; not kept in a file.
+    /// Scores of the fitted rows, in their order.
     fitted_scores: Option<Vec<f64>>,
+    /// Whether a file keeps these.
+    keeps_fitted: bool,
 }
 
 impl Decision {
@@ -26,6 +29,7 @@ impl Decision {
             calibration: Calibration::new(scores.clone())?,
             rule: ThresholdRule::default(),
             fitted_scores: Some(scores),
+            keeps_fitted: false,
         })
     }
 
@@ -34,9 +38,10 @@ impl Decision {
     /// # Errors
     /// As [`Calibration::new`].
     pub(crate) fn refit(&mut self, scores: Vec<f64>) -> Result<()> {
-        let rule = self.rule;
+        let (rule, keeps_fitted) = (self.rule, self.keeps_fitted);
         *self = Self {
             rule,
+            keeps_fitted,
             ..Self::on_fitted(scores)?
         };
         Ok(())
@@ -77,9 +82,17 @@ impl Decision {
         self.fitted_scores.as_deref()
     }
 
-    /// Writes the reference scores; the rule stands in the file's JSON.
+    /// Whether a file is to keep the scores of the fitted rows.
+    pub(crate) fn keep_fitted(&mut self, keep: bool) {
+        self.keeps_fitted = keep;
+    }
+
+    /// Writes the scores; the rule stands in the file's JSON.
     pub(crate) fn save(&self, writer: &mut Writer) {
         writer.f64(SCORES, self.calibration.scores());
+        if let Some(scores) = self.fitted_scores.as_ref().filter(|_| self.keeps_fitted) {
+            writer.f64(FITTED, scores);
+        }
     }
 
     /// Reads what [`Decision::save`] writes.
@@ -92,10 +105,17 @@ impl Decision {
         calibration
             .threshold(rule)
             .map_err(|e| reader.refused("threshold", &e))?;
+        let keeps_fitted = reader.has(FITTED);
+        let fitted_scores = keeps_fitted.then(|| reader.f64(FITTED)).transpose()?;
+        let not_finite = |scores: &Vec<f64>| scores.iter().any(|score| !score.is_finite());
+        if fitted_scores.as_ref().is_some_and(not_finite) {
+            return Err(reader.corrupt(FITTED, "a value that is not finite", "finite scores"));
+        }
         Ok(Self {
             calibration,
             rule,
-            fitted_scores: None,
+            fitted_scores,
+            keeps_fitted,
         })
     }
 }

@@ -275,8 +275,14 @@ impl Fitted {
         Ok(())
     }
 
+    /// Keeps the scores of the fitted rows in the model's file, 8 bytes a row, or does not, as a fresh
+    /// fit.
+    pub fn keep_fitted_scores(&mut self, keep: bool) {
+        self.decision.keep_fitted(keep);
+    }
+
     /// Scores of the rows fitted on, `(n,)`, in their order; `None` for a model that was
-    /// read from a file.
+    /// read from a file without them.
     ///
     /// For the methods of neighbours `knn` and `lof` these are not what
     /// [`Fitted::score`] gives for the same rows: among themselves, a row is not its own

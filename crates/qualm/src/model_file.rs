@@ -7,6 +7,7 @@
 //! |---|---|
 //! | metadata `qualm` | format, version, Spec, feature names, offsets, threshold rule, provenance, digest |
 //! | `calibration.scores` | `(n_reference,)` float64, ascending |
+//! | `fitted.scores` | `(n,)` float64, of the fitted rows in their order; only where that was asked for |
 //! | `typical` | `(d,)` float32, median of each feature |
 //! | `member.I.shift`, `.scaling`, `.frequencies`, `.metric.*` | the space of network I |
 //! | `member.I.network.L.weight`, `.bias` | `(in, out)` and `(out,)` float32 |

@@ -51,7 +51,7 @@ class Detector(Scoring, Shown, Lifecycle, Parameters, Registered):
     ----------
     decision_scores_ : array of shape (n,)
         Scores of the fitted rows. Detectors of neighbours do not count a row as its own
-        neighbour here. Not in a model file, hence not there after :func:`qualm.load`.
+        neighbour here. After :func:`qualm.load` only if the file was saved with ``scores=True``.
     threshold_ : float
         The score above which a row is an outlier.
     labels_ : array of shape (n,)

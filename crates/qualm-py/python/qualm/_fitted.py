@@ -32,8 +32,8 @@ class Fitted:
         self._fitted("decision_scores_")
         if self._scores is None:
             raise AttributeError(
-                "decision_scores_ is not kept in a model file; score the rows again, or keep "
-                "the detector itself with pickle"
+                "decision_scores_ is not kept in a model file unless save(path, scores=True) "
+                "wrote it; score the rows again, or fit again"
             )
         return self._scores
 
@@ -74,13 +74,16 @@ class Fitted:
             copied._model = copy.copy(self._model)
         return copied
 
-    def save(self, path: Path | IO[bytes]) -> None:
+    def save(self, path: Path | IO[bytes], *, scores: bool = False) -> None:
         """Writes a ``.qualm`` model file: data only, nothing that runs when it is read.
 
         The file is whole or not there at all; the command line and Rust read it too, and score
         the same to the bit. A file open for writing bytes is written to as it is.
+
+        With `scores` it keeps ``decision_scores_``, 8 bytes a row, so that they and ``labels_``
+        are there after :func:`qualm.load`.
         """
-        model = self._fitted("save")
+        model = self._keeping("save", scores)
         if isinstance(path, (str, os.PathLike)):
             model.save(os.fspath(path))
         elif hasattr(path, "write"):
@@ -88,10 +91,20 @@ class Fitted:
         else:
             raise TypeError(f"path = {path!r}: expected a path, or a file open for writing bytes")
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, *, scores: bool = False) -> bytes:
         """The bytes of the model file, for object stores, databases, MLflow; :func:`from_bytes`
-        reads them."""
-        return self._fitted("to_bytes").to_bytes()
+        reads them. `scores` as in :meth:`save`."""
+        return self._keeping("to_bytes", scores).to_bytes()
+
+    def _keeping(self, asked: str, scores: bool) -> _core.Model:
+        """The model, whose file keeps the scores of the fitted rows or does not."""
+        model = self._fitted(asked)
+        if scores and model.fitted_scores() is None:
+            raise ValueError(
+                "scores=True: the model was loaded from a file without decision_scores_; fit again"
+            )
+        model.keep_fitted_scores(scores)
+        return model
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)

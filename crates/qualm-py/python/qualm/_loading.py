@@ -42,7 +42,7 @@ def _of(model: _core.Model) -> Detector:
     if model.features.treatment is not None:
         for name, treated in json.loads(model.features.treatment).items():
             setattr(detector, name, tuple(treated) if name == "na" else treated)
-    detector._adopt(model, None)
+    detector._adopt(model, model.fitted_scores())
     return detector
 
 
