@@ -33,7 +33,7 @@ pub use monitor::{
     MonitorAlarm, MonitorColumn, MonitorEvidence, MonitorReport, MonitorRow, MonitorShare,
     MonitorStream, MonitorStretch, MonitorWindow,
 };
-pub use ood::{OodFitReport, OodListReport};
+pub use ood::{OodFitReport, OodInfoReport, OodListReport};
 pub use ood_bench::{
     OodBenchCell, OodBenchMean, OodBenchNetwork, OodBenchReport, OodBenchRow, OodBenchSet,
     OodGroup, OodNetworkKind,

@@ -398,6 +398,17 @@ fn ood() {
          warnings spec",
     );
     check(&OodListReport::new(), "report_version detectors");
+    let report = OodInfoReport {
+        model: Some("m.qualm".to_owned()),
+        model_bytes: Some(2000),
+        ..OodInfoReport::new(&fitted).unwrap()
+    };
+    assert_eq!(report.reference_scores.n, 61);
+    check(
+        &report,
+        "report_version model model_bytes inputs roles spec threshold threshold_rule \
+         reference_scores provenance",
+    );
 }
 
 fn encoder() -> crate::EncoderIdentity {
