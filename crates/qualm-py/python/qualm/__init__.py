@@ -30,6 +30,7 @@ from ._encoder import Encoder
 from ._errors import QualmWarning
 from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
+from ._pages import Gallery, Report
 from ._pyod import register
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ __all__ = [
     "EllipticEnvelope",
     "Encoder",
     "Explanation",
+    "Gallery",
     "IForest",
     "KNN",
     "LOF",
@@ -54,6 +56,7 @@ __all__ = [
     "OCSVM",
     "QualmWarning",
     "REPEN",
+    "Report",
     "SP",
     "__version__",
     "corrupt",
@@ -71,9 +74,11 @@ for _public in (
     Detector,
     Encoder,
     Explanation,
+    Gallery,
     Monitor,
     MonitorResult,
     QualmWarning,
+    Report,
     *Detector.__subclasses__(),
 ):
     # Pickles name a class by its module, and where it is defined may change.

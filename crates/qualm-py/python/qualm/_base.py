@@ -16,6 +16,7 @@ from . import _contamination, _core, _sparse
 from ._errors import QualmWarning, not_fitted_error
 from ._input import numbered
 from ._input import rows as read_rows
+from ._pages import Pages
 from ._parameters import Parameters
 from ._progress import Progress
 from ._pyod import Floats, Ints, Lifecycle, Registered
@@ -67,7 +68,7 @@ class Explanation(_Contributions):
     names: npt.NDArray[Any] | None = None
 
 
-class Detector(Lifecycle, Parameters, Registered):
+class Detector(Pages, Lifecycle, Parameters, Registered):
     """Base class of all detectors. **Higher score = more anomalous.**
 
     The methods and attributes are those of PyOD's detectors; the protocol around them is
