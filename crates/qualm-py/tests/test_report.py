@@ -1,6 +1,8 @@
 """Reports, galleries and the strangest rows: the command line's pages, from rows in memory."""
 
 import contextlib
+import datetime
+import decimal
 import html
 import json
 import os
@@ -28,8 +30,8 @@ def table(n=N, seed=1):
     values = generator.normal(size=(n, 2))
     values[::20] += 6
     return {
-        "x": values[:, 0],
-        "y": values[:, 1],
+        "a": values[:, 0],
+        "b": values[:, 1],
         "id": [f"<b>item {i}</b>" for i in range(n)],
         "kind": [["cat", "dog", "é & ü"][i % 3] for i in range(n)],
         "count": list(range(n)),
@@ -40,7 +42,7 @@ def table(n=N, seed=1):
     }
 
 
-FEATURES = ["x", "y"]
+FEATURES = ["a", "b"]
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +174,47 @@ def test_embeddings_keep_what_their_file_says(tmp_path, command_line):
         detector.report(rows.replace_schema_metadata(metadata))
 
 
+def test_columns_of_pandas_are_shown_as_those_of_a_file(detector):
+    pandas = pytest.importorskip("pandas")
+    pyarrow = pytest.importorskip("pyarrow")
+    n = 4
+    features = {name: np.array(table(n)[name]) for name in FEATURES}
+    frame = pandas.DataFrame(
+        {
+            **features,
+            "text": ["one", None, "three", "4"],
+            "small": np.arange(n, dtype=np.int8),
+            "large": np.array([1, 2, 3, 2**64 - 1], np.uint64),
+            "maybe": pandas.array([1, None, 3, 4], dtype="Int64"),
+            "float": np.array([0.1, 1e20, 1.0, 2.5]),
+            "single": np.array([0.1, 1.0, 2.5, 3.0], np.float32),
+            "flag": [True, False, True, True],
+            "unsure": pandas.array([True, None, False, True], dtype="boolean"),
+            "time": pandas.to_datetime(
+                ["2024-01-01", "2024-01-02 03:04:05.5", None, "2024-01-03"], format="mixed"
+            ),
+            "day": [datetime.date(2024, 1, i + 1) for i in range(n)],
+            "price": [decimal.Decimal("1.50"), None, decimal.Decimal("2.25"), None],
+            "kind": pandas.Categorical(["a", "b", None, "a"]),
+            "list": [[1.0, 2.0]] * n,
+            "bytes": [b"x"] * n,
+        }
+    )
+    arrow = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    ours, theirs = (
+        sections(detector.gallery(given, texts=["t"] * n, top=n))[0] for given in (frame, arrow)
+    )
+    for end in ("least_certain", "most_certain"):
+        shown = [dict(card["columns"]) for card in ours[end]]
+        assert shown == [dict(card["columns"]) for card in theirs[end]]
+        assert all("list" not in columns and "bytes" not in columns for columns in shown)
+    cards = {card["row"]: dict(card["columns"]) for card in theirs["least_certain"]}
+    cards.update((card["row"], dict(card["columns"])) for card in theirs["most_certain"])
+    assert cards[2]["time"] == "2024-01-02T03:04:05.500"
+    assert "maybe" not in cards[2]
+    assert cards[4]["large"] == str(2**64 - 1)
+
+
 def test_top_is_that_of_score(detector, tmp_path, command_line):
     polars, pandas, arrow = frames()
     polars.write_parquet(tmp_path / "t.parquet")
@@ -230,7 +273,7 @@ def test_parts_of_a_report_are_there_as_far_as_their_data_are(detector):
 
     frame = frames()[0]
     alone = detector.report()
-    assert parts(alone) == ["Scores", "Settings and provenance"]
+    assert parts(alone) == ["Scores", "Training and health", "Settings and provenance"]
     assert "input" not in alone.data
     plain = detector.report(frame)
     assert plain.data["input"] == "120 rows"
@@ -416,7 +459,7 @@ def test_files_are_whole_and_never_over_those_of_others(detector, tmp_path):
         ({"labels": [-1] + [1] * 119}, ValueError, "labels, row 1: found -1, .*labels == -1"),
         ({"labels": [0] * 120}, ValueError, "outlier"),
         ({"ids": "nowhere"}, ValueError, "ids = 'nowhere': expected the name of a column"),
-        ({"ids": "x"}, ValueError, "no feature .there are id, kind"),
+        ({"ids": "a"}, ValueError, "no feature .there are id, kind"),
         ({"ids": ["a"]}, ValueError, "ids has 1 values, expected 120"),
         ({"top": 0}, ValueError, "top = 0: expected at least 1"),
         ({"top": 2.5}, TypeError, "top = 2.5: expected a whole number"),
@@ -462,8 +505,8 @@ def test_rows_that_cannot_be_scored_are_refused(detector):
     for ask in (detector.report, detector.gallery, detector.top):
         with pytest.raises(ValueError, match="row 2, column"), quiet():
             ask(rows)
-        with pytest.raises(ValueError, match="column 'y'"):
-            ask(frames()[0].drop("y"))
+        with pytest.raises(ValueError, match="needed is missing: 'b'"):
+            ask(frames()[0].drop("b"))
         with pytest.raises(ValueError, match="expected 2"), quiet():
             ask(np.zeros((3, 5)))
     with pytest.raises(ValueError, match="give X, too"):

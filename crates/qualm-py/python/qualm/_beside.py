@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import numbers
 from collections.abc import Iterable
 from typing import Any, Union
@@ -9,7 +10,7 @@ from typing import Any, Union
 import numpy as np
 
 from . import _core
-from ._columns import is_plain
+from ._columns import NUMBERS, is_plain
 from ._input import _exportable as exportable
 
 #: Values of a column, as the native half takes them.
@@ -38,7 +39,8 @@ def index(X: Any) -> list[str | None] | None:
     found = X.index
     if found.dtype.kind in "iu" and np.array_equal(found.to_numpy(), np.arange(len(X))):
         return None
-    return [written(label) or str(label) for label in found]
+    # Of an index of several levels, the labels of all of them.
+    return [str(label) if isinstance(label, tuple) else written(label) for label in found]
 
 
 def with_given(
@@ -90,7 +92,13 @@ def written(value: Any) -> str | None:
         return None
     if isinstance(value, numbers.Real):
         return repr(float(value))
-    return str(value.isoformat()) if hasattr(value, "isoformat") else None
+    if isinstance(value, (decimal.Decimal, np.datetime64)):
+        return str(value)
+    if not hasattr(value, "isoformat"):
+        return None
+    # Files have milliseconds where these say all.
+    text = str(value.isoformat())
+    return text[:-3] if "." in text and text.endswith("000") else text
 
 
 def _of_pandas(frame: Any, features: _core.Features) -> list[tuple[str, Values]]:
@@ -103,24 +111,25 @@ def _of_pandas(frame: Any, features: _core.Features) -> list[tuple[str, Values]]
         for place, name in enumerate(names)
         if not (named and name in wanted)
     ]
-    nested = [_is_nested(column) for _, column in others]
+    firsts = [_first(column) for _, column in others]
+    vectors = [isinstance(first, (list, tuple, np.ndarray)) for first in firsts]
     # A model without names takes the vectors, or else all numbers.
     by_place = features.names is None or not named
-    takes_numbers = by_place and not any(nested) and not (named and wanted & set(names))
+    takes_numbers = by_place and not any(vectors) and not (named and wanted & set(names))
     return [
         (name, _values(column))
-        for (name, column), is_nested in zip(others, nested)
-        if not is_nested and not (takes_numbers and is_plain(column.dtype))
+        for (name, column), first in zip(others, firsts)
+        if not isinstance(first, (list, tuple, np.ndarray, dict, bytes, bytearray))
+        and not (takes_numbers and getattr(column.dtype, "kind", "O") in NUMBERS)
     ]
 
 
-def _is_nested(column: Any) -> bool:
-    """Whether a column holds vectors, records or bytes."""
+def _first(column: Any) -> Any:
+    """The first value of a column that may hold anything; None of one of numbers."""
     if is_plain(column.dtype):
-        return False
+        return None
     known = column.dropna()
-    first = known.iloc[0] if len(known) else None
-    return isinstance(first, (list, tuple, np.ndarray, dict, bytes, bytearray))
+    return known.iloc[0] if len(known) else None
 
 
 def _values(column: Any) -> Values:
