@@ -7,8 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, RecordBatch};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray3};
 use pyo3::exceptions::{PyFileExistsError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -92,7 +95,7 @@ impl PyBeside {
     }
 
     /// With more columns: of each its name, and its texts as a list or its values as an array of one
-    /// dimension: int64, bool, float32 or float64.
+    /// dimension: int64, bool, or float32 or float64, where NaN is a missing value.
     fn with_columns(&self, columns: Vec<(String, Bound<'_, PyAny>)>) -> PyResult<Self> {
         let (mut head, mut all) = (self.head.clone(), self.columns.clone());
         for (name, values) in columns {
@@ -101,7 +104,7 @@ impl PyBeside {
                 is_vector: false,
                 is_number: false,
             });
-            all.push((name, array(&values)?));
+            all.push((name, with_missing(array(&values)?)));
         }
         Ok(Self { head, columns: all })
     }
@@ -128,6 +131,19 @@ impl PyBeside {
         let text = |row| column.map_or_else(String::new, |(_, values)| text_at(values, row));
         rows.into_iter().map(text).collect()
     }
+}
+
+/// The same values, NaN as missing ones.
+fn with_missing(values: ArrayRef) -> ArrayRef {
+    if let Some(floats) = values.as_primitive_opt::<Float64Type>() {
+        let known = floats.iter().map(|value| value.filter(|v| !v.is_nan()));
+        return Arc::new(known.collect::<Float64Array>());
+    }
+    if let Some(floats) = values.as_primitive_opt::<Float32Type>() {
+        let known = floats.iter().map(|value| value.filter(|v| !v.is_nan()));
+        return Arc::new(known.collect::<Float32Array>());
+    }
+    values
 }
 
 /// What both kinds of pages are asked.

@@ -186,7 +186,7 @@ def test_columns_of_pandas_are_shown_as_those_of_a_file(detector):
             "small": np.arange(n, dtype=np.int8),
             "large": np.array([1, 2, 3, 2**64 - 1], np.uint64),
             "maybe": pandas.array([1, None, 3, 4], dtype="Int64"),
-            "float": np.array([0.1, 1e20, 1.0, 2.5]),
+            "float": np.array([0.1, 1e20, np.nan, 2.5]),
             "single": np.array([0.1, 1.0, 2.5, 3.0], np.float32),
             "flag": [True, False, True, True],
             "unsure": pandas.array([True, None, False, True], dtype="boolean"),
@@ -212,6 +212,8 @@ def test_columns_of_pandas_are_shown_as_those_of_a_file(detector):
     cards.update((card["row"], dict(card["columns"])) for card in theirs["most_certain"])
     assert cards[2]["time"] == "2024-01-02T03:04:05.500"
     assert "maybe" not in cards[2]
+    assert "float" not in cards[3]
+    assert (cards[2]["float"], cards[1]["single"]) == ("1e20", "0.1")
     assert cards[4]["large"] == str(2**64 - 1)
 
 
