@@ -2,6 +2,7 @@
 //! errors. What users see, classes and docstrings, is in `python/qualm`.
 
 mod batches;
+mod columns;
 mod corrupt;
 mod errors;
 mod files;
@@ -10,6 +11,7 @@ mod images;
 mod model;
 mod monitor;
 mod ood;
+mod pages;
 mod rows;
 mod sampled;
 mod threads;
@@ -53,6 +55,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::PyFeatures>()?;
     module.add_class::<rows::PyRows>()?;
     module.add_class::<images::Encoder>()?;
+    module.add_class::<pages::PyBeside>()?;
+    module.add_class::<pages::PyPage>()?;
     module.add_class::<sampled::ScoreCells>()?;
     module.add_function(wrap_pyfunction!(images::views, module)?)?;
     module.add_function(wrap_pyfunction!(model::adjusted_p_values, module)?)?;
@@ -64,6 +68,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(monitor::score_dependence, module)?)?;
     module.add_function(wrap_pyfunction!(monitor::score_digest, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
+    module.add_function(wrap_pyfunction!(pages::report_page, module)?)?;
+    module.add_function(wrap_pyfunction!(pages::gallery_page, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_fit, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_score_logits, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_detectors, module)?)?;

@@ -34,6 +34,7 @@ from ._files import score_file
 from ._loading import from_bytes, load
 from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
+from ._pages import Gallery, Report
 from ._pyod import register
 from ._scoring import Explanation
 
@@ -50,6 +51,7 @@ __all__ = [
     "EllipticEnvelope",
     "Encoder",
     "Explanation",
+    "Gallery",
     "IForest",
     "KNN",
     "LOF",
@@ -60,6 +62,7 @@ __all__ = [
     "OCSVM",
     "QualmWarning",
     "REPEN",
+    "Report",
     "SP",
     "__version__",
     "compare",
@@ -80,9 +83,11 @@ for _public in (
     DetectorComparison,
     Encoder,
     Explanation,
+    Gallery,
     Monitor,
     MonitorResult,
     QualmWarning,
+    Report,
     *Detector.__subclasses__(),
 ):
     # Pickles name a class by its module, and where it is defined may change.

@@ -14,6 +14,7 @@ from ._choice import Names, choice
 from ._errors import QualmWarning
 from ._input import numbered
 from ._input import rows as read_rows
+from ._pages import Pages
 from ._parameters import Encoding, Labels, Missing, Parameters, Unknown
 from ._progress import Progress
 from ._pyod import Floats, Ints, Lifecycle, Registered
@@ -39,7 +40,7 @@ class Unsupported(TypedDict, total=False):
     sample_weight: None
 
 
-class Detector(Scoring, Shown, Lifecycle, Parameters, Registered):
+class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
     """Base class of all detectors. **Higher score = more anomalous.**
 
     The methods and attributes are those of PyOD's detectors; the protocol around them is

@@ -11,6 +11,7 @@ _Report = Callable[[str, int, int, float | None], None]
 class Features:
     @property
     def names(self) -> list[str] | None: ...
+    def name(self, feature: int) -> str: ...
     @property
     def columns(self) -> list[str]: ...
     @property
@@ -193,6 +194,51 @@ def fit(
     report: _Report | None = None,
     items: npt.NDArray[np.int64] | None = None,
 ) -> Model: ...
+
+class Beside:
+    def __init__(self) -> None: ...
+    @staticmethod
+    def from_arrow(table: Any, features: Features) -> tuple[Rows, Beside]: ...
+    def with_columns(
+        self, columns: list[tuple[str, npt.NDArray[Any] | list[str | None]]]
+    ) -> Beside: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def item(self) -> str | None: ...
+    def texts(self, name: str, rows: list[int]) -> list[str]: ...
+
+class Page:
+    @property
+    def html(self) -> str: ...
+    @property
+    def json(self) -> str: ...
+    @property
+    def missing(self) -> str | None: ...
+    def save(
+        self,
+        path: str | PathLike[str],
+        numbers: str | PathLike[str] | None = None,
+        force: bool = False,
+    ) -> None: ...
+
+def report_page(
+    model: Model,
+    rows: Rows | None,
+    beside: Beside,
+    labels: list[bool] | None,
+    current: npt.NDArray[np.float64] | None,
+    asked: str,
+    threads: int,
+) -> Page: ...
+def gallery_page(
+    model: Model,
+    rows: Rows,
+    beside: Beside,
+    images: str | list[str] | list[npt.NDArray[np.uint8]] | None,
+    asked: str,
+    threads: int,
+) -> Page: ...
 
 OodArrays = tuple[
     list[npt.NDArray[np.float32]], npt.NDArray[np.float32] | None, npt.NDArray[np.int64] | None

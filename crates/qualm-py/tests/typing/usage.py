@@ -39,6 +39,12 @@ for batch in qualm.score_batches(loaded, [], ids=["id"]):
 monitor: qualm.Monitor = qualm.Monitor(model, rows, guarantee="arl", run_length=1e4)
 result: qualm.MonitorResult = monitor.update(rows)
 alarm: int | None = result.alarm_at
+page: qualm.Report = model.report(rows, labels=labels, current=rows, top=5, title="July")
+page.save(Path("report.html"), numbers="report.json", force=True)
+numbers: dict[str, Any] = page.data
+html: str = page.html
+gallery: qualm.Gallery = model.gallery(rows, images=["a.png"], by_class=["cat"], views=True)
+strangest: list[dict[str, Any]] = model.top(rows, 5, ids=["a"], k=2)
 state: bytes = monitor.state
 monitor = qualm.Monitor.from_state(state, "model.qualm")
 watched: qualm.MonitorResult = qualm.monitor.watch(scores, scores, alpha=0.01)
