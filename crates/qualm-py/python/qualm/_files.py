@@ -79,8 +79,8 @@ def score_file(
     """
     detector = model if isinstance(model, Detector) else load(model)
     native = detector._fitted("score_file")
-    one = isinstance(path, (str, os.PathLike))
-    inputs = [os.fspath(p) for p in ([path] if one else path)]
+    paths = [path] if isinstance(path, (str, os.PathLike)) else path
+    inputs = [os.fspath(one) for one in paths]
     if not inputs:
         raise ValueError("path is empty: give at least one file")
     target = os.fspath(out)
