@@ -4,6 +4,7 @@
 #   ./scripts/python.sh            all of it
 #   ./scripts/python.sh wheel      only build the wheel, into target/wheels
 #   ./scripts/python.sh portable   the same for older Linux (glibc 2.17), linked by zig
+#   ./scripts/python.sh oldest     only test that wheel with the oldest versions of what it works with
 # PYTHON chooses the interpreter, QUALM_BIN the command line that is compared with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -57,6 +58,19 @@ spark() {
         -p no:cacheprovider test_spark.py test_sail.py)
 }
 
+# With the oldest versions that are supported. NumPy's has wheels for Python 3.9 to 3.11.
+oldest() {
+    if ! "${PYTHON:-python3}" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))'; then
+        echo "skipped: the tests with the oldest versions take Python 3.9, 3.10 or 3.11 (PYTHON=...)"
+        return
+    fi
+    environment oldest "$package/tests/requirements-oldest.txt"
+    install oldest
+    (cd "$package/tests" && ../../../"$work/oldest/bin/python" -m pytest -q -rs \
+        -p no:cacheprovider test_input.py test_adapt.py test_columns.py test_choice.py \
+        test_sklearn.py)
+}
+
 checks() {
     local config=$package/pyproject.toml
     "$work/tools/bin/ruff" format --check --config "$config" "$package" examples
@@ -76,6 +90,7 @@ checks() {
         --config-file "$config" "$package/tests/typing" "$package/python/qualm"
     (cd "$work" && full/bin/python ../../examples/in_place_of.py)
     "$work/full/bin/python" -m pytest -q -p no:cacheprovider bench/study
+    oldest
     spark
 }
 
@@ -85,13 +100,14 @@ case "${1:-all}" in
         checks
         ;;
     wheel) wheel ;;
+    oldest) oldest ;;
     portable)
         environment tools "$package/tests/tools.txt"
         "$work/tools/bin/pip" install --quiet ziglang==0.17.1
         PATH=$PWD/$work/tools/bin:$PATH wheel --zig --compatibility manylinux2014
         ;;
     *)
-        echo "unknown step '$1'; there are: wheel, portable" >&2
+        echo "unknown step '$1'; there are: wheel, oldest, portable" >&2
         exit 2
         ;;
 esac

@@ -3,12 +3,14 @@
 Every page is opened from disk at 390 and 1400 pixels, light and dark. Checked: no message on the
 console, no request beside the page itself, no horizontal scrolling, images that load, no serious or
 critical finding of axe-core. Tables are sorted and filtered, and the map's points selected, by mouse
-and by keyboard. SHOTS=DIR keeps screenshots.
+and by keyboard. In a frame, as notebooks show pages, links stay on the page. SHOTS=DIR keeps
+screenshots.
 """
 
 import os
 import sys
 import time
+from html import escape
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -127,6 +129,27 @@ def check_map(page, name):
     page.click("#map-clear")
 
 
+def check_frame(context, path):
+    """Shows the page as a notebook does, and follows its links, which must stay on it."""
+    page = context.new_page()
+    page.set_content(
+        f'<iframe srcdoc="{escape(path.read_text())}" sandbox="allow-scripts" width="900" height="500">'
+    )
+    frame = page.frame_locator("iframe")
+    links = frame.locator("nav.contents a")
+    if links.count():
+        links.last.click()
+        place = links.last.get_attribute("href").removeprefix("#")
+        top = frame.locator(f"[id='{place}']").evaluate("place => place.getBoundingClientRect().top")
+        if top > 500:
+            fail(path.name, "a link in a frame leads nowhere")
+    if page.frames[1].url != "about:srcdoc":
+        fail(path.name, f"a link in a frame leads to {page.frames[1].url}")
+    if frame.locator("table[data-sortable]").count() and not frame.locator("button.sort").count():
+        fail(path.name, "its script does not run in a frame")
+    page.close()
+
+
 def main():
     axe = Path(os.environ["AXE"]).read_text()
     shots = os.environ.get("SHOTS")
@@ -149,6 +172,7 @@ def main():
                         check_images(page, name)
                         check_table(page, name)
                         check_map(page, name)
+                        check_frame(context, path)
                     check_axe(page, name, axe)
                     others = [u for u in asked if u != path.resolve().as_uri() and not u.startswith("data:")]
                     if said or others:

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use qualm::{ColumnRoles, EncoderIdentity, Fitted, Views};
+use anyhow::Result;
+use qualm::{ColumnRoles, EncoderIdentity, Fitted, Location, Views};
 use qualm_data::{Batch, Embedding};
 
 use crate::args;
@@ -96,24 +96,13 @@ pub(crate) fn short(digest: &str) -> String {
 /// Refuses rows that another encoder made than those that a model was fitted to.
 ///
 /// # Errors
-/// Names both encoders; those of [`Embedding::of_file`].
+/// Those of [`Embedding::check`] and [`Embedding::of_file`].
 pub(crate) fn check_encoder(fitted: &Fitted, input: &Path) -> Result<()> {
-    let Some(expected) = &fitted.provenance().encoder else {
-        return Ok(());
-    };
-    let Some(Embedding { encoder: found, .. }) = Embedding::of_file(input)? else {
-        return Ok(());
-    };
-    if found.digest == expected.digest {
-        return Ok(());
+    // A model without one takes any rows, and its input need not be opened for that.
+    if fitted.provenance().encoder.is_some()
+        && let Some(embedding) = Embedding::of_file(input)?
+    {
+        embedding.check(fitted, Location::file(input))?;
     }
-    bail!(
-        "{}: its rows were made by the encoder {} ({}), but the model was fitted to rows of {} ({}); \
-         embed the images with that encoder",
-        input.display(),
-        found.name,
-        short(&found.digest),
-        expected.name,
-        short(&expected.digest),
-    )
+    Ok(())
 }

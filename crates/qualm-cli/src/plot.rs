@@ -65,6 +65,11 @@ impl Trace {
         self.n
     }
 
+    /// How many numbers each value stands for.
+    pub(crate) fn each(&self) -> u64 {
+        self.each as u64
+    }
+
     pub(crate) fn values(&self) -> &[f64] {
         &self.highest
     }

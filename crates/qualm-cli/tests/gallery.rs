@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::common::files::{csv, rows, with_column};
+use crate::common::files::{csv, npy, rows, with_column};
 use crate::common::images::{bmp, folder_of_images};
 use crate::common::{Folder, Ran, refused};
 
@@ -322,4 +322,29 @@ fn a_class_of_one_image_is_shown_and_said() {
     let lone = &document["sections"][3];
     assert_eq!(ids(&lone["least_certain"]), ["lone/0.bmp"]);
     assert_eq!(lone["most_certain"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_model_of_vectors_takes_the_numbers_of_a_table_and_shows_its_texts() {
+    let folder = Folder::new();
+    let data = rows(60, 3, 4);
+    folder.write("t.npy", npy(&data));
+    folder.write(
+        "t.csv",
+        with_column(&csv(&data), "path", |i| format!("{i}.png")),
+    );
+    folder.fit("t.npy", "m.qualm", &[]).ok();
+    let more = ["--title", "<June>", "--top", "2"];
+    folder.run(&gallery("t.csv", "g.html", &more)).ok();
+    let document: Value = serde_json::from_str(&folder.text("g.json")).unwrap();
+    let card = &document["sections"][0]["least_certain"][0];
+    let row = card["row"].as_u64().unwrap();
+    assert_eq!(card["id"], format!("{}.png", row - 1));
+    assert_eq!(card["columns"], Value::Null);
+    // The page has a name of its own.
+    assert_eq!(document["title"], "<June>");
+    let page = folder.text("g.html");
+    check_page(&page);
+    assert!(!page.contains("<June>") && page.contains("June"), "{page}");
+    assert!(!page.contains("Most and least certain"));
 }

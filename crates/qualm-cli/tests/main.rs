@@ -19,6 +19,7 @@ mod gallery;
 mod inputs;
 mod main_job;
 mod messy;
+mod messy_scores;
 mod monitor;
 mod monitor_streams;
 mod monitor_tell;

@@ -66,6 +66,17 @@ fn every_detector_fits_and_scores() {
         assert_eq!(table(&scores).0, ["id", "score", "p_value", "outlier"]);
         let outliers: f64 = column(&scores, "outlier").iter().sum();
         assert_eq!(scored["n_outliers"].as_f64(), Some(outliers), "{name}");
+        let info = folder.run(&["info", "d.qualm"]).ok().stdout;
+        assert!(
+            info.contains(&format!("detector             {name} (")),
+            "{info}"
+        );
+        assert!(
+            info.contains("reference scores     150 rows: min "),
+            "{info}"
+        );
+        let info = folder.run(&["info", "d.qualm", "--json"]).ok().json();
+        assert_eq!(info["inputs"], report["inputs"]);
         let sees_features = ["mahalanobis", "rmds", "knn", "vim"].contains(&name);
         assert!(outliers > 50.0 || !sees_features, "{name}: {outliers}");
     }

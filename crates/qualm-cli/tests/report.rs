@@ -105,6 +105,21 @@ fn each_part_is_there_as_far_as_its_data_are() {
     // Same input, same bytes.
     folder.run(&args).ok();
     assert_eq!(folder.text("r.html"), page);
+    // As many rows as are asked for, under a name of its own.
+    let mut few = args.to_vec();
+    few.extend(["--top", "7", "--title", "July & August"]);
+    folder.run(&few).ok();
+    let few: Value = serde_json::from_str(&folder.text("r.json")).unwrap();
+    assert_eq!(few["title"], "July & August");
+    assert_eq!(document["title"], Value::Null);
+    let tables = few["parts"].as_array().unwrap().iter();
+    let tables = tables
+        .filter_map(|part| part["tables"].as_array())
+        .flatten();
+    let listed = tables.clone().find(|table| table["id"] == "top-table");
+    let listed = listed.unwrap()["rows"].as_array().unwrap();
+    assert_eq!(listed[..], top["rows"].as_array().unwrap()[..7]);
+    assert!(!folder.text("r.html").contains("<h1>Report"));
 }
 
 #[test]

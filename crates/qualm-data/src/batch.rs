@@ -9,7 +9,7 @@ use crate::batches::Beside;
 use crate::error::{Error, Result};
 use crate::numbers::first_null;
 use crate::origin::Origin;
-use crate::text::printer;
+use crate::text::{printer, text_at};
 use crate::type_words::TypeWords;
 
 /// Some rows of an input.
@@ -47,14 +47,7 @@ impl Batch {
     /// The ids of a row as text; empty where one is missing or has no text, such as a list.
     #[must_use]
     pub fn ids_of(&self, row: usize) -> Vec<String> {
-        let ids = self.ids.iter().map(|ids| {
-            let mut text = String::new();
-            if row < ids.len() {
-                printer(ids).map(|print| print(row, &mut text));
-            }
-            text
-        });
-        ids.collect()
+        self.ids.iter().map(|ids| text_at(ids, row)).collect()
     }
 
     /// Keeps `n_rows` rows, drawn at random without replacement, in the order they had;

@@ -1,9 +1,9 @@
 //! Rows that an encoder made: what their file says of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use qualm::{EncoderIdentity, Location};
+use qualm::{EncoderIdentity, Fitted, Location};
 use serde::{Deserialize, Serialize};
 
 use crate::csv::TextOptions;
@@ -42,14 +42,43 @@ impl Embedding {
         }
         let table = open_tables(&[path.to_owned()], &TextOptions::default())?.0;
         let entry = table.metadata().and_then(|entries| entries.get(Self::KEY));
-        let read = |entry: &String| {
-            serde_json::from_str(entry).map_err(|source| Error::Metadata {
-                at: Location::file(path),
-                key: Self::KEY,
-                source,
-            })
-        };
-        entry.map(read).transpose()
+        let at = Location::file(path);
+        entry.map(|entry| Self::read(entry, at)).transpose()
+    }
+
+    /// What the metadata of a table in memory say of its rows; `None` without the entry.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] for an entry that cannot be read.
+    pub fn of_metadata(entries: &BTreeMap<String, String>) -> Result<Option<Self>> {
+        let entry = entries.get(Self::KEY);
+        let at = Location::default();
+        entry.map(|entry| Self::read(entry, at)).transpose()
+    }
+
+    fn read(entry: &str, at: Location) -> Result<Self> {
+        serde_json::from_str(entry).map_err(|source| Error::Metadata {
+            at,
+            key: Self::KEY,
+            source,
+        })
+    }
+
+    /// Refuses rows of another encoder than that of the rows that a model was fitted to, where both
+    /// are known. `at` is where the rows are.
+    ///
+    /// # Errors
+    /// [`Error::OtherEncoder`].
+    pub fn check(&self, fitted: &Fitted, at: Location) -> Result<()> {
+        let expected = fitted.provenance().encoder.as_ref();
+        match expected.filter(|expected| expected.digest != self.encoder.digest) {
+            Some(expected) => Err(Error::OtherEncoder {
+                at,
+                found: named(&self.encoder),
+                expected: named(expected),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The entry, for the metadata of a schema.
@@ -61,4 +90,10 @@ impl Embedding {
         let json = json.map_err(|source| qualm::Error::SerialiseMetadata { source })?;
         Ok(HashMap::from([(Self::KEY.to_owned(), json)]))
     }
+}
+
+/// An encoder in a message: its name, and the beginning of its digest.
+fn named(encoder: &EncoderIdentity) -> String {
+    let digest: String = encoder.digest.chars().take(12).collect();
+    format!("{} ({digest})", encoder.name)
 }

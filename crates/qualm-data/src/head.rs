@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use arrow_schema::{Metadata, Schema};
+
 use crate::csv::TextOptions;
 use crate::error::Result;
 use crate::open::open_table;
-use crate::table::Kind;
+use crate::splitter::columns_of;
+use crate::table::{Column, Kind};
 
 /// The columns of a file, and the entries of its schema's metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct HeadColumn {
     pub name: String,
     /// Whether it holds a list of numbers a row.
     pub is_vector: bool,
+    /// Whether it holds a number a row.
+    pub is_number: bool,
 }
 
 impl Head {
@@ -47,15 +52,26 @@ impl Head {
             ..TextOptions::default()
         };
         let table = open_table(path, &text)?;
-        let columns = table.columns().iter().map(|column| HeadColumn {
+        Ok(Self::of(table.columns(), table.metadata()))
+    }
+
+    /// That of record batches in memory.
+    #[must_use]
+    pub fn of_schema(schema: &Schema) -> Self {
+        Self::of(&columns_of(schema), Some(schema.metadata()))
+    }
+
+    fn of(columns: &[Column], entries: Option<&Metadata>) -> Self {
+        let columns = columns.iter().map(|column| HeadColumn {
             name: column.name.clone(),
             is_vector: column.kind == Kind::Vector,
+            is_number: column.kind == Kind::Number,
         });
-        let entries = table.metadata().into_iter().flatten();
-        Ok(Self {
+        let entries = entries.into_iter().flatten();
+        Self {
             columns: columns.collect(),
             metadata: entries.map(|(k, v)| (k.clone(), v.clone())).collect(),
-        })
+        }
     }
 
     /// Whether there is a column of this name.

@@ -127,5 +127,6 @@ pub use select::{Keep, Selection};
 pub use source::Source;
 pub use strangest::Strangest;
 pub use table::guarded;
+pub use text::text_at;
 pub use text_format::TextFormat;
 pub use times::{time_text, times};

@@ -134,6 +134,16 @@ pub(crate) fn printer(array: &dyn Array) -> Option<Printer<'_>> {
     })
 }
 
+/// The value of a column at a row as text; empty where it is missing or has no text, such as a list.
+#[must_use]
+pub fn text_at(values: &ArrayRef, row: usize) -> String {
+    let mut text = String::new();
+    if row < values.len() {
+        printer(values).map(|print| print(row, &mut text));
+    }
+    text
+}
+
 /// Whether columns of this type can be printed.
 pub(crate) fn has_text(data_type: &DataType) -> bool {
     printer(&arrow_array::new_empty_array(data_type)).is_some()

@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use qualm::Location;
 use qualm_data::{Batches, Error, Result, Selection, Source, scored};
 
+use crate::columns::reader;
 use crate::errors::{guarded, raised};
 use crate::model::Model;
-use crate::rows::reader;
 use crate::threads::Threads;
 
 /// Scores one batch: a `pyarrow.RecordBatch` of the id columns, `score`, `p_value` and `outlier`.

@@ -59,7 +59,8 @@ pub(crate) fn message(top: &Error) -> String {
     let mut message = match top {
         Error::SeveralVectors { at, names } => {
             format!(
-                "{at}: several list columns, {names}; select the one to use, as in frame[['name']]"
+                "{at}: several list columns, {names}; select the one to use, as in fit(X, \
+                 vector='name') or frame[['name']]"
             )
         }
         Error::Core(qualm::Error::Device(DeviceError::NotBuilt { device })) => {

@@ -32,15 +32,17 @@ pub(crate) fn refused(error: Error) -> PyErr {
     }
 }
 
-/// Copies of images, each `(height, width, 3)` of uint8.
+/// Copies of images.
 fn copied(images: &[PyReadonlyArray3<'_, u8>]) -> PyResult<Vec<Image>> {
-    let images = images.iter().map(|image| {
-        let image = image.as_array();
-        let (height, width, _) = image.dim();
-        let pixels = image.iter().copied().collect();
-        Image::new(width as u32, height as u32, pixels).map_err(refused)
-    });
-    images.collect()
+    images.iter().map(copy).collect()
+}
+
+/// A copy of an image, `(height, width, 3)` of uint8.
+pub(crate) fn copy(image: &PyReadonlyArray3<'_, u8>) -> PyResult<Image> {
+    let image = image.as_array();
+    let (height, width, _) = image.dim();
+    let pixels = image.iter().copied().collect();
+    Image::new(width as u32, height as u32, pixels).map_err(refused)
 }
 
 /// An encoder of a file.

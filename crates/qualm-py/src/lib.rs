@@ -2,13 +2,16 @@
 //! errors. What users see, classes and docstrings, is in `python/qualm`.
 
 mod batches;
+mod columns;
 mod corrupt;
 mod errors;
+mod files;
 mod fitting;
 mod images;
 mod model;
 mod monitor;
 mod ood;
+mod pages;
 mod rows;
 mod sampled;
 mod threads;
@@ -52,6 +55,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::PyFeatures>()?;
     module.add_class::<rows::PyRows>()?;
     module.add_class::<images::Encoder>()?;
+    module.add_class::<pages::PyBeside>()?;
+    module.add_class::<pages::PyPage>()?;
     module.add_class::<sampled::ScoreCells>()?;
     module.add_function(wrap_pyfunction!(images::views, module)?)?;
     module.add_function(wrap_pyfunction!(model::adjusted_p_values, module)?)?;
@@ -63,10 +68,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(monitor::score_dependence, module)?)?;
     module.add_function(wrap_pyfunction!(monitor::score_digest, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
+    module.add_function(wrap_pyfunction!(pages::report_page, module)?)?;
+    module.add_function(wrap_pyfunction!(pages::gallery_page, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_fit, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_score_logits, module)?)?;
     module.add_function(wrap_pyfunction!(ood::ood_detectors, module)?)?;
     module.add_function(wrap_pyfunction!(batches::score_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(files::score_files, module)?)?;
     module.add_function(wrap_pyfunction!(sampled::row_cells, module)?)?;
     module.add_function(wrap_pyfunction!(sampled::check_batch, module)?)?;
     module.add_function(wrap_pyfunction!(threads::available_threads, module)?)?;

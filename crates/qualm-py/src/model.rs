@@ -246,6 +246,11 @@ impl Model {
         PyArray1::from_slice(py, self.read().calibration().scores())
     }
 
+    /// Whether its file is to keep the scores of the fitted rows.
+    fn keep_fitted_scores(&self, keep: bool) {
+        self.write().keep_fitted_scores(keep);
+    }
+
     /// Writes the model file.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         guarded(py, || self.read().save(path))?.map_err(raised)

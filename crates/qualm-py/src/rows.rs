@@ -3,24 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::ffi_stream::RecordBatchStreamReader;
-use arrow_array::{
-    ArrayRef, Float32Array, Float64Array, LargeListArray, NullArray, RecordBatch,
-    RecordBatchIterator, RecordBatchReader, StringArray,
-};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
-use arrow_pyarrow::FromPyArrow;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_schema::{Field, Schema};
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use qualm::digest::sha256_of_values;
 use qualm::{
     Content, Error, Features, Location, Matrix, Recipe, RecipeColumn, Rounding, Treatment,
 };
 use qualm_data::{Batches, ColumnNote, Result, Selection, Source, Unused, WhyUnused};
 use serde::{Deserialize, Serialize};
 
+use crate::columns::{Column, column, reader, refused};
 use crate::errors::{guarded, raised, to_json};
 
 /// The columns that a model was fitted on, and how their values were rounded.
@@ -33,6 +28,11 @@ impl PyFeatures {
     #[getter]
     fn names(&self) -> Option<Vec<String>> {
         self.0.names().map(<[String]>::to_vec)
+    }
+
+    /// What one of them is called, counted from 0.
+    fn name(&self, feature: usize) -> String {
+        self.0.name(feature)
     }
 
     /// The names of the columns that hold them: one for vectors, none for those of an array.
@@ -110,8 +110,8 @@ impl Asked {
 pub(crate) struct PyRows {
     values: Values,
     features: Features,
-    /// What a user should know of the columns that a fit would use, and would not.
-    notes: Vec<String>,
+    /// What a user should know of the columns that a fit would use, and would not: kind and text.
+    notes: Vec<(&'static str, String)>,
 }
 
 enum Values {
@@ -120,15 +120,6 @@ enum Values {
     /// A copy.
     Owned(Matrix),
 }
-
-/// A column of a frame: its name; its numbers or texts, if it holds either; where each row holds
-/// a vector, how many of the numbers are the row's; and what it holds, in words, if neither.
-type Column<'py> = (
-    String,
-    Option<Bound<'py, PyAny>>,
-    Option<Vec<Option<usize>>>,
-    Option<String>,
-);
 
 #[pymethods]
 impl PyRows {
@@ -249,13 +240,12 @@ impl PyRows {
             let notes = source.notes();
             let sample = source.sample(most, seed, |_| ())?;
             let rows = Self {
-                values: Values::Owned(sample.batch.rows),
-                features,
                 notes: notes
                     .all()
                     .into_iter()
                     .map(|note| said(note, &HashMap::new()))
                     .collect(),
+                ..Self::new(sample.batch.rows, features)
             };
             Ok((rows, sample.last.id().to_owned()))
         })?;
@@ -277,13 +267,40 @@ impl PyRows {
     /// Where no model chose the columns: what is not used and why, and what is likely no data.
     #[getter]
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        self.notes.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// What each note is of: `unused` columns, a `doubt` about a column that is used, or `other`.
+    #[getter]
+    fn note_kinds(&self) -> Vec<&'static str> {
+        self.notes.iter().map(|(kind, _)| *kind).collect()
     }
 
     /// Whether their columns have names.
     #[getter]
     fn named(&self) -> bool {
         self.features.names().is_some()
+    }
+
+    /// A copy of some rows, by their numbers from 0, in that order.
+    fn pick(&self, py: Python<'_>, numbers: &Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
+        let numbers = numbers.readonly();
+        let numbers: Vec<usize> = numbers.as_array().iter().map(|i| *i as usize).collect();
+        self.lend(py, |rows| {
+            if let Some(beyond) = numbers.iter().find(|i| **i >= rows.n_rows()) {
+                return Err(PyIndexError::new_err(format!(
+                    "no row {beyond}: there are {}",
+                    rows.n_rows()
+                )));
+            }
+            let picked = guarded(py, || rows.pick(&numbers))?;
+            Ok(Self::new(picked.map_err(raised)?, self.features.clone()))
+        })
+    }
+
+    /// The digest of the values, as the provenance of a model has it of the rows it was fitted to.
+    fn digest(&self, py: Python<'_>) -> PyResult<String> {
+        self.lend(py, |rows| guarded(py, || sha256_of_values(rows.as_slice())))
     }
 
     /// The address of the first value, which tells a view from a copy.
@@ -294,8 +311,27 @@ impl PyRows {
 }
 
 impl PyRows {
+    fn new(rows: Matrix, features: Features) -> Self {
+        Self {
+            values: Values::Owned(rows),
+            features,
+            notes: Vec::new(),
+        }
+    }
+
     pub(crate) fn features(&self) -> &Features {
         &self.features
+    }
+
+    /// The rows as a matrix of its own: an array is copied.
+    pub(crate) fn matrix(&self, py: Python<'_>) -> PyResult<Matrix> {
+        match &self.values {
+            Values::Owned(rows) => Ok(rows.clone()),
+            Values::NumPy(_) => self.lend(py, |rows| {
+                let values = rows.as_slice().to_vec();
+                Ok(Matrix::checked(values.into(), rows.n_cols()).with_rounding(rows.rounding()))
+            }),
+        }
     }
 
     fn read(
@@ -313,11 +349,24 @@ impl PyRows {
                 .unwrap_or_default(),
             ..Selection::default()
         };
+        let (rows, _) = Self::read_beside(py, reader, &selection, features, named, words)?;
+        Ok(rows)
+    }
+
+    /// The rows, and the columns that the selection carries through beside them.
+    pub(crate) fn read_beside(
+        py: Python<'_>,
+        reader: Box<dyn RecordBatchReader + Send>,
+        selection: &Selection,
+        features: Option<&PyFeatures>,
+        named: bool,
+        words: &HashMap<String, String>,
+    ) -> PyResult<(Self, Vec<(String, ArrayRef)>)> {
         // A model of vectors without a name takes any rows of its width.
         let nameless = |f: &Features| matches!(f, Features::Vector { name: None, .. });
         let expected = features.map(|f| &f.0).filter(|f| named && !nameless(f));
         let read = guarded(py, move || -> Result<_> {
-            let mut source = Source::from_reader(reader, &selection, expected)?;
+            let mut source = Source::from_reader(reader, selection, expected)?;
             if let Some(model) = features {
                 source = source.with_rounding(&model.1);
             }
@@ -327,7 +376,10 @@ impl PyRows {
                 let width = features.width();
                 features = Features::Vector { name: None, width };
             }
-            let values = Values::Owned(source.read_all()?.rows);
+            let fields = source.id_fields();
+            let batch = source.read_all()?;
+            let names = fields.iter().map(|field| field.name().clone());
+            let beside = names.zip(batch.ids).collect();
             let mut notes = notes.all();
             let at_fit = expected.is_none();
             notes.retain(|note| match note {
@@ -348,11 +400,11 @@ impl PyRows {
                 );
                 return Err(qualm_data::Error::Other(note.into()));
             }
-            Ok(Self {
-                values,
-                features,
+            let rows = Self {
                 notes: notes.into_iter().map(|note| said(note, words)).collect(),
-            })
+                ..Self::new(batch.rows, features)
+            };
+            Ok((rows, beside))
         })?;
         read.map_err(|mut error| {
             if let qualm_data::Error::NoNumericColumn { unused, .. } = &mut error {
@@ -389,12 +441,18 @@ fn features(names: Option<Vec<String>>, width: usize) -> Features {
     names.map_or(Features::Vector { name: None, width }, Features::Columns)
 }
 
-/// A note on columns, with what to do; `words` say what columns hold that came without values.
-fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
+/// A note on columns, its kind first, with what to do; `words` say what columns hold that came without
+/// values.
+fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> (&'static str, String) {
     if let ColumnNote::NotUsed { columns, .. } = &mut note {
         reword(columns, words);
     }
-    match note {
+    let kind = match note {
+        ColumnNote::NotUsed { .. } => "unused",
+        ColumnNote::Label { .. } | ColumnNote::Id { .. } | ColumnNote::Constant { .. } => "doubt",
+        _ => "other",
+    };
+    let text = match note {
         ColumnNote::Label { .. } | ColumnNote::Id { .. } => {
             format!("{note}; leave it out of X if it is not meant as one")
         }
@@ -402,7 +460,8 @@ fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
             format!("{note}; convert those that are meant as features")
         }
         _ => note.to_string(),
-    }
+    };
+    (kind, text)
 }
 
 /// Says what columns hold that came without values, and are none but nulls here.
@@ -412,40 +471,6 @@ fn reword(columns: &mut [Unused], words: &HashMap<String, String>) {
             held.clone_from(words);
         }
     }
-}
-
-/// A column of a frame as Arrow holds it; without values, as one of nulls, which is no feature.
-fn column(
-    values: Option<&Bound<'_, PyAny>>,
-    lengths: Option<Vec<Option<usize>>>,
-    n_rows: usize,
-) -> PyResult<ArrayRef> {
-    let Some(numbers) = values else {
-        return Ok(Arc::new(NullArray::new(n_rows)));
-    };
-    if let Ok(texts) = numbers.cast::<PyList>() {
-        let texts = texts.extract::<Vec<Option<String>>>()?;
-        return Ok(Arc::new(StringArray::from(texts)));
-    }
-    let values: ArrayRef = if let Ok(values) = numbers.extract::<PyReadonlyArray1<'_, f32>>() {
-        Arc::new(Float32Array::from(values.as_array().to_vec()))
-    } else {
-        let values = numbers.extract::<PyReadonlyArray1<'_, f64>>()?;
-        Arc::new(Float64Array::from(values.as_array().to_vec()))
-    };
-    let Some(lengths) = lengths else {
-        return Ok(values);
-    };
-    let there: NullBuffer = lengths.iter().map(Option::is_some).collect();
-    let offsets = OffsetBuffer::from_lengths(lengths.into_iter().map(Option::unwrap_or_default));
-    let item = Arc::new(Field::new("item", values.data_type().clone(), true));
-    let list = LargeListArray::try_new(item, offsets, values, Some(there)).map_err(refused)?;
-    Ok(Arc::new(list))
-}
-
-fn refused(source: arrow_schema::ArrowError) -> PyErr {
-    let at = Location::default();
-    raised(qualm_data::Error::Arrow { at, source })
 }
 
 fn contiguous<'a, T: numpy::Element>(array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
@@ -467,16 +492,4 @@ fn named(error: Error, features: &Features) -> qualm_data::Error {
     } else {
         Error::NotFinite { at, value }.into()
     }
-}
-
-/// The batches of an object with one of the two Arrow capsules.
-pub(crate) fn reader(table: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
-    if table.hasattr("__arrow_c_stream__")? {
-        return Ok(Box::new(RecordBatchStreamReader::from_pyarrow_bound(
-            table,
-        )?));
-    }
-    let batch = RecordBatch::from_pyarrow_bound(table)?;
-    let schema = batch.schema();
-    Ok(Box::new(RecordBatchIterator::new([Ok(batch)], schema)))
 }

@@ -9,9 +9,9 @@ use qualm::Location;
 use qualm::calibrate;
 use qualm_data::{Batches, Error, Origin, Result, RowPlace, Selection, Source, row_places, score};
 
+use crate::columns::reader;
 use crate::errors::{guarded, raised};
 use crate::model::Model;
-use crate::rows::reader;
 use crate::threads::Threads;
 
 /// Counts of scores by the cells of a fitted model.

@@ -178,6 +178,14 @@ def test_kept_in_a_file_in_a_pickle_and_in_a_copy(cls, rows, tmp_path):
         _ = loaded.decision_scores_
     # The same again, to the byte.
     assert loaded._model.to_bytes() == detector._model.to_bytes() == path.read_bytes()
+    # With the scores of the fitted rows, if they are asked for.
+    detector.save(path, scores=True)
+    kept = qualm.load(path)
+    assert np.array_equal(kept.decision_scores_, detector.decision_scores_)
+    assert np.array_equal(kept.labels_, detector.labels_)
+    assert kept.to_bytes() == detector.to_bytes() != kept.to_bytes(scores=True)
+    with pytest.raises(ValueError, match="loaded from a file without decision_scores_"):
+        loaded.to_bytes(scores=True)
     # And it can be fitted anew.
     loaded.fit(rows)
     assert np.array_equal(loaded.decision_scores_, detector.decision_scores_)

@@ -54,6 +54,18 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   if (filter) filter.addEventListener("input", () => refresh(table));
 }
 
+/* In a frame of a notebook a link to a place of the page would load the notebook there. */
+if (document.URL === "about:srcdoc") {
+  document.addEventListener("click", event => {
+    const link = event.target.closest('a[href^="#"]');
+    const place = link && document.getElementById(link.getAttribute("href").slice(1));
+    if (!place) return;
+    event.preventDefault();
+    place.scrollIntoView();
+    place.focus({ preventScroll: true });
+  });
+}
+
 /* The map: points on a canvas, drawn by rank of the score, the strangest last. */
 const data = document.getElementById("map-data");
 if (!data) return;

@@ -35,6 +35,9 @@ pub enum Error {
     /// A file that no report of ours is to replace.
     #[error("{}: exists and is no {kind} of qualm; choose another name, or overwrite it", path.display())]
     NotOurs { path: PathBuf, kind: &'static str },
+    /// A page whose name says that it is something else.
+    #[error("{}: a page is an HTML file; expected a name that ends in .html", path.display())]
+    NotHtml { path: PathBuf },
     /// An extension of a file of numbers that is not known.
     #[error("{}: cannot tell the format of the numbers; expected .json or .parquet", path.display())]
     UnknownTwin { path: PathBuf },
@@ -75,6 +78,9 @@ pub enum Error {
         row: String,
         image: String,
     },
+    /// Images that are to be one for each row, and are not.
+    #[error("{found} images, expected {expected}: one for each row")]
+    NotOneEach { found: usize, expected: usize },
     /// The metadata of views that cannot be read.
     #[error("the parameters of the views in the metadata of the rows cannot be read")]
     ViewMetadata {
@@ -114,5 +120,17 @@ impl From<qualm_data::Error> for Error {
 impl From<qualm_vision::Error> for Error {
     fn from(error: qualm_vision::Error) -> Self {
         Self::Vision(Box::new(error))
+    }
+}
+
+/// For fronts whose errors are those of tables.
+impl From<Error> for qualm_data::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => (*error).into(),
+            Error::Data(error) => *error,
+            Error::Vision(error) => (*error).into(),
+            other => Self::Other(Box::new(other)),
+        }
     }
 }

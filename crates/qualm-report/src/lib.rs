@@ -25,6 +25,7 @@ pub mod gallery;
 mod markup;
 pub mod number;
 mod page;
+mod pages;
 pub mod plot;
 mod project;
 pub mod report;
@@ -33,3 +34,4 @@ pub mod twin;
 
 pub use error::{Error, Result};
 pub use page::{Target, check_replaceable};
+pub use pages::{Pages, check_page_name};

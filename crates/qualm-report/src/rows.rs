@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use qualm::{Features, Fitted, Matrix};
-use qualm_data::{Batch, Batches, Embedding, Head, Selection, Source, score_into};
+use qualm_data::{Batch, Batches, Embedding, Head, HeadColumn, Selection, Source, score_into};
 use qualm_vision::embed::{LABEL, VIEW, VIEWS_KEY};
 use qualm_vision::views::{Crop, ViewSpec, Views};
 use serde::Deserialize;
@@ -59,15 +59,29 @@ impl Layout {
     ) -> Result<Self> {
         let head = Head::of_file(path, no_header)?;
         let embedding = Embedding::of_file(path)?;
+        Self::of_head(&head, embedding, features, [item, class, text])
+    }
+
+    /// That of rows whose columns and metadata are known: as [`Layout::of_file`]. `embedding` is what
+    /// they say of the encoder that made them.
+    ///
+    /// # Errors
+    /// [`Error::ViewMetadata`].
+    pub fn of_head(
+        head: &Head,
+        embedding: Option<Embedding>,
+        features: &Features,
+        [item, class, text]: [Option<&str>; 3],
+    ) -> Result<Self> {
         let read = features.columns();
-        let is_feature = |name: &str| read.iter().any(|column| column == name);
+        let holds_vector = |column: &HeadColumn| column.is_vector || read.contains(&column.name);
+        // A model of vectors takes the numbers of a table that has none.
+        let by_place =
+            matches!(features, Features::Vector { .. }) && !head.columns.iter().any(holds_vector);
+        let is_feature = |column: &HeadColumn| holds_vector(column) || by_place && column.is_number;
         let asked = [item, class, text].into_iter().flatten();
-        let other = head
-            .columns
-            .iter()
-            .filter(|c| !c.is_vector && !c.name.is_empty());
+        let other = (head.columns.iter()).filter(|c| !c.name.is_empty() && !is_feature(c));
         let mut beside: Vec<String> = other.map(|c| c.name.clone()).collect();
-        beside.retain(|name| !is_feature(name));
         for name in asked {
             if !beside.iter().any(|b| b == name) {
                 beside.push(name.to_owned());
@@ -180,7 +194,18 @@ pub fn read(fitted: &Fitted, source: impl Batches, layout: Layout) -> Result<Sho
     let batch = source.read_all()?;
     let mut scores = vec![0.0; batch.rows.rows().n_rows()];
     score_into(fitted, batch.rows.rows(), &batch.origin, &mut scores)?;
-    let columns = texts(&names, &batch);
+    of_batch(layout, batch, &names, scores)
+}
+
+/// Rows that were read and scored.
+///
+/// # Shapes
+/// `batch`: n rows, its ids called `names`; `scores`: `(n,)`.
+///
+/// # Errors
+/// Views whose parameters are none.
+pub fn of_batch(layout: Layout, batch: Batch, names: &[String], scores: Vec<f64>) -> Result<Shown> {
+    let columns = texts(names, &batch);
     let views = layout.views.as_ref();
     let views = views
         .map(|drawn| Views::new(drawn.spec.clone(), drawn.seed))
@@ -191,7 +216,7 @@ pub fn read(fitted: &Fitted, source: impl Batches, layout: Layout) -> Result<Sho
         batch.labels,
         scores,
         columns,
-        &names,
+        names,
         views,
         true,
     ))

@@ -13,9 +13,7 @@ use qualm::Location;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::encoder::{
-    Crop, InputSize, InputType, Layout, Pooling, Preparer, Preprocessing, ResizeFilter,
-};
+use crate::encoder::{Crop, Preparer, Preprocessing};
 use crate::error::Result;
 use crate::image::Image;
 use crate::read::{Item, decode};
@@ -47,19 +45,8 @@ impl Uniform {
     #[must_use]
     pub fn new(side: u32, format: ImageFormat) -> Self {
         let preprocessing = Preprocessing {
-            size: InputSize::square(side as usize),
-            filter: ResizeFilter::Bilinear,
-            antialias: true,
             crop: Crop::Centre,
-            crop_fraction: 1.0,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            layout: Layout::Nhwc,
-            dtype: InputType::Uint8,
-            output: None,
-            pooling: Pooling::None,
-            l2: false,
-            statistics: false,
+            ..Preprocessing::of_pixels(side as usize)
         };
         Self {
             side,

@@ -397,6 +397,11 @@ impl Reader {
         }
     }
 
+    /// An error about a part whose content was refused.
+    pub fn refused(&self, part: &str, error: &Error) -> Error {
+        self.corrupt(part, format!("refused ({error})"), "what qualm writes")
+    }
+
     /// The file's name, for errors.
     #[must_use]
     pub fn file(&self) -> &Path {

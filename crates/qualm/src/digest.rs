@@ -15,7 +15,8 @@ pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 }
 
 /// The digest of values as little-endian float32.
-pub(crate) fn sha256_of_values(values: &[f32]) -> String {
+#[must_use]
+pub fn sha256_of_values(values: &[f32]) -> String {
     let mut hash = Sha256::new();
     let mut bytes = Vec::with_capacity(1 << 16);
     for values in values.chunks(1 << 14) {

@@ -1,6 +1,7 @@
 //! A fitted model: the detector, what it was fitted on, and what its scores mean.
 
 use crate::calibrate::{Calibration, ScoreCells, ThresholdRule};
+use crate::decision::Decision;
 use crate::detector::{Detector, LogVariances, score_fitted};
 use crate::device::Device;
 use crate::diagnostics::{distinct, distinct_rows};
@@ -33,10 +34,7 @@ pub struct Fitted {
     pub(crate) rounding: Rounding,
     pub(crate) roles: ColumnRoles,
     pub(crate) detector: Box<dyn Detector>,
-    pub(crate) calibration: Calibration,
-    /// Scores of the fitted rows, in their order; not kept in the file.
-    pub(crate) own_scores: Option<Vec<f64>>,
-    pub(crate) rule: ThresholdRule,
+    pub(crate) decision: Decision,
     /// A typical value of each feature, `(d,)`: its median over the fitted rows.
     pub(crate) feature_medians: Vec<f32>,
     pub(crate) provenance: Provenance,
@@ -139,9 +137,9 @@ impl Fitted {
                 detector.score_into(rows, out)
             })?
         };
-        let own_scores = Some(scores.clone());
-        let calibration = Calibration::new(scores)?;
-        let diagnostics = outcome.diagnostics.with_scores(calibration.scores());
+        let decision = Decision::on_fitted(scores)?;
+        let reference = decision.calibration().scores();
+        let diagnostics = outcome.diagnostics.with_scores(reference);
         warnings.extend(outcome.warnings);
         warnings.extend(Warning::rounding(rows.rounding(), &features));
         let mut fitted = Self {
@@ -151,9 +149,7 @@ impl Fitted {
             roles: ColumnRoles::default(),
             detector,
             feature_medians: medians(rows),
-            calibration,
-            own_scores,
-            rule: ThresholdRule::default(),
+            decision,
             provenance: Provenance {
                 n_items,
                 steps: outcome.steps,
@@ -168,7 +164,7 @@ impl Fitted {
                 ..Provenance::now(seed, rows.n_rows(), digest)
             },
         };
-        let warning = check_spread(&fitted.calibration, rows)?;
+        let warning = check_spread(fitted.calibration(), rows)?;
         fitted.provenance.warnings.extend(warning);
         Ok(fitted)
     }
@@ -236,7 +232,8 @@ impl Fitted {
     /// # Errors
     /// As [`Fitted::score`].
     pub fn calibrate(&mut self, rows: Rows<'_>) -> Result<()> {
-        self.calibration = Calibration::new(self.score(rows)?)?;
+        let calibration = Calibration::new(self.score(rows)?)?;
+        self.decision.calibrate(calibration);
         self.provenance.reference = ReferenceRows::SeparateRows;
         if let Some(sampling) = &mut self.provenance.sampling {
             (sampling.n_reference, sampling.p_value_error) = (0, 0.0);
@@ -271,22 +268,28 @@ impl Fitted {
             let found = cells.calibrate()?;
             sampling.n_reference = cells.n();
             sampling.p_value_error = found.p_value_error;
-            self.calibration = found.calibration;
+            self.decision.calibrate(found.calibration);
             self.provenance.reference = ReferenceRows::SeparateRows;
         }
         self.provenance.sampling = Some(sampling);
         Ok(())
     }
 
+    /// Keeps the scores of the fitted rows in the model's file, 8 bytes a row, or does not, as a fresh
+    /// fit.
+    pub fn keep_fitted_scores(&mut self, keep: bool) {
+        self.decision.keep_fitted(keep);
+    }
+
     /// Scores of the rows fitted on, `(n,)`, in their order; `None` for a model that was
-    /// read from a file.
+    /// read from a file without them.
     ///
     /// For the methods of neighbours `knn` and `lof` these are not what
     /// [`Fitted::score`] gives for the same rows: among themselves, a row is not its own
     /// neighbour, while a new row that equals a fitted one has a neighbour at distance 0.
     #[must_use]
     pub fn fitted_scores(&self) -> Option<&[f64]> {
-        self.own_scores.as_deref()
+        self.decision.fitted_scores()
     }
 
     /// Scores rows; higher = more anomalous.
@@ -386,7 +389,7 @@ impl Fitted {
     /// The conformal p-value of a score, in (0, 1].
     #[must_use]
     pub fn p_value(&self, score: f64) -> f64 {
-        self.calibration.p_value(score)
+        self.calibration().p_value(score)
     }
 
     /// The score above which a row is an outlier.
@@ -394,7 +397,7 @@ impl Fitted {
     /// # Errors
     /// When the rule is out of range.
     pub fn threshold(&self) -> Result<f64> {
-        self.calibration.threshold(self.rule)
+        self.decision.threshold()
     }
 
     /// Sets another threshold, without fitting again.
@@ -402,9 +405,7 @@ impl Fitted {
     /// # Errors
     /// When the rule is out of range.
     pub fn set_threshold_rule(&mut self, rule: ThresholdRule) -> Result<()> {
-        self.calibration.threshold(rule)?;
-        self.rule = rule;
-        Ok(())
+        self.decision.set_rule(rule)
     }
 
     /// The detector alone.
@@ -447,13 +448,13 @@ impl Fitted {
     /// The rule behind the threshold.
     #[must_use]
     pub fn threshold_rule(&self) -> ThresholdRule {
-        self.rule
+        self.decision.rule()
     }
 
     /// The reference scores.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
-        &self.calibration
+        self.decision.calibration()
     }
 
     /// Where the model came from.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | metadata `qualm` | format, version, Spec, feature names, offsets, threshold rule, provenance, digest |
 //! | `calibration.scores` | `(n_reference,)` float64, ascending |
+//! | `fitted.scores` | `(n,)` float64, of the fitted rows in their order; only where that was asked for |
 //! | `typical` | `(d,)` float32, median of each feature |
 //! | `member.I.shift`, `.scaling`, `.frequencies`, `.metric.*` | the space of network I |
 //! | `member.I.network.L.weight`, `.bias` | `(in, out)` and `(out,)` float32 |
@@ -19,9 +20,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::atomic_file::AtomicFile;
-use crate::calibrate::{Calibration, ThresholdRule};
+use crate::calibrate::ThresholdRule;
 use crate::container::{self, Reader, Writer};
-use crate::error::{Error, Result};
+use crate::decision::Decision;
+use crate::error::Result;
 use crate::features::Features;
 use crate::fitted::Fitted;
 use crate::provenance::{ColumnRoles, Provenance};
@@ -92,7 +94,7 @@ impl Fitted {
     /// When the model cannot be serialised.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut writer = Writer::default();
-        writer.f64("calibration.scores", self.calibration.scores());
+        self.decision.save(&mut writer);
         writer.f32(
             "typical",
             &[self.feature_medians.len()],
@@ -106,7 +108,7 @@ impl Fitted {
             features: self.features.clone(),
             rounding: self.rounding.clone(),
             roles: self.roles.clone(),
-            threshold: self.rule,
+            threshold: self.decision.rule(),
             provenance: self.provenance.clone(),
         })
     }
@@ -133,13 +135,8 @@ impl Fitted {
 fn decode(mut reader: Reader) -> Result<Fitted> {
     reader.check_format(FORMAT, VERSION)?;
     let header: Header = reader.json()?;
-    let broken = |reader: &Reader, part: &str, error: &Error| {
-        reader.corrupt(part, format!("refused ({error})"), "what qualm writes")
-    };
-    header
-        .spec
-        .validate()
-        .map_err(|e| broken(&reader, "spec", &e))?;
+    let valid = header.spec.validate();
+    valid.map_err(|e| reader.refused("spec", &e))?;
     let d = header.features.width();
     if d == 0 {
         return Err(reader.corrupt("features", "without any", "at least one feature"));
@@ -148,22 +145,14 @@ fn decode(mut reader: Reader) -> Result<Fitted> {
         return Err(reader.corrupt("rounding", "refused", "what qualm writes"));
     }
     let detector = header.spec.hyper_parameters().restore(d, &mut reader)?;
-    let scores = reader.f64("calibration.scores")?;
-    let calibration =
-        Calibration::new(scores).map_err(|e| broken(&reader, "calibration.scores", &e))?;
-    calibration
-        .threshold(header.threshold)
-        .map_err(|e| broken(&reader, "threshold", &e))?;
     Ok(Fitted {
+        decision: Decision::restore(header.threshold, &mut reader)?,
         feature_medians: reader.f32("typical", &[d])?,
         spec: header.spec,
         features: header.features,
         rounding: header.rounding,
         roles: header.roles,
         detector,
-        calibration,
-        own_scores: None,
-        rule: header.threshold,
         provenance: header.provenance,
     })
 }

@@ -13,103 +13,44 @@ use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::fit::Warning;
 use crate::memory;
+use crate::registry::registry;
 use crate::rows::Rows;
 use crate::space::{Scaling, unlike_scales};
 
-/// Makes [`Spec`] and everything that enumerates its detectors from one table. A line is the
-/// detector's name, its variant and hyper-parameters, and what it measures.
-macro_rules! detectors {
-    ($($name:literal $variant:ident($spec:ty) $summary:literal,)+) => {
-        /// Which detector to fit, with all its hyper-parameters.
-        ///
-        /// As JSON or TOML it is one flat table: `detector = "dum"`, then the keys of the
-        /// detector.
-        ///
-        /// ```
-        /// use qualm::{Matrix, Spec};
-        ///
-        /// // Sixty rows on a line, and one beside it.
-        /// let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();
-        /// data.extend([30.0, -200.0]);
-        /// let rows = Matrix::new(data, 2)?;
-        ///
-        /// let fitted = Spec::default().fit(rows.rows(), 0, &mut ())?;
-        /// let scores = fitted.score(rows.rows())?;
-        /// let highest = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        /// assert_eq!(highest.map(|(row, _)| row), Some(60));
-        /// # Ok::<(), qualm::Error>(())
-        /// ```
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "detector")]
-        #[non_exhaustive]
-        pub enum Spec {
-            $(#[doc = $summary] #[serde(rename = $name)] $variant($spec),)+
-        }
-
-        impl Spec {
-            /// Names of all detectors.
-            pub const DETECTORS: &[&str] = &[$($name),+];
-
-            /// A detector with its default hyper-parameters.
-            ///
-            /// # Errors
-            /// [`Error::UnknownDetector`].
-            pub fn new(detector: &str) -> Result<Self> {
-                match detector {
-                    $($name => Ok(Self::$variant(<$spec>::default())),)+
-                    _ => Err(Error::UnknownDetector {
-                        found: detector.to_owned(),
-                        known: Self::DETECTORS,
-                    }),
-                }
-            }
-
-            /// The detector's name.
-            #[must_use]
-            pub fn detector(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)+
-                }
-            }
-
-            /// What the detector measures, in a few words.
-            #[must_use]
-            pub fn summary(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $summary,)+
-                }
-            }
-
-            /// The hyper-parameters of the detector.
-            #[must_use]
-            pub fn hyper_parameters(&self) -> &dyn DetectorSpec {
-                match self {
-                    $(Self::$variant(spec) => spec,)+
-                }
-            }
-
-            fn hyper_parameters_mut(&mut self) -> &mut dyn DetectorSpec {
-                match self {
-                    $(Self::$variant(spec) => spec,)+
-                }
-            }
-        }
-    };
-}
-
-detectors! {
-    "dum" Dum(DumSpec) "Deep Uncertainty Model: variance of a learned embedding",
-    "iforest" Iforest(baselines::IforestSpec) "isolation forest: how few splits set a row apart",
-    "lof" Lof(baselines::LofSpec) "local outlier factor: density beside that of the neighbours",
-    "ocsvm" Ocsvm(baselines::OcsvmSpec) "one-class support vector machine, RBF kernel",
-    "sp" Sp(baselines::SpSpec) "distance to the nearest of a few sampled rows",
-    "ee" Ee(baselines::EeSpec) "elliptic envelope: robust Mahalanobis distance (FastMCD)",
-    "knn" Knn(baselines::KnnSpec) "distance to the k nearest neighbours",
-    "abod" Abod(baselines::AbodSpec) "spread of the angles to the neighbours",
-    "ae" Ae(baselines::AeSpec) "autoencoder: reconstruction error",
-    "lesinn" Lesinn(baselines::LesinnSpec) "mean distance to the nearest rows of many subsamples",
-    "repen" Repen(baselines::RepenSpec) "distances in a learned space, ranked by triplets",
-    "ecod" Ecod(baselines::EcodSpec) "how far out in the tails of its columns, each by itself",
+registry! {
+    /// Which detector to fit, with all its hyper-parameters.
+    ///
+    /// As JSON or TOML it is one flat table: `detector = "dum"`, then the keys of the
+    /// detector.
+    ///
+    /// ```
+    /// use qualm::{Matrix, Spec};
+    ///
+    /// // Sixty rows on a line, and one beside it.
+    /// let mut data: Vec<f32> = (0..60).flat_map(|i| [i as f32, 2.0 * i as f32]).collect();
+    /// data.extend([30.0, -200.0]);
+    /// let rows = Matrix::new(data, 2)?;
+    ///
+    /// let fitted = Spec::default().fit(rows.rows(), 0, &mut ())?;
+    /// let scores = fitted.score(rows.rows())?;
+    /// let highest = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    /// assert_eq!(highest.map(|(row, _)| row), Some(60));
+    /// # Ok::<(), qualm::Error>(())
+    /// ```
+    pub enum Spec of DetectorSpec {
+        "dum" Dum(DumSpec) "Deep Uncertainty Model: variance of a learned embedding",
+        "iforest" Iforest(baselines::IforestSpec) "isolation forest: how few splits set a row apart",
+        "lof" Lof(baselines::LofSpec) "local outlier factor: density beside that of the neighbours",
+        "ocsvm" Ocsvm(baselines::OcsvmSpec) "one-class support vector machine, RBF kernel",
+        "sp" Sp(baselines::SpSpec) "distance to the nearest of a few sampled rows",
+        "ee" Ee(baselines::EeSpec) "elliptic envelope: robust Mahalanobis distance (FastMCD)",
+        "knn" Knn(baselines::KnnSpec) "distance to the k nearest neighbours",
+        "abod" Abod(baselines::AbodSpec) "spread of the angles to the neighbours",
+        "ae" Ae(baselines::AeSpec) "autoencoder: reconstruction error",
+        "lesinn" Lesinn(baselines::LesinnSpec) "mean distance to the nearest rows of many subsamples",
+        "repen" Repen(baselines::RepenSpec) "distances in a learned space, ranked by triplets",
+        "ecod" Ecod(baselines::EcodSpec) "how far out in the tails of its columns, each by itself",
+    }
 }
 
 impl Default for Spec {

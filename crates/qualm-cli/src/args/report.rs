@@ -15,6 +15,9 @@ pub(crate) struct PageArgs {
     /// Also every number shown, as .json or .parquet [default: the page's name with .json]
     #[arg(long, value_name = "FILE")]
     pub(crate) numbers: Option<PathBuf>,
+    /// What the page is called
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
     /// Write over files that are no pages of qualm
     #[arg(long)]
     pub(crate) force: bool,
@@ -111,6 +114,9 @@ pub(crate) struct Report {
     /// The column that says which rows are outliers (1)
     #[arg(long, value_name = "COLUMN", requires = "input")]
     pub(crate) label: Option<String>,
+    /// How many of the rows with the highest scores are listed
+    #[arg(long, value_name = "N", default_value_t = qualm_report::report::TOP, value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) top: usize,
     /// Later rows or scores, for the histogram
     #[arg(long, value_name = "FILE")]
     pub(crate) current: Option<PathBuf>,

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use qualm::Fitted;
 use qualm_data::{Batches, Source};
-use qualm_report::gallery::{self, Choice, Gallery};
-use qualm_report::plot::{Figure, Histogram, Sample};
+use qualm_report::gallery::{self, Choice};
 use qualm_report::rows::{self, Layout, Shown};
 use qualm_vision::Encoder;
 use qualm_vision::read::ReadOptions;
@@ -44,6 +43,7 @@ pub(crate) fn run(args: &args::Gallery, seed: u64, output: Output) -> Result<()>
     let mut gallery = gallery::build(&fitted, &shown, &choice)?;
     gallery.model = args.model.display().to_string();
     gallery.input = args.input.display().to_string();
+    gallery.title.clone_from(&args.page.title);
     let options = ReadOptions {
         column: args.column.clone(),
         ..ReadOptions::default()
@@ -57,13 +57,15 @@ pub(crate) fn run(args: &args::Gallery, seed: u64, output: Output) -> Result<()>
         gallery::find_pictures(path, &options, &shown, &mut gallery)
     });
     let pictures = pictures.transpose()?;
-    let chart = chart(&fitted, &shown, gallery.threshold);
+    let chart = gallery::chart(&fitted, &shown, gallery.threshold);
     let html = gallery::html(&gallery, pictures.as_ref(), Some(&chart))?;
     bar.finish_and_clear();
     for note in &gallery.notes {
         output.note(format!("note: {note}"));
     }
-    warn_missing(&gallery, output);
+    if let Some(missing) = gallery.missing_words() {
+        output.warn(missing);
+    }
     let (page, numbers) = (pages.page_path.clone(), pages.numbers_path.clone());
     pages.write(&html, &gallery.json()?, || gallery::table(&gallery))?;
     let elapsed = started.elapsed();
@@ -140,39 +142,4 @@ fn read(args: &args::Gallery, fitted: &Fitted) -> Result<(Shown, bool)> {
     let source = Source::open(&args.input, &selection, Some(fitted.features()))?;
     let source = source.with_rounding(fitted.rounding());
     Ok((rows::read(fitted, source, layout)?, false))
-}
-
-/// Scores of the reference and of the input.
-fn chart(fitted: &Fitted, shown: &Shown, threshold: f64) -> Figure {
-    let samples = vec![
-        Sample {
-            name: "reference",
-            scores: fitted.calibration().scores(),
-        },
-        Sample {
-            name: "these rows",
-            scores: shown.scores(),
-        },
-    ];
-    let histogram = Histogram {
-        id: "scores",
-        title: "Uncertainty of the reference and of these rows",
-        samples,
-        threshold: Some(threshold),
-    };
-    histogram.chart().figure()
-}
-
-/// Says which images are not shown, the first by name.
-fn warn_missing(gallery: &Gallery, output: Output) {
-    if let Some(first) = gallery.missing.first() {
-        let n = gallery.missing.len() as u64;
-        output.warn(format!(
-            "{} cannot be shown and {} a placeholder; the page lists them; the first is '{}': {}",
-            output::counted(n, "image"),
-            if n == 1 { "has" } else { "have" },
-            first.id,
-            first.reason
-        ));
-    }
 }

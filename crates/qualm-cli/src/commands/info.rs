@@ -4,10 +4,13 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount};
-use qualm::reports::InfoReport;
+use qualm::ood::OodFitted;
+use qualm::reports::{InfoReport, OodInfoReport, ReferenceScores};
 use qualm::{
-    Content, Diagnostics, EncoderIdentity, Features, Fitted, Provenance, Recipe, Sampling,
+    ColumnRoles, Content, Diagnostics, EncoderIdentity, Features, Fitted, Provenance, Recipe,
+    Sampling,
 };
+use serde_json::{Map, Value};
 
 use crate::args;
 use crate::output::{self, Output};
@@ -16,13 +19,127 @@ use crate::threshold;
 
 pub(crate) fn run(args: &args::Info, output: Output) -> Result<()> {
     check_model("info", &args.model, None)?;
-    let fitted = Fitted::load(&args.model)?;
+    let model = Some(args.model.display().to_string());
+    let model_bytes = std::fs::metadata(&args.model).ok().map(|m| m.len());
+    let fitted = match Fitted::load(&args.model) {
+        Ok(fitted) => fitted,
+        Err(error) => {
+            // A file of another kind may be one of these.
+            let Ok(fitted) = OodFitted::load(&args.model) else {
+                return Err(error.into());
+            };
+            let report = OodInfoReport {
+                model,
+                model_bytes,
+                ..OodInfoReport::new(&fitted)?
+            };
+            return output.result(&report, || text_ood(&report, &fitted));
+        }
+    };
     let report = InfoReport {
-        model: Some(args.model.display().to_string()),
-        model_bytes: std::fs::metadata(&args.model).ok().map(|m| m.len()),
+        model,
+        model_bytes,
         ..InfoReport::new(&fitted)?
     };
     output.result(&report, || text(&report, &fitted))
+}
+
+/// Names and values, a line each.
+#[derive(Debug, Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, name: &str, value: impl std::fmt::Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{name:<20} {value}");
+    }
+
+    /// The file, the detector and its fit.
+    fn begin(
+        &mut self,
+        (model, bytes): (Option<&str>, Option<u64>),
+        (detector, summary): (&str, &str),
+        p: &Provenance,
+    ) {
+        let size = HumanBytes(bytes.unwrap_or_default());
+        self.add("model", format!("{} ({size})", model.unwrap_or_default()));
+        self.add("detector", format!("{detector} ({summary})"));
+        self.add(
+            "fitted",
+            format!(
+                "{} by qualm {}, seed {}",
+                p.created, p.qualm_version, p.seed
+            ),
+        );
+        self.add(
+            "rows",
+            format!(
+                "{} (sha256 {})",
+                HumanCount(p.n_rows as u64),
+                p.input_digest
+            ),
+        );
+    }
+
+    fn encoder(&mut self, encoder: Option<&EncoderIdentity>) {
+        if let Some(encoder) = encoder {
+            self.add("encoder", of_encoder(encoder));
+        }
+    }
+
+    fn roles(&mut self, roles: &ColumnRoles, about_label: &str) {
+        if !roles.ids.is_empty() {
+            self.add("ids", roles.ids.join(", "));
+        }
+        if let Some(label) = &roles.label {
+            self.add("label", format!("{label} ({about_label})"));
+        }
+    }
+
+    fn reference_scores(&mut self, s: &ReferenceScores) {
+        self.add(
+            "reference scores",
+            format!(
+                "{} rows: min {:.4}, median {:.4}, 95% {:.4}, max {:.4}",
+                HumanCount(s.n as u64),
+                s.min,
+                s.median,
+                s.p95,
+                s.max
+            ),
+        );
+    }
+
+    /// Warnings, and all keys.
+    fn end(mut self, p: &Provenance, keys: Map<String, Value>) -> String {
+        for warning in &p.warnings {
+            self.add("warning", warning);
+        }
+        for (key, value) in keys {
+            if key != "detector" {
+                self.add(&format!("  {key}"), value);
+            }
+        }
+        self.0
+    }
+}
+
+fn text_ood(report: &OodInfoReport, fitted: &OodFitted) -> String {
+    let (p, spec) = (&report.provenance, &report.spec);
+    let mut lines = Lines::default();
+    let file = (report.model.as_deref(), report.model_bytes);
+    lines.begin(file, (spec.detector(), spec.summary()), p);
+    lines.encoder(p.encoder.as_ref());
+    let inputs = report.inputs.features.iter().chain(&report.inputs.logits);
+    let inputs = inputs.map(|input| format!("{} ({})", input.name, input.width));
+    lines.add("inputs", inputs.collect::<Vec<_>>().join(", "));
+    lines.roles(&report.roles, "the classes");
+    lines.reference_scores(&report.reference_scores);
+    lines.add(
+        "threshold",
+        threshold::describe_ood(report.threshold, fitted),
+    );
+    lines.end(p, spec.keys())
 }
 
 /// How the fitted rows were taken from more.
@@ -39,51 +156,24 @@ fn sampled(sampling: &Sampling) -> String {
 }
 
 fn text(report: &InfoReport, fitted: &Fitted) -> String {
-    let p = &report.provenance;
-    let mut out = String::new();
-    let mut line = |name: &str, value: String| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{name:<20} {value}");
-    };
-    let size = HumanBytes(report.model_bytes.unwrap_or_default());
-    let model = report.model.as_deref().unwrap_or_default();
-    line("model", format!("{model} ({size})"));
-    let spec = &report.spec;
-    line(
-        "detector",
-        format!("{} ({})", spec.detector(), spec.summary()),
-    );
-    line(
-        "fitted",
-        format!(
-            "{} by qualm {}, seed {}",
-            p.created, p.qualm_version, p.seed
-        ),
-    );
-    line(
-        "rows",
-        format!(
-            "{} (sha256 {})",
-            HumanCount(p.n_rows as u64),
-            p.input_digest
-        ),
-    );
+    let (p, spec) = (&report.provenance, &report.spec);
+    let mut lines = Lines::default();
+    let file = (report.model.as_deref(), report.model_bytes);
+    lines.begin(file, (spec.detector(), spec.summary()), p);
     if let Some(sampling) = &p.sampling {
-        line("sampled", sampled(sampling));
+        lines.add("sampled", sampled(sampling));
     }
     if let Some(n_items) = p.n_items {
-        line(
+        lines.add(
             "views",
             format!("of {}", output::counted(n_items as u64, "item")),
         );
     }
-    if let Some(encoder) = &p.encoder {
-        line("encoder", of_encoder(encoder));
-    }
-    line("features", features(&report.features));
+    lines.encoder(p.encoder.as_ref());
+    lines.add("features", features(&report.features));
     if let Some(recipe) = report.features.recipe() {
         for (name, value) in prepared(recipe) {
-            line(name, value);
+            lines.add(name, value);
         }
     }
     let keys = spec.keys();
@@ -95,45 +185,21 @@ fn text(report: &InfoReport, fitted: &Fitted) -> String {
         })
     };
     if let Some(reference) = word("reference") {
-        line("reference", taken_for(&reference));
+        lines.add("reference", taken_for(&reference));
     }
     if let Some(network) = word("network") {
-        line("network", network_of(&network, word));
+        lines.add("network", network_of(&network, word));
     }
-    if !report.roles.ids.is_empty() {
-        line("ids", report.roles.ids.join(", "));
-    }
-    if let Some(label) = &report.roles.label {
-        line("label", format!("{label} (not used in fitting)"));
-    }
-    let s = &report.reference_scores;
-    line(
-        "reference scores",
-        format!(
-            "{} rows: min {:.4}, median {:.4}, 95% {:.4}, max {:.4}",
-            HumanCount(s.n as u64),
-            s.min,
-            s.median,
-            s.p95,
-            s.max
-        ),
-    );
-    line("threshold", threshold::describe(report.threshold, fitted));
+    lines.roles(&report.roles, "not used in fitting");
+    lines.reference_scores(&report.reference_scores);
+    lines.add("threshold", threshold::describe(report.threshold, fitted));
     for training in trainings(p) {
-        line("training", training);
+        lines.add("training", training);
     }
     for (name, value) in report.diagnostics.iter().flat_map(diagnosed) {
-        line(name, value);
+        lines.add(name, value);
     }
-    for warning in &p.warnings {
-        line("warning", warning.to_string());
-    }
-    for (key, value) in keys {
-        if key != "detector" {
-            line(&format!("  {key}"), value.to_string());
-        }
-    }
-    out
+    lines.end(p, keys)
 }
 
 /// The encoder that made the rows.

@@ -60,6 +60,8 @@ pub(crate) fn run(args: &args::Report, seed: u64, output: Output) -> Result<()> 
         current: current.transpose()?,
         results,
         seed,
+        top: args.top,
+        title: args.page.title.clone(),
     };
     let report = report::build(&inputs)?;
     let html = report::html(&report)?;

@@ -338,6 +338,15 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Rows that another encoder made than those that a model was fitted to.
+    #[error(
+        "{at}: its rows were made by the encoder {found}, but the model was fitted to rows of {expected}; embed the images with that encoder"
+    )]
+    OtherEncoder {
+        at: Location,
+        found: String,
+        expected: String,
+    },
 
     // ---- values ---------------------------------------------------------------
     /// The first of several values of one kind that are wrong.

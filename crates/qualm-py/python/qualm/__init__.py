@@ -20,17 +20,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import monitor, ood, vision
-from ._base import Detector, Explanation, from_bytes, load
+from ._base import Detector
 from ._baselines import ECOD, OCSVM, REPEN, AutoEncoder, EllipticEnvelope, IForest
 from ._batches import score_batches
+from ._compare import compare
+from ._comparison import DetectorComparison
 from ._core import __version__
 from ._corrupt import corrupt, corruptions
 from ._dum import DUM
 from ._encoder import Encoder
 from ._errors import QualmWarning
+from ._files import score_file
+from ._loading import from_bytes, load
 from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
+from ._pages import Gallery, Report
 from ._pyod import register
+from ._scoring import Explanation
 
 if TYPE_CHECKING:
     from ._errors import _NotFittedError as NotFittedError
@@ -40,10 +46,12 @@ __all__ = [
     "AutoEncoder",
     "DUM",
     "Detector",
+    "DetectorComparison",
     "ECOD",
     "EllipticEnvelope",
     "Encoder",
     "Explanation",
+    "Gallery",
     "IForest",
     "KNN",
     "LOF",
@@ -54,8 +62,10 @@ __all__ = [
     "OCSVM",
     "QualmWarning",
     "REPEN",
+    "Report",
     "SP",
     "__version__",
+    "compare",
     "corrupt",
     "corruptions",
     "from_bytes",
@@ -63,17 +73,21 @@ __all__ = [
     "monitor",
     "ood",
     "score_batches",
+    "score_file",
     "vision",
 ]
 
 
 for _public in (
     Detector,
+    DetectorComparison,
     Encoder,
     Explanation,
+    Gallery,
     Monitor,
     MonitorResult,
     QualmWarning,
+    Report,
     *Detector.__subclasses__(),
 ):
     # Pickles name a class by its module, and where it is defined may change.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
+from ._base import Detector
 from ._neighbours import Scaling
+from ._parameters import Encoding, Labels, Missing, Reference, Unknown
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._base import Detector, Path, load
+from ._base import Detector
+from ._fitted import Path
+from ._loading import load
 from ._threads import threads
 
 if TYPE_CHECKING:

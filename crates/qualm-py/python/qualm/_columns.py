@@ -43,13 +43,23 @@ def is_plain(dtype: Any) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in NUMBERS
 
 
+def fits_float32(dtype: np.dtype) -> bool:
+    """Whether float32 holds all numbers of a type: bfloat16 and float8 of ml_dtypes as well, of
+    which NumPy knows only how to convert them."""
+    return np.can_cast(dtype, np.float32, "safe")
+
+
+def holds_numbers(dtype: np.dtype) -> bool:
+    return dtype.kind in NUMBERS or fits_float32(dtype)
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, (numbers.Real, decimal.Decimal, np.bool_))
 
 
 def read_values(values: np.ndarray) -> Column:
     """What a column of an array holds: numbers, texts, or something else."""
-    if values.dtype.kind in NUMBERS:
+    if holds_numbers(values.dtype):
         return Column(_floats(np.ascontiguousarray(values)))
     if values.dtype.kind == "U":
         return Column([str(value) for value in values])
@@ -128,13 +138,16 @@ def read_column(column: Any, name: str, dates: bool = False) -> Column:
 
 def _vectors(known: np.ndarray, there: np.ndarray) -> Column:
     """The numbers of a column of vectors, one after another, and how many each row has."""
+    for row, vector in zip(np.flatnonzero(there) + 1, known):
+        if not isinstance(vector, (list, tuple, np.ndarray)):
+            return Column(words=f"lists, but {_words(vector)} in row {row}")
     try:
         parts = [np.asarray(vector) for vector in known]
         values = np.concatenate(parts)
     except ValueError:
-        # Lists of lists, or something else among the vectors.
+        # Lists of lists.
         return Column(words="lists")
-    if values.ndim != 1 or values.dtype.kind not in NUMBERS:
+    if values.ndim != 1 or not holds_numbers(values.dtype):
         return Column(words="lists")
     lengths = map(len, parts)
     return Column(_floats(values), [next(lengths) if row else None for row in there])

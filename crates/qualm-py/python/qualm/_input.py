@@ -14,7 +14,8 @@ import numpy as np
 
 from . import _core
 from ._adapt import adapt
-from ._columns import NUMBERS, is_number, is_plain, read_column, read_values
+from ._choice import Choice
+from ._columns import fits_float32, holds_numbers, is_number, is_plain, read_column, read_values
 
 _RESHAPE = (
     "Reshape your data either using array.reshape(-1, 1) if it has a single feature or "
@@ -23,17 +24,32 @@ _RESHAPE = (
 
 
 def rows(
-    X: Any, features: _core.Features | None = None, *, treatment: str | None = None
+    X: Any,
+    features: _core.Features | None = None,
+    *,
+    treatment: str | None = None,
+    choice: Choice | None = None,
 ) -> _core.Rows:
     """Rows from an array, a frame, an Arrow table or a tensor.
 
     With the `features` of a model, columns that have names are matched with those it was fitted
     on: their order does not matter, others are ignored, a missing one is an error. `treatment`
-    says what a fit does about missing values, categories and dates, as JSON.
+    says what a fit does about missing values, categories and dates, as JSON, and `choice` which
+    columns it was asked to use.
     """
     if isinstance(X, _core.Rows):
         return X
     X, named = adapt(X)
+    if choice is None or choice.is_empty:
+        return _read(X, features, named, treatment)
+    found = _read(choice.taken(X, named), features, named, treatment)
+    choice.check(found)
+    return found
+
+
+def _read(
+    X: Any, features: _core.Features | None, named: bool, treatment: str | None
+) -> _core.Rows:
     treated = treatment is not None or (features is not None and features.treatment is not None)
     if treated:
         return _treated(X, features, named, treatment)
@@ -156,10 +172,9 @@ def _from_array(
             f"found an array of type {array.dtype}, expected numbers; convert it, for example to "
             "days or seconds since a date of your choice"
         )
-    if kind not in NUMBERS:
+    if not holds_numbers(array.dtype):
         array = _converted(array)
-    if array.itemsize < 4 or (kind == "f" and array.itemsize == 4):
-        # float32 holds all numbers of these types.
+    if fits_float32(array.dtype):
         values = np.ascontiguousarray(array, dtype=np.float32)
         return _core.Rows.from_float32(values, names)
     # What float64 cannot hold becomes infinite, and is then refused.

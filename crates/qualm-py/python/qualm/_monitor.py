@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._base import Detector, Path, load
+from ._base import Detector
 from ._errors import QualmWarning
+from ._fitted import Path
+from ._loading import load
 from ._pyod import Floats
 from ._values import number, seed
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ._base import Detector, Encoding, Labels, Missing, Reference, Unknown
+from ._base import Detector
+from ._parameters import Encoding, Labels, Missing, Reference, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

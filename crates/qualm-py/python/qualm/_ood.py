@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
+from . import _core, _html
 from ._activations import arrays, like
 from ._errors import QualmWarning, not_fitted_error
 from ._threads import threads
@@ -87,7 +87,24 @@ class OODDetector:
 
     def __repr__(self) -> str:
         keys = ", ".join(f"{key}={value!r}" for key, value in self._keys.items())
-        return f"{type(self).__name__}({keys})"
+        written = f"{type(self).__name__}({keys})"
+        if "_model" not in vars(self):
+            return written
+        return f"<{written}, fitted, threshold {self.threshold_:.6g}>"
+
+    def _repr_html_(self) -> str | None:
+        """A table for notebooks, as that of :class:`qualm.Detector`."""
+        if not _html.wanted():
+            return None
+        name = type(self).__name__
+        rows = {"parameters": _html.pairs(self._keys) or "none"}
+        if "_model" not in vars(self):
+            rows["state"] = "not fitted"
+            return _html.facts(name, rows)
+        rows["threshold"] = _html.number(self.threshold_)
+        rows["warnings"] = _html.lines(map(_html.whole, self.warnings_)) or "none"
+        rows["used"] = _html.pairs(self.spec_)
+        return _html.facts(f"{name}, fitted", rows)
 
     # ---- fit ------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,21 @@ from ._values import plain, to_python
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+#: What :meth:`Detector.predict` calls outliers and others.
+Labels = Literal["pyod", "sklearn"]
+
+#: What happens to missing values.
+Missing = Literal["fail", "drop", "median"]
+
+#: How categories become numbers.
+Encoding = Literal["onehot", "frequency"]
+
+#: What happens to categories that no fitted row was of.
+Unknown = Literal["fail", "other"]
+
+#: Whether the fitted rows may hold outliers.
+Reference = Literal["mixed", "clean"]
 
 #: Parameters that say what is done about missing values, categories and dates.
 TREATMENT = ("missing", "na", "encode", "unknown", "max_categories", "dates")
@@ -156,13 +171,13 @@ class Parameters:
         }
         return None if given == nothing else json.dumps(given)
 
+    def _changed(self) -> dict[str, Any]:
+        """The parameters that have not their defaults."""
+        defaults, given = self._defaults(), self.get_params()
+        return {k: v for k, v in given.items() if repr(v) != repr(defaults[k])}
+
     def _as_constructed(self) -> str:
-        defaults = self._defaults()
-        changed = (
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if repr(value) != repr(defaults[name])
-        )
+        changed = (f"{name}={value!r}" for name, value in self._changed().items())
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_tags__(self) -> Any:

@@ -18,7 +18,7 @@ def number(name: str, value: Any) -> float:
         raise TypeError(f"{name} = {value!r}: expected a number") from None
 
 
-def seed(random_state: Any) -> int:
+def seed(random_state: Any, name: str = "random_state") -> int:
     """A seed of 64 bits: a number as it is, ``None`` a new one each time, a generator's next."""
     if random_state is None:
         return secrets.randbits(64)
@@ -29,9 +29,9 @@ def seed(random_state: Any) -> int:
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         if 0 <= random_state < 2**64:
             return int(random_state)
-        raise ValueError(f"random_state = {random_state}: expected 0 to 2**64 - 1")
+        raise ValueError(f"{name} = {random_state}: expected 0 to 2**64 - 1")
     raise TypeError(
-        f"random_state = {random_state!r}: expected a whole number, None, or a NumPy generator"
+        f"{name} = {random_state!r}: expected a whole number, None, or a NumPy generator"
     )
 
 

@@ -27,6 +27,7 @@ explanation: qualm.Explanation = model.explain(rows)
 features, shares = explanation
 names: npt.NDArray[Any] | None = explanation.names
 preset: qualm.DUM = qualm.DUM.from_preset("mlp", hidden=128)
+chosen: qualm.DUM = qualm.DUM().fit(rows, vector="embedding", exclude=["when"], id="item")
 named: qualm.DUM = qualm.DUM("embedding", bandwidth=0.3, anchors=500)
 kernels: qualm.DUM = qualm.DUM(network="kernel", metric="normal", exponent="auto")
 used: dict[str, Any] = model.spec_
@@ -38,6 +39,12 @@ for batch in qualm.score_batches(loaded, [], ids=["id"]):
 monitor: qualm.Monitor = qualm.Monitor(model, rows, guarantee="arl", run_length=1e4)
 result: qualm.MonitorResult = monitor.update(rows)
 alarm: int | None = result.alarm_at
+page: qualm.Report = model.report(rows, labels=labels, current=rows, top=5, title="July")
+page.save(Path("report.html"), numbers="report.json", force=True)
+numbers: dict[str, Any] = page.data
+html: str = page.html
+gallery: qualm.Gallery = model.gallery(rows, images=["a.png"], by_class=["cat"], views=True)
+strangest: list[dict[str, Any]] = model.top(rows, 5, ids=["a"], k=2)
 state: bytes = monitor.state
 monitor = qualm.Monitor.from_state(state, "model.qualm")
 watched: qualm.MonitorResult = qualm.monitor.watch(scores, scores, alpha=0.01)
@@ -71,6 +78,15 @@ ood: list[qualm.ood.OODDetector] = [
     qualm.ood.DUM(bag_size=4),
 ]
 
+ranked: qualm.DetectorComparison = qualm.compare(["KNN", model], rows, top=20, halves=False)
+ranked = qualm.compare({"near": qualm.KNN(), "trees": "IForest"}, rows, seed=None, verbose=1)
+rows_of_table: list[dict[str, Any]] = ranked.table
+fitted_again: dict[str, qualm.Detector] = ranked.detectors
+agreement: npt.NDArray[np.float64] = ranked.agreement
+axes = model.plot()
+axes = model.plot(rows, ax=axes)
+model.fit(rows, sample_weight=None)
+
 frame: Any = None
 scored = qualm.spark.score(frame, model, "embedding", id=["item"], on_error="reject")
 fitted: qualm.Detector = qualm.spark.fit(frame, qualm.DUM(), id="item", sample_rows=1000)
@@ -87,5 +103,10 @@ qualm.SP(size=3)  # type: ignore[call-arg]
 qualm.KNN(epoch_num=3)  # type: ignore[call-arg]
 qualm.KNN(labels="signs")  # type: ignore[arg-type]
 qualm.Monitor(model, guarantee="always")  # type: ignore[arg-type]
+qualm.compare(["KNN"], rows, top="all")  # type: ignore[arg-type]
+qualm.compare([qualm.KNN], rows)  # type: ignore[list-item]
+model.fit(rows, sample_weight=rows[:, 0])  # type: ignore[arg-type]
+model.fit(rows, weights=None)  # type: ignore[call-arg]
 print(model.thresold_)  # type: ignore[attr-defined]
+model.fit(rows, vector=["embedding"])  # type: ignore[arg-type]
 wrong: npt.NDArray[np.int64] = model.predict(rows, True)  # type: ignore[assignment]

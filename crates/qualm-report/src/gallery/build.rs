@@ -92,6 +92,7 @@ pub fn build(fitted: &Fitted, shown: &Shown, choice: &Choice) -> Result<Gallery>
     Ok(Gallery {
         qualm_page: "gallery".to_owned(),
         report_version: REPORT_VERSION,
+        title: None,
         model: String::new(),
         input: String::new(),
         images: None,

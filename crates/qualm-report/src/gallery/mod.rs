@@ -6,17 +6,25 @@
 //! as one page.
 
 mod build;
+mod chart;
 mod nearest;
 mod page;
 mod pictures;
 mod table;
 
 pub use build::{Choice, build};
+pub use chart::chart;
 pub use page::html;
-pub use pictures::{Pictures, find as find_pictures};
+pub use pictures::{
+    Pictures, find as find_pictures, of_files as pictures_of_files, of_images as pictures_of_images,
+};
 pub use table::table;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+
+use crate::number;
 
 /// A gallery as data: every number that its page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +33,9 @@ pub struct Gallery {
     pub qualm_page: String,
     /// See [`qualm::reports::REPORT_VERSION`].
     pub report_version: u32,
+    /// What the page is called, where it has a name of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The model's file.
     pub model: String,
     /// Where the rows are.
@@ -170,6 +181,37 @@ impl Gallery {
     /// [`crate::Error::Json`].
     pub fn json(&self) -> crate::Result<String> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// The rows whose images belong on the page, from 1: those that are shown, and those beside them.
+    #[must_use]
+    pub fn rows(&self) -> BTreeSet<usize> {
+        self.large().union(&self.small()).copied().collect()
+    }
+
+    /// Which images cannot be shown, in a sentence that names the first; nothing where all can.
+    #[must_use]
+    pub fn missing_words(&self) -> Option<String> {
+        let first = self.missing.first()?;
+        let n = self.missing.len();
+        Some(format!(
+            "{} cannot be shown and {} a placeholder; the page lists them; the first is '{}': {}",
+            number::counted(n as u64, "image"),
+            if n == 1 { "has" } else { "have" },
+            first.id,
+            first.reason
+        ))
+    }
+
+    /// The rows that are shown.
+    pub(crate) fn large(&self) -> BTreeSet<usize> {
+        self.cards().map(|card| card.row).collect()
+    }
+
+    /// The rows beside them.
+    pub(crate) fn small(&self) -> BTreeSet<usize> {
+        let near = self.cards().flat_map(|card| &card.nearest);
+        near.map(|near| near.row).collect()
     }
 
     /// All cards.

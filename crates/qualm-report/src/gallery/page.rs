@@ -76,12 +76,12 @@ pub fn html(
     pictures: Option<&Pictures>,
     chart: Option<&Figure>,
 ) -> Result<String> {
-    let title = "Most and least certain".to_owned();
+    let title = gallery.title.as_deref().unwrap_or("Most and least certain");
     let about = format!("{} by {}", gallery.input, gallery.model);
     let n = gallery.missing.len();
     let sections = gallery.sections.iter().map(|s| part(s, pictures));
     let page = Page {
-        shell: Shell::new(title, about),
+        shell: Shell::new(title.to_owned(), about),
         tiles: tiles(gallery),
         chart,
         sections: sections.collect(),

@@ -1,13 +1,13 @@
 //! The images of the rows that are shown, as thumbnails inside the page.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qualm::error::Names;
 use qualm_vision::Image;
-use qualm_vision::read::{ImageSource, Item, OnError, ReadOptions, Resize, image_id};
+use qualm_vision::read::{ImageSource, Item, OnError, Picked, ReadOptions, Resize, image_id};
 use qualm_vision::views::View;
 use qualm_vision::write::ImageFormat;
 use rayon::prelude::*;
@@ -70,27 +70,20 @@ pub fn find(
         },
     )?;
     // Images of an array, or of a table without paths, are called by their numbers from 0.
-    let by_number = shown.layout.item.is_none();
-    if by_number
+    let by = if shown.layout.item.is_some() {
+        By::Id
+    } else {
+        By::Number
+    };
+    if by == By::Number
         && (source.id_name() != "id" || source.n_images_hint() != shown.scores.len() as u64)
     {
         return Err(Error::NoImageIds {
             known: Names(shown.layout.beside().to_vec()),
         });
     }
-    let id = |row: usize| {
-        if by_number {
-            Some((row - 1).to_string())
-        } else {
-            shown.ids.get(row - 1).cloned()
-        }
-    };
-    let large: BTreeSet<usize> = gallery.cards().map(|card| card.row).collect();
-    let small: BTreeSet<usize> = (gallery
-        .cards()
-        .flat_map(|card| card.nearest.iter().map(|n| n.row)))
-    .collect();
-    let ids: BTreeSet<String> = large.union(&small).filter_map(|row| id(*row)).collect();
+    let rows = gallery.rows();
+    let ids: BTreeSet<String> = rows.iter().filter_map(|row| by.id(shown, *row)).collect();
     let picked = source.pick(&ids)?;
     if picked.items.is_empty() && picked.rejects.is_empty() {
         return Err(Error::OtherImages {
@@ -100,21 +93,105 @@ pub fn find(
             image: picked.first_id.unwrap_or_default(),
         });
     }
-    let reasons: BTreeMap<&str, &str> = (picked
-        .rejects
-        .iter()
-        .map(|r| (r.id.as_str(), r.reason.as_str())))
-    .collect();
+    of_picked(&picked, by, shown, gallery)
+}
+
+/// The same for image files, one for each row of the input.
+///
+/// # Shapes
+/// `files`: `(n,)`.
+///
+/// # Errors
+/// [`Error::NotOneEach`] for another number of files; those of encoding a thumbnail.
+pub fn of_files(files: &[PathBuf], shown: &Shown, gallery: &mut Gallery) -> Result<Pictures> {
+    check_one_each(files.len(), shown)?;
+    let options = ReadOptions {
+        on_error: OnError::Skip,
+        ..ReadOptions::default()
+    };
+    let rows = gallery.rows();
+    let ids = rows.iter().filter_map(|row| By::Number.id(shown, *row));
+    let picked = ImageSource::of_files(files.to_vec(), &options).pick(&ids.collect())?;
+    of_picked(&picked, By::Number, shown, gallery)
+}
+
+/// The same for images in memory: those of the rows of [`Gallery::rows`], by their numbers from 1. `n`
+/// is how many images there are in all.
+///
+/// # Errors
+/// [`Error::NotOneEach`] where they are not one for each row; those of encoding a thumbnail.
+pub fn of_images(
+    images: BTreeMap<usize, Image>,
+    n: usize,
+    shown: &Shown,
+    gallery: &mut Gallery,
+) -> Result<Pictures> {
+    check_one_each(n, shown)?;
+    let items = images.into_iter().filter_map(|(row, image)| {
+        let id = By::Number.id(shown, row)?;
+        let item = Item {
+            id: id.clone(),
+            label: None,
+            image,
+        };
+        Some((id, item))
+    });
+    let picked = Picked {
+        items: items.collect(),
+        ..Picked::default()
+    };
+    of_picked(&picked, By::Number, shown, gallery)
+}
+
+fn check_one_each(found: usize, shown: &Shown) -> Result<()> {
+    let expected = shown.scores.len();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::NotOneEach { found, expected })
+    }
+}
+
+/// What names the image of a row among those that were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The id of the row.
+    Id,
+    /// Its number, from 0.
+    Number,
+}
+
+impl By {
+    /// That of a row, which is counted from 1.
+    fn id(self, shown: &Shown, row: usize) -> Option<String> {
+        match self {
+            Self::Id => shown.ids.get(row - 1).cloned(),
+            Self::Number => Some((row - 1).to_string()),
+        }
+    }
+}
+
+/// The thumbnails of the images that are there; the others are added to the gallery's list.
+fn of_picked(picked: &Picked, by: By, shown: &Shown, gallery: &mut Gallery) -> Result<Pictures> {
+    let (large, small) = (gallery.large(), gallery.small());
+    let reasons: BTreeMap<&str, &str> = (picked.rejects.iter())
+        .map(|r| (r.id.as_str(), r.reason.as_str()))
+        .collect();
     let mut missing = BTreeMap::new();
-    for id in ids.iter().filter(|id| !picked.items.contains_key(*id)) {
-        let reason = reasons.get(id.as_str()).copied();
-        let reason = reason.unwrap_or("not among the images that were given");
-        missing.insert(id.clone(), reason.to_owned());
+    for row in large.union(&small) {
+        let Some(id) = by.id(shown, *row) else {
+            continue;
+        };
+        if !picked.items.contains_key(&id) {
+            let reason = reasons.get(id.as_str()).copied();
+            let reason = reason.unwrap_or("not among the images that were given");
+            missing.insert(id, reason.to_owned());
+        }
     }
     let mut make = |rows: &BTreeSet<usize>, side: u32| -> Result<BTreeMap<usize, Picture>> {
         let items = rows
             .iter()
-            .filter_map(|&row| Some((row, picked.items.get(&id(row)?)?)));
+            .filter_map(|&row| Some((row, picked.items.get(&by.id(shown, row)?)?)));
         let items: Vec<(usize, &Item)> = items.collect();
         let made: Vec<Result<Picture, String>> = items
             .par_iter()
@@ -150,9 +227,11 @@ fn of_row(shown: &Shown, row: usize, item: &Item, side: u32) -> Result<Result<Pi
     let Some((views, index)) = views else {
         return Ok(Ok(thumbnail(&item.image, side)?));
     };
+    // Views are drawn by what names the image, which its place in a list does not.
+    let id = shown.ids.get(row - 1).filter(|_| shown.named());
     let view = View {
         image: &item.image,
-        id: image_id(&item.id),
+        id: image_id(id.unwrap_or(&item.id)),
         index,
     };
     // The crop is drawn by the size of the image: another crop tells that it is another image.

@@ -65,11 +65,6 @@ impl RowBars {
         for (i, (name, value)) in self.rows.iter().enumerate() {
             let y = ROW * i as f64 + 4.0;
             let width = (WIDTH - NAMES - NUMBERS) * value / largest;
-            let short: String = if name.chars().count() > LETTERS {
-                name.chars().take(LETTERS - 1).chain(['…']).collect()
-            } else {
-                name.clone()
-            };
             // Writing to a string cannot fail.
             let _ = write!(
                 out,
@@ -78,7 +73,7 @@ impl RowBars {
                  <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 NAMES - 8.0,
                 y + 13.0,
-                escape(&short),
+                escape(&short_name(name)),
                 width.max(0.5),
                 ROW - 6.0,
                 NAMES + width + 6.0,
@@ -88,5 +83,14 @@ impl RowBars {
         }
         out.push_str("</svg>");
         out
+    }
+}
+
+/// A name as it is drawn.
+pub(super) fn short_name(name: &str) -> String {
+    if name.chars().count() > LETTERS {
+        name.chars().take(LETTERS - 1).chain(['…']).collect()
+    } else {
+        name.to_owned()
     }
 }

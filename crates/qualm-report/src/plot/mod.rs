@@ -6,10 +6,12 @@
 mod bars;
 mod draw;
 mod histogram;
+mod points;
 mod scale;
 
 pub use bars::RowBars;
 pub use histogram::{Histogram, Sample};
+pub(crate) use points::RowPoints;
 
 use serde::Serialize;
 

@@ -17,6 +17,7 @@ pub use map::{MAP_ROWS, Map};
 pub use page::html;
 pub use results::{Results, read_results};
 pub use table::table;
+pub use top::TOP;
 
 use qualm::Fitted;
 use qualm::reports::REPORT_VERSION;
@@ -34,6 +35,9 @@ pub struct Report {
     pub qualm_page: String,
     /// See [`qualm::reports::REPORT_VERSION`].
     pub report_version: u32,
+    /// What the page is called, where it has a name of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The model's file.
     pub model: String,
     /// Where the rows are, if any were given.
@@ -115,6 +119,10 @@ pub struct Inputs<'a> {
     pub results: Vec<(String, Results)>,
     /// The seed of what is drawn at random.
     pub seed: u64,
+    /// How many of the rows with the highest scores are listed, at most; see [`TOP`].
+    pub top: usize,
+    /// What the page is called, in place of `Report`.
+    pub title: Option<String>,
 }
 
 /// Makes the report of what there is.
@@ -162,7 +170,7 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Report> {
             parts.push(part);
         }
         parts.push(calibration::part(fitted, shown));
-        let (columns, top) = top::parts(fitted, shown, threshold)?;
+        let (columns, top) = top::parts(fitted, shown, threshold, inputs.top)?;
         parts.extend(columns);
         parts.push(top);
         parts.extend(map::part(fitted, shown, inputs.seed, &mut notes));
@@ -175,6 +183,7 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Report> {
     Ok(Report {
         qualm_page: "report".to_owned(),
         report_version: REPORT_VERSION,
+        title: inputs.title.clone(),
         model: inputs.model.clone(),
         input: inputs.rows.as_ref().map(|(input, _)| input.clone()),
         summary,

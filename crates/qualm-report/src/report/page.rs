@@ -22,8 +22,9 @@ pub fn html(report: &Report) -> Result<String> {
         Some(input) => format!("{} on {input}", report.model),
         None => report.model.clone(),
     };
+    let title = report.title.as_deref().unwrap_or("Report");
     let page = Page {
-        shell: Shell::new("Report".to_owned(), about),
+        shell: Shell::new(title.to_owned(), about),
         report,
     };
     Ok(page.render()?)

@@ -10,8 +10,9 @@ use crate::number;
 use crate::plot::{Cell, RowBars, Table};
 use crate::rows::Shown;
 
-/// Rows that the table lists, and those of them that are explained, at most.
-const LISTED: usize = 1000;
+/// Rows that the table lists, unless another number is asked for.
+pub const TOP: usize = 1000;
+/// Those of them that are explained, at most.
 const EXPLAINED: usize = 200;
 /// Scores that explanations may cost where the detector cannot tell the shares of features, and
 /// rows that are explained whatever it costs.
@@ -24,16 +25,18 @@ const BARS: usize = 15;
 const COLUMNS: usize = 6;
 const LETTERS: usize = 80;
 
-/// The features that explain most, where any do, and the table of rows.
+/// The features that explain most, where any do, and the table of the `n` rows with the highest
+/// scores.
 pub(super) fn parts(
     fitted: &Fitted,
     shown: &Shown,
     threshold: f64,
+    n: usize,
 ) -> Result<(Option<Part>, Part)> {
     let score = |row: usize| shown.scores.get(row).copied().unwrap_or(f64::NAN);
     let mut order: Vec<usize> = (0..shown.scores.len()).collect();
     order.sort_by(|a, b| score(*b).total_cmp(&score(*a)));
-    order.truncate(LISTED);
+    order.truncate(n);
     let d = fitted.n_features();
     let n_explained = match fitted.occlusions(1)? {
         0 => EXPLAINED,

@@ -3,6 +3,7 @@
 mod builtin;
 mod check;
 mod error;
+mod given;
 mod keys;
 mod onnx;
 mod open;

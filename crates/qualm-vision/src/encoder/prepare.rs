@@ -256,7 +256,6 @@ mod tests {
 
     use super::*;
     use crate::encoder::check::picture;
-    use crate::encoder::{InputType, Pooling};
 
     #[derive(Deserialize)]
     struct Case {
@@ -272,19 +271,10 @@ mod tests {
 
     fn preprocessing(side: usize, filter: ResizeFilter) -> Preprocessing {
         Preprocessing {
-            size: InputSize::square(side),
             filter,
-            antialias: true,
-            crop: Crop::None,
-            crop_fraction: 1.0,
             mean: [0.25, 0.5, 0.75],
             std: [0.5, 1.0, 2.0],
-            layout: Layout::Nhwc,
-            dtype: InputType::Uint8,
-            output: None,
-            pooling: Pooling::None,
-            l2: false,
-            statistics: false,
+            ..Preprocessing::of_pixels(side)
         }
     }
 

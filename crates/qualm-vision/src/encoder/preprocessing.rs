@@ -171,6 +171,27 @@ pub enum Pooling {
 }
 
 impl Preprocessing {
+    /// Squares of the bytes of the image itself: the whole image resized bilinearly over all pixels that
+    /// a new one covers, `nhwc`, nothing normalised.
+    #[must_use]
+    pub fn of_pixels(side: usize) -> Self {
+        Self {
+            size: InputSize::square(side),
+            filter: ResizeFilter::Bilinear,
+            antialias: true,
+            crop: Crop::None,
+            crop_fraction: 1.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            layout: Layout::Nhwc,
+            dtype: InputType::Uint8,
+            output: None,
+            pooling: Pooling::None,
+            l2: false,
+            statistics: false,
+        }
+    }
+
     /// Checks every key.
     ///
     /// # Errors

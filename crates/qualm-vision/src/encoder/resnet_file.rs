@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::EncoderIdentity;
 use super::error::EncoderError;
-use super::open::{EncoderOptions, Given, Kind, digest, identity, kind, metadata, read};
+use super::given::{Given, metadata};
+use super::open::{EncoderOptions, Kind, digest, identity, kind, read};
 use super::preprocessing::Preprocessing;
 use super::resnet::ResNetEncoder;
 use super::weights::{self, Named};

@@ -12,6 +12,8 @@ pub(super) struct Files {
     all: Vec<Listed>,
     /// What the labels are called, see [`super::ImageSource::label_name`].
     label_name: Option<String>,
+    /// What the ids are, see [`super::ImageSource::id_name`].
+    id_name: &'static str,
     n_given: usize,
 }
 
@@ -30,6 +32,7 @@ impl Files {
         Self {
             all: files,
             label_name,
+            id_name: "path",
             n_given: 0,
         }
     }
@@ -43,6 +46,20 @@ impl Files {
             named_at: None,
         };
         Self::of_list(vec![file], None)
+    }
+
+    /// Files that are called by their numbers, from 0.
+    pub(super) fn numbered(paths: Vec<PathBuf>) -> Self {
+        let listed = |(number, path): (usize, PathBuf)| Listed {
+            id: number.to_string(),
+            label: None,
+            path,
+            named_at: None,
+        };
+        Self {
+            id_name: "id",
+            ..Self::of_list(paths.into_iter().enumerate().map(listed).collect(), None)
+        }
     }
 
     /// The files below a folder, with the first sub-folder as their label.
@@ -74,6 +91,10 @@ impl Files {
 
     pub(super) fn label_name(&self) -> Option<&str> {
         self.label_name.as_deref()
+    }
+
+    pub(super) fn id_name(&self) -> &'static str {
+        self.id_name
     }
 
     pub(super) fn rewind(&mut self) {

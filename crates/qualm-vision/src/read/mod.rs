@@ -176,6 +176,22 @@ impl ImageSource {
         })
     }
 
+    /// Image files in an order of their own. Each is called by its number, from 0; of `options` only the
+    /// last two matter.
+    #[must_use]
+    pub fn of_files(files: Vec<PathBuf>, options: &ReadOptions) -> Self {
+        Self {
+            path: PathBuf::new(),
+            on_error: options.on_error,
+            max_pixels: options.max_pixels,
+            input: Input::Files(Files::numbered(files)),
+            skipped: SkippedFiles::default(),
+            rejects: Vec::new(),
+            n_given: 0,
+            image_bytes: BATCH_BYTES / FIRST_GROUP,
+        }
+    }
+
     /// The images that the input names. Fewer come where broken ones are skipped.
     #[must_use]
     pub fn n_images_hint(&self) -> u64 {
@@ -188,12 +204,12 @@ impl ImageSource {
 
     /// What [`Item::id`] is: `path`, or `id` for the number of the row or image, from 0.
     ///
-    /// In a folder, the path is relative to it, with `/`. In a list, it is what the list says. In
-    /// a table of images it is their `path`, if each has one and no two have the same.
+    /// In a folder, the path is relative to it, with `/`. In a list, it is what the list says; files of
+    /// [`ImageSource::of_files`] have numbers. In a table of images it is their `path`, if each has one and no two have the same.
     #[must_use]
     pub fn id_name(&self) -> &'static str {
         match &self.input {
-            Input::Files(_) => "path",
+            Input::Files(files) => files.id_name(),
             Input::Table(table) => table.id_name(),
             Input::Array(_) => "id",
         }

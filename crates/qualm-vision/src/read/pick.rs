@@ -94,5 +94,17 @@ mod tests {
         assert!(open(OnError::Stop).pick(&ids(&["9.png"])).is_err());
         let picked = open(OnError::Skip).pick(&ids(&["9.png"])).unwrap();
         assert_eq!(picked.rejects[0].id, "9.png");
+
+        // Files in an order of their own have numbers.
+        let files = [3, 9, 0].map(|n| folder.path().join(format!("{n}.png")));
+        let options = ReadOptions {
+            on_error: OnError::Skip,
+            ..ReadOptions::default()
+        };
+        let mut source = ImageSource::of_files(files.to_vec(), &options);
+        assert_eq!((source.id_name(), source.n_images_hint()), ("id", 3));
+        let picked = source.pick(&ids(&["0", "1"])).unwrap();
+        assert_eq!(picked.items["0"].image.pixel(0, 0), [3; 3]);
+        assert_eq!(picked.rejects[0].id, "1");
     }
 }

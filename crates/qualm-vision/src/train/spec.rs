@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::data::crop_fraction;
 use super::method::{Method, Projection, SMALL, require};
-use crate::encoder::{Crop, InputSize, InputType, Layout, Pooling, Preprocessing, ResizeFilter};
+use crate::encoder::{Crop, InputType, Preprocessing};
 use crate::error::{Error, Result};
 use crate::views::ViewSpec;
 
@@ -364,19 +364,12 @@ impl TrainSpec {
     #[must_use]
     pub fn preprocessing(&self) -> Preprocessing {
         Preprocessing {
-            size: InputSize::square(self.image_size as usize),
-            filter: ResizeFilter::Bilinear,
-            antialias: true,
             crop: Crop::Centre,
             crop_fraction: crop_fraction(self.image_size),
             mean: self.mean.map(|v| v as f32),
             std: self.std.map(|v| v as f32),
-            layout: Layout::Nhwc,
             dtype: InputType::Float32,
-            output: None,
-            pooling: Pooling::None,
-            l2: false,
-            statistics: false,
+            ..Preprocessing::of_pixels(self.image_size as usize)
         }
     }
 

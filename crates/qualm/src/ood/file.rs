@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use super::fitted::{OodFitted, OodInputs};
 use super::spec::OodSpec;
 use crate::atomic_file::AtomicFile;
-use crate::calibrate::{Calibration, ThresholdRule};
+use crate::calibrate::ThresholdRule;
 use crate::container::{self, Reader, Writer};
-use crate::error::{Error, Result};
+use crate::decision::Decision;
+use crate::error::Result;
 use crate::provenance::{ColumnRoles, Provenance};
 
 const FORMAT: &str = "qualm-ood";
@@ -64,7 +65,7 @@ impl OodFitted {
     /// When the detector cannot be serialised.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut writer = Writer::default();
-        writer.f64("calibration.scores", self.calibration.scores());
+        self.decision.save(&mut writer);
         self.detector.save(&mut writer);
         writer.into_bytes(&Header {
             format: FORMAT.to_owned(),
@@ -72,7 +73,7 @@ impl OodFitted {
             spec: self.spec.clone(),
             inputs: self.inputs.clone(),
             roles: self.roles.clone(),
-            threshold: self.rule,
+            threshold: self.decision.rule(),
             provenance: self.provenance.clone(),
         })
     }
@@ -99,30 +100,19 @@ impl OodFitted {
 fn decode(mut reader: Reader) -> Result<OodFitted> {
     reader.check_format(FORMAT, VERSION)?;
     let header: Header = reader.json()?;
-    let broken = |reader: &Reader, part: &str, error: &Error| {
-        reader.corrupt(part, format!("refused ({error})"), "what qualm writes")
-    };
     let spec = &header.spec;
-    spec.validate().map_err(|e| broken(&reader, "spec", &e))?;
+    spec.validate().map_err(|e| reader.refused("spec", &e))?;
     let widths = header.inputs.widths();
     if !spec.needs().fits(&widths) {
         return Err(reader.corrupt("inputs", "others", format!("{}", spec.needs())));
     }
     let detector = spec.hyper_parameters().restore(&widths, &mut reader)?;
-    let scores = reader.f64("calibration.scores")?;
-    let calibration =
-        Calibration::new(scores).map_err(|e| broken(&reader, "calibration.scores", &e))?;
-    calibration
-        .threshold(header.threshold)
-        .map_err(|e| broken(&reader, "threshold", &e))?;
     Ok(OodFitted {
+        decision: Decision::restore(header.threshold, &mut reader)?,
         spec: header.spec,
         inputs: header.inputs,
         roles: header.roles,
         detector,
-        calibration,
-        own_scores: None,
-        rule: header.threshold,
         provenance: header.provenance,
     })
 }

@@ -6,6 +6,7 @@ use super::activations::{Activations, Picked};
 use super::detector::{OodDetector, Perturbation, Widths};
 use super::spec::OodSpec;
 use crate::calibrate::{Calibration, ThresholdRule};
+use crate::decision::Decision;
 use crate::detector::check_finite;
 use crate::error::{Error, Location, Result};
 use crate::fit::{Progress, Warning};
@@ -21,10 +22,7 @@ pub struct OodFitted {
     pub(super) inputs: OodInputs,
     pub(super) roles: ColumnRoles,
     pub(super) detector: Box<dyn OodDetector>,
-    pub(super) calibration: Calibration,
-    /// Scores of the fitted rows, in their order; not kept in the file.
-    pub(super) own_scores: Option<Vec<f64>>,
-    pub(super) rule: ThresholdRule,
+    pub(super) decision: Decision,
     pub(super) provenance: Provenance,
 }
 
@@ -159,14 +157,13 @@ impl OodSpec {
             Some(scores) => scores,
             None => scores(outcome.detector.as_ref(), sample)?,
         };
-        let own_scores = Some(scores.clone());
-        let calibration = Calibration::new(scores)?;
+        let decision = Decision::on_fitted(scores)?;
         let provenance = if let Some(of_rows) = outcome.of_rows {
             // A detector of rows has checked its scores.
             of_rows
         } else {
             if let Some(rows) = sample.first() {
-                warnings.extend(check_spread(&calibration, rows)?);
+                warnings.extend(check_spread(decision.calibration(), rows)?);
             }
             Provenance::now(seed, sample.n_rows(), String::new())
         };
@@ -175,9 +172,7 @@ impl OodSpec {
             inputs: OodInputs::unnamed(&widths),
             roles: ColumnRoles::default(),
             detector: outcome.detector,
-            calibration,
-            own_scores,
-            rule: ThresholdRule::default(),
+            decision,
             provenance: Provenance {
                 input_digest: sample.digest(),
                 warnings,
@@ -265,10 +260,9 @@ impl OodFitted {
         self.detector
             .refit_to_perturbed(&usual, outliers.as_ref())?;
         let scores = scores(self.detector.as_ref(), &usual)?;
-        self.own_scores = Some(scores.clone());
-        self.calibration = Calibration::new(scores)?;
+        self.decision.refit(scores)?;
         if let Some(rows) = usual.first() {
-            let warning = check_spread(&self.calibration, rows)?;
+            let warning = check_spread(self.calibration(), rows)?;
             self.provenance.warnings.extend(warning);
         }
         Ok(())
@@ -281,7 +275,8 @@ impl OodFitted {
     /// # Errors
     /// As [`OodFitted::score`].
     pub fn calibrate(&mut self, sample: &Activations<'_>) -> Result<()> {
-        self.calibration = Calibration::new(self.score(sample)?)?;
+        let calibration = Calibration::new(self.score(sample)?)?;
+        self.decision.calibrate(calibration);
         self.provenance.reference = ReferenceRows::SeparateRows;
         Ok(())
     }
@@ -329,13 +324,13 @@ impl OodFitted {
     /// for a detector that was read from a file. To `knn`, a fitted item is not its own neighbour.
     #[must_use]
     pub fn fitted_scores(&self) -> Option<&[f64]> {
-        self.own_scores.as_deref()
+        self.decision.fitted_scores()
     }
 
     /// The conformal p-value of a score, in (0, 1].
     #[must_use]
     pub fn p_value(&self, score: f64) -> f64 {
-        self.calibration.p_value(score)
+        self.calibration().p_value(score)
     }
 
     /// The score above which an item counts as out of distribution.
@@ -343,7 +338,7 @@ impl OodFitted {
     /// # Errors
     /// When the rule is out of range.
     pub fn threshold(&self) -> Result<f64> {
-        self.calibration.threshold(self.rule)
+        self.decision.threshold()
     }
 
     /// Sets another threshold, without fitting again.
@@ -351,9 +346,7 @@ impl OodFitted {
     /// # Errors
     /// When the rule is out of range.
     pub fn set_threshold_rule(&mut self, rule: ThresholdRule) -> Result<()> {
-        self.calibration.threshold(rule)?;
-        self.rule = rule;
-        Ok(())
+        self.decision.set_rule(rule)
     }
 
     /// The specification it was fitted by, with what that left to the arrays decided.
@@ -377,13 +370,13 @@ impl OodFitted {
     /// The rule behind the threshold.
     #[must_use]
     pub fn threshold_rule(&self) -> ThresholdRule {
-        self.rule
+        self.decision.rule()
     }
 
     /// The reference scores.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
-        &self.calibration
+        self.decision.calibration()
     }
 
     /// Where it came from.

@@ -79,9 +79,7 @@ impl OodDetectorSpec for RotationSpec {
     }
 
     fn restore(&self, widths: &Widths, reader: &mut Reader) -> Result<Box<dyn OodDetector>> {
-        check_width(widths.first()).map_err(|error| {
-            reader.corrupt("inputs", format!("refused ({error})"), "what qualm writes")
-        })?;
+        check_width(widths.first()).map_err(|error| reader.refused("inputs", &error))?;
         Ok(Box::new(Rotation(self.clone())))
     }
 }

@@ -9,88 +9,28 @@ use super::{
 };
 use crate::aliases::canonical_key;
 use crate::error::{Error, Result};
+use crate::registry::registry;
 use crate::spec::{replaced, spelled};
 
-/// Makes [`OodSpec`] and everything that enumerates its detectors from one table. A line is the
-/// detector's name, its variant and keys, and what it measures.
-macro_rules! detectors {
-    ($($name:literal $variant:ident($spec:ty) $summary:literal,)+) => {
-        /// Which out-of-distribution detector to fit, with all its keys.
-        ///
-        /// As JSON or TOML it is one flat table: `detector = "knn"`, then the keys of the
-        /// detector.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "detector")]
-        #[non_exhaustive]
-        pub enum OodSpec {
-            $(#[doc = $summary] #[serde(rename = $name)] $variant($spec),)+
-        }
-
-        impl OodSpec {
-            /// Names of all detectors.
-            pub const DETECTORS: &[&str] = &[$($name),+];
-
-            /// A detector with its default keys.
-            ///
-            /// # Errors
-            /// [`Error::UnknownDetector`].
-            pub fn new(detector: &str) -> Result<Self> {
-                match detector {
-                    $($name => Ok(Self::$variant(<$spec>::default())),)+
-                    _ => Err(Error::UnknownDetector {
-                        found: detector.to_owned(),
-                        known: Self::DETECTORS,
-                    }),
-                }
-            }
-
-            /// The detector's name.
-            #[must_use]
-            pub fn detector(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)+
-                }
-            }
-
-            /// What the detector measures, in a few words.
-            #[must_use]
-            pub fn summary(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $summary,)+
-                }
-            }
-
-            /// The keys of the detector.
-            #[must_use]
-            pub fn hyper_parameters(&self) -> &dyn OodDetectorSpec {
-                match self {
-                    $(Self::$variant(spec) => spec,)+
-                }
-            }
-
-            pub(super) fn hyper_parameters_mut(&mut self) -> &mut dyn OodDetectorSpec {
-                match self {
-                    $(Self::$variant(spec) => spec,)+
-                }
-            }
-        }
-    };
-}
-
-detectors! {
-    "msp" Msp(msp::MspSpec) "1 - the largest softmax probability",
-    "odin" Odin(odin::OdinSpec) "1 - the largest softmax probability after a step of the input towards it",
-    "energy" Energy(energy::EnergySpec) "free energy of the logits",
-    "gen" Gen(r#gen::GenSpec) "generalised entropy of the softmax",
-    "mahalanobis" Mahalanobis(mahalanobis::MahalanobisSpec) "Mahalanobis distance to the nearest class",
-    "rmds" Rmds(rmds::RmdsSpec) "the same, less the distance to all classes together",
-    "residual_flow" ResidualFlow(residual_flow::ResidualFlowSpec) "log-likelihood of a flow for each class",
-    "gram" Gram(gram::GramSpec) "deviations of Gram matrices of feature maps",
-    "rotation" Rotation(rotation::RotationSpec) "how badly quarter turns of the image are predicted",
-    "knn" Knn(knn::OodKnnSpec) "distance to the k-th nearest fitted row",
-    "vim" Vim(vim::VimSpec) "residual of the features as one more logit",
-    "dum" Dum(dum::OodDumSpec) "Deep Uncertainty Model, a variance for each feature",
-    "dum_circ" DumCirc(dum::OodDumCircSpec) "Deep Uncertainty Model, one variance for all features",
+registry! {
+    /// Which out-of-distribution detector to fit, with all its keys.
+    ///
+    /// As JSON or TOML it is one flat table: `detector = "knn"`, then the keys of the detector.
+    pub enum OodSpec of OodDetectorSpec {
+        "msp" Msp(msp::MspSpec) "1 - the largest softmax probability",
+        "odin" Odin(odin::OdinSpec) "1 - the largest softmax probability after a step of the input towards it",
+        "energy" Energy(energy::EnergySpec) "free energy of the logits",
+        "gen" Gen(r#gen::GenSpec) "generalised entropy of the softmax",
+        "mahalanobis" Mahalanobis(mahalanobis::MahalanobisSpec) "Mahalanobis distance to the nearest class",
+        "rmds" Rmds(rmds::RmdsSpec) "the same, less the distance to all classes together",
+        "residual_flow" ResidualFlow(residual_flow::ResidualFlowSpec) "log-likelihood of a flow for each class",
+        "gram" Gram(gram::GramSpec) "deviations of Gram matrices of feature maps",
+        "rotation" Rotation(rotation::RotationSpec) "how badly quarter turns of the image are predicted",
+        "knn" Knn(knn::OodKnnSpec) "distance to the k-th nearest fitted row",
+        "vim" Vim(vim::VimSpec) "residual of the features as one more logit",
+        "dum" Dum(dum::OodDumSpec) "Deep Uncertainty Model, a variance for each feature",
+        "dum_circ" DumCirc(dum::OodDumCircSpec) "Deep Uncertainty Model, one variance for all features",
+    }
 }
 
 /// One detector as the registry describes it; see [`ood_detectors`].

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::version::REPORT_VERSION;
-use crate::calibrate::ThresholdRule;
+use crate::calibrate::{Calibration, ThresholdRule};
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::features::Features;
@@ -59,13 +59,28 @@ pub struct ReferenceScores {
     pub max: f64,
 }
 
+impl ReferenceScores {
+    /// Those of a calibration.
+    ///
+    /// # Errors
+    /// Those of [`Calibration::quantile`].
+    pub fn of(reference: &Calibration) -> Result<Self> {
+        Ok(Self {
+            n: reference.n(),
+            min: reference.quantile(0.0)?,
+            median: reference.quantile(0.5)?,
+            p95: reference.quantile(0.95)?,
+            max: reference.quantile(1.0)?,
+        })
+    }
+}
+
 impl InfoReport {
     /// The report on a model in memory; its file has no name yet.
     ///
     /// # Errors
     /// As [`Fitted::threshold`].
     pub fn new(fitted: &Fitted) -> Result<Self> {
-        let reference = fitted.calibration();
         let mut provenance = fitted.provenance().clone();
         let diagnostics = provenance.diagnostics.take();
         Ok(Self {
@@ -78,13 +93,7 @@ impl InfoReport {
             spec: fitted.spec().clone(),
             threshold: fitted.threshold()?,
             threshold_rule: fitted.threshold_rule(),
-            reference_scores: ReferenceScores {
-                n: reference.n(),
-                min: reference.quantile(0.0)?,
-                median: reference.quantile(0.5)?,
-                p95: reference.quantile(0.95)?,
-                max: reference.quantile(1.0)?,
-            },
+            reference_scores: ReferenceScores::of(fitted.calibration())?,
             diagnostics,
             provenance,
         })

@@ -154,9 +154,23 @@ pub struct MonitorStream {
     pub alarms: Vec<u64>,
     /// The decimal logarithm of the evidence.
     pub log10_evidence: f64,
+    /// The evidence over the rows of this run; none without a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<MonitorEvidence>,
     /// The state's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+}
+
+/// Evidence over the rows of a run, at most 128 values however many rows there are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonitorEvidence {
+    /// The first row of the run, from 1, those of earlier runs counted.
+    pub first_row: u64,
+    /// Rows that each value stands for; the last may stand for fewer.
+    pub rows_each: u64,
+    /// The decimal logarithm of the highest evidence among these rows.
+    pub log10_highest: Vec<f64>,
 }
 
 /// A column that moved.

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::info::ReferenceScores;
 use super::version::REPORT_VERSION;
+use crate::calibrate::ThresholdRule;
 use crate::error::Result;
 use crate::fit::Warning;
 use crate::ood::{OodDetectorInfo, OodFitted, OodInputs, OodSpec, ood_detectors};
+use crate::provenance::{ColumnRoles, Provenance};
 
 /// What `qualm ood fit --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +58,55 @@ impl OodFitReport {
             model_bytes: None,
             warnings: fitted.provenance().warnings.clone(),
             spec: fitted.spec().clone(),
+        })
+    }
+}
+
+/// What `qualm info --json` prints of an out-of-distribution detector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OodInfoReport {
+    /// See [`REPORT_VERSION`].
+    #[serde(default)]
+    pub report_version: u32,
+    /// The file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_bytes: Option<u64>,
+    /// The arrays that it takes.
+    pub inputs: OodInputs,
+    /// The id columns and the labels of the fitted input.
+    pub roles: ColumnRoles,
+    /// All keys, with what they left to the arrays decided.
+    pub spec: OodSpec,
+    /// The score above which an item counts as out of distribution.
+    pub threshold: f64,
+    /// The rule that sets the threshold.
+    pub threshold_rule: ThresholdRule,
+    /// The reference scores in brief.
+    pub reference_scores: ReferenceScores,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+impl OodInfoReport {
+    /// The report on a detector in memory; its file has no name yet.
+    ///
+    /// # Errors
+    /// As [`OodFitted::threshold`].
+    pub fn new(fitted: &OodFitted) -> Result<Self> {
+        Ok(Self {
+            report_version: REPORT_VERSION,
+            model: None,
+            model_bytes: None,
+            inputs: fitted.inputs().clone(),
+            roles: fitted.roles().clone(),
+            spec: fitted.spec().clone(),
+            threshold: fitted.threshold()?,
+            threshold_rule: fitted.threshold_rule(),
+            reference_scores: ReferenceScores::of(fitted.calibration())?,
+            provenance: fitted.provenance().clone(),
         })
     }
 }

@@ -6,7 +6,7 @@ use qualm::Fitted;
 use qualm::monitor::{
     Across, Guarantee, SequentialSpec, StreamAlarm, Streams, Thinning, dependence,
 };
-use qualm::reports::{MonitorAlarm, MonitorReport, MonitorStream, REPORT_VERSION};
+use qualm::reports::{MonitorAlarm, MonitorEvidence, MonitorReport, MonitorStream, REPORT_VERSION};
 use qualm_data::Batch;
 
 use super::alarms::Alarms;
@@ -40,6 +40,9 @@ struct Watcher<'a> {
     alarms: Alarms<'a>,
     metrics: Option<Metrics>,
 }
+
+/// The least logarithm of evidence that is reported, that of the smallest float64.
+const LEAST: f64 = f64::MIN_10_EXP as f64;
 
 /// What is known of a stream besides its test, of this run.
 struct Part {
@@ -293,16 +296,27 @@ impl Watcher<'_> {
 
     /// Where each stream stands.
     fn describe(&self) -> Vec<MonitorStream> {
-        let describe = |stream: &qualm::monitor::Stream| MonitorStream {
+        let streams = self.streams.streams().iter().enumerate();
+        let evidence = |place: usize, n_rows: u64| {
+            let trace = &self.parts.get(place)?.trace;
+            (trace.n() > 0).then(|| MonitorEvidence {
+                first_row: n_rows + 1 - trace.n(),
+                rows_each: trace.each(),
+                // JSON has no infinity.
+                log10_highest: trace.values().iter().map(|v| v.max(LEAST)).collect(),
+            })
+        };
+        let describe = |(place, stream): (usize, &qualm::monitor::Stream)| MonitorStream {
             stream: self.args.stream.is_some().then(|| stream.name().to_owned()),
             guarantee: self.streams.spec().guarantee,
             n_rows: stream.watch().n_rows(),
             n_alarms: stream.n_alarms(),
             alarms: stream.alarms().to_vec(),
             log10_evidence: stream.watch().log10_evidence(),
+            evidence: evidence(place, stream.watch().n_rows()),
             state: self.args.state.as_deref().map(path),
         };
-        self.streams.streams().iter().map(describe).collect()
+        streams.map(describe).collect()
     }
 
     fn report(self) -> MonitorReport {

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import _core
-from .._base import Detector, Path
+from .._base import Detector
 from .._errors import QualmWarning
+from .._fitted import Path
 from .._values import number
 from ..monitor import Comparison
 from ._frames import Names, features, id_columns

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import _core
-from .._base import Detector, Path
+from .._base import Detector
+from .._fitted import Path
 from .._values import number
 from ._frames import Names, features, id_columns
 from ._tasks import Part, Ship, Shipped, mapped

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .. import _core
-from .._base import Detector, Path
+from .._base import Detector
+from .._fitted import Path
 
 if TYPE_CHECKING:
     import pyarrow
