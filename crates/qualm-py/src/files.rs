@@ -1,5 +1,10 @@
 //! Files in, scored files out, in constant memory: what `qualm score` does, for Python.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what Python gives is converted into values of our own"
+)]
+
 use std::path::PathBuf;
 use std::time::Instant;
 

@@ -132,7 +132,9 @@ fn accuracy_of_neighbours(
         let mut rows = embedded(encoder, items);
         for row in rows.chunks_exact_mut(width) {
             let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-            row.iter_mut().for_each(|value| *value /= norm);
+            for value in row {
+                *value /= norm;
+            }
         }
         rows
     };

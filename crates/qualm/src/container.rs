@@ -398,6 +398,7 @@ impl Reader {
     }
 
     /// An error about a part whose content was refused.
+    #[must_use]
     pub fn refused(&self, part: &str, error: &Error) -> Error {
         self.corrupt(part, format!("refused ({error})"), "what qualm writes")
     }

@@ -8,7 +8,7 @@ use super::{
     dum, energy, r#gen, gram, knn, mahalanobis, msp, odin, residual_flow, rmds, rotation, vim,
 };
 use crate::aliases::canonical_key;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::registry::registry;
 use crate::spec::{replaced, spelled};
 
@@ -86,8 +86,9 @@ impl OodSpec {
     /// The same Spec with some keys set to other values, all of it validated.
     ///
     /// # Errors
-    /// [`Error::InvalidSpec`] on an unknown key, [`Error::InvalidValue`] on a value of the wrong
-    /// type, [`Error::InvalidKey`] on one out of range.
+    /// [`Error::InvalidSpec`](crate::Error::InvalidSpec) on an unknown key,
+    /// [`Error::InvalidValue`](crate::Error::InvalidValue) on a value of the wrong type,
+    /// [`Error::InvalidKey`](crate::Error::InvalidKey) on one out of range.
     pub fn with(&self, keys: Map<String, Value>) -> Result<Self> {
         let all = self.keys();
         let keys = spelled(self.detector(), keys, |key| {
@@ -103,7 +104,7 @@ impl OodSpec {
     /// Checks every key.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] naming the key, its value and what it may be.
+    /// [`Error::InvalidKey`](crate::Error::InvalidKey) naming the key, its value and what it may be.
     pub fn validate(&self) -> Result<()> {
         self.hyper_parameters().validate()
     }
@@ -125,6 +126,7 @@ fn canonical_ood_key(key: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use serde_json::json;
 
     fn with(detector: &str, keys: &Value) -> Result<OodSpec> {

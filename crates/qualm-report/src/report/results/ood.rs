@@ -1,6 +1,6 @@
 //! Results of `qualm bench ood`: Table 3.
 
-use qualm::reports::{OodBenchMean, OodBenchReport, OodBenchRow};
+use qualm::reports::{OodBenchMean, OodBenchReport, OodBenchRow, OodGroup};
 
 use super::{auroc_plot, listing};
 use crate::number;
@@ -13,9 +13,12 @@ pub(super) fn part(about: &str, rows: &[OodBenchRow], means: &[OodBenchMean], n:
         rows.first()
             .is_some_and(|first| first.cell.network != row.cell.network)
     });
-    let label = |row: &OodBenchRow| match several {
-        true => format!("{} on {}", row.cell.detector, row.cell.network),
-        false => row.cell.detector.clone(),
+    let label = |row: &OodBenchRow| {
+        if several {
+            format!("{} on {}", row.cell.detector, row.cell.network)
+        } else {
+            row.cell.detector.clone()
+        }
     };
     let labels: Vec<String> = rows.iter().map(label).collect();
     // Detectors stand along the axis, sets are the colours.
@@ -46,7 +49,7 @@ fn of_rows(rows: &[OodBenchRow], n: usize) -> Listing {
             Cell::Text(row.cell.detector.clone()),
             Cell::Text(row.cell.network.clone()),
             Cell::Text(row.cell.out.clone()),
-            Cell::text(row.cell.group.map(|group| group.name())),
+            Cell::text(row.cell.group.map(OodGroup::name)),
             Cell::Number(row.auroc),
             Cell::Number(row.auroc_ci_low),
             Cell::Number(row.auroc_ci_high),
