@@ -205,7 +205,10 @@ fn deduce(file: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<Architectur
         expected: expected.to_owned(),
     };
     let blocks = |layer: usize| {
-        let block = |n: usize| tensors.contains_key(&format!("layer{layer}.{n}.conv1.weight"));
+        // By either convolution, so that it is said which one is missing.
+        let has =
+            |n: usize, of: &str| tensors.contains_key(&format!("layer{layer}.{n}.{of}.weight"));
+        let block = |n: usize| has(n, "conv1") || has(n, "conv2");
         let mut n = 0;
         while block(n) {
             n += 1;
@@ -391,6 +394,10 @@ mod tests {
             (
                 changed(&|t| drop(t.remove("conv1.weight"))),
                 "there is no first convolution",
+            ),
+            (
+                changed(&|t| drop(t.remove("layer2.0.conv1.weight"))),
+                "tensor layer2.0.conv1.weight is missing; resnet20 needs it",
             ),
             (
                 put("layer1.3.conv1.weight", tensor(&[1])),
