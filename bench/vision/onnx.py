@@ -44,7 +44,8 @@ def encoders(python, qualm, test, folder):
     options = ["--network", "resnet20", "--epochs", 1, "--export", path]
     run(qualm, "train", few, *options, "-o", folder / "resnet20.safetensors")
     keys = folder / "pixels.toml"
-    keys.write_text('size = 32\ncrop = "none"\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n')
+    # Mean and deviation are part of the graph.
+    keys.write_text('preprocessing = "cifar"\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n')
     yield "resnet20", path, keys, 5000, 1
     if os.environ.get("QUALM_SSCD"):
         keys = folder / "sscd.toml"

