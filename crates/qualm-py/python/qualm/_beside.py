@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _core
 from ._columns import NUMBERS, is_plain
-from ._input import _exportable as exportable
+from ._input import exportable
 
 #: Values of a column, as the native half takes them.
 Values = Union[np.ndarray, "list[str | None]"]

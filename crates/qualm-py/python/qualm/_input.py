@@ -63,7 +63,7 @@ def _read(
     if hasattr(X, "__array__") and hasattr(X, "dtype"):
         return _from_array(np.asarray(X), None, features)
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
-        return _core.Rows.from_arrow(_exportable(X), features, named)
+        return _core.Rows.from_arrow(exportable(X), features, named)
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
         return _from_array(np.from_dlpack(X), None, features)
     return _from_array(np.asarray(X), None, features)
@@ -92,7 +92,7 @@ def _treated(
     if not isinstance(X, np.ndarray) and (
         hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")
     ):
-        return _core.Rows.from_arrow(_exportable(X), features, True, treatment)
+        return _core.Rows.from_arrow(exportable(X), features, True, treatment)
     array = np.asarray(X)
     _check_mask(X if isinstance(X, np.ma.MaskedArray) else array)
     _check_shape(array.shape)
@@ -106,7 +106,7 @@ def _treated(
     return _core.Rows.from_columns(read, len(array), features, True, treatment)
 
 
-def _exportable(table: Any) -> Any:
+def exportable(table: Any) -> Any:
     """A table whose columns of nulls, if it is polars', can be read: as text.
 
     polars exports them with a buffer, which Arrow's C interface does not allow.
