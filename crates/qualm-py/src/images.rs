@@ -7,12 +7,14 @@
 
 use std::path::PathBuf;
 
+use numpy::ndarray::ArrayView3;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray3};
 use pyo3::prelude::*;
 use qualm_vision::encoder::{self, Encoder as _, EncoderError, EncoderOptions, FileEncoder};
 use qualm_vision::read::{self, ImageSource, ReadOptions};
 use qualm_vision::views::{View, ViewSpec, Views};
 use qualm_vision::{Error, Image};
+use rayon::prelude::*;
 
 use crate::errors::{guarded, io, message, raised, to_json};
 use crate::threads::Threads;
@@ -32,17 +34,40 @@ pub(crate) fn refused(error: Error) -> PyErr {
     }
 }
 
-/// Copies of images.
-fn copied(images: &[PyReadonlyArray3<'_, u8>]) -> PyResult<Vec<Image>> {
-    images.iter().map(copy).collect()
+/// Images where Python has them.
+fn views_of<'a>(images: &'a [PyReadonlyArray3<'_, u8>]) -> Vec<ArrayView3<'a, u8>> {
+    images.iter().map(PyReadonlyArray3::as_array).collect()
+}
+
+/// The error about an image of a batch, counted from the first image of all.
+fn counted(error: Error, before: usize) -> Error {
+    match error {
+        Error::Encoder(EncoderError::NotFinite {
+            encoder,
+            image,
+            value,
+        }) => Error::Encoder(EncoderError::NotFinite {
+            encoder,
+            image: before + image,
+            value,
+        }),
+        other => other,
+    }
+}
+
+/// Copies of images, in parallel.
+fn copied(images: &[ArrayView3<'_, u8>]) -> Result<Vec<Image>, Error> {
+    images.par_iter().map(copy).collect()
 }
 
 /// A copy of an image, `(height, width, 3)` of uint8.
-pub(crate) fn copy(image: &PyReadonlyArray3<'_, u8>) -> PyResult<Image> {
-    let image = image.as_array();
+pub(crate) fn copy(image: &ArrayView3<'_, u8>) -> Result<Image, Error> {
     let (height, width, _) = image.dim();
-    let pixels = image.iter().copied().collect();
-    Image::new(width as u32, height as u32, pixels).map_err(refused)
+    let pixels = match image.as_slice() {
+        Some(pixels) => pixels.to_vec(),
+        None => image.iter().copied().collect(),
+    };
+    Image::new(width as u32, height as u32, pixels)
 }
 
 /// An encoder of a file.
@@ -95,12 +120,12 @@ impl Encoder {
         images: Vec<PyReadonlyArray3<'py, u8>>,
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let images = copied(&images)?;
+        let images = views_of(&images);
         let mut values = vec![0.0; images.len() * self.0.identity().width];
         let pool = Threads::take(py, threads)?;
         let pool = pool.pool()?;
         let embedded = guarded(py, || {
-            pool.install(|| self.embed_into(&images, &mut values))
+            pool.install(|| self.copy_and_embed(&images, &mut values))
         })?;
         embedded.map_err(refused)?;
         self.rows(py, values)
@@ -122,11 +147,13 @@ impl Encoder {
 }
 
 impl Encoder {
-    fn embed_into(&self, images: &[Image], out: &mut [f32]) -> Result<(), Error> {
+    /// A batch at a time, so that few copies are in memory.
+    fn copy_and_embed(&self, images: &[ArrayView3<'_, u8>], out: &mut [f32]) -> Result<(), Error> {
         let width = self.0.identity().width;
-        let blocks = images.chunks(BATCH).zip(out.chunks_mut(BATCH * width));
-        for (images, out) in blocks {
-            self.0.embed_into(images, out)?;
+        let batches = images.chunks(BATCH).zip(out.chunks_mut(BATCH * width));
+        for (n, (images, out)) in batches.enumerate() {
+            let embedded = self.0.embed_into(&copied(images)?, out);
+            embedded.map_err(|error| counted(error, n * BATCH))?;
         }
         Ok(())
     }
@@ -139,7 +166,8 @@ impl Encoder {
                 items.into_iter().map(|item| (item.id, item.image)).unzip();
             let start = values.len();
             values.resize(start + images.len() * self.0.identity().width, 0.0);
-            self.embed_into(&images, &mut values[start..])?;
+            let embedded = self.0.embed_into(&images, &mut values[start..]);
+            embedded.map_err(|error| counted(error, names.len()))?;
             names.extend(ids);
         }
         Ok((names, values))
@@ -171,21 +199,24 @@ pub(crate) fn views<'py>(
     keys: &str,
     threads: usize,
 ) -> PyResult<(Bound<'py, PyArray1<f32>>, u32)> {
-    let images = copied(&images)?;
+    let images = views_of(&images);
     let keys = serde_json::from_str(keys);
     let keys = keys.map_err(|e| pyo3::exceptions::PyRuntimeError::new_err(e.to_string()))?;
     let spec = ViewSpec::simclr(size).with(keys).map_err(refused)?;
     let views = Views::new(spec, seed).map_err(refused)?;
-    let named = images.iter().zip(ids);
-    let asked = named.flat_map(|(image, id)| {
-        (first..first.saturating_add(n)).map(move |index| View { image, id, index })
-    });
-    let asked: Vec<View<'_>> = asked.collect();
-    let mut values = vec![0.0; asked.len() * views.values()];
+    let mut values = vec![0.0; images.len() * n as usize * views.values()];
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
     let made = guarded(py, || {
-        pool.install(|| views.views_into(&asked, &mut values).map(|_| ()))
+        pool.install(|| {
+            let images = copied(&images)?;
+            let named = images.iter().zip(ids);
+            let asked = named.flat_map(|(image, id)| {
+                (first..first.saturating_add(n)).map(move |index| View { image, id, index })
+            });
+            let asked: Vec<View<'_>> = asked.collect();
+            views.views_into(&asked, &mut values).map(|_| ())
+        })
     })?;
     made.map_err(refused)?;
     Ok((values.into_pyarray(py), views.spec().size))

@@ -389,8 +389,9 @@ fn taken(images: Images<'_>, gallery: &Gallery) -> PyResult<Given> {
         Images::Arrays(arrays) => {
             let rows = gallery.rows().into_iter();
             let found = rows.filter_map(|row| Some((row, arrays.get(row - 1)?)));
-            let copied = found.map(|(row, image)| Ok((row, copy(image)?)));
-            Given::Images(copied.collect::<PyResult<_>>()?, arrays.len())
+            let copied = found.map(|(row, image)| Ok((row, copy(&image.as_array())?)));
+            let copied = copied.collect::<Result<_, qualm_vision::Error>>();
+            Given::Images(copied.map_err(images::refused)?, arrays.len())
         }
     })
 }

@@ -63,8 +63,12 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
             || (Resizer::new(), Vec::new()),
             |(resizer, pixels), (out, image)| {
                 let window = Window::new(image, self.size, crop, self.crop_fraction);
-                self.resize(image, &window, resizer, pixels)?;
-                self.normalise(pixels, out);
+                if window.is_whole(image) {
+                    self.normalise(image.pixels(), out);
+                } else {
+                    self.resize(image, &window, resizer, pixels)?;
+                    self.normalise(pixels, out);
+                }
                 Ok(())
             },
         )
@@ -80,10 +84,6 @@ impl<T: Copy + Default + Send + Sync> Preparer<T> {
     ) -> Result<(), EncoderError> {
         pixels.clear();
         let (x, y) = (&window.x, &window.y);
-        if x.is_whole(image.width()) && y.is_whole(image.height()) {
-            pixels.extend_from_slice(image.pixels());
-            return Ok(());
-        }
         let Some(algorithm) = self.filter else {
             let columns: Vec<u32> = (0..x.kept).map(|i| x.nearest(i)).collect();
             for row in (0..y.kept).map(|i| y.nearest(i)) {
@@ -207,6 +207,11 @@ impl Window {
             x: Side::centred(width, resized.0, kept.0),
             y: Side::centred(height, resized.1, kept.1),
         }
+    }
+
+    /// Whether it is the image as it is.
+    fn is_whole(&self, image: &Image) -> bool {
+        self.x.is_whole(image.width()) && self.y.is_whole(image.height())
     }
 }
 

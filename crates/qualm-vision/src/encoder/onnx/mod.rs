@@ -27,6 +27,9 @@ pub(crate) use self::weights::external;
 /// every caller, so that an image meets the same kernels whatever else is embedded.
 const CHUNK: usize = 8;
 
+/// Bytes of images that are prepared at once, at least those of one run.
+const PREPARED: usize = 16 << 20;
+
 /// The entry of a graph's metadata that says how images are prepared.
 pub(crate) const METADATA: &str = "qualm_encoder";
 
@@ -101,7 +104,7 @@ impl Onnx {
             rows,
             width: 0,
         };
-        encoder.width = encoder.chunk(&[], false)?.1;
+        encoder.width = encoder.tried_width()?;
         Ok(encoder)
     }
 }
@@ -127,6 +130,16 @@ enum AnyPreparer {
     F16(Preparer<f16>),
     U8(Preparer<u8>),
 }
+
+/// A number that an input may be made of.
+trait Value:
+    PrimitiveTensorElementType + std::fmt::Debug + Copy + Default + Send + Sync + 'static
+{
+}
+
+impl Value for f32 {}
+impl Value for f16 {}
+impl Value for u8 {}
 
 impl OnnxEncoder {
     /// Columns of a row.
@@ -158,49 +171,72 @@ impl OnnxEncoder {
         whole: bool,
         out: &mut [f32],
     ) -> Result<(), EncoderError> {
-        let [chunk, ..] = self.shape;
-        let outs = out.chunks_mut(chunk * self.width);
-        for (images, out) in images.chunks(chunk).zip(outs) {
-            let (rows, width) = self.chunk(images, whole)?;
-            if width != self.width {
-                return Err(EncoderError::Output {
-                    file: self.file.clone(),
-                    found: format!("{} has {width} columns", self.rows.name),
-                    expected: format!("{}, as in the run before", self.width),
-                });
-            }
-            for (out, value) in out.iter_mut().zip(rows) {
-                *out = value;
+        match &self.preparer {
+            AnyPreparer::F32(preparer) => self.rows_of(preparer, images, whole, out),
+            AnyPreparer::F16(preparer) => self.rows_of(preparer, images, whole, out),
+            AnyPreparer::U8(preparer) => self.rows_of(preparer, images, whole, out),
+        }
+    }
+
+    /// Prepares images for several runs at a time, so that the threads that prepare and those that
+    /// run take turns seldom.
+    fn rows_of<T: Value>(
+        &self,
+        preparer: &Preparer<T>,
+        images: &[Image],
+        whole: bool,
+        out: &mut [f32],
+    ) -> Result<(), EncoderError> {
+        let chunk = self.shape[0];
+        let of_run: usize = self.shape.iter().product();
+        let runs = (PREPARED / (of_run * size_of::<T>())).max(1);
+        let at_once = runs * chunk;
+        let outs = out.chunks_mut(at_once * self.width);
+        for (images, out) in images.chunks(at_once).zip(outs) {
+            // The last run takes zeros where there are no more images.
+            let mut values = vec![T::default(); images.len().div_ceil(chunk) * of_run];
+            preparer.fill(images, whole, &mut values)?;
+            let outs = out.chunks_mut(chunk * self.width);
+            for (values, out) in values.chunks(of_run).zip(outs) {
+                let (rows, width) = self.run(values)?;
+                if width != self.width {
+                    return Err(EncoderError::Output {
+                        file: self.file.clone(),
+                        found: format!("{} has {width} columns", self.rows.name),
+                        expected: format!("{}, as in the run before", self.width),
+                    });
+                }
+                for (out, value) in out.iter_mut().zip(rows) {
+                    *out = value;
+                }
             }
         }
         Ok(())
     }
 
-    /// One run, on at most as many images as it takes: the rest of the input is zero.
-    fn chunk(&self, images: &[Image], whole: bool) -> Result<(Vec<f32>, usize), EncoderError> {
+    /// Columns of a row, from a run on zeros.
+    fn tried_width(&self) -> Result<usize, EncoderError> {
+        fn on_zeros<T: Value>(
+            encoder: &OnnxEncoder,
+            _: &Preparer<T>,
+        ) -> Result<usize, EncoderError> {
+            let values = vec![T::default(); encoder.shape.iter().product()];
+            Ok(encoder.run(&values)?.1)
+        }
         match &self.preparer {
-            AnyPreparer::F32(preparer) => self.run(preparer, images, whole),
-            AnyPreparer::F16(preparer) => self.run(preparer, images, whole),
-            AnyPreparer::U8(preparer) => self.run(preparer, images, whole),
+            AnyPreparer::F32(preparer) => on_zeros(self, preparer),
+            AnyPreparer::F16(preparer) => on_zeros(self, preparer),
+            AnyPreparer::U8(preparer) => on_zeros(self, preparer),
         }
     }
 
-    fn run<T>(
-        &self,
-        preparer: &Preparer<T>,
-        images: &[Image],
-        whole: bool,
-    ) -> Result<(Vec<f32>, usize), EncoderError>
-    where
-        T: PrimitiveTensorElementType + std::fmt::Debug + Copy + Default + Send + Sync + 'static,
-    {
+    /// One run: the rows, and their width.
+    fn run<T: Value>(&self, values: &[T]) -> Result<(Vec<f32>, usize), EncoderError> {
         let stopped = |error: ort::Error| EncoderError::Run {
             file: self.file.clone(),
             message: one_line(error.message()),
         };
-        let mut values = vec![T::default(); self.shape.iter().product()];
-        preparer.fill(images, whole, &mut values)?;
-        let input = TensorRef::from_array_view((self.shape, values.as_slice())).map_err(stopped)?;
+        let input = TensorRef::from_array_view((self.shape, values)).map_err(stopped)?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(ort::inputs![input]).map_err(stopped)?;
         let output = outputs.get(&self.rows.name);
@@ -219,8 +255,8 @@ fn session(file: &Path, runtime: &Runtime) -> Result<Session, String> {
     let builder = Session::builder(&runtime.environment).map_err(said)?;
     let builder = builder.with_intra_threads(threads).map_err(said)?;
     let builder = builder.with_inter_threads(1).map_err(said)?;
-    // Waiting threads leave the cores to those that decode images.
-    let mut builder = builder.with_intra_op_spinning(false).map_err(said)?;
+    // Threads spin for a moment before they sleep: runs follow each other, and a wake-up costs more.
+    let mut builder = builder.with_intra_op_spinning(true).map_err(said)?;
     builder.commit_from_file(file).map_err(said)
 }
 
