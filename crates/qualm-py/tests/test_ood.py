@@ -182,3 +182,27 @@ def test_the_command_line_reads_the_same_file(made, tmp_path, command_line):
     here = ood.RMD().fit(features, labels)
     scores = ood.load(model).decision_function(features)
     assert np.array_equal(scores, here.decision_scores_)
+
+
+def test_vectors_come_in_any_column(made):
+    features, labels, _logits, _, _ = made
+    expected = ood.KNN(k=10).fit(features, labels).decision_function(features)
+    pandas = pytest.importorskip("pandas")
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = list(features)
+    for given in (rows, pandas.Series(rows), pandas.DataFrame(features), pyarrow.array(rows)):
+        found = ood.KNN(k=10).fit(given, labels.tolist()).decision_function(given)
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="row 2: found 5 values, expected a row of 6"):
+        ood.KNN(k=10).fit([rows[0], rows[1][:5]], [0, 1])
+    with pytest.raises(TypeError, match=r"as in numpy.load\('features.npy'\)"):
+        ood.KNN(k=10).fit("features.npy", labels)
+
+
+def test_tensors_of_types_that_numpy_lacks():
+    torch = pytest.importorskip("torch")
+    features = torch.randn(60, 4, dtype=torch.bfloat16, requires_grad=True)
+    detector = ood.KNN(k=5).fit(features, torch.arange(60) % 3)
+    scores = detector.predict_features(features)
+    expected = detector.decision_function(features.detach().float().numpy())
+    np.testing.assert_array_equal(scores.numpy(), expected)

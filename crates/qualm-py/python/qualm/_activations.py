@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ._adapt import from_array, from_list, from_tensor, is_tensor, what_to_do
 
 if TYPE_CHECKING:
     from . import _core
@@ -51,18 +55,23 @@ def _labels(values: Any) -> npt.NDArray[np.int64]:
 
 
 def to_numpy(values: Any, dtype: Any) -> npt.NDArray[Any]:
-    """An array of whatever holds numbers; a tensor is taken from its graph and device."""
-    if _is_tensor(values):
-        values = values.detach().cpu().numpy()
+    """An array of whatever holds numbers; a tensor is taken from its graph and device.
+
+    Rows may be in a list, or in a column of vectors.
+    """
+    if isinstance(values, (str, bytes, os.PathLike, Mapping)):
+        raise TypeError(what_to_do(values))
+    if is_tensor(values):
+        values = from_tensor(values.detach().cpu())
+    elif isinstance(values, (list, tuple)):
+        values = from_list(values)
     with np.errstate(over="ignore"):
-        return np.asarray(values, dtype=dtype)
-
-
-def _is_tensor(values: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(values, torch.Tensor)
+        return np.asarray(from_array(np.asarray(values)), dtype=dtype)
 
 
 def like(given: Any, scores: npt.NDArray[np.float64]) -> Any:
     """Scores as a tensor where tensors were given."""
-    return sys.modules["torch"].from_numpy(scores) if _is_tensor(given) else scores
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(given, torch.Tensor):
+        return scores
+    return torch.from_numpy(scores)

@@ -21,11 +21,11 @@ def adapt(X: Any) -> tuple[Any, bool]:
     detached and, where NumPy lacks their type, converted to float32.
     """
     if isinstance(X, np.ndarray):
-        return _from_array(X), True
+        return from_array(X), True
     if isinstance(X, (list, tuple)):
-        return _from_list(X), True
+        return from_list(X), True
     if X is None or isinstance(X, (str, bytes, os.PathLike, Mapping)):
-        raise TypeError(_what_to_do(X))
+        raise TypeError(what_to_do(X))
     kind = type(X)
     root = kind.__module__.partition(".")[0]
     if root == "polars" and hasattr(X, "collect"):
@@ -42,7 +42,7 @@ def adapt(X: Any) -> tuple[Any, bool]:
         raise TypeError(f"a {root} {kind.__name__} on a GPU cannot be read: give X.get() instead")
     if root == "polars" and hasattr(X, "to_frame"):
         if str(X.dtype) == "Object":
-            return _from_array(X.to_numpy()), True
+            return from_array(X.to_numpy()), True
         return _from_series(X, X.name)
     if hasattr(X, "iloc") and hasattr(X, "to_frame") and not hasattr(X, "columns"):
         return _from_series(X, X.name)
@@ -87,7 +87,8 @@ _READERS = {
 }
 
 
-def _what_to_do(X: Any) -> str:
+def what_to_do(X: Any) -> str:
+    """Why something holds no rows, and the line that makes them of it."""
     if X is None:
         return f"{_EXPECTED} None"
     if isinstance(X, Mapping):
@@ -160,16 +161,16 @@ def _is_on_cpu(X: Any) -> bool:
 # ---- vectors ------------------------------------------------------------------------------
 
 
-def _from_array(array: np.ndarray) -> np.ndarray:
+def from_array(array: np.ndarray) -> np.ndarray:
     """An array as it is; one of arrays or lists as the rows that these are."""
     if array.dtype != object or array.ndim != 1 or not len(array):
         return array
     if not isinstance(next((v for v in array if v is not None), None), (list, tuple, np.ndarray)):
         return array
-    return _from_list(list(array))
+    return from_list(list(array))
 
 
-def _from_list(rows: Sequence[Any]) -> np.ndarray:
+def from_list(rows: Sequence[Any]) -> np.ndarray:
     """The array of a list of rows."""
     first = rows[0] if rows else None
     if isinstance(first, Mapping):

@@ -14,7 +14,7 @@ from . import _core, _html
 from ._activations import arrays, like
 from ._errors import QualmWarning, not_fitted_error
 from ._threads import threads
-from ._values import plain
+from ._values import only_one, plain
 from ._values import seed as seed_of
 
 if TYPE_CHECKING:
@@ -206,12 +206,8 @@ class OODDetector:
         threshold: float | None = None,
     ) -> Self:
         """Sets the threshold without fitting again, by one of three rules."""
-        rules = {"fpr": fpr, "contamination": contamination, "threshold": threshold}
-        given = [(kind, value) for kind, value in rules.items() if value is not None]
-        if len(given) != 1:
-            raise TypeError("give one of fpr, contamination and threshold")
-        kind, value = given[0]
-        self._fitted().set_threshold(kind, float(value))
+        asked = {"fpr": fpr, "contamination": contamination, "threshold": threshold}
+        self._fitted().set_threshold(*only_one("set_threshold", asked))
         return self
 
     # ---- what is known --------------------------------------------------------------------

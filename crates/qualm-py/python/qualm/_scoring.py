@@ -15,7 +15,7 @@ from ._input import rows as read_rows
 from ._parameters import Labels
 from ._pyod import Floats, Ints
 from ._threads import threads
-from ._values import number
+from ._values import number, only_one
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -219,13 +219,7 @@ class Scoring(Fitted):
         """
         model = self._fitted("set_threshold")
         asked = {"fpr": fpr, "contamination": contamination, "threshold": threshold}
-        given = [(kind, value) for kind, value in asked.items() if value is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"set_threshold takes exactly one of {', '.join(asked)}; {len(given)} were given"
-            )
-        ((kind, value),) = given
-        model.set_threshold(kind, number(kind, value))
+        model.set_threshold(*only_one("set_threshold", asked))
         return self
 
     def calibrate(self, X: Any) -> Self:

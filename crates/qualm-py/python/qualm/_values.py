@@ -18,6 +18,17 @@ def number(name: str, value: Any) -> float:
         raise TypeError(f"{name} = {value!r}: expected a number") from None
 
 
+def only_one(method: str, asked: dict[str, Any]) -> tuple[str, float]:
+    """The one of several keywords that was given, and its number."""
+    given = [(name, value) for name, value in asked.items() if value is not None]
+    if len(given) != 1:
+        raise ValueError(
+            f"{method} takes exactly one of {', '.join(asked)}; {len(given)} were given"
+        )
+    ((name, value),) = given
+    return name, number(name, value)
+
+
 def seed(random_state: Any, name: str = "random_state") -> int:
     """A seed of 64 bits: a number as it is, ``None`` a new one each time, a generator's next."""
     if random_state is None:
