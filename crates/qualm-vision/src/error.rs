@@ -181,7 +181,7 @@ pub enum Error {
     /// An image whose decoder asks for more memory than its pixels may need.
     #[error(
         "{at}: more than {limit} bytes are needed to decode it as {format}; it may be damaged; \
-         write it again, or raise max_pixels"
+         write it again"
     )]
     ImageMemory {
         at: Location,
@@ -199,7 +199,7 @@ pub enum Error {
     /// An image larger than the limit.
     #[error(
         "{at}: an image of {width} x {height} pixels, more than the limit of {limit}; reduce it \
-         first, or raise max_pixels"
+         first"
     )]
     TooManyPixels {
         at: Location,
@@ -210,7 +210,7 @@ pub enum Error {
     /// An image file larger than its pixels may be.
     #[error(
         "{at}: a file of {found} bytes, more than the {limit} that an image within the limit of \
-         pixels needs; reduce it first, or raise max_pixels"
+         pixels needs; reduce it first"
     )]
     TooManyBytes {
         at: Location,
