@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The monitor beside its peers: everything in RESULTS.md, in about twenty minutes of one core.
+# The monitor beside its peers: everything in RESULTS.md, in about ten minutes of one core.
 # PYTHON312 is a Python 3.12 or later, which nonconform needs; the wheel is that of
 # `scripts/python.sh wheel`. With QUALM_DATA and QUALM_BIN also the real case.
 set -euo pipefail

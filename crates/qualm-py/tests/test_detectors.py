@@ -6,6 +6,7 @@ import inspect
 import json
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -418,3 +419,14 @@ def test_explanations_have_names(rows):
     assert (features is found.features, shares is found.shares) == (True, True)
     assert np.array_equal(pickle.loads(pickle.dumps(found)).names, found.names)
     assert qualm.KNN().fit(rows).explain(rows[:4]).names is None
+
+
+@pytest.mark.parametrize("method", ["decision_function", "predict", "p_values", "score_samples"])
+def test_a_warning_names_the_line_that_led_to_it(method):
+    pandas = pytest.importorskip("pandas")
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    detector = qualm.KNN().fit(pandas.DataFrame(rows, columns=["a", "b", "c"]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        getattr(detector, method)(rows)
+    assert [warning.filename for warning in caught] == [__file__]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from . import _contamination, _core, _sparse
 from ._choice import Names, choice
-from ._errors import QualmWarning
+from ._errors import warn
 from ._input import numbered
 from ._input import rows as read_rows
 from ._pages import Pages
@@ -162,7 +161,7 @@ class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
         rows = read_rows(X, treatment=self._treatment(), choice=asked)
         notes = asked.notes(rows)
         for note in notes:
-            warnings.warn(note, QualmWarning, stacklevel=2)
+            warn(note)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
         try:
@@ -205,7 +204,7 @@ class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
         self._adopt(model, scores)
         self._notes = notes
         for warning in model.warnings:
-            warnings.warn(warning, QualmWarning, stacklevel=3)
+            warn(warning)
 
     def _adopt(self, model: _core.Model, scores: Floats | None) -> None:
         self._model = model

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._errors import QualmWarning
+from ._errors import warn
 from ._values import number
 
 #: What is fitted with where the scores decide afterwards.
@@ -82,10 +81,8 @@ def _cut(outliers: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64], name:
     ordered = np.sort(scores)
     found = float(ordered[len(scores) - 1 - count])
     if not np.array_equal(scores > found, outliers):
-        warnings.warn(
+        warn(
             f"the rows that {name} flags are not those of the highest scores: the threshold "
-            f"flags {int((scores > found).sum())} rows, where {name} flags {count}",
-            QualmWarning,
-            stacklevel=4,
+            f"flags {int((scores > found).sum())} rows, where {name} flags {count}"
         )
     return found

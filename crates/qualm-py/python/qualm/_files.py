@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any, Union
 
 from . import _core
 from ._base import Detector
 from ._choice import Names, column_names
-from ._errors import QualmWarning
+from ._errors import warn
 from ._fitted import Path
 from ._loading import load
 from ._progress import Progress
@@ -102,7 +101,7 @@ def score_file(
     else:
         report, notes = _core.score_files(*arguments)
     for note in notes:
-        warnings.warn(note, QualmWarning, stacklevel=2)
+        warn(note)
     found: dict[str, Any] = json.loads(report)
     return found
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import warnings
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._base import Detector
-from ._errors import QualmWarning
+from ._errors import warn
 from ._fitted import Path
 from ._loading import load
 from ._pyod import Floats
@@ -389,12 +388,10 @@ def note_dependence(scores: Floats, spec: dict[str, Any]) -> None:
     """Warns where a row of the reference tells what the next one is."""
     correlation = _core.score_dependence(scores)
     if correlation is not None and spec["thinning"] == "none":
-        warnings.warn(
+        warn(
             "neighbouring rows of the reference have alike scores (correlation "
             f"{correlation:.2f}); the guarantee holds for rows whose order tells nothing: give "
-            "thin or mean_of",
-            QualmWarning,
-            stacklevel=3,
+            "thin or mean_of"
         )
 
 

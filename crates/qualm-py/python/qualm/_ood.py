@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from . import _core, _html
 from ._activations import arrays, like
-from ._errors import QualmWarning, not_fitted_error
+from ._errors import not_fitted_error, warn
 from ._threads import threads
 from ._values import only_one, plain
 from ._values import seed as seed_of
@@ -142,7 +141,7 @@ class OODDetector:
         )
         self._model = model
         for warning in model.warnings:
-            warnings.warn(warning, QualmWarning, stacklevel=2)
+            warn(warning)
         return self
 
     def fit_features(self, features: Any, labels: Any = None) -> Self:

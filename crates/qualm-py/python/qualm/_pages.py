@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Union
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from . import _beside, _core
-from ._errors import QualmWarning
+from ._errors import warn
 from ._images import images as read_images
 from ._threads import threads
 from ._values import seed as seed_of
@@ -401,7 +400,7 @@ class Pages:
             model, rows, beside, pictures, json.dumps(asked), threads(self.n_jobs)
         )
         if page.missing:
-            warnings.warn(page.missing, QualmWarning, stacklevel=2)
+            warn(page.missing)
         return Gallery(page)
 
 

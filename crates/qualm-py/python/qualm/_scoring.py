@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core, _sparse
-from ._errors import QualmWarning
+from ._errors import warn
 from ._fitted import Fitted
 from ._input import rows as read_rows
 from ._parameters import Labels
@@ -237,7 +236,7 @@ class Scoring(Fitted):
         if model.features.treatment is not None:
             # What it did with values that it does not know.
             for note in rows.notes:
-                warnings.warn(note, QualmWarning, stacklevel=4)
+                warn(note)
         width, name = rows.shape[1], type(self).__name__
         if width != model.n_features:
             raise ValueError(
@@ -249,11 +248,9 @@ class Scoring(Fitted):
         if named != expected:
             # scikit-learn's words, and its tests ask for them.
             had, fitted = ("has", "without") if named else ("does not have valid", "with")
-            warnings.warn(
+            warn(
                 f"X {had} feature names, but {name} was fitted {fitted} feature names: columns "
-                "are taken by position",
-                QualmWarning,
-                stacklevel=4,
+                "are taken by position"
             )
         return rows
 

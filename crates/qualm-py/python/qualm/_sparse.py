@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ._errors import QualmWarning
+from ._errors import warn
 
 #: Bytes of a dense block.
 _BLOCK = 1 << 26
@@ -23,11 +22,9 @@ def whole(X: Any) -> np.ndarray:
     """All of it, dense; a warning says how much memory that takes."""
     _check(X)
     size = X.shape[0] * X.shape[1] * X.dtype.itemsize
-    warnings.warn(
+    warn(
         f"a sparse matrix of {X.shape[0]} x {X.shape[1]} is made dense, which takes "
-        f"{size / 2**20:.1f} MiB: for fewer columns give scikit-learn's TruncatedSVD a try",
-        QualmWarning,
-        stacklevel=4,
+        f"{size / 2**20:.1f} MiB: for fewer columns give scikit-learn's TruncatedSVD a try"
     )
     try:
         dense: np.ndarray = X.toarray()

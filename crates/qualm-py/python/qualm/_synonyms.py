@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import functools
 import json
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from . import _core
-from ._errors import QualmWarning
+from ._errors import warn
 
 #: Their names of our parameters, by detector.
 RENAMED: dict[str, dict[str, str]] = {
@@ -108,7 +107,7 @@ def canonical(detector: str, owner: str, given: Mapping[str, Any]) -> dict[str, 
             raise ValueError(f"{owner}: {name} = {value!r}: {foreign.why}")
         shown = f"{name} = {value!r}" if len(repr(value)) < 60 else name
         message = f"{shown} has no effect: {foreign.why}"
-        warnings.warn(message, QualmWarning, stacklevel=4)
+        warn(message)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from .. import _contamination, _core
 from .._base import Detector
-from .._errors import QualmWarning
+from .._errors import warn
 from .._progress import Progress
 from .._threads import threads
 from .._values import seed
@@ -98,7 +97,7 @@ def fit(
     rows, last = _core.Rows.sampled(table, ids, vector, chosen, int(sample_rows), drawn)
     del table
     for note in rows.notes:
-        warnings.warn(note, QualmWarning, stacklevel=2)
+        warn(note)
     detector = copy.copy(spec)
     model = _trained(detector, rows, drawn)
     model.set_ids(ids)

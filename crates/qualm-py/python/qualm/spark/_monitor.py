@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +12,7 @@ import numpy as np
 
 from .. import _core
 from .._base import Detector
-from .._errors import QualmWarning
+from .._errors import warn
 from .._fitted import Path
 from .._values import number
 from ..monitor import Comparison
@@ -286,11 +285,7 @@ def _report(
     if not tested:
         raise ValueError("no window has the 2 rows that a comparison needs; take longer windows")
     if len(tested) < len(rows):
-        warnings.warn(
-            f"not tested: {len(rows) - len(tested)} window(s) of one row",
-            QualmWarning,
-            stacklevel=3,
-        )
+        warn(f"not tested: {len(rows) - len(tested)} window(s) of one row")
     found = [json.loads(row["comparison"]) for row in tested]
     corrected = _core.corrected([one["p"] for one in found], correct)
     windows = []
