@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Table 1 anew: three encoders on CIFAR-10 and Tiny ImageNet, with and without pixel statistics.
-#   QUALM_DATA=... QUALM_MODELS=... bench/table1/run.sh SIMCLR.safetensors [SSCD.onnx]
+#   QUALM_DATA=... QUALM_MODELS=... bench/table1/run.sh [SSCD.onnx]
 # An interrupted run goes on where it was.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-simclr=$1
-sscd=${2:-}
+simclr=crates/qualm-vision/data/cifar10_simclr_resnet20.safetensors
+sscd=${1:-}
 qualm=${QUALM_BIN:-target/release/qualm}
 images=$QUALM_DATA/images
 here=bench/table1
@@ -35,8 +35,8 @@ both resnet56-statistics --encoder "$QUALM_MODELS/cifar10_resnet56.safetensors" 
     --preprocessing akamaster "${beside[@]}"
 both statistics --encoder pixel-statistics --detectors "dum,knn+space=robust,ecod+space=robust"
 if [ -n "$sscd" ]; then
-    # A ResNet-50 at 288 pixels: fewer images.
-    few=(--encoder "$sscd" --preprocessing sscd --limit-images 600 --severity 1,3,5)
+    # At 288 pixels: fewer images and severities.
+    few=(--encoder "$sscd" --preprocessing sscd --limit-images 2000 --severity 1,3,5)
     both sscd "${few[@]}"
     both sscd-statistics "${few[@]}" "${beside[@]}"
 fi

@@ -49,6 +49,8 @@ TITLES = {
     "dum": "DUM",
     "dum_circ": "DUM (Circ)",
 }
+#: What encoders are called, by their files; those of a contrastive loss first.
+CONTRASTIVE = {"cifar10_simclr_resnet20.safetensors": "SimCLR", "sscd_distilled.onnx": "SSCD"}
 NOTHING = "–"
 UNMEASURED = "Not measured yet: `bench/table3/run.sh`, then `bench/table3/summary.py`.\n"
 
@@ -68,7 +70,7 @@ def subjects(rows):
     encoders = dict.fromkeys(row["network"] for row in rows if row["kind"] == "encoder")
     for encoder in encoders:
         own = [row for row in rows if (row["kind"], row["network"]) == ("encoder", encoder)]
-        found.append((encoder, own))
+        found.append((CONTRASTIVE.get(encoder, encoder), own))
     return found
 
 
@@ -110,7 +112,8 @@ def as_the_paper(rows):
     """Our sets in the paper's columns, then the paper's rows of CIFAR-10."""
     found = subjects(rows)
     columns = [("", detector) for detector in PAPERS]
-    columns += [(title, detector) for title, _ in found if title for detector in PAPERS[-2:]]
+    there = [title for title, _ in found if title in CONTRASTIVE.values()]
+    columns += [(title, detector) for title in there for detector in PAPERS[-2:]]
     of = dict(found)
     lines = []
     for out, title in SETS.items():
@@ -191,6 +194,9 @@ def main():
         contender.between_marks(PAGE, make(rows) if rows else UNMEASURED, name)
     text = covered(rows, coded) if rows and coded else UNMEASURED
     contender.between_marks(PAGE, text, "jpeg")
+    layers = results(folder, "cifar10-mahalanobis")
+    text = by_detector(layers, "auroc") if layers else UNMEASURED
+    contender.between_marks(PAGE, text, "mahalanobis")
 
 
 if __name__ == "__main__":
