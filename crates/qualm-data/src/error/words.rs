@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use qualm::Location;
 use qualm::error::Names;
 
 use crate::column_notes::{Unused, UnusedColumns};
@@ -102,6 +103,54 @@ impl fmt::Display for NotNumeric<'_> {
     }
 }
 
+/// The column that was likely meant by a name that none has: at most one letter in three is another one, is
+/// missing, too many, or has changed places with the next.
+pub(super) struct Meant<'a>(pub(super) &'a Location, pub(super) &'a Names);
+
+impl fmt::Display for Meant<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = |name: &str| name.to_lowercase().chars().collect::<Vec<_>>();
+        let asked = letters(self.0.column.as_deref().unwrap_or_default());
+        let near = self.1.0.iter().filter_map(|name| {
+            let known = letters(name);
+            let most = asked.len().max(known.len()) / 3;
+            // Most names need not be compared letter by letter.
+            let may_be = asked.len().abs_diff(known.len()) <= most;
+            let distance = may_be.then(|| distance(&asked, &known))?;
+            (distance <= most).then_some((distance, name))
+        });
+        match near.min_by_key(|(distance, _)| *distance) {
+            Some((_, name)) => write!(f, "did you mean '{name}'? "),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many letters must be put in, taken out, replaced, or exchanged with the next to make one word of another: the
+/// optimal string alignment (Damerau 1964).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let cost = |row: &[usize], j: usize, more| row.get(j).map_or(usize::MAX, |n| n + more);
+            let replaced = cost(&row, j, usize::from(from != to));
+            let mut least = replaced.min(cost(&row, j + 1, 1)).min(cost(&next, j, 1));
+            let exchanged = i
+                .checked_sub(1)
+                .zip(j.checked_sub(1))
+                .filter(|(i, j)| a.get(*i) == Some(to) && b.get(*j) == Some(from));
+            if let Some((_, j)) = exchanged {
+                least = least.min(cost(&before, j, 1));
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// A name in quotes after a space, or nothing.
 pub(super) struct Named<'a>(pub(super) Option<&'a str>);
 
@@ -117,6 +166,49 @@ impl fmt::Display for Named<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_meant() {
+        let names = ["name", "num", "city", "Income", "embedding", "a"];
+        let known = Names(names.map(str::to_owned).to_vec());
+        let meant = |asked: &str| Meant(&Location::default().column(asked), &known).to_string();
+        for (asked, expected) in [
+            ("nmu", "num"),
+            ("citty", "city"),
+            ("cit", "city"),
+            ("income", "Income"),
+            ("embeding", "embedding"),
+            ("A", "a"),
+        ] {
+            assert_eq!(
+                meant(asked),
+                format!("did you mean '{expected}'? "),
+                "{asked}"
+            );
+        }
+        for asked in ["", "b", "ab", "Zürich", "emb"] {
+            assert_eq!(meant(asked), "", "{asked}");
+        }
+    }
+
+    #[test]
+    fn distances_count_changes() {
+        let of = |a: &str, b: &str| {
+            let letters = |word: &str| word.chars().collect::<Vec<_>>();
+            distance(&letters(a), &letters(b))
+        };
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("ab", "ba", 1),
+            ("ca", "abc", 3),
+            ("grün", "grau", 2),
+        ] {
+            assert_eq!(of(a, b), expected, "{a} {b}");
+        }
+    }
 
     #[test]
     fn quotes_are_shortened_on_a_character() {
