@@ -23,6 +23,7 @@ mod messy_scores;
 mod monitor;
 mod monitor_streams;
 mod monitor_tell;
+mod monitor_text;
 mod monitor_time;
 mod ood;
 mod ood_images;

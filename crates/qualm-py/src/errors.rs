@@ -10,7 +10,7 @@ use pyo3::exceptions::{
 };
 use pyo3::prelude::*;
 use qualm::DeviceError;
-use qualm_data::Error;
+use qualm_data::{Error, Role};
 use serde::Serialize;
 
 /// The exception of an error.
@@ -84,7 +84,44 @@ pub(crate) fn message(top: &Error) -> String {
         }
         cause = error.source();
     }
-    message
+    match asked_for(top) {
+        Some(keywords) => format!("{message} (asked for with {keywords})"),
+        None => message,
+    }
+}
+
+/// The keywords that ask for the columns that an error is about, if any does.
+fn asked_for(error: &Error) -> Option<String> {
+    let vector = "a vector is chosen with vector=";
+    let keywords = match error {
+        Error::ColumnType {
+            role: role @ Role::Feature,
+            ..
+        } => format!("{}; {vector}", keyword(*role)?),
+        Error::NoSuchColumn { role, .. }
+        | Error::NamedTwice { role, .. }
+        | Error::ColumnType { role, .. } => keyword(*role)?.to_owned(),
+        Error::Conflict { first, second, .. } => {
+            let both: Vec<_> = [*first, *second].into_iter().filter_map(keyword).collect();
+            both.join(" and ")
+        }
+        Error::VectorAndColumns { .. } => "columns= and vector=".to_owned(),
+        _ => return None,
+    };
+    Some(keywords).filter(|keywords| !keywords.is_empty())
+}
+
+/// The keyword that asks for a column in a role.
+fn keyword(role: Role) -> Option<&'static str> {
+    Some(match role {
+        Role::Feature => "columns=",
+        Role::Excluded => "exclude=",
+        Role::Label => "label=",
+        Role::Id => "id=",
+        Role::Kept => "keep=",
+        Role::Vector => "vector=",
+        _ => return None,
+    })
 }
 
 /// Does work without the interpreter's lock; a panic becomes a `RuntimeError`.

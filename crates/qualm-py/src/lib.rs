@@ -1,6 +1,7 @@
 //! The native half of the Python package: it converts, releases the interpreter's lock and maps
 //! errors. What users see, classes and docstrings, is in `python/qualm`.
 
+mod asked;
 mod batches;
 mod columns;
 mod corrupt;

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_schema::{Field, Schema};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use qualm::digest::sha256_of_values;
-use qualm::{
-    Content, Error, Features, Location, Matrix, Recipe, RecipeColumn, Rounding, Treatment,
-};
+use qualm::{Error, Features, Location, Matrix, Rounding};
 use qualm_data::{Batches, ColumnNote, Result, Selection, Source, Unused, WhyUnused};
-use serde::{Deserialize, Serialize};
 
+use crate::asked::{Choice, Treated};
 use crate::columns::{Column, column, reader, refused};
 use crate::errors::{guarded, raised, to_json};
 
@@ -46,62 +44,10 @@ impl PyFeatures {
     fn treatment(&self) -> PyResult<Option<String>> {
         self.0
             .recipe()
-            .map(Asked::of)
+            .map(Treated::of)
             .as_ref()
             .map(to_json)
             .transpose()
-    }
-}
-
-/// What a fit is to do about missing values, categories and dates.
-#[derive(Serialize, Deserialize)]
-struct Asked {
-    missing: String,
-    na: Vec<String>,
-    encode: Option<String>,
-    unknown: String,
-    max_categories: Option<usize>,
-    dates: bool,
-}
-
-impl Asked {
-    /// As far as a recipe says so.
-    fn of(recipe: &Recipe) -> Self {
-        let columns = || recipe.columns().iter().map(RecipeColumn::content);
-        let encoding = columns().find_map(|content| match content {
-            Content::Category(vocabulary) => Some(vocabulary.encoding().to_string()),
-            _ => None,
-        });
-        Self {
-            missing: recipe.missing().to_string(),
-            na: recipe.na().to_vec(),
-            encode: encoding,
-            unknown: recipe.unknown().to_string(),
-            max_categories: None,
-            dates: columns().any(|content| matches!(content, Content::Date { .. })),
-        }
-    }
-
-    /// As the library takes it.
-    fn treatment(json: &str) -> PyResult<Treatment> {
-        let asked: Self = serde_json::from_str(json).map_err(|error| {
-            PyTypeError::new_err(format!(
-                "missing, na, encode, unknown, max_categories: {error}"
-            ))
-        })?;
-        let treatment = (|| {
-            let treatment = Treatment {
-                missing: asked.missing.parse()?,
-                na: asked.na,
-                encode: asked.encode.as_deref().map(str::parse).transpose()?,
-                unknown: asked.unknown.parse()?,
-                max_categories: asked.max_categories,
-                dates: asked.dates,
-            };
-            treatment.validate()?;
-            Ok(treatment)
-        })();
-        treatment.map_err(|error: Error| raised(error))
     }
 }
 
@@ -110,8 +56,8 @@ impl Asked {
 pub(crate) struct PyRows {
     values: Values,
     features: Features,
-    /// What a user should know of the columns that a fit would use, and would not: kind and text.
-    notes: Vec<(&'static str, String)>,
+    /// What a user should know of the columns that a fit would use, and would not.
+    notes: Vec<String>,
 }
 
 enum Values {
@@ -164,25 +110,21 @@ impl PyRows {
 
     /// Reads everything that has the Arrow `PyCapsule` interface: tables, record batches,
     /// streams. Columns are chosen as in a file: for a model those that it was fitted on, by
-    /// name; otherwise the only vector column, or all numeric ones. Where they are not `named`,
-    /// the rows are those of an array.
+    /// name; otherwise what `choice` asks for, or the only vector column, or all numeric ones.
+    /// Where they are not `named`, the rows are those of an array.
     #[staticmethod]
-    #[pyo3(signature = (table, features=None, named=true, treatment=None))]
+    #[pyo3(signature = (table, features=None, named=true, treatment=None, choice=None))]
     fn from_arrow(
         table: &Bound<'_, PyAny>,
         features: Option<&PyFeatures>,
         named: bool,
         treatment: Option<&str>,
+        choice: Option<Choice>,
     ) -> PyResult<Self> {
-        let words = HashMap::new();
-        Self::read(
-            table.py(),
-            reader(table)?,
-            features,
-            named,
-            treatment,
-            &words,
-        )
+        let selection = selection(treatment, choice)?;
+        let (py, reader, words) = (table.py(), reader(table)?, HashMap::new());
+        let read = Self::read_beside(py, reader, &selection, features, named, &words);
+        Ok(read?.0)
     }
 
     /// Reads a frame of `n_rows` from its columns, chosen as in [`PyRows::from_arrow`].
@@ -192,7 +134,7 @@ impl PyRows {
     /// it holds one number a row), and what else it holds, in words. Where they are not `named`,
     /// the rows are those of an array.
     #[staticmethod]
-    #[pyo3(signature = (columns, n_rows, features=None, named=true, treatment=None))]
+    #[pyo3(signature = (columns, n_rows, features=None, named=true, treatment=None, choice=None))]
     fn from_columns(
         py: Python<'_>,
         columns: Vec<Column<'_>>,
@@ -200,7 +142,9 @@ impl PyRows {
         features: Option<&PyFeatures>,
         named: bool,
         treatment: Option<&str>,
+        choice: Option<Choice>,
     ) -> PyResult<Self> {
+        let selection = selection(treatment, choice)?;
         let mut words = HashMap::new();
         let columns = columns.into_iter().map(|(name, values, lengths, what)| {
             let array = column(values.as_ref(), lengths, n_rows)?;
@@ -213,7 +157,8 @@ impl PyRows {
         let schema = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(refused)?;
         let reader = Box::new(RecordBatchIterator::new([Ok(batch)], schema));
-        Self::read(py, reader, features, named, treatment, &words)
+        let read = Self::read_beside(py, reader, &selection, features, named, &words);
+        Ok(read?.0)
     }
 
     /// A sample of at most `most` rows of a table, as the command line takes it of a file, by the
@@ -267,13 +212,7 @@ impl PyRows {
     /// Where no model chose the columns: what is not used and why, and what is likely no data.
     #[getter]
     fn notes(&self) -> Vec<String> {
-        self.notes.iter().map(|(_, text)| text.clone()).collect()
-    }
-
-    /// What each note is of: `unused` columns, a `doubt` about a column that is used, or `other`.
-    #[getter]
-    fn note_kinds(&self) -> Vec<&'static str> {
-        self.notes.iter().map(|(kind, _)| *kind).collect()
+        self.notes.clone()
     }
 
     /// Whether their columns have names.
@@ -334,25 +273,6 @@ impl PyRows {
         }
     }
 
-    fn read(
-        py: Python<'_>,
-        reader: Box<dyn RecordBatchReader + Send>,
-        features: Option<&PyFeatures>,
-        named: bool,
-        treatment: Option<&str>,
-        words: &HashMap<String, String>,
-    ) -> PyResult<Self> {
-        let selection = Selection {
-            treatment: treatment
-                .map(Asked::treatment)
-                .transpose()?
-                .unwrap_or_default(),
-            ..Selection::default()
-        };
-        let (rows, _) = Self::read_beside(py, reader, &selection, features, named, words)?;
-        Ok(rows)
-    }
-
     /// The rows, and the columns that the selection carries through beside them.
     pub(crate) fn read_beside(
         py: Python<'_>,
@@ -407,8 +327,13 @@ impl PyRows {
             Ok((rows, beside))
         })?;
         read.map_err(|mut error| {
-            if let qualm_data::Error::NoNumericColumn { unused, .. } = &mut error {
-                reword(unused, words);
+            match &mut error {
+                qualm_data::Error::NoNumericColumn { unused, .. } => reword(unused, words),
+                qualm_data::Error::ColumnType { at, found, .. } => {
+                    let held = at.column.as_ref().and_then(|name| words.get(name));
+                    *found = held.map_or_else(|| found.clone(), |held| held.as_str().into());
+                }
+                _ => {}
             }
             raised(error)
         })
@@ -441,18 +366,21 @@ fn features(names: Option<Vec<String>>, width: usize) -> Features {
     names.map_or(Features::Vector { name: None, width }, Features::Columns)
 }
 
-/// A note on columns, its kind first, with what to do; `words` say what columns hold that came without
-/// values.
-fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> (&'static str, String) {
+/// What is read of a table to fit to.
+fn selection(treatment: Option<&str>, choice: Option<Choice>) -> PyResult<Selection> {
+    let treatment = treatment.map(Treated::treatment).transpose()?;
+    Ok(Selection {
+        treatment: treatment.unwrap_or_default(),
+        ..choice.unwrap_or_default().selection()
+    })
+}
+
+/// A note on columns with what to do; `words` say what columns hold that came without values.
+fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> String {
     if let ColumnNote::NotUsed { columns, .. } = &mut note {
         reword(columns, words);
     }
-    let kind = match note {
-        ColumnNote::NotUsed { .. } => "unused",
-        ColumnNote::Label { .. } | ColumnNote::Id { .. } | ColumnNote::Constant { .. } => "doubt",
-        _ => "other",
-    };
-    let text = match note {
+    match note {
         ColumnNote::Label { .. } | ColumnNote::Id { .. } => {
             format!("{note}; leave it out of X if it is not meant as one")
         }
@@ -460,8 +388,7 @@ fn said(mut note: ColumnNote, words: &HashMap<String, String>) -> (&'static str,
             format!("{note}; convert those that are meant as features")
         }
         _ => note.to_string(),
-    };
-    (kind, text)
+    }
 }
 
 /// Says what columns hold that came without values, and are none but nulls here.

@@ -164,6 +164,102 @@ def test_categories_of_chosen_columns(form, table):
     assert others.decision_function(make(table)).shape == (200,)
 
 
+@pytest.mark.filterwarnings("ignore::qualm.QualmWarning")
+def test_what_is_named_is_used_with_a_treatment(table, tmp_path, command_line):
+    # Names and days: neither is a feature where nobody names it.
+    days = pyarrow.array([f"2024-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(200)])
+    table = table.append_column("day", days).append_column("at", days.cast(pyarrow.date32()))
+    parquet.write_table(table, tmp_path / "t.parquet")
+    for named, keywords, options in (
+        (["a", "name"], {"encode": "frequency"}, ["--encode", "frequency"]),
+        (["day", "a"], {"encode": "frequency"}, ["--encode", "frequency"]),
+        (["at", "day", "num"], {"dates": True}, ["--dates"]),
+        (["at", "city"], {"dates": True, "encode": "onehot"}, ["--dates", "--encode", "onehot"]),
+    ):
+        fit = ["fit", "t.parquet", "-o", "m.qualm", "--detector", "knn", "--contamination", "0.1"]
+        fit += ["--columns", ",".join(named), *options]
+        subprocess.run([command_line, *fit], cwd=tmp_path, check=True, capture_output=True)
+        theirs = (tmp_path / "m.qualm").read_bytes()
+        for form in FORMS:
+            made = FORMS[form](table)
+            ours = qualm.KNN(**keywords).fit(made, columns=named)
+            assert ours.to_bytes() == theirs, (form, named)
+            assert ours.feature_names_in_.tolist() == named
+    with pytest.raises(ValueError, match="'emb': the vectors of this column are the input"):
+        qualm.KNN(dates=True).fit(table, vector="emb")
+
+
+RECORDS = {
+    "fields": {"columns": ["r.x", "deep.in.y", "num"]},
+    "vectors": {"vector": "r.v", "id": "name"},
+}
+
+
+@pytest.mark.parametrize("chosen", RECORDS)
+def test_fields_of_records_are_named_by_their_path(chosen, rows, table, tmp_path, command_line):
+    x, y, v = rows[:, 0].tolist(), rows[:, 1].tolist(), rows[:, 2:].tolist()
+    inside = [{"x": a, "v": b, "text": "t"} for a, b in zip(x, v)]
+    table = table.append_column("r", pyarrow.array(inside))
+    table = table.append_column("deep", pyarrow.array([{"in": {"y": b}} for b in y]))
+    parquet.write_table(table, tmp_path / "t.parquet")
+    keywords = RECORDS[chosen]
+    options = []
+    for name, asked in keywords.items():
+        options += [f"--{name}", asked if isinstance(asked, str) else ",".join(asked)]
+    fit = ["fit", "t.parquet", "-o", "m.qualm", "--detector", "knn", "--contamination", "0.1"]
+    subprocess.run([command_line, *fit, *options], cwd=tmp_path, check=True, capture_output=True)
+    theirs = (tmp_path / "m.qualm").read_bytes()
+    for form in FORMS:
+        ours = qualm.KNN().fit(FORMS[form](table), **keywords)
+        assert ours.to_bytes() == theirs, form
+        scores = ours.decision_function(FORMS[form](table))
+        assert np.array_equal(scores, qualm.from_bytes(theirs).decision_function(table)), form
+        with pytest.raises(
+            ValueError, match="column 'r.z': no such column, asked for as a feature"
+        ):
+            qualm.KNN().fit(FORMS[form](table), columns=["a", "r.z"])
+
+
+def test_other_columns_may_hold_anything(rows):
+    frame = pandas.DataFrame(rows, columns=LETTERS)
+    frame["complex"] = rows[:, 0] + 1j
+    frame["mixed"] = [object()] * 200
+    expected = qualm.KNN().fit(frame[["a", "b"]]).decision_scores_
+    for keywords in ({"columns": ["a", "b"]}, {"exclude": ["c", "d", "e", "complex", "mixed"]}):
+        fitted = qualm.KNN().fit(frame, **keywords)
+        assert np.array_equal(fitted.decision_scores_, expected)
+    of_polars = polars.DataFrame(frame[LETTERS]).with_columns(
+        polars.Series("object", [object()] * 200, dtype=polars.Object)
+    )
+    fitted = qualm.KNN().fit(of_polars, columns=["a", "b"])
+    assert np.array_equal(fitted.decision_scores_, expected)
+    frame["when"] = pandas.Timestamp("2024-01-01")
+    with pytest.raises(
+        ValueError, match="column 'when': found .*date and time.*, expected a list"
+    ):
+        qualm.KNN().fit(frame, vector="when")
+    # Numbers beside names are names of nobody's columns.
+    frame[7] = 1.0
+    fitted = qualm.KNN().fit(frame, columns=["a", "b"])
+    assert np.array_equal(fitted.decision_scores_, expected)
+    with pytest.raises(TypeError, match="names are of several types, here 7 among texts"):
+        qualm.KNN().fit(frame, exclude=["complex", "mixed", "when"])
+
+
+def test_spaces_around_a_name_are_no_part_of_it(table):
+    for form in ("pandas", "polars", "table"):
+        fitted = qualm.KNN().fit(FORMS[form](table), columns=["a", " b "])
+        assert fitted.feature_names_in_.tolist() == ["a", "b"]
+
+
+@pytest.mark.filterwarnings("ignore::qualm.QualmWarning")
+@each_choice
+def test_fit_predict_takes_the_same_keywords(chosen, table):
+    keywords, _, _ = CHOICES[chosen]
+    decided = qualm.KNN().fit_predict(table, labels="sklearn", **keywords)
+    assert np.array_equal(decided, 1 - 2 * qualm.KNN().fit(table, **keywords).labels_)
+
+
 def test_an_index_of_pandas_is_a_column_where_it_is_named(rows):
     frame = pandas.DataFrame(rows[:, :2], columns=["a", "b"], index=rows[:, 2])
     table = pyarrow.Table.from_pandas(frame)
@@ -178,27 +274,44 @@ def test_an_index_of_pandas_is_a_column_where_it_is_named(rows):
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"vector": "embd"}, "column 'embd': no such column, asked for by vector; did you mean "),
-        ({"columns": ["a", "citty"]}, "asked for by columns; did you mean 'city'. the input has"),
-        ({"exclude": "nmu"}, "asked for by exclude; did you mean 'num'"),
-        ({"id": ["name", "Zürich"]}, "by id; the input has 'name', 'num', .* and 2 more"),
-        ({"vector": "a"}, "column 'a': found one value a row, expected a list of numbers"),
-        ({"vector": "city"}, "not numeric: 'city' .text such as 'Bern' in row 1"),
+        (
+            {"vector": "embd"},
+            r"^input, column 'embd': no such column, asked for as the vector; did you mean "
+            r"'emb'\? the input has 'name', .* \(asked for with vector=\)$",
+        ),
+        ({"columns": ["a", "citty"]}, "as a feature; did you mean 'city'. the input has"),
+        ({"exclude": "nmu"}, "as excluded; did you mean 'num'.*asked for with exclude="),
+        ({"id": ["name", "Zürich"]}, "as an id; the input has 'name', 'num', .* and 2 more"),
+        ({"vector": "a"}, "column 'a': found .* type .*floats, expected a list of numbers"),
+        ({"vector": "city"}, "column 'city': found .* type text, expected a list of numbers"),
         (
             {"columns": ["a", "city"]},
-            "expected numbers, one a row, .* not used: 'city' .text such",
+            "row 1, column 'city': found 'Bern', expected a number; .* without the column$",
         ),
-        ({"columns": ["a", "emb"]}, "one column of vectors alone.* 'a' .the vectors of 'emb'"),
-        ({"columns": ["a", "b", "a"]}, "columns: column 'a' is named twice"),
-        ({"id": ["name", "name"]}, "id: column 'name' is named twice"),
+        (
+            {"columns": ["a", "emb"]},
+            "column 'emb': found .*list.*, expected numbers, one a row; .*columns=; a vector "
+            "is chosen with vector=",
+        ),
+        ({"columns": ["a", "b", "a"]}, "column 'a' is asked for twice as a feature; name it once"),
+        ({"id": ["name", "name"]}, "column 'name' is asked for twice as an id; name it once"),
         ({"columns": []}, "columns is empty: name at least one"),
-        ({"vector": ""}, "column '': no such column, asked for by vector"),
-        ({"vector": "emb", "columns": ["a"]}, "'a' .* beside the vector column 'emb'; give"),
-        ({"vector": "emb", "exclude": "emb"}, "'emb' is asked for both in vector and in exclude"),
-        ({"columns": ["a", "b"], "id": "b"}, "'b' is asked for both in columns and in id"),
+        ({"vector": ""}, "column '': no such column, asked for as the vector"),
+        (
+            {"vector": "emb", "columns": ["a"]},
+            "'a' .* beside the vector column 'emb'; .*asked for with columns= and vector=",
+        ),
+        (
+            {"vector": "emb", "exclude": "emb"},
+            "'emb' is asked for both as the vector and as excluded; .* with vector= and exclude=",
+        ),
+        (
+            {"columns": ["a", "b"], "id": "b"},
+            "'b' is asked for both as a feature and as an id; .* with columns= and id=",
+        ),
         (
             {"exclude": [*LETTERS, "emb", "more", "city"], "id": ["name", "num"]},
-            "no column is left to use as a feature: exclude and id name all, 'name', 'num'",
+            "no numeric column to use as a feature; set aside: 'name', 'num', .* and 2 more",
         ),
         ({"exclude": [*LETTERS, "emb", "more"], "id": "num"}, "no numeric column .* 'name' .text"),
     ],

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{EncoderArgs, at_least_one};
+use super::{EncoderArgs, TextArgs, at_least_one};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
@@ -17,6 +17,7 @@ use super::{EncoderArgs, at_least_one};
   qualm monitor model.qualm log.csv --reference held_out.parquet --sequential --state watch.state \\
       --follow --on-alarm 'mail -s alarm ops@example.org' --metrics /var/lib/node_exporter/qualm.prom
   tail -n +1 -f log.csv | qualm monitor model.qualm - --sequential --follow --json
+  qualm monitor model.qualm export.csv --reference held_out.csv --delimiter ';' --decimal ,
   qualm monitor model.qualm photos/ --encoder clip.onnx --json || page-somebody
 
 Window tests compare the scores of each window with those of the reference, once. An alarm needs a
@@ -154,6 +155,9 @@ pub(crate) struct Monitor {
     pub(crate) encoder: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) encoder_options: EncoderArgs,
+    /// Of CURRENT and the reference, which are written alike where both are text.
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
 }
 
 /// How large a window is.

@@ -121,6 +121,21 @@ fn a_growing_file_is_followed_until_ctrl_c() {
     assert_eq!(events.collect::<Vec<_>>(), ["alarm", "end"]);
 }
 
+#[test]
+fn text_that_grows_may_be_written_otherwise() {
+    let (folder, lines) = folder();
+    let german = |text: &str| text.replace(',', ";").replace('.', ",");
+    folder.write("held_out.csv", german(&folder.text("held_out.csv")));
+    folder.write("log.csv", german(&lines[..101].concat()));
+    let more = ["--delimiter", ";", "--decimal", ","];
+    let mut child = start(&folder, &args(STATE, &[&FOLLOW[..], &more].concat()));
+    wait_for_rows(&folder, &mut child, 100);
+    append(&folder, &german(&lines[101..].concat()));
+    wait_for_rows(&folder, &mut child, 500);
+    let ended = end(child, "-INT");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
 /// The state of a run that was killed again and again is that of one that was not.
 #[test]
 fn a_kill_neither_loses_rows_nor_counts_them_twice() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use qualm::Location;
 use qualm::error::Names;
 
-use self::words::{Decompress, Extension, Named, NotNumeric, Shape, copies, remedy};
+use self::words::{Decompress, Extension, Meant, Named, NotNumeric, Shape, copies, remedy};
 use crate::column_notes::Unused;
 use crate::npy_header::in_words;
 use crate::role::Role;
@@ -244,7 +244,10 @@ pub enum Error {
 
     // ---- which columns mean what ----------------------------------------------
     /// A column that was asked for by name and is not there.
-    #[error("{at}: no such column, asked for as {role}; the input has {known}")]
+    #[error(
+        "{at}: no such column, asked for as {role}; {}the input has {known}",
+        Meant(at, known)
+    )]
     NoSuchColumn {
         at: Location,
         role: Role,

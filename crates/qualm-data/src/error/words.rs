@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use qualm::Location;
 use qualm::error::Names;
 
 use crate::column_notes::{Unused, UnusedColumns};
@@ -102,6 +103,29 @@ impl fmt::Display for NotNumeric<'_> {
     }
 }
 
+/// The column that was likely meant by a name that none has: at most one letter in three is another one, is
+/// missing, too many, or has changed places with the next.
+pub(super) struct Meant<'a>(pub(super) &'a Location, pub(super) &'a Names);
+
+impl fmt::Display for Meant<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = self.0.column.as_deref().unwrap_or_default().to_lowercase();
+        let near = self.1.0.iter().filter_map(|name| {
+            let known = name.to_lowercase();
+            let (asked_letters, known_letters) = (asked.chars().count(), known.chars().count());
+            let most = asked_letters.max(known_letters) / 3;
+            // Most names need not be compared letter by letter.
+            let may_be = asked_letters.abs_diff(known_letters) <= most;
+            let distance = may_be.then(|| strsim::osa_distance(&asked, &known))?;
+            (distance <= most).then_some((distance, name))
+        });
+        match near.min_by_key(|(distance, _)| *distance) {
+            Some((_, name)) => write!(f, "did you mean '{name}'? "),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A name in quotes after a space, or nothing.
 pub(super) struct Named<'a>(pub(super) Option<&'a str>);
 
@@ -117,6 +141,30 @@ impl fmt::Display for Named<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_meant() {
+        let names = ["name", "num", "city", "Income", "embedding", "a"];
+        let known = Names(names.map(str::to_owned).to_vec());
+        let meant = |asked: &str| Meant(&Location::default().column(asked), &known).to_string();
+        for (asked, expected) in [
+            ("nmu", "num"),
+            ("citty", "city"),
+            ("cit", "city"),
+            ("income", "Income"),
+            ("embeding", "embedding"),
+            ("A", "a"),
+        ] {
+            assert_eq!(
+                meant(asked),
+                format!("did you mean '{expected}'? "),
+                "{asked}"
+            );
+        }
+        for asked in ["", "b", "ab", "Zürich", "emb"] {
+            assert_eq!(meant(asked), "", "{asked}");
+        }
+    }
 
     #[test]
     fn quotes_are_shortened_on_a_character() {

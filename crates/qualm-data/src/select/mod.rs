@@ -197,7 +197,11 @@ pub(crate) fn plan(
         .map(|name| chooser.find(name, Role::Id));
     let mut ids = ids.collect::<Result<Vec<_>>>()?;
     let present = selection.ids_if_present.iter();
-    ids.extend(present.filter_map(|name| chooser.place(name)));
+    for place in present.filter_map(|name| chooser.place(name)) {
+        if !ids.contains(&place) {
+            ids.push(place);
+        }
+    }
     let beside = [
         (&selection.time, Role::Time),
         (&selection.stream, Role::Stream),

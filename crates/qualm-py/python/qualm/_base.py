@@ -39,6 +39,16 @@ class Unsupported(TypedDict, total=False):
     sample_weight: None
 
 
+class Fitting(Unsupported, total=False):
+    """The keywords of :meth:`Detector.fit`, for what fits and goes on."""
+
+    items: Any
+    vector: str | None
+    columns: Names | None
+    exclude: Names | None
+    id: Names | None
+
+
 class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
     """Base class of all detectors. **Higher score = more anomalous.**
 
@@ -135,6 +145,8 @@ class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
 
             The model remembers its features by name: scoring needs none of these keywords, and
             other columns, ids among them, may be there or not.
+
+            A field of records is called by its path: ``columns="review.stars"``.
         **unsupported
             ``sample_weight=None``, as other libraries pass it. No detector has weights.
 
@@ -159,8 +171,7 @@ class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
             X = _sparse.whole(X)
         asked = choice(vector, columns, exclude, id)
         rows = read_rows(X, treatment=self._treatment(), choice=asked)
-        notes = asked.notes(rows)
-        for note in notes:
+        for note in rows.notes:
             warn(note)
         if rows.shape[0] == 1:
             raise ValueError("1 sample (row) is too few to fit to: give at least two")
@@ -172,7 +183,7 @@ class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
             raise ValueError(f"{error}; a single column (n_features = 1) may be too few") from None
         if asked.ids:
             model.set_ids(asked.ids)
-        self._conclude(model, model.fitted_scores(), notes)
+        self._conclude(model, model.fitted_scores(), rows.notes)
         return self
 
     def fit_predict(
@@ -181,10 +192,13 @@ class Detector(Scoring, Shown, Pages, Lifecycle, Parameters, Registered):
         y: Any = None,
         *,
         labels: Labels | None = None,
-        **unsupported: Unpack[Unsupported],
+        **fitting: Unpack[Fitting],
     ) -> Ints:
-        """Fits to rows and decides on them: ``(n,)``, with labels as in :meth:`predict`."""
-        return self._named(self.fit(X, **unsupported).labels_, labels)
+        """Fits to rows and decides on them: ``(n,)``, with labels as in :meth:`predict`.
+
+        The other keywords are those of :meth:`fit`.
+        """
+        return self._named(self.fit(X, **fitting).labels_, labels)
 
     def _fit(self, rows: _core.Rows, items: Ints | None) -> _core.Model:
         share = _contamination.share(self.contamination)

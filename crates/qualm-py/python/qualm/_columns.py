@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,6 +136,31 @@ def read_column(column: Any, name: str, dates: bool = False) -> Column:
     if all(isinstance(value, str) for value in known):
         return Column([value if row else None for value, row in zip(objects, there)])
     return Column(words=_words(next(value for value in known if not is_number(value))))
+
+
+def with_fields(frame: Any, names: Iterable[str]) -> Any:
+    """A frame, and beside its columns those fields of records that are asked for, as `a.b`."""
+    labels = set(frame.columns) if frame.columns.is_unique else set()
+    inner = {}
+    for name in names:
+        parts = [] if name in labels else name.split(".")
+        for n in range(1, len(parts)):
+            root, path = ".".join(parts[:n]), ".".join(parts[n:])
+            if root in labels:
+                values = frame[root].map(partial(_field, path=path))
+                if values.notna().any():
+                    inner[name] = values
+    return frame.assign(**inner) if inner else frame
+
+
+def _field(record: Any, path: str) -> Any:
+    """A field of a record, or of a record in it; None where there is none."""
+    if not isinstance(record, Mapping):
+        return None
+    if path in record:
+        return record[path]
+    name, _, rest = path.partition(".")
+    return _field(record.get(name), rest) if rest else None
 
 
 def _vectors(known: np.ndarray, there: np.ndarray) -> Column:

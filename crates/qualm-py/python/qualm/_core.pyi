@@ -1,8 +1,10 @@
 from os import PathLike
-from typing import Any, Callable, Literal
+from typing import Any, Callable
 
 import numpy as np
 import numpy.typing as npt
+
+from ._choice import Choice
 
 __version__: str
 
@@ -32,6 +34,7 @@ class Rows:
         features: Features | None = None,
         named: bool = True,
         treatment: str | None = None,
+        choice: Choice | None = None,
     ) -> Rows: ...
     @staticmethod
     def sampled(
@@ -56,13 +59,12 @@ class Rows:
         features: Features | None = None,
         named: bool = True,
         treatment: str | None = None,
+        choice: Choice | None = None,
     ) -> Rows: ...
     @property
     def shape(self) -> tuple[int, int]: ...
     @property
     def notes(self) -> list[str]: ...
-    @property
-    def note_kinds(self) -> list[Literal["unused", "doubt", "other"]]: ...
     @property
     def named(self) -> bool: ...
     def pick(self, numbers: npt.NDArray[np.int64]) -> Rows: ...

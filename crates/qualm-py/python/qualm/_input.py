@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,16 @@ import numpy as np
 from . import _core
 from ._adapt import adapt
 from ._choice import Choice
-from ._columns import fits_float32, holds_numbers, is_number, is_plain, read_column, read_values
+from ._columns import (
+    Column,
+    fits_float32,
+    holds_numbers,
+    is_number,
+    is_plain,
+    read_column,
+    read_values,
+    with_fields,
+)
 
 _RESHAPE = (
     "Reshape your data either using array.reshape(-1, 1) if it has a single feature or "
@@ -40,30 +50,24 @@ def rows(
     if isinstance(X, _core.Rows):
         return X
     X, named = adapt(X)
-    if choice is None or choice.is_empty:
-        return _read(X, features, named, treatment)
-    found = _read(choice.taken(X, named), features, named, treatment)
-    choice.check(found)
-    return found
-
-
-def _read(
-    X: Any, features: _core.Features | None, named: bool, treatment: str | None
-) -> _core.Rows:
+    if choice is not None and choice.is_empty:
+        choice = None
+    if choice is not None:
+        choice.check_named(X, named)
     treated = treatment is not None or (features is not None and features.treatment is not None)
     if treated:
-        return _treated(X, features, named, treatment)
+        return _treated(X, features, named, treatment, choice)
     if isinstance(X, np.ndarray):
         _check_mask(X)
         return _from_array(np.asarray(X), None, features)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
-        return _from_pandas(X, features, named)
+        return _from_pandas(X, features, named, choice)
     # Arrays may have Arrow's protocol as well, and give something else by it: xarray's, a long
     # table of one column.
     if hasattr(X, "__array__") and hasattr(X, "dtype"):
         return _from_array(np.asarray(X), None, features)
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
-        return _core.Rows.from_arrow(exportable(X), features, named)
+        return _core.Rows.from_arrow(exportable(X, choice), features, named, choice=choice)
     if hasattr(X, "__dlpack__") and not hasattr(X, "__array__"):
         return _from_array(np.from_dlpack(X), None, features)
     return _from_array(np.asarray(X), None, features)
@@ -75,24 +79,30 @@ def numbered(n: int) -> list[str]:
 
 
 def _treated(
-    X: Any, features: _core.Features | None, named: bool, treatment: str | None
+    X: Any,
+    features: _core.Features | None,
+    named: bool,
+    treatment: str | None,
+    choice: Choice | None,
 ) -> _core.Rows:
     """Rows of columns that may hold more than numbers, by a model's recipe or one to learn."""
     dates = features is not None or bool(treatment and json.loads(treatment)["dates"])
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         _check_shape(X.shape)
+        asked = _asked(features if named else None, choice)
+        X = with_fields(X, asked)
         labels = [str(label) for label in X.columns]
-        columns = [(label, X.iloc[:, place]) for place, label in enumerate(labels)]
+        unread = set() if choice is None else choice.unread(labels)
         if named and features is not None:
             # Others may hold what cannot be read.
-            wanted = set(features.columns)
-            columns = [(label, column) for label, column in columns if label in wanted]
-        read = [(label, *read_column(column, label, dates)) for label, column in columns]
-        return _core.Rows.from_columns(read, len(X), features, True, treatment)
+            unread = set(labels).difference(asked)
+        read = list(_columns(X, labels, unread, dates))
+        return _core.Rows.from_columns(read, len(X), features, True, treatment, choice)
     if not isinstance(X, np.ndarray) and (
         hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__")
     ):
-        return _core.Rows.from_arrow(exportable(X), features, True, treatment)
+        table = exportable(X, choice)
+        return _core.Rows.from_arrow(table, features, True, treatment, choice)
     array = np.asarray(X)
     _check_mask(X if isinstance(X, np.ma.MaskedArray) else array)
     _check_shape(array.shape)
@@ -106,24 +116,62 @@ def _treated(
     return _core.Rows.from_columns(read, len(array), features, True, treatment)
 
 
-def exportable(table: Any) -> Any:
-    """A table whose columns of nulls, if it is polars', can be read: as text.
+def _asked(features: _core.Features | None, choice: Choice | None) -> list[str]:
+    """The columns that a model needs, or that are asked for as features."""
+    if features is not None:
+        return features.columns
+    return [] if choice is None else choice.features
 
-    polars exports them with a buffer, which Arrow's C interface does not allow.
+
+def _columns(
+    frame: Any, labels: list[Any], unread: set[Any], dates: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """The columns of a frame as the native half takes them.
+
+    Of those that are not read, the name alone, for messages, and once: several that nobody asks
+    for may share one.
+    """
+    seen = set()
+    for place, label in enumerate(labels):
+        name = label if isinstance(label, str) else str(place + 1)
+        if label not in unread:
+            yield (name, *read_column(frame.iloc[:, place], name, dates))
+        elif isinstance(label, str) and label not in seen:
+            seen.add(label)
+            yield (name, *Column())
+
+
+def exportable(table: Any, choice: Choice | None = None) -> Any:
+    """A table, if it is polars', without what cannot leave it: such columns become text.
+
+    polars exports columns of nulls with a buffer, which Arrow's C interface does not allow, and
+    Python's objects not at all; these stay where they are only not asked for.
     """
     polars: Any = sys.modules.get("polars")
-    if polars and isinstance(table, polars.DataFrame) and polars.Null in table.dtypes:
-        return table.cast({polars.Null: polars.String})
-    return table
+    if not polars or not isinstance(table, polars.DataFrame):
+        return table
+    if polars.Null in table.dtypes:
+        table = table.cast({polars.Null: polars.String})
+    if choice is None or polars.Object not in table.dtypes:
+        return table
+    unread = choice.unread(table.columns)
+    objects = [name for name in table.columns if table.schema[name] == polars.Object]
+    blank = polars.lit(None, polars.String)
+    return table.with_columns(blank.alias(name) for name in objects if name in unread)
 
 
-def _from_pandas(frame: Any, features: _core.Features | None, named: bool) -> _core.Rows:
+def _from_pandas(
+    frame: Any, features: _core.Features | None, named: bool, choice: Choice | None
+) -> _core.Rows:
     _check_shape(frame.shape)
+    frame = with_fields(frame, _asked(features if named else None, choice))
     labels = list(frame.columns)
+    unread = set() if choice is None else choice.unread(labels)
     # Numbered columns, as DataFrame(array) makes them, are no names.
-    texts = [isinstance(label, str) for label in labels]
-    if any(texts) and not all(texts):
-        odd = labels[texts.index(False)]
+    read = [label for label in labels if label not in unread]
+    texts = [isinstance(label, str) for label in read]
+    if not all(texts) and (any(texts) or choice is not None):
+        odd = read[texts.index(False)]
         raise TypeError(
             f"column names are of several types, here {odd!r} among texts: make all of them "
             "texts, as in frame.columns = frame.columns.astype(str)"
@@ -141,14 +189,12 @@ def _from_pandas(frame: Any, features: _core.Features | None, named: bool) -> _c
         return _from_array(np.asarray(frame.to_numpy()), labels if named else None, given)
     by_number = features is not None and features.names is not None
     columns = []
-    for place, label in enumerate(labels):
-        name = label if isinstance(label, str) else str(place + 1)
-        column = frame.iloc[:, place]
-        values, lengths, words = read_column(column, name)
+    for place, column in enumerate(_columns(frame, labels, unread)):
+        name, values, *_ = column
         if wanted and found and (values is None or (isinstance(values, list) and by_number)):
-            _refuse(column, name)
-        columns.append((name, values, lengths, words))
-    return _core.Rows.from_columns(columns, len(frame), given, named)
+            _refuse(frame.iloc[:, place], name)
+        columns.append(column)
+    return _core.Rows.from_columns(columns, len(frame), given, named, choice=choice)
 
 
 def _refuse(column: Any, name: Any) -> None:

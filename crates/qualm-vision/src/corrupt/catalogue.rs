@@ -258,21 +258,7 @@ fn nearest(word: &str) -> &'static str {
     let groups = Group::ALL.into_iter().map(Group::name);
     let unions = UNIONS.iter().map(|(name, _)| *name);
     let names = corruptions.chain(groups).chain(unions);
-    names.min_by_key(|name| edits(word, name)).unwrap_or("all")
-}
-
-/// Letters to insert, delete or replace (V. Levenshtein, 1966).
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &b) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    names
+        .min_by_key(|name| strsim::osa_distance(word, name))
+        .unwrap_or("all")
 }

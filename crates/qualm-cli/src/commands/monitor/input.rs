@@ -26,8 +26,18 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn open(args: &Monitor, fitted: &Fitted, path: &Path) -> Result<Self> {
-        Self::open_selected(args, fitted, path, selection(args, fitted))
+    /// The rows to compare with. What tells rows apart, and when and whence they are, may be missing there: it
+    /// only has to be no feature.
+    pub(super) fn reference(args: &Monitor, fitted: &Fitted, path: &Path) -> Result<Self> {
+        let asked = selection(args, fitted)?;
+        let beside = asked.ids.into_iter().chain(asked.ids_if_present);
+        let beside = beside.chain(args.time.clone()).chain(args.stream.clone());
+        let selection = Selection {
+            ids: Vec::new(),
+            ids_if_present: beside.collect(),
+            ..asked
+        };
+        Self::open_selected(args, fitted, path, selection)
     }
 
     /// The rows to look at, with their times and streams.
@@ -35,7 +45,7 @@ impl Stream {
         let selection = Selection {
             time: args.time.clone(),
             stream: args.stream.clone(),
-            ..selection(args, fitted)
+            ..selection(args, fitted)?
         };
         if !args.follow {
             return Self::open_selected(args, fitted, &args.current, selection);
@@ -190,19 +200,23 @@ fn refuse_table_flags(args: &Monitor, path: &Path) -> Result<()> {
             ("--no-header", args.no_header),
             ("--time", args.time.is_some()),
             ("--stream", args.stream.is_some()),
-        ],
+        ]
+        .into_iter()
+        .chain(args.text.given())
+        .collect::<Vec<_>>(),
     )
 }
 
 /// Which columns are read besides the features.
-fn selection(args: &Monitor, fitted: &Fitted) -> Selection {
-    Selection {
+fn selection(args: &Monitor, fitted: &Fitted) -> Result<Selection> {
+    Ok(Selection {
         ids: args.id.clone(),
         ids_if_present: ids_if_present(&args.id, fitted.roles()),
         vector: args.vector.clone(),
         no_header: args.no_header,
+        text: args.text.format()?,
         ..Selection::default()
-    }
+    })
 }
 
 /// The encoder of images, if any.

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Monitor, seed: u64, output: Output) -> Result<Verdict> 
     let fitted = Fitted::load(&args.model)?;
     check_outputs(args)?;
     let reference = match &args.reference {
-        Some(path) => Reference::read(Stream::open(args, &fitted, path)?, &fitted, output)?,
+        Some(path) => Reference::read(Stream::reference(args, &fitted, path)?, &fitted, output)?,
         None => Reference::of_model(&fitted, output),
     };
     let current = Stream::current(args, &fitted)?;
