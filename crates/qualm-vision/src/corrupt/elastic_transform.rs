@@ -1,5 +1,7 @@
 //! `elastic_transform`: the image stretched and shifted locally.
 
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
 use super::parameters::{ParameterSet, Table};
 use super::picture::{Picture, Scene};
 use super::random::Random;
@@ -74,10 +76,8 @@ pub(super) fn stretch(
     for shifts in &mut shifts {
         let [down, across] = &kernels;
         filter::blur(shifts, width, [down, across], Border::Reflect, &mut room);
-        for shift in shifts.iter_mut() {
-            *shift *= factor as f32;
-        }
     }
+    let factor = factor as f32;
     let [right, down] = &shifts;
     let shifted = vectorised(
         #[inline(always)]
@@ -88,7 +88,7 @@ pub(super) fn stretch(
                 #[inline(always)]
                 |x, y| {
                     let i = y * width + x;
-                    (x as f32 + right[i], y as f32 + down[i])
+                    (x as f32 + right[i] * factor, y as f32 + down[i] * factor)
                 },
             )
         },
@@ -129,9 +129,19 @@ impl Affine {
 
 /// An image transformed, by straight lines between pixels; beyond its edge it is mirrored.
 fn warped(picture: &Picture, affine: &Affine) -> Picture {
-    moved(picture, Border::Mirror, |x, y| {
-        let (x, y) = (x as f64, y as f64);
-        let [x, y] = affine.0.map(|[a, b, c]| (a * x + b * y + c) as f32);
-        (x, y)
-    })
+    vectorised(
+        #[inline(always)]
+        || {
+            moved(
+                picture,
+                Border::Mirror,
+                #[inline(always)]
+                |x, y| {
+                    let (x, y) = (x as f64, y as f64);
+                    let [[a, b, c], [d, e, f]] = affine.0;
+                    ((a * x + b * y + c) as f32, (d * x + e * y + f) as f32)
+                },
+            )
+        },
+    )
 }

@@ -31,6 +31,7 @@
 //! ```
 
 mod catalogue;
+mod cosine;
 mod parameters;
 mod picture;
 mod random;

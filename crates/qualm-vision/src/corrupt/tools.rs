@@ -182,14 +182,18 @@ impl Between {
         }
     }
 
-    /// The value of a plane there.
+    /// The values of a pixel there.
     #[inline(always)]
-    fn of(self, plane: &[f32]) -> f32 {
+    fn of(self, pixels: &[[f32; 4]]) -> [f32; 4] {
         let [a, b, c, d] = self.pixels;
-        let (a, b, c, d) = (plane[a], plane[b], plane[c], plane[d]);
+        let (a, b, c, d) = (&pixels[a], &pixels[b], &pixels[c], &pixels[d]);
         let [u, v] = self.share;
-        let (upper, lower) = (a + u * (b - a), c + u * (d - c));
-        upper + v * (lower - upper)
+        let mut values = [0.0; 4];
+        for i in 0..4 {
+            let (upper, lower) = (a[i] + u * (b[i] - a[i]), c[i] + u * (d[i] - c[i]));
+            values[i] = upper + v * (lower - upper);
+        }
+        values
     }
 }
 
@@ -204,16 +208,25 @@ pub(super) fn moved(
     let (width, height) = (picture.width, picture.height);
     let n = picture.n();
     let mut values = vec![0.0; picture.values.len()];
-    let mut places = Vec::with_capacity(width);
+    // All channels of a pixel beside each other: one load for each of four pixels.
+    let mut pixels = vec![[0.0; 4]; n];
+    for (c, plane) in picture.planes().enumerate() {
+        for (pixel, &v) in pixels.iter_mut().zip(plane) {
+            pixel[c] = v;
+        }
+    }
+    let (mut across, mut down) = (vec![0.0; width], vec![0.0; width]);
+    let mut line = vec![[0.0; 4]; width];
     for y in 0..height {
-        places.clear();
-        places.extend((0..width).map(|x| {
-            let (from_x, from_y) = place(x, y);
-            Between::new([width, height], from_x, from_y, border)
-        }));
-        for (to, from) in values.chunks_exact_mut(n).zip(picture.planes()) {
-            for (to, place) in to[y * width..].iter_mut().zip(&places) {
-                *to = place.of(from);
+        for (x, (across, down)) in across.iter_mut().zip(&mut down).enumerate() {
+            (*across, *down) = place(x, y);
+        }
+        for (to, (&x, &y)) in line.iter_mut().zip(across.iter().zip(&down)) {
+            *to = Between::new([width, height], x, y, border).of(&pixels);
+        }
+        for (c, plane) in values.chunks_exact_mut(n).enumerate() {
+            for (to, pixel) in plane[y * width..].iter_mut().zip(&line) {
+                *to = pixel[c];
             }
         }
     }
@@ -298,8 +311,8 @@ mod tests {
 
     #[test]
     fn bilinear_values_lie_between_pixels() {
-        let plane = [0.0, 1.0, 2.0, 3.0];
-        let at = |x, y| Between::new([2, 2], x, y, Border::Nearest).of(&plane);
+        let pixels = [0.0, 1.0, 2.0, 3.0].map(|v| [v; 4]);
+        let at = |x, y| Between::new([2, 2], x, y, Border::Nearest).of(&pixels)[0];
         assert_eq!((at(0.0, 0.0), at(1.0, 1.0), at(0.5, 0.5)), (0.0, 3.0, 1.5));
         assert_eq!((at(-3.0, 0.0), at(9.0, 9.0)), (0.0, 3.0));
     }

@@ -74,9 +74,11 @@ fn with_numbers(name: &str, scene: &Scene<'_>, drawn: &[f32], out: &mut [u8]) {
         "spatter" => spatter::splash(scene, drawn.to_vec(), out),
         "glass_blur" => {
             let mut pairs = drawn.chunks_exact(2);
-            glass_blur::distort(scene, out, || {
-                let pair = pairs.next().unwrap();
-                (pair[0] as isize, pair[1] as isize)
+            glass_blur::distort(scene, out, |offsets| {
+                for offset in offsets {
+                    let pair = pairs.next().unwrap();
+                    *offset = [pair[0] as i32, pair[1] as i32];
+                }
             });
         }
         "fog" => {
