@@ -4,7 +4,7 @@
 
 use super::gaussian_blur::blur;
 use super::parameters::Table;
-use super::picture::{Picture, Pixels, Scene};
+use super::picture::{Pixels, Scene};
 use super::random::Random;
 use crate::simd::vectorised;
 
@@ -59,9 +59,7 @@ pub(super) fn distort(
     mut offsets: impl FnMut(&mut [[i32; 2]]),
 ) {
     let (sigma, reach, rounds) = scene.pick(&GLASS);
-    let mut picture = scene.picture();
-    blur(&mut picture, sigma);
-    picture.write(out);
+    blur(scene.pixels, sigma, out);
     let (width, height, channels) = (scene.width(), scene.height(), scene.channels());
     // One word for each pixel, which moves as a whole.
     let mut pixels: Vec<[u8; 4]> = match out.as_chunks::<3>() {
@@ -86,14 +84,13 @@ pub(super) fn distort(
             }
         }
     }
-    for (out, pixel) in out.chunks_exact_mut(channels).zip(&pixels) {
-        out.copy_from_slice(&pixel[..channels]);
+    let mut shuffled = vec![0; out.len()];
+    for (to, pixel) in shuffled.chunks_exact_mut(channels).zip(&pixels) {
+        to.copy_from_slice(&pixel[..channels]);
     }
     let shuffled = Pixels {
-        values: out,
+        values: &shuffled,
         ..scene.pixels
     };
-    let mut picture = Picture::of(shuffled);
-    blur(&mut picture, sigma);
-    picture.write(out);
+    blur(shuffled, sigma, out);
 }

@@ -1,7 +1,9 @@
 //! `spatter`: drops of water (severities 1 to 3) or mud on the lens.
 
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
 use super::parameters::Table;
-use super::picture::Scene;
+use super::picture::{Scene, cut, each_pixel};
 use super::random::Random;
 use super::tools::radius;
 use crate::filter::{Border, Kernel, Room};
@@ -80,34 +82,54 @@ pub(super) fn splash(scene: &Scene<'_>, mut liquid: Vec<f32>, out: &mut [u8]) {
     let spatter = scene.pick(&SPATTER);
     let width = scene.width();
     smooth(&mut liquid, width, spatter.sigma);
-    let mut picture = scene.picture();
     let (cover, colour) = if spatter.mud {
-        let mut cover: Vec<f32> = liquid
-            .iter()
-            .map(|&v| if v > spatter.threshold { 1.0 } else { 0.0 })
-            .collect();
-        smooth(&mut cover, width, spatter.strength);
-        for v in &mut cover {
-            *v = if *v < 0.8 { 0.0 } else { *v };
-        }
-        (cover, MUD)
+        each(
+            &mut liquid,
+            #[inline(always)]
+            |v| f32::from(u8::from(v > spatter.threshold)),
+        );
+        smooth(&mut liquid, width, spatter.strength);
+        each(
+            &mut liquid,
+            #[inline(always)]
+            |v| if v < 0.8 { 0.0 } else { v },
+        );
+        (liquid, MUD)
     } else {
-        for v in &mut liquid {
-            *v = if *v < spatter.threshold { 0.0 } else { *v };
-        }
+        each(
+            &mut liquid,
+            #[inline(always)]
+            |v| if v < spatter.threshold { 0.0 } else { v },
+        );
         (drops(&liquid, width, spatter.strength as f32), WATER)
     };
-    let grey: f32 = colour.iter().zip(GREY).map(|(c, g)| c * g).sum();
-    let single = scene.channels() == 1;
-    for (plane, colour) in picture.planes_mut().zip(colour) {
-        let colour = if single { grey } else { colour };
-        for (v, &cover) in plane.iter_mut().zip(&cover) {
-            // Water adds its light, mud covers.
-            let left = if spatter.mud { 1.0 - cover } else { 1.0 };
-            *v = *v * left + cover * colour;
-        }
-    }
-    picture.write(out);
+    // Water adds its light, mud covers.
+    let covers = if spatter.mud { 1.0 } else { 0.0 };
+    let pixels = scene.pixels.values;
+    vectorised(
+        #[inline(always)]
+        || {
+            if scene.channels() == 1 {
+                let grey: f32 = colour.iter().zip(GREY).map(|(c, g)| c * g).sum();
+                for ((out, &v), cover) in out.iter_mut().zip(pixels).zip(&cover) {
+                    *out = cut(f32::from(v) * (1.0 - covers * cover) + cover * grey);
+                }
+                return;
+            }
+            each_pixel(
+                pixels,
+                out,
+                #[inline(always)]
+                |at, planes| {
+                    for (plane, colour) in planes.into_iter().zip(colour) {
+                        for (v, &cover) in plane.iter_mut().zip(&cover[at..]) {
+                            *v = *v * (1.0 - covers * cover) + cover * colour;
+                        }
+                    }
+                },
+            );
+        },
+    );
 }
 
 fn smooth(plane: &mut [f32], width: usize, sigma: f64) {
@@ -119,7 +141,16 @@ fn smooth(plane: &mut [f32], width: usize, sigma: f64) {
 /// shaded from the upper left. The steps are those of the published code, which makes them with
 /// `OpenCV`.
 fn drops(liquid: &[f32], width: usize, strength: f32) -> Vec<f32> {
-    let liquid: Vec<u8> = liquid.iter().map(|v| (v * 255.0) as u8).collect();
+    let mut bytes = vec![0; liquid.len()];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (to, v) in bytes.iter_mut().zip(liquid) {
+                *to = cut(v * 255.0);
+            }
+        },
+    );
+    let liquid = bytes;
     let edges = edges(&liquid, width);
     let mut distance = distances(&edges, width);
     let mean = |plane: &[f32]| around(plane, width, &[1.0 / 9.0; 9]);
@@ -129,7 +160,11 @@ fn drops(liquid: &[f32], width: usize, strength: f32) -> Vec<f32> {
         |d| d.min(20.0),
     );
     let mut distance = mean(&distance);
-    each(&mut distance, f32::floor);
+    each(
+        &mut distance,
+        #[inline(always)]
+        |d| d.floor(),
+    );
     let distance = equalised(&distance);
     let mut shaded = around(
         &distance,
@@ -142,13 +177,28 @@ fn drops(liquid: &[f32], width: usize, strength: f32) -> Vec<f32> {
         |s| s.clamp(0.0, 255.0),
     );
     let mut cover = mean(&shaded);
-    each(&mut cover, f32::round_ties_even);
-    for (cover, &liquid) in cover.iter_mut().zip(&liquid) {
-        *cover *= f32::from(liquid);
-    }
-    let most = cover
-        .iter()
-        .fold(0.0, |a: f32, &b| if b > a { b } else { a });
+    each(
+        &mut cover,
+        #[inline(always)]
+        |c| c.round_ties_even(),
+    );
+    let mut most = 0.0f32;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (cover, &liquid) in cover.iter_mut().zip(&liquid) {
+                *cover *= f32::from(liquid);
+            }
+            // Several at once, which do not wait for each other.
+            let mut largest = [0.0f32; 64];
+            for part in cover.chunks(64) {
+                for (a, &b) in largest.iter_mut().zip(part) {
+                    *a = if b > *a { b } else { *a };
+                }
+            }
+            most = largest.iter().fold(most, |a, &b| a.max(b));
+        },
+    );
     // Where there is no drop at all the published code divides by zero.
     let scale = if most > 0.0 { strength / most } else { 0.0 };
     each(
@@ -301,8 +351,15 @@ fn edges(image: &[u8], width: usize) -> Vec<bool> {
             }
         },
     );
-    let sizes = across.iter().zip(&down);
-    let sizes: Vec<i32> = sizes.map(|(dx, dy)| dx.abs() + dy.abs()).collect();
+    let mut sizes = vec![0i32; image.len()];
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((size, dx), dy) in sizes.iter_mut().zip(&across).zip(&down) {
+                *size = dx.abs() + dy.abs();
+            }
+        },
+    );
     let sizes = Padded::filled(&sizes, width, 1, 0);
     // Largest along the gradient: of equal ones the first.
     let is_peak = |i: usize| {
@@ -362,67 +419,69 @@ fn edges(image: &[u8], width: usize) -> Vec<bool> {
 /// Distances to the nearest edge by G. Borgefors' chamfers of 5x5 (1986): 1 straight, 1.4 across,
 /// 2.1969 as a knight moves.
 fn distances(edges: &[bool], width: usize) -> Vec<f32> {
-    const MOVES: [(isize, isize, f32); 8] = [
-        (-1, 0, 1.0),
-        (0, -1, 1.0),
-        (-1, -1, 1.4),
-        (1, -1, 1.4),
-        (-2, -1, 2.1969),
-        (2, -1, 2.1969),
-        (-1, -2, 2.1969),
-        (1, -2, 2.1969),
-    ];
     let start = |&edge: &bool| if edge { 0.0 } else { f32::MAX };
     let plane: Vec<f32> = edges.iter().map(start).collect();
     let mut padded = Padded::filled(&plane, width, 2, f32::MAX);
     let (stride, height) = (padded.stride, padded.height);
-    // From the upper left down, then with all moves turned round. What comes from other rows is
-    // taken for a whole row at once, then what comes along it.
-    let mut from_rows = |y: usize, sign: isize| {
-        let here = (y + 2) * stride + 2;
-        let (before, rest) = padded.values.split_at_mut(here - 2);
-        let (row, after) = rest.split_at_mut(stride);
-        let row = &mut row[2..2 + width];
-        for (dx, dy, length) in MOVES.into_iter().filter(|(_, dy, _)| *dy != 0) {
-            let far = dy.unsigned_abs();
-            // Two pixels of the margin lie left of the first.
-            let column = 2usize.wrapping_add_signed(sign * dx);
-            let other = if sign > 0 {
-                &before[before.len() - far * stride + column..]
-            } else {
-                &after[(far - 1) * stride + column..]
-            };
-            for (to, from) in row.iter_mut().zip(other) {
-                let other = from + length;
-                *to = if other < *to { other } else { *to };
-            }
-        }
-        let along = |before: &mut f32, to: &mut f32| {
-            *before = (*before + 1.0).min(*to);
-            *to = *before;
-        };
-        let mut last = f32::MAX;
-        if sign > 0 {
-            for to in row {
-                along(&mut last, to);
-            }
-        } else {
-            for to in row.iter_mut().rev() {
-                along(&mut last, to);
-            }
-        }
-    };
+    // From the upper left down, then with all moves turned round.
     vectorised(
         #[inline(always)]
-        || (0..height).for_each(|y| from_rows(y, 1)),
-    );
-    vectorised(
-        #[inline(always)]
-        || (0..height).rev().for_each(|y| from_rows(y, -1)),
+        || {
+            for y in 0..height {
+                come_from_rows(&mut padded.values, [width, stride], y, 1);
+            }
+            for y in (0..height).rev() {
+                come_from_rows(&mut padded.values, [width, stride], y, -1);
+            }
+        },
     );
     let rows = padded.values.chunks_exact(stride).skip(2).take(height);
     rows.flat_map(|row| row[2..2 + width].iter().copied())
         .collect()
+}
+
+/// Moves from other rows: right, down and how long.
+const MOVES: [(isize, isize, f32); 7] = [
+    (0, -1, 1.0),
+    (-1, -1, 1.4),
+    (1, -1, 1.4),
+    (-2, -1, 2.1969),
+    (2, -1, 2.1969),
+    (-1, -2, 2.1969),
+    (1, -2, 2.1969),
+];
+
+/// Shorter ways to row y from the rows before (sign 1) or behind it (sign -1), and then along it.
+/// What comes from other rows is taken for a whole row at once.
+#[inline(always)]
+fn come_from_rows(values: &mut [f32], [width, stride]: [usize; 2], y: usize, sign: isize) {
+    let here = (y + 2) * stride + 2;
+    let (before, rest) = values.split_at_mut(here - 2);
+    let (row, after) = rest.split_at_mut(stride);
+    let row = &mut row[2..2 + width];
+    for (dx, dy, length) in MOVES {
+        let far = dy.unsigned_abs();
+        // Two pixels of the margin lie left of the first.
+        let column = 2usize.wrapping_add_signed(sign * dx);
+        let other = if sign > 0 {
+            &before[before.len() - far * stride + column..]
+        } else {
+            &after[(far - 1) * stride + column..]
+        };
+        for (to, from) in row.iter_mut().zip(other) {
+            let other = from + length;
+            *to = if other < *to { other } else { *to };
+        }
+    }
+    let along = |before: f32, to: &mut f32| {
+        *to = (before + 1.0).min(*to);
+        *to
+    };
+    if sign > 0 {
+        row.iter_mut().fold(f32::MAX, along);
+    } else {
+        row.iter_mut().rev().fold(f32::MAX, along);
+    }
 }
 
 #[cfg(test)]
