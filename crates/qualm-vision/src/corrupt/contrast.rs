@@ -63,7 +63,11 @@ fn shifts(scene: &Scene<'_>, left: f64) -> [f32; AT_ONCE] {
         let sum: u64 = sums.iter().skip(c).step_by(channels).sum();
         let mean = sum as f64 / scene.n() as f64;
         let shift = (mean - mean * left) as f32;
-        shifts.iter_mut().skip(c).step_by(channels).for_each(|s| *s = shift);
+        shifts
+            .iter_mut()
+            .skip(c)
+            .step_by(channels)
+            .for_each(|s| *s = shift);
     }
     shifts
 }

@@ -241,7 +241,7 @@ mod tests {
     fn tile() -> Tile {
         std::array::from_fn(|y| {
             std::array::from_fn(|i| match (i / SIDE) % 3 {
-                0 => ((y * 131 + i * 7919) % 256) as i16 - 128,
+                0 => i16::from((y * 131 + i * 7919) as u8) - 128,
                 1 => 100 * i16::from(i % SIDE + y > 8) - 50,
                 _ => -77,
             })
@@ -264,9 +264,13 @@ mod tests {
                 let kept = frequencies.map(|row| row.map(|v| (v / step).round() * step));
                 let expected = product(&kept, true);
                 let found = of(&found);
-                let distance = (0..64).map(|i| (found[i / 8][i % 8] - expected[i / 8][i % 8]).abs());
+                let distance =
+                    (0..64).map(|i| (found[i / 8][i % 8] - expected[i / 8][i % 8]).abs());
                 // A coefficient at a half may be rounded the other way.
-                assert!(distance.sum::<f64>() / 64.0 < 0.35 + 0.02 * step, "{step} {block}");
+                assert!(
+                    distance.sum::<f64>() / 64.0 < 0.35 + 0.02 * step,
+                    "{step} {block}"
+                );
             }
         }
     }
@@ -278,11 +282,16 @@ mod tests {
             scale * (std::f64::consts::PI * u as f64 * (2 * x + 1) as f64 / 16.0).cos()
         };
         let weight = |to: usize, from: usize| {
-            if inverse { cosine(from, to) } else { cosine(to, from) }
+            if inverse {
+                cosine(from, to)
+            } else {
+                cosine(to, from)
+            }
         };
         std::array::from_fn(|i| {
             std::array::from_fn(|j| {
-                let terms = (0..64).map(|k| weight(i, k / 8) * weight(j, k % 8) * values[k / 8][k % 8]);
+                let terms =
+                    (0..64).map(|k| weight(i, k / 8) * weight(j, k % 8) * values[k / 8][k % 8]);
                 terms.sum()
             })
         })

@@ -65,8 +65,13 @@ impl Disk {
             let side = square.cast_signed();
             let inside = x.abs() <= side && y.abs() <= side;
             let place = (y + side) * (2 * side + 1) + x + side;
-            let kept = if inside { published[place.cast_unsigned()] } else { 0.0 };
-            (kept != whole).then_some(([x, y], kept - whole))
+            let kept = if inside {
+                published[place.cast_unsigned()]
+            } else {
+                0.0
+            };
+            let difference: f32 = kept - whole;
+            (difference.abs() > 0.0).then_some(([x, y], difference))
         });
         let corrections = corrections.collect();
         Self {
@@ -157,8 +162,15 @@ fn kernel(radius: f64, reach: usize, n: usize, rim: &Kernel) -> Vec<f32> {
     let places = (-far..=far).flat_map(|y| (-far..=far).map(move |x| (x, y)));
     let inside = places.map(|(x, y)| (x * x + y * y) as f64 <= radius * radius);
     let share = 1.0 / n as f32;
-    let mut kernel: Vec<f32> = inside.map(|inside| if inside { share } else { 0.0 }).collect();
-    rim.blur(&mut kernel, 2 * reach + 1, Border::Mirror, &mut Room::default());
+    let mut kernel: Vec<f32> = inside
+        .map(|inside| if inside { share } else { 0.0 })
+        .collect();
+    rim.blur(
+        &mut kernel,
+        2 * reach + 1,
+        Border::Mirror,
+        &mut Room::default(),
+    );
     kernel
 }
 
@@ -205,12 +217,7 @@ fn add(sums: &mut [u16], row: &[u8], gone: &[u8]) {
 
 /// The sum of two rows for each weight, from the middle on, where both are the same.
 #[inline(always)]
-fn weigh<'a>(
-    to: &mut [f32],
-    half: &[f32],
-    factor: f32,
-    rows: impl Fn(usize) -> [&'a [f32]; 2],
-) {
+fn weigh<'a>(to: &mut [f32], half: &[f32], factor: f32, rows: impl Fn(usize) -> [&'a [f32]; 2]) {
     for (offset, weight) in half.iter().enumerate() {
         let [before, after] = rows(offset);
         let weight = weight * factor;
@@ -259,7 +266,9 @@ mod tests {
     #[test]
     fn the_same_as_its_kernel() {
         let (width, height) = (41, 37);
-        let values: Vec<u8> = (0..width * height).map(|i| (i * 7919 % 251) as u8).collect();
+        let values: Vec<u8> = (0..width * height)
+            .map(|i| (i * 7919 % 251) as u8)
+            .collect();
         let pixels = Pixels {
             values: &values,
             width,

@@ -1,7 +1,5 @@
 //! `elastic_transform`: the image stretched and shifted locally.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::parameters::{ParameterSet, Table};
 use super::picture::Scene;
 use super::random::Random;

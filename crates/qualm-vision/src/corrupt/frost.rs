@@ -1,7 +1,5 @@
 //! `frost`: a window of ice in front of the image.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 

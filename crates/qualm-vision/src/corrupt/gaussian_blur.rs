@@ -1,7 +1,5 @@
 //! `gaussian_blur`.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::parameters::Table;
 use super::picture::{Pixels, Scene, cut};
 use super::random::Random;

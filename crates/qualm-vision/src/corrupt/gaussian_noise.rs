@@ -1,7 +1,5 @@
 //! `gaussian_noise`: a normal number added to each value.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::parameters::Table;
 use super::picture::{Scene, cut};
 use super::random::Random;
@@ -17,7 +15,8 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     random.normals_for(
         scene.pixels.values,
         out,
-        0.0, 255.0 * scene.pick(&DEVIATION),
+        0.0,
+        255.0 * scene.pick(&DEVIATION),
         #[inline(always)]
         |v, noise| cut(f32::from(v) + noise),
     );

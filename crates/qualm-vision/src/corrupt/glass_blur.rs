@@ -1,7 +1,5 @@
 //! `glass_blur`: pixels exchanged with near ones, between two Gaussian blurs.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::gaussian_blur::blur;
 use super::parameters::Table;
 use super::picture::{Pixels, Scene};
@@ -35,7 +33,7 @@ const GLASS: Table<(f64, usize, usize)> = Table {
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     let (_, reach, _) = scene.pick(&GLASS);
-    let (span, reach) = (2 * reach as u32, reach as i32);
+    let (span, reach) = (2 * reach as u32, (reach as u32).cast_signed());
     distort(scene, out, |offsets| {
         random.words_for(offsets, |offsets, words| {
             vectorised(
@@ -53,11 +51,7 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
 
 /// The same with offsets, right and down, that are given a row at a time: in the order of the
 /// published code, from the lower right corner to the upper left.
-pub(super) fn distort(
-    scene: &Scene<'_>,
-    out: &mut [u8],
-    mut offsets: impl FnMut(&mut [[i32; 2]]),
-) {
+pub(super) fn distort(scene: &Scene<'_>, out: &mut [u8], mut offsets: impl FnMut(&mut [[i32; 2]])) {
     let (sigma, reach, rounds) = scene.pick(&GLASS);
     blur(scene.pixels, sigma, out);
     let (width, height, channels) = (scene.width(), scene.height(), scene.channels());
@@ -72,10 +66,10 @@ pub(super) fn distort(
             offsets(&mut drawn);
             let columns = (reach + 1..=width - reach).rev();
             for (x, &[dx, dy]) in columns.zip(&drawn) {
-                // An offset is at least -reach and below reach: this stays inside.
-                let other = y.saturating_add_signed(dy as isize) * width;
-                let other = other + x.saturating_add_signed(dx as isize);
                 let this = y * width + x;
+                // An offset is at least -reach and below reach: this stays inside.
+                let offset = dy as isize * width.cast_signed() + dx as isize;
+                let other = this.wrapping_add_signed(offset);
                 if scene.compat {
                     pixels[this] = pixels[other];
                 } else {
@@ -85,8 +79,14 @@ pub(super) fn distort(
         }
     }
     let mut shuffled = vec![0; out.len()];
-    for (to, pixel) in shuffled.chunks_exact_mut(channels).zip(&pixels) {
-        to.copy_from_slice(&pixel[..channels]);
+    if channels == 1 {
+        for (to, pixel) in shuffled.iter_mut().zip(&pixels) {
+            *to = pixel[0];
+        }
+    } else {
+        for (to, &[r, g, b, _]) in shuffled.as_chunks_mut().0.iter_mut().zip(&pixels) {
+            *to = [r, g, b];
+        }
     }
     let shuffled = Pixels {
         values: &shuffled,

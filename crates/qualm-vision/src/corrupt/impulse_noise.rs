@@ -1,7 +1,5 @@
 //! `impulse_noise`: some values black, some white.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::parameters::Table;
 use super::picture::Scene;
 use super::random::Random;

@@ -256,7 +256,11 @@ fn differences(pixels: &[u8; 3 * AT_ONCE]) -> [[u8; AT_ONCE]; 3] {
 /// A line of half as many values: the means of two by two, halves rounded down and up in turns.
 #[inline(always)]
 fn halved([upper, lower]: [&[u8]; 2], to: &mut [u8]) {
-    let fours = upper.as_chunks::<4>().0.iter().zip(lower.as_chunks::<4>().0);
+    let fours = upper
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .zip(lower.as_chunks::<4>().0);
     for (to, (a, b)) in to.as_chunks_mut::<2>().0.iter_mut().zip(fours) {
         let sum = |i: usize| u16::from(a[i]) + u16::from(b[i]);
         to[0] = ((sum(0) + sum(1) + 1) >> 2) as u8;

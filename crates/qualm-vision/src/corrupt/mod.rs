@@ -32,6 +32,7 @@
 
 mod catalogue;
 mod cosine;
+mod edges;
 mod parameters;
 mod picture;
 mod random;

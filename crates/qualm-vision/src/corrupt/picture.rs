@@ -187,11 +187,7 @@ fn each_chunk(pixels: &[u8], mut f: impl FnMut(usize, usize, &[[u8; AT_ONCE]; 3]
 /// Changes pixels of three channels, some at a time: `f` gets the number of the first, and their
 /// channels from 0 to 255, which it changes. They are kept in that range and cut off to eight bits.
 #[inline(always)]
-pub(super) fn each_pixel(
-    pixels: &[u8],
-    out: &mut [u8],
-    mut f: impl FnMut(usize, [&mut [f32]; 3]),
-) {
+pub(super) fn each_pixel(pixels: &[u8], out: &mut [u8], mut f: impl FnMut(usize, [&mut [f32]; 3])) {
     let (places, last) = out.as_chunks_mut();
     each_chunk(
         pixels,
@@ -295,11 +291,11 @@ fn cut_off(planes: &[&[f32]; 3], at: usize, n: usize) -> [[u8; AT_ONCE]; 3] {
 #[inline(always)]
 #[expect(clippy::manual_clamp, reason = "clamp keeps NaN")]
 pub(super) fn cut(v: f32) -> u8 {
+    // From here on there are no fractions, and the nearest whole number stands in the lowest bits:
+    // a conversion would ask each value by itself whether it fits.
+    const WHOLE: f32 = 8_388_608.0;
     // NaN is below no number: it becomes 0.
     let v = v.max(0.0).min(255.0);
-    // From here on there are no fractions: the nearest whole number stands in the lowest bits. In
-    // place of a conversion, which asks each value whether it fits.
-    const WHOLE: f32 = 8_388_608.0;
     let near = v + WHOLE;
     near.to_bits().wrapping_sub(u32::from(near - WHOLE > v)) as u8
 }

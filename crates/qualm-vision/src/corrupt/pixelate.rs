@@ -20,12 +20,11 @@ pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
     let small = size.map(|n| ((n as f64 * left) as usize).max(1));
     vectorised(
         #[inline(always)]
-        || match scene.channels() {
-            1 => {
+        || {
+            if scene.channels() == 1 {
                 let reduced = reduced::<1>(scene, small);
                 enlarge::<1>(scene, &reduced, small, out);
-            }
-            _ => {
+            } else {
                 let reduced = reduced::<3>(scene, small);
                 enlarge::<3>(scene, &reduced, small, out);
             }

@@ -1,13 +1,11 @@
 //! `rotate`: the camera held askew.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::parameters::Table;
 use super::picture::Scene;
 use super::random::Random;
 use super::tools::Quads;
-use crate::simd::vectorised;
 use crate::filter::Border;
+use crate::simd::vectorised;
 
 /// Degrees.
 const DEGREES: Table<f64> = Table::same([3.0, 6.0, 12.0, 20.0, 30.0]);

@@ -117,7 +117,9 @@ pub(super) fn fall(scene: &Scene<'_>, noise: &[f32], angle: f64, out: &mut [u8])
                 |at, [r, g, b]| {
                     let n = r.len();
                     let end = flakes.len() - at;
-                    let both = flakes[at..at + n].iter().zip(flakes[end - n..end].iter().rev());
+                    let both = flakes[at..at + n]
+                        .iter()
+                        .zip(flakes[end - n..end].iter().rev());
                     for (((r, g), b), (&here, &there)) in r.iter_mut().zip(g).zip(b).zip(both) {
                         let grey = GREY[0] * *r + GREY[1] * *g + GREY[2] * *b;
                         let flakes = twice(here, there);

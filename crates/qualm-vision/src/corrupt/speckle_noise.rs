@@ -1,7 +1,5 @@
 //! `speckle_noise`: each value multiplied by a normal number around 1.
 
-#![expect(clippy::inline_always, reason = "see `vectorised`")]
-
 use super::parameters::Table;
 use super::picture::{Scene, cut};
 use super::random::Random;
@@ -17,7 +15,8 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     random.normals_for(
         scene.pixels.values,
         out,
-        1.0, scene.pick(&DEVIATION),
+        1.0,
+        scene.pick(&DEVIATION),
         #[inline(always)]
         |v, factor| cut(f32::from(v) * factor),
     );

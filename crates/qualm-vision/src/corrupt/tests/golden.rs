@@ -15,11 +15,11 @@ use super::super::{
 use super::distance;
 use crate::read::{ImageSource, ReadOptions};
 
-/// The mean distance from the reference that rounding may make; JPEG's decoders differ among
-/// themselves.
+/// The mean distance from the reference that rounding may make: none where Pillow counts in whole
+/// numbers.
 fn allowed(name: &str) -> f64 {
     match name {
-        "jpeg_compression" => 1.5,
+        "jpeg_compression" | "pixelate" => 0.0,
         _ => 0.5,
     }
 }
@@ -123,7 +123,7 @@ fn the_same_as_the_published_code() {
             }
             let expected = tensors.tensor(&name).unwrap();
             let found = distance(expected.data(), &out);
-            assert!(found < allowed(corruption.name()), "{name}: {found}");
+            assert!(found <= allowed(corruption.name()), "{name}: {found}");
             seen += 1;
         }
     }
@@ -133,7 +133,7 @@ fn the_same_as_the_published_code() {
     let scene = scene(odd, 33, Severity::ALL[2]);
     apply(Corruption::JpegCompression, &scene, &mut out);
     let expected = tensors.tensor("jpeg_compression.odd").unwrap();
-    assert!(distance(expected.data(), &out) < 1.5);
+    assert_eq!(expected.data(), out);
 }
 
 /// A corruption that draws nothing.
