@@ -83,7 +83,7 @@ def corrupt(
         raise ValueError(f"{len(names)} ids for {len(array)} images; expected one for each")
     if isinstance(severity, bool) or not isinstance(severity, (int, np.integer)):
         raise TypeError(f"severity = {severity!r}: expected a number from 1 to 5")
-    # numpy asks for large pages: memory in small ones takes longer to be had than some corruptions.
+    # numpy asks for large pages: to get memory in small ones takes longer than some corruptions.
     damaged = np.empty(array.shape, np.uint8)
     _core.corrupt(
         np.ascontiguousarray(array),
