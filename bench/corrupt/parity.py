@@ -30,8 +30,6 @@ FIXED = [
     "gaussian_blur",
     "saturate",
 ]
-# JPEG leaves rounding to the decoder.
-LIMITS = {"jpeg_compression": 3.0}
 RANDOM = [
     "gaussian_noise",
     "shot_noise",
@@ -123,8 +121,7 @@ def measure(arguments):
                 ).mean()
                 for s in SEVERITIES
             ]
-            limit = LIMITS.get(kind, 1.0)
-            print(size, kind, [f"{d:.3f}" for d in distances], max(distances) < limit, flush=True)
+            print(size, kind, [f"{d:.3f}" for d in distances], max(distances) < 1.0, flush=True)
             fixed.append((kind, size, max(distances)))
         np.random.seed(0)
         for kind in RANDOM:

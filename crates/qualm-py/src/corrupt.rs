@@ -7,9 +7,10 @@
 
 use std::path::PathBuf;
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray4};
+use numpy::{PyReadonlyArray4, PyReadwriteArray4};
 use pyo3::prelude::*;
 use qualm_vision::corrupt::{CorruptSpec, Corrupter, Corruption, FrostTextures, Pixels, Severity};
+use qualm_vision::read::image_id;
 use qualm_vision::{Error, Result};
 use rayon::prelude::*;
 
@@ -24,15 +25,16 @@ struct Request {
     corrupter: Corrupter,
 }
 
-/// Damages contiguous images `(n, height, width, channels)`, each with its number; the result is
-/// flat.
+/// Damages contiguous images `(n, height, width, channels)` into others of the same shape; each with
+/// its number, or that of its place as a name.
 #[pyfunction]
-#[pyo3(signature = (images, ids, kind, severity, seed, params, compat, frost_dir, threads))]
+#[pyo3(signature = (images, out, ids, kind, severity, seed, params, compat, frost_dir, threads))]
 #[expect(clippy::too_many_arguments, reason = "called from one Python function")]
-pub(crate) fn corrupt<'py>(
-    py: Python<'py>,
-    images: PyReadonlyArray4<'py, u8>,
-    ids: Vec<u64>,
+pub(crate) fn corrupt(
+    py: Python<'_>,
+    images: PyReadonlyArray4<'_, u8>,
+    mut out: PyReadwriteArray4<'_, u8>,
+    ids: Option<Vec<u64>>,
     kind: &str,
     severity: i64,
     seed: u64,
@@ -40,7 +42,7 @@ pub(crate) fn corrupt<'py>(
     compat: bool,
     frost_dir: Option<PathBuf>,
     threads: usize,
-) -> PyResult<Bound<'py, PyArray1<u8>>> {
+) -> PyResult<()> {
     let request = || -> Result<Request> {
         let spec = CorruptSpec {
             parameters: params.parse()?,
@@ -64,14 +66,16 @@ pub(crate) fn corrupt<'py>(
     let (_, height, width, channels) = images.as_array().dim();
     let values = images.as_slice()?;
     let image = height * width * channels;
-    let mut out = vec![0; values.len()];
+    let out = out.as_slice_mut()?;
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
     let done = guarded(py, || {
         pool.install(|| {
             let places = out.par_chunks_exact_mut(image);
-            let images = values.par_chunks_exact(image).zip(ids);
-            places.zip(images).try_for_each(|(out, (values, id))| {
+            let images = places.zip(values.par_chunks_exact(image)).enumerate();
+            images.try_for_each(|(i, (out, values))| {
+                let id = ids.as_ref().and_then(|ids| ids.get(i).copied());
+                let id = id.unwrap_or_else(|| image_id(&i.to_string()));
                 let pixels = Pixels {
                     values,
                     width,
@@ -87,8 +91,7 @@ pub(crate) fn corrupt<'py>(
             })
         })
     })?;
-    done.map_err(refused)?;
-    Ok(out.into_pyarray(py))
+    done.map_err(refused)
 }
 
 /// The names of the corruptions of a list of names and groups.

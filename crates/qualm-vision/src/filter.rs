@@ -78,6 +78,11 @@ impl Kernel {
         self.half.len().saturating_sub(1)
     }
 
+    /// The middle weight, then those to one side.
+    pub(crate) fn half(&self) -> &[f32] {
+        &self.half
+    }
+
     /// Filters a plane in place, both ways.
     ///
     /// # Shapes
@@ -113,6 +118,68 @@ pub(crate) fn blur(
     );
 }
 
+/// Filters pixels of several channels both ways, as [`Kernel::blur`] each channel by itself, but
+/// row by row: `write` gets the number of each row and its values.
+///
+/// Call it within [`vectorised`].
+///
+/// # Shapes
+/// `values`: `(height, width, channels)`.
+#[inline(always)]
+pub(crate) fn blur_pixels(
+    kernel: &Kernel,
+    values: &[u8],
+    [width, channels]: [usize; 2],
+    border: Border,
+    mut write: impl FnMut(usize, &[f32]),
+) {
+    let (radius, length) = (kernel.radius(), width * channels);
+    let height = values.len() / length;
+    // As many rows as a column of the kernel needs at once.
+    let kept = 2 * radius + 1;
+    let mut rows = vec![0.0; kept.min(height) * length];
+    let mut line = vec![0.0; length + 2 * radius * channels];
+    let mut out = vec![0.0; length];
+    let mut read = values.chunks_exact(length).enumerate();
+    for y in 0..height {
+        let ready = if y == 0 { radius + 1 } else { 1 };
+        for (i, row) in read.by_ref().take(ready) {
+            for (to, &v) in rows[i % kept * length..][..length].iter_mut().zip(row) {
+                *to = f32::from(v);
+            }
+        }
+        let mut pairs = Vec::with_capacity(radius + 1);
+        for (offset, &weight) in (0isize..).zip(&kernel.half) {
+            let row = |y: isize| &rows[border.place(y, height) % kept * length..][..length];
+            let y = y.cast_signed();
+            pairs.push(Pair {
+                weight: if offset == 0 { 0.5 * weight } else { weight },
+                after: row(y + offset),
+                before: row(y - offset),
+            });
+        }
+        let inner = radius * channels;
+        fill(&mut line[inner..inner + length], &Pairs(&pairs));
+        for i in 0..radius {
+            let (i, far) = (i.cast_signed(), radius.cast_signed());
+            let before = border.place(i - far, width) * channels;
+            let after = border.place(width.cast_signed() + i, width) * channels;
+            let i = i.cast_unsigned() * channels;
+            for c in 0..channels {
+                line[i + c] = line[inner + before + c];
+                line[inner + length + i + c] = line[inner + after + c];
+            }
+        }
+        let along = Along {
+            half: &kernel.half,
+            line: &line,
+            step: channels,
+        };
+        fill(&mut out, &along);
+        write(y, &out);
+    }
+}
+
 impl Kernel {
     #[inline(always)]
     fn down(&self, from: &[f32], to: &mut [f32], width: usize, border: Border) {
@@ -143,8 +210,8 @@ impl Kernel {
             for i in (0..radius).chain(radius + width..width + 2 * radius) {
                 line[i] = row[border.place(i.cast_signed() - radius.cast_signed(), width)];
             }
-            let half = &self.half;
-            fill(out, &Along { half, line });
+            let (half, step) = (&self.half, 1);
+            fill(out, &Along { half, line, step });
         }
     }
 }
@@ -152,18 +219,21 @@ impl Kernel {
 /// The weighted sum of the values of one line.
 struct Along<'a> {
     half: &'a [f32],
-    /// With as many values before the first place and after the last one as there are weights.
+    /// With as many pixels before the first place and after the last one as there are weights.
     line: &'a [f32],
+    /// Values of a pixel.
+    step: usize,
 }
 
 impl Sums for Along<'_> {
     #[inline(always)]
     fn sum<const N: usize>(&self, at: usize) -> [f32; N] {
-        let middle = at + self.half.len() - 1;
+        let middle = at + (self.half.len() - 1) * self.step;
         let mut sum = [0.0; N];
         for (offset, &weight) in self.half.iter().enumerate() {
-            let after = &self.line[middle + offset..middle + offset + N];
-            let before = &self.line[middle - offset..middle - offset + N];
+            let apart = offset * self.step;
+            let after = &self.line[middle + apart..middle + apart + N];
+            let before = &self.line[middle - apart..middle - apart + N];
             let weight = if offset == 0 { 0.5 * weight } else { weight };
             add(&mut sum, weight, after, before);
         }

@@ -167,7 +167,8 @@ def adjusted_p_values(p_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float
 def image_id(name: str) -> int: ...
 def corrupt(
     images: npt.NDArray[np.uint8],
-    ids: list[int],
+    out: npt.NDArray[np.uint8],
+    ids: list[int] | None,
     kind: str,
     severity: int,
     seed: int,
@@ -175,7 +176,7 @@ def corrupt(
     compat: bool,
     frost_dir: str | None,
     threads: int,
-) -> npt.NDArray[np.uint8]: ...
+) -> None: ...
 def corruptions(list: str) -> list[str]: ...
 def compare_scores(
     reference: npt.NDArray[np.float64],

@@ -78,14 +78,17 @@ def corrupt(
             f"images have shape {shape}, expected (n, height, width, 3), or (n, height, width) "
             "for grey ones"
         )
-    names = range(len(array)) if ids is None else list(ids)
-    if len(names) != len(array):
+    names = None if ids is None else list(ids)
+    if names is not None and len(names) != len(array):
         raise ValueError(f"{len(names)} ids for {len(array)} images; expected one for each")
     if isinstance(severity, bool) or not isinstance(severity, (int, np.integer)):
         raise TypeError(f"severity = {severity!r}: expected a number from 1 to 5")
-    damaged = _core.corrupt(
+    # numpy asks for large pages: to get memory in small ones takes longer than some corruptions.
+    damaged = np.empty(array.shape, np.uint8)
+    _core.corrupt(
         np.ascontiguousarray(array),
-        [_core.image_id(str(name)) for name in names],
+        damaged,
+        None if names is None else [_core.image_id(str(name)) for name in names],
         kind,
         int(severity),
         seed_of(seed),

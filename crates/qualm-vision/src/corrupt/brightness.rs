@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "see `vectorised`")]
 
 use super::parameters::Table;
-use super::picture::{Scene, cut};
+use super::picture::{Scene, cut, each_pixel};
 use super::random::Random;
 use crate::simd::vectorised;
 
@@ -32,14 +32,22 @@ pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
 /// Hue and saturation are ratios of the channels: they stay when all are multiplied by the same.
 #[inline(always)]
 fn brighten(pixels: &[u8], added: f32, out: &mut [u8]) {
-    let pixels = pixels.as_chunks::<3>().0;
-    for (out, pixel) in out.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
-        let [r, g, b] = pixel.map(f32::from);
-        let value = r.max(g).max(b);
-        let raised = (value + added).min(255.0);
-        // Black has no ratios: it becomes grey.
-        let factor = if value > 0.0 { raised / value } else { 0.0 };
-        let grey = if value > 0.0 { 0.0 } else { raised };
-        *out = [r, g, b].map(|v| cut(v * factor + grey));
-    }
+    each_pixel(
+        pixels,
+        out,
+        #[inline(always)]
+        |_, [r, g, b]| {
+            for ((r, g), b) in r.iter_mut().zip(g).zip(b) {
+                let value = r.max(*g).max(*b);
+                let raised = (value + added).min(255.0);
+                // Black has no ratios: it becomes grey.
+                let black = value <= 0.0;
+                let factor = raised / if black { 1.0 } else { value };
+                let grey = if black { raised } else { 0.0 };
+                *r = *r * factor + grey;
+                *g = *g * factor + grey;
+                *b = *b * factor + grey;
+            }
+        },
+    );
 }

@@ -1,8 +1,11 @@
 //! `contrast`: each channel drawn to its mean.
 
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
 use super::parameters::Table;
 use super::picture::{Scene, cut};
 use super::random::Random;
+use crate::simd::vectorised;
 
 /// What is left of the distance from the mean.
 const LEFT: Table<f64> = Table {
@@ -11,26 +14,60 @@ const LEFT: Table<f64> = Table {
     imagenet: [0.4, 0.3, 0.2, 0.1, 0.05],
 };
 
+/// Values summed and changed at once: whole pixels, of one channel or of three.
+const AT_ONCE: usize = 96;
+
 pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
     let left = scene.pick(&LEFT);
-    let (channels, pixels) = (scene.channels(), scene.pixels.values);
-    let mut sums = [0u64; 3];
-    for pixel in pixels.chunks_exact(channels) {
-        for (sum, &v) in sums.iter_mut().zip(pixel) {
-            *sum += u64::from(v);
+    vectorised(
+        #[inline(always)]
+        || {
+            let shifts = shifts(scene, left);
+            let (chunks, rest) = scene.pixels.values.as_chunks::<AT_ONCE>();
+            let (places, last) = out.as_chunks_mut::<AT_ONCE>();
+            for (out, values) in places.iter_mut().zip(chunks) {
+                for ((out, &v), shift) in out.iter_mut().zip(values).zip(&shifts) {
+                    *out = cut(f32::from(v) * left as f32 + shift);
+                }
+            }
+            for ((out, &v), shift) in last.iter_mut().zip(rest).zip(&shifts) {
+                *out = cut(f32::from(v) * left as f32 + shift);
+            }
+        },
+    );
+}
+
+/// What is added to each value: the mean of its channel, as far as it is not left out.
+#[inline(always)]
+fn shifts(scene: &Scene<'_>, left: f64) -> [f32; AT_ONCE] {
+    let mut sums = [0u64; AT_ONCE];
+    // 32 bits hold the sums of 2^24 chunks.
+    for part in scene.pixels.values.chunks(AT_ONCE << 24) {
+        let mut part_sums = [0u32; AT_ONCE];
+        let (chunks, rest) = part.as_chunks::<AT_ONCE>();
+        for chunk in chunks {
+            for (sum, &v) in part_sums.iter_mut().zip(chunk) {
+                *sum += u32::from(v);
+            }
+        }
+        for (sum, &v) in part_sums.iter_mut().zip(rest) {
+            *sum += u32::from(v);
+        }
+        for (sum, part) in sums.iter_mut().zip(&part_sums) {
+            *sum += u64::from(*part);
         }
     }
-    // Of each channel: what becomes of each of the 256 values.
-    let tables = sums.map(|sum| {
+    let channels = scene.channels();
+    let mut shifts = [0.0; AT_ONCE];
+    for c in 0..channels {
+        let sum: u64 = sums.iter().skip(c).step_by(channels).sum();
         let mean = sum as f64 / scene.n() as f64;
-        std::array::from_fn::<u8, 256, _>(|v| cut(((v as f64 - mean) * left + mean) as f32))
-    });
-    for (out, pixel) in out
-        .chunks_exact_mut(channels)
-        .zip(pixels.chunks_exact(channels))
-    {
-        for ((out, &v), table) in out.iter_mut().zip(pixel).zip(&tables) {
-            *out = table[usize::from(v)];
-        }
+        let shift = (mean - mean * left) as f32;
+        shifts
+            .iter_mut()
+            .skip(c)
+            .step_by(channels)
+            .for_each(|s| *s = shift);
     }
+    shifts
 }

@@ -1,9 +1,9 @@
 //! `elastic_transform`: the image stretched and shifted locally.
 
 use super::parameters::{ParameterSet, Table};
-use super::picture::{Picture, Scene};
+use super::picture::Scene;
 use super::random::Random;
-use super::tools::{moved, radius};
+use super::tools::{Quads, radius};
 use crate::filter::{self, Border, Kernel, Room};
 use crate::simd::vectorised;
 
@@ -56,7 +56,7 @@ pub(super) fn stretch(
     out: &mut [u8],
 ) {
     let (width, height) = (scene.width(), scene.height());
-    let mut picture = scene.picture();
+    let mut image = Quads::of(scene.pixels);
     let (factor, sigmas) = if scene.set == ParameterSet::Imagenet {
         (
             scene.pick(&LARGE),
@@ -65,7 +65,7 @@ pub(super) fn stretch(
     } else {
         let (alpha, sigma, _) = scene.pick(&SMALL);
         let side = scene.side() as f64;
-        picture = warped(&picture, &Affine::between(width, height, corners));
+        image = warped(&image, &Affine::between(width, height, corners));
         (alpha * side, [sigma * side; 2])
     };
     // As `skimage.filters.gaussian`, down and across, with three deviations.
@@ -74,26 +74,24 @@ pub(super) fn stretch(
     for shifts in &mut shifts {
         let [down, across] = &kernels;
         filter::blur(shifts, width, [down, across], Border::Reflect, &mut room);
-        for shift in shifts.iter_mut() {
-            *shift *= factor as f32;
-        }
     }
+    let factor = factor as f32;
     let [right, down] = &shifts;
-    let shifted = vectorised(
+    vectorised(
         #[inline(always)]
         || {
-            moved(
-                &picture,
+            image.move_into(
                 Border::Reflect,
                 #[inline(always)]
                 |x, y| {
                     let i = y * width + x;
-                    (x as f32 + right[i], y as f32 + down[i])
+                    (x as f32 + right[i] * factor, y as f32 + down[i] * factor)
                 },
-            )
+                scene.channels(),
+                out,
+            );
         },
     );
-    shifted.write(out);
 }
 
 /// Where in the image a pixel of the transformed one comes from: `(a, b, c)` for x and for y.
@@ -128,10 +126,19 @@ impl Affine {
 }
 
 /// An image transformed, by straight lines between pixels; beyond its edge it is mirrored.
-fn warped(picture: &Picture, affine: &Affine) -> Picture {
-    moved(picture, Border::Mirror, |x, y| {
-        let (x, y) = (x as f64, y as f64);
-        let [x, y] = affine.0.map(|[a, b, c]| (a * x + b * y + c) as f32);
-        (x, y)
-    })
+fn warped(image: &Quads, affine: &Affine) -> Quads {
+    vectorised(
+        #[inline(always)]
+        || {
+            image.moved_again(
+                Border::Mirror,
+                #[inline(always)]
+                |x, y| {
+                    let (x, y) = (x as f64, y as f64);
+                    let [[a, b, c], [d, e, f]] = affine.0;
+                    ((a * x + b * y + c) as f32, (d * x + e * y + f) as f32)
+                },
+            )
+        },
+    )
 }

@@ -13,6 +13,7 @@ use super::tools::resized;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::read::{ImageSource, ReadOptions};
+use crate::simd::vectorised;
 
 /// How much of the image, and of the ice, is left.
 const SHARES: Table<(f32, f32)> = Table {
@@ -129,20 +130,22 @@ fn window(scene: &Scene<'_>, texture: &Image, scale: f64, [left, top]: [usize; 2
 
 fn blend(scene: &Scene<'_>, ice: &[u8], out: &mut [u8]) {
     let (image, frost) = scene.pick(&SHARES);
-    let channels = scene.channels();
-    let pixels = scene.pixels.values.chunks_exact(channels);
-    for ((out, pixel), ice) in out
-        .chunks_exact_mut(channels)
-        .zip(pixels)
-        .zip(ice.as_chunks().0)
-    {
-        let ice: [f32; 3] = ice.map(f32::from);
-        let grey: f32 = ice.iter().zip(GREY).map(|(v, w)| v * w).sum();
-        for ((out, &v), colour) in out.iter_mut().zip(pixel).zip(ice) {
-            let ice = if channels == 1 { grey } else { colour };
-            *out = cut(image * f32::from(v) + frost * ice);
+    if scene.channels() == 1 {
+        let pixels = scene.pixels.values.iter().zip(ice.as_chunks::<3>().0);
+        for (out, (&v, ice)) in out.iter_mut().zip(pixels) {
+            let grey: f32 = ice.iter().zip(GREY).map(|(&v, w)| f32::from(v) * w).sum();
+            *out = cut(image * f32::from(v) + frost * grey);
         }
+        return;
     }
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((out, &v), &ice) in out.iter_mut().zip(scene.pixels.values).zip(ice) {
+                *out = cut(image * f32::from(v) + frost * f32::from(ice));
+            }
+        },
+    );
 }
 
 /// Textures that are generated.

@@ -1,10 +1,11 @@
 //! `gaussian_blur`.
 
 use super::parameters::Table;
-use super::picture::{Picture, Scene};
+use super::picture::{Pixels, Scene, cut};
 use super::random::Random;
 use super::tools::radius;
-use crate::filter::{Border, Kernel, Room};
+use crate::filter::{Border, Kernel, blur_pixels};
+use crate::simd::vectorised;
 
 /// The deviation, in pixels.
 const SIGMA: Table<f64> = Table {
@@ -14,17 +15,29 @@ const SIGMA: Table<f64> = Table {
 };
 
 pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
-    let mut picture = scene.picture();
-    blur(&mut picture, scene.pick(&SIGMA));
-    picture.write(out);
+    blur(scene.pixels, scene.pick(&SIGMA), out);
 }
 
 /// As `skimage.filters.gaussian`: four deviations, beyond the edge the outermost pixel.
-pub(super) fn blur(picture: &mut Picture, sigma: f64) {
+pub(super) fn blur(pixels: Pixels<'_>, sigma: f64, out: &mut [u8]) {
     let kernel = Kernel::gaussian(sigma, radius(sigma, 4.0));
-    let mut room = Room::default();
-    let width = picture.width;
-    for plane in picture.planes_mut() {
-        kernel.blur(plane, width, Border::Nearest, &mut room);
-    }
+    let size = [pixels.width, pixels.channels];
+    let length = pixels.width * pixels.channels;
+    vectorised(
+        #[inline(always)]
+        || {
+            blur_pixels(
+                &kernel,
+                pixels.values,
+                size,
+                Border::Nearest,
+                #[inline(always)]
+                |y, row| {
+                    for (out, &v) in out[y * length..][..length].iter_mut().zip(row) {
+                        *out = cut(v);
+                    }
+                },
+            );
+        },
+    );
 }

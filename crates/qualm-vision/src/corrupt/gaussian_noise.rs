@@ -12,9 +12,12 @@ const DEVIATION: Table<f32> = Table {
 };
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
-    let mut noise = vec![0.0; out.len()];
-    random.normals(&mut noise, 0.0, 255.0 * scene.pick(&DEVIATION));
-    for ((out, &v), noise) in out.iter_mut().zip(scene.pixels.values).zip(noise) {
-        *out = cut(f32::from(v) + noise);
-    }
+    random.normals_for(
+        scene.pixels.values,
+        out,
+        0.0,
+        255.0 * scene.pick(&DEVIATION),
+        #[inline(always)]
+        |v, noise| cut(f32::from(v) + noise),
+    );
 }

@@ -2,8 +2,9 @@
 
 use super::gaussian_blur::blur;
 use super::parameters::Table;
-use super::picture::{Picture, Pixels, Scene};
+use super::picture::{Pixels, Scene};
 use super::random::Random;
+use crate::simd::vectorised;
 
 /// The deviation of both blurs, how far pixels go, and how often all are exchanged.
 const GLASS: Table<(f64, usize, usize)> = Table {
@@ -32,50 +33,64 @@ const GLASS: Table<(f64, usize, usize)> = Table {
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     let (_, reach, _) = scene.pick(&GLASS);
-    let span = 2 * reach as u32;
-    let offset = |bits: u32| ((bits * span) >> 16) as usize;
-    let offset = |bits: u32| offset(bits).cast_signed() - reach.cast_signed();
-    distort(scene, out, || {
-        let word = random.word();
-        (offset(word >> 16), offset(word & 0xffff))
+    let (span, reach) = (2 * reach as u32, (reach as u32).cast_signed());
+    distort(scene, out, |offsets| {
+        random.words_for(offsets, |offsets, words| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (offset, &word) in offsets.iter_mut().zip(words) {
+                        offset[0] = (((word >> 16) * span) >> 16).cast_signed() - reach;
+                        offset[1] = (((word & 0xffff) * span) >> 16).cast_signed() - reach;
+                    }
+                },
+            );
+        });
     });
 }
 
-/// The same with offsets, right and down, that are given: in the order of the published code, from
-/// the lower right corner to the upper left.
-pub(super) fn distort(
-    scene: &Scene<'_>,
-    out: &mut [u8],
-    mut offsets: impl FnMut() -> (isize, isize),
-) {
+/// The same with offsets, right and down, that are given a row at a time: in the order of the
+/// published code, from the lower right corner to the upper left.
+pub(super) fn distort(scene: &Scene<'_>, out: &mut [u8], mut offsets: impl FnMut(&mut [[i32; 2]])) {
     let (sigma, reach, rounds) = scene.pick(&GLASS);
-    let mut picture = scene.picture();
-    blur(&mut picture, sigma);
-    picture.write(out);
+    blur(scene.pixels, sigma, out);
     let (width, height, channels) = (scene.width(), scene.height(), scene.channels());
+    // One word for each pixel, which moves as a whole.
+    let mut pixels: Vec<[u8; 4]> = match out.as_chunks::<3>() {
+        (colours, []) if channels == 3 => colours.iter().map(|&[r, g, b]| [r, g, b, 0]).collect(),
+        _ => out.iter().map(|&v| [v, 0, 0, 0]).collect(),
+    };
+    let mut drawn = vec![[0; 2]; width.saturating_sub(2 * reach)];
     for _ in 0..rounds {
         for y in (reach + 1..=height - reach).rev() {
-            for x in (reach + 1..=width - reach).rev() {
-                let (dx, dy) = offsets();
-                // An offset is at least -reach and below reach: this stays inside.
-                let other = y.saturating_add_signed(dy) * width + x.saturating_add_signed(dx);
+            offsets(&mut drawn);
+            let columns = (reach + 1..=width - reach).rev();
+            for (x, &[dx, dy]) in columns.zip(&drawn) {
                 let this = y * width + x;
-                for c in 0..channels {
-                    let (this, other) = (this * channels + c, other * channels + c);
-                    if scene.compat {
-                        out[this] = out[other];
-                    } else {
-                        out.swap(this, other);
-                    }
+                // An offset is at least -reach and below reach: this stays inside.
+                let offset = dy as isize * width.cast_signed() + dx as isize;
+                let other = this.wrapping_add_signed(offset);
+                if scene.compat {
+                    pixels[this] = pixels[other];
+                } else {
+                    pixels.swap(this, other);
                 }
             }
         }
     }
+    let mut shuffled = vec![0; out.len()];
+    if channels == 1 {
+        for (to, pixel) in shuffled.iter_mut().zip(&pixels) {
+            *to = pixel[0];
+        }
+    } else {
+        for (to, &[r, g, b, _]) in shuffled.as_chunks_mut().0.iter_mut().zip(&pixels) {
+            *to = [r, g, b];
+        }
+    }
     let shuffled = Pixels {
-        values: out,
+        values: &shuffled,
         ..scene.pixels
     };
-    let mut picture = Picture::of(shuffled);
-    blur(&mut picture, sigma);
-    picture.write(out);
+    blur(shuffled, sigma, out);
 }

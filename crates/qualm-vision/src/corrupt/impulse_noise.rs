@@ -3,6 +3,7 @@
 use super::parameters::Table;
 use super::picture::Scene;
 use super::random::Random;
+use crate::simd::vectorised;
 
 /// The share of values that are lost.
 const SHARE: Table<f64> = Table {
@@ -16,10 +17,14 @@ pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
     // Words below this are lost, the lower half of them to white.
     let lost = (scene.pick(&SHARE) * 4_294_967_296.0) as u32;
     random.words_for(out, |out, words| {
-        for (out, &word) in out.iter_mut().zip(words) {
-            if word < lost {
-                *out = if word < lost / 2 { 255 } else { 0 };
-            }
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (out, &word) in out.iter_mut().zip(words) {
+                    let kept = if word < lost { 0 } else { *out };
+                    *out = if word < lost / 2 { 255 } else { kept };
+                }
+            },
+        );
     });
 }

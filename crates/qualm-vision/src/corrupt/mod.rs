@@ -31,6 +31,8 @@
 //! ```
 
 mod catalogue;
+mod cosine;
+mod edges;
 mod parameters;
 mod picture;
 mod random;

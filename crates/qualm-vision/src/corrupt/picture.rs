@@ -138,7 +138,7 @@ impl Picture {
 }
 
 /// Pixels whose channels are taken apart at once, in registers.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// Pixels of one or three channels to planes of n values.
 #[inline(always)]
@@ -156,22 +156,94 @@ fn spread(pixels: &[u8], planes: &mut [f32], n: usize) {
 
 /// Red, green and blue of some pixels, each by itself.
 #[inline(always)]
-pub(super) fn apart(pixels: &[u8], [red, green, blue]: [&mut [f32]; 3]) {
-    let chunks = pixels.chunks(3 * AT_ONCE).zip(red.chunks_mut(AT_ONCE));
-    let chunks = chunks.zip(green.chunks_mut(AT_ONCE).zip(blue.chunks_mut(AT_ONCE)));
-    for ((pixels, red), (green, blue)) in chunks {
-        // As bytes first: eight bits to float32 is one instruction for many that lie together.
-        let mut bytes = [[0; AT_ONCE]; 3];
-        let [r, g, b] = &mut bytes;
-        for (i, [red, green, blue]) in pixels.as_chunks::<3>().0.iter().enumerate() {
-            (r[i], g[i], b[i]) = (*red, *green, *blue);
-        }
-        for (plane, bytes) in [red, green, blue].into_iter().zip(&bytes) {
-            for (to, &from) in plane.iter_mut().zip(bytes) {
-                *to = f32::from(from);
+fn apart(pixels: &[u8], [red, green, blue]: [&mut [f32]; 3]) {
+    each_chunk(
+        pixels,
+        #[inline(always)]
+        |at, n, bytes| {
+            for (plane, bytes) in [&mut *red, &mut *green, &mut *blue].into_iter().zip(bytes) {
+                for (to, &from) in plane[at..at + n].iter_mut().zip(bytes) {
+                    *to = f32::from(from);
+                }
             }
-        }
+        },
+    );
+}
+
+/// Pixels taken apart, some at a time: `f` gets the number of the first, how many there are, and
+/// their channels.
+#[inline(always)]
+fn each_chunk(pixels: &[u8], mut f: impl FnMut(usize, usize, &[[u8; AT_ONCE]; 3])) {
+    let (chunks, rest) = pixels.as_chunks();
+    for (i, chunk) in chunks.iter().enumerate() {
+        f(i * AT_ONCE, AT_ONCE, &taken_apart(chunk));
     }
+    if !rest.is_empty() {
+        let at = chunks.len() * AT_ONCE;
+        f(at, rest.len() / 3, &taken_apart(&filled(rest)));
+    }
+}
+
+/// Changes pixels of three channels, some at a time: `f` gets the number of the first, and their
+/// channels from 0 to 255, which it changes. They are kept in that range and cut off to eight bits.
+#[inline(always)]
+pub(super) fn each_pixel(pixels: &[u8], out: &mut [u8], mut f: impl FnMut(usize, [&mut [f32]; 3])) {
+    let (places, last) = out.as_chunks_mut();
+    each_chunk(
+        pixels,
+        #[inline(always)]
+        |at, n, bytes| {
+            let mut values = [[0.0; AT_ONCE]; 3];
+            for (values, bytes) in values.iter_mut().zip(bytes) {
+                for (to, &from) in values.iter_mut().zip(bytes) {
+                    *to = f32::from(from);
+                }
+            }
+            let [r, g, b] = &mut values;
+            f(at, [&mut r[..n], &mut g[..n], &mut b[..n]]);
+            let mut bytes = [[0; AT_ONCE]; 3];
+            for (bytes, values) in bytes.iter_mut().zip(&values) {
+                for (to, &from) in bytes.iter_mut().zip(values) {
+                    *to = cut(from);
+                }
+            }
+            if let Some(place) = places.get_mut(at / AT_ONCE) {
+                put_together(&bytes, place);
+            } else {
+                let mut pixels = [0; 3 * AT_ONCE];
+                put_together(&bytes, &mut pixels);
+                last.copy_from_slice(&pixels[..3 * n]);
+            }
+        },
+    );
+}
+
+/// Channels of pixels, each by itself.
+#[inline(always)]
+pub(super) fn taken_apart(pixels: &[u8; 3 * AT_ONCE]) -> [[u8; AT_ONCE]; 3] {
+    let [mut r, mut g, mut b] = [[0; AT_ONCE]; 3];
+    for i in 0..AT_ONCE {
+        (r[i], g[i], b[i]) = (pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]);
+    }
+    [r, g, b]
+}
+
+/// Channels as pixels.
+#[inline(always)]
+pub(super) fn put_together([r, g, b]: &[[u8; AT_ONCE]; 3], pixels: &mut [u8; 3 * AT_ONCE]) {
+    for i in 0..AT_ONCE {
+        (pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]) = (r[i], g[i], b[i]);
+    }
+}
+
+/// Some values with zeros behind them.
+#[inline(always)]
+pub(super) fn filled<const N: usize>(values: &[u8]) -> [u8; N] {
+    let mut filled = [0; N];
+    for (to, v) in filled.iter_mut().zip(values) {
+        *to = *v;
+    }
+    filled
 }
 
 /// The other way round.
@@ -190,27 +262,40 @@ fn gather(planes: &[f32], pixels: &mut [u8], n: usize) {
 
 /// Pixels of red, green and blue, kept from 0 to 255 and cut off to eight bits.
 #[inline(always)]
-pub(super) fn together([red, green, blue]: [&[f32]; 3], pixels: &mut [u8]) {
-    let chunks = pixels.chunks_mut(3 * AT_ONCE).zip(red.chunks(AT_ONCE));
-    let chunks = chunks.zip(green.chunks(AT_ONCE).zip(blue.chunks(AT_ONCE)));
-    for ((pixels, red), (green, blue)) in chunks {
-        let mut bytes = [[0; AT_ONCE]; 3];
-        for (bytes, plane) in bytes.iter_mut().zip([red, green, blue]) {
-            for (to, &from) in bytes.iter_mut().zip(plane) {
-                *to = cut(from);
-            }
-        }
-        let [r, g, b] = &bytes;
-        for (i, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            *pixel = [r[i], g[i], b[i]];
+fn together(planes: [&[f32]; 3], pixels: &mut [u8]) {
+    let (places, last) = pixels.as_chunks_mut();
+    for (i, place) in places.iter_mut().enumerate() {
+        put_together(&cut_off(&planes, i * AT_ONCE, AT_ONCE), place);
+    }
+    if !last.is_empty() {
+        let mut pixels = [0; 3 * AT_ONCE];
+        let n = last.len() / 3;
+        put_together(&cut_off(&planes, places.len() * AT_ONCE, n), &mut pixels);
+        last.copy_from_slice(&pixels[..3 * n]);
+    }
+}
+
+/// Eight bits of n values of each plane from one on.
+#[inline(always)]
+fn cut_off(planes: &[&[f32]; 3], at: usize, n: usize) -> [[u8; AT_ONCE]; 3] {
+    let mut bytes = [[0; AT_ONCE]; 3];
+    for (bytes, plane) in bytes.iter_mut().zip(planes) {
+        for (to, &from) in bytes.iter_mut().zip(&plane[at..at + n]) {
+            *to = cut(from);
         }
     }
+    bytes
 }
 
 /// Eight bits of a value, the rest cut off; what is below 0 or above 255 becomes that, NaN 0.
 #[inline(always)]
 #[expect(clippy::manual_clamp, reason = "clamp keeps NaN")]
 pub(super) fn cut(v: f32) -> u8 {
-    // By way of 32 bits, for which there are vectors. NaN is below no number: it becomes 0.
-    v.max(0.0).min(255.0) as i32 as u8
+    // From here on there are no fractions, and the nearest whole number stands in the lowest bits:
+    // a conversion would ask each value by itself whether it fits.
+    const WHOLE: f32 = 8_388_608.0;
+    // NaN is below no number: it becomes 0.
+    let v = v.max(0.0).min(255.0);
+    let near = v + WHOLE;
+    near.to_bits().wrapping_sub(u32::from(near - WHOLE > v)) as u8
 }

@@ -57,9 +57,14 @@ impl Random {
     pub(super) fn uniforms(&mut self, out: &mut [f32], low: f32, high: f32) {
         let width = (high - low) * UNIT;
         self.words_for(out, |out, words| {
-            for (out, &word) in out.iter_mut().zip(words) {
-                *out = low + width * word as f32;
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (out, &word) in out.iter_mut().zip(words) {
+                        *out = low + width * word as f32;
+                    }
+                },
+            );
         });
     }
 
@@ -75,6 +80,30 @@ impl Random {
         });
         if let [last] = last {
             *last = mean + deviation * pair(self.word(), self.word()).0;
+        }
+    }
+
+    /// Changes values, each by a number of the normal distribution of its own.
+    pub(super) fn normals_for(
+        &mut self,
+        values: &[u8],
+        out: &mut [u8],
+        mean: f32,
+        deviation: f32,
+        change: impl Fn(u8, f32) -> u8,
+    ) {
+        let mut numbers = [0.0; WORDS];
+        for (values, out) in values.chunks(WORDS).zip(out.chunks_mut(WORDS)) {
+            let numbers = &mut numbers[..values.len()];
+            self.normals(numbers, mean, deviation);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((out, &v), &number) in out.iter_mut().zip(values).zip(&*numbers) {
+                        *out = change(v, number);
+                    }
+                },
+            );
         }
     }
 }

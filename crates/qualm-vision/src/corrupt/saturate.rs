@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "see `vectorised`")]
 
 use super::parameters::Table;
-use super::picture::{Scene, cut};
+use super::picture::{Scene, each_pixel};
 use super::random::Random;
 use crate::simd::vectorised;
 
@@ -29,24 +29,26 @@ pub(super) fn apply(scene: &Scene<'_>, _: &mut Random, out: &mut [u8]) {
 
 #[inline(always)]
 fn change(pixels: &[u8], factor: f32, added: f32, out: &mut [u8]) {
-    let pixels = pixels.as_chunks::<3>().0;
-    for (out, pixel) in out.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
-        let [r, g, b] = pixel.map(f32::from);
-        let value = r.max(g).max(b);
-        let range = value - r.min(g).min(b);
-        let before = if value > 0.0 { range / value } else { 0.0 };
-        let saturation = (before * factor + added).clamp(0.0, 1.0);
-        // How far each channel lies below the value, of the whole range. Grey counts as red.
-        let grey = range <= 0.0;
-        let per_range = 1.0 / if grey { 1.0 } else { range };
-        let below = |v: f32, of_red: f32| {
-            if grey {
-                of_red
-            } else {
-                (value - v) * per_range
+    each_pixel(
+        pixels,
+        out,
+        #[inline(always)]
+        |_, [r, g, b]| {
+            for ((r, g), b) in r.iter_mut().zip(g).zip(b) {
+                let value = r.max(*g).max(*b);
+                let range = value - r.min(*g).min(*b);
+                let before = range / if value > 0.0 { value } else { 1.0 };
+                let saturation = (before * factor + added).clamp(0.0, 1.0);
+                // How far each channel lies below the value, of the whole range. Grey counts as
+                // red.
+                let grey = range <= 0.0;
+                let per_range = 1.0 / if grey { 1.0 } else { range };
+                let of_grey = if grey { 1.0 } else { 0.0 };
+                let most = value * saturation;
+                *r = value - most * ((value - *r) * per_range);
+                *g = value - most * ((value - *g) * per_range + of_grey);
+                *b = value - most * ((value - *b) * per_range + of_grey);
             }
-        };
-        *out = [below(r, 0.0), below(g, 1.0), below(b, 1.0)]
-            .map(|below| cut(value - value * saturation * below));
-    }
+        },
+    );
 }

@@ -1,9 +1,12 @@
 //! `snow`: flakes blown along a line, over a whitened image.
 
+#![expect(clippy::inline_always, reason = "see `vectorised`")]
+
 use super::parameters::Table;
-use super::picture::Scene;
+use super::picture::{Scene, cut, each_pixel};
 use super::random::Random;
 use super::tools::{Motion, add_zoomed, zoomed_lines};
+use crate::simd::vectorised;
 
 /// What a severity is made of.
 #[derive(Debug, Clone, Copy)]
@@ -83,37 +86,65 @@ pub(super) fn fall(scene: &Scene<'_>, noise: &[f32], angle: f64, out: &mut [u8])
     let mut flakes = vec![0.0; noise.len()];
     let lines = zoomed_lines(size, snow.zoom, scene.compat);
     add_zoomed(noise, scene.width(), &lines, &mut flakes);
-    for flake in &mut flakes {
-        *flake = if *flake < snow.threshold {
-            0.0
-        } else {
-            flake.min(1.0)
-        };
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for flake in &mut flakes {
+                let kept = flake.min(1.0);
+                *flake = if *flake < snow.threshold { 0.0 } else { kept };
+            }
+        },
+    );
     let ends = scene.compat.then_some(size);
     let motion = Motion::new(snow.radius, snow.sigma, angle, ends);
     let flakes = motion.blur(&flakes, scene.width());
-    // The published code keeps flakes in eight bits.
-    let flakes: Vec<f32> = flakes
-        .iter()
-        .map(|v| (v * 255.0).round_ties_even())
-        .collect();
-    let channels = scene.channels();
-    let pixels = scene.pixels.values.chunks_exact(channels);
-    // Each flake falls twice: also where the layer turned by half a turn has it.
-    let both = flakes.iter().zip(flakes.iter().rev()).map(|(a, b)| a + b);
-    for ((out, pixel), flakes) in out.chunks_exact_mut(channels).zip(pixels).zip(both) {
-        let grey = match pixel {
-            [r, g, b] => {
-                GREY[0] * f32::from(*r) + GREY[1] * f32::from(*g) + GREY[2] * f32::from(*b)
+    let pixels = scene.pixels.values;
+    vectorised(
+        #[inline(always)]
+        || {
+            if scene.channels() == 1 {
+                let flakes = flakes.iter().zip(flakes.iter().rev());
+                for ((out, &v), (&here, &there)) in out.iter_mut().zip(pixels).zip(flakes) {
+                    let v = f32::from(v);
+                    *out = cut(snow.over(v, v) + twice(here, there));
+                }
+                return;
             }
-            _ => f32::from(pixel[0]),
-        };
+            each_pixel(
+                pixels,
+                out,
+                #[inline(always)]
+                |at, [r, g, b]| {
+                    let n = r.len();
+                    let end = flakes.len() - at;
+                    let both = flakes[at..at + n]
+                        .iter()
+                        .zip(flakes[end - n..end].iter().rev());
+                    for (((r, g), b), (&here, &there)) in r.iter_mut().zip(g).zip(b).zip(both) {
+                        let grey = GREY[0] * *r + GREY[1] * *g + GREY[2] * *b;
+                        let flakes = twice(here, there);
+                        *r = snow.over(*r, grey) + flakes;
+                        *g = snow.over(*g, grey) + flakes;
+                        *b = snow.over(*b, grey) + flakes;
+                    }
+                },
+            );
+        },
+    );
+}
+
+impl Snow {
+    /// A value of a pixel of some grey, whitened.
+    #[inline(always)]
+    fn over(self, v: f32, grey: f32) -> f32 {
         let white = grey * 1.5 + 127.5;
-        for (out, &v) in out.iter_mut().zip(pixel) {
-            let v = f32::from(v);
-            let v = snow.left * v + (1.0 - snow.left) * v.max(white);
-            *out = super::picture::cut(v + flakes);
-        }
+        self.left * v + (1.0 - self.left) * v.max(white)
     }
+}
+
+/// Each flake falls twice: also where the layer turned by half a turn has it. The published code
+/// keeps flakes in eight bits.
+#[inline(always)]
+fn twice(here: f32, there: f32) -> f32 {
+    (here * 255.0).round_ties_even() + (there * 255.0).round_ties_even()
 }

@@ -12,9 +12,12 @@ const DEVIATION: Table<f32> = Table {
 };
 
 pub(super) fn apply(scene: &Scene<'_>, random: &mut Random, out: &mut [u8]) {
-    let mut factors = vec![0.0; out.len()];
-    random.normals(&mut factors, 1.0, scene.pick(&DEVIATION));
-    for ((out, &v), factor) in out.iter_mut().zip(scene.pixels.values).zip(factors) {
-        *out = cut(f32::from(v) * factor);
-    }
+    random.normals_for(
+        scene.pixels.values,
+        out,
+        1.0,
+        scene.pick(&DEVIATION),
+        #[inline(always)]
+        |v, factor| cut(f32::from(v) * factor),
+    );
 }

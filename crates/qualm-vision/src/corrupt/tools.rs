@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use fast_image_resize::{ResizeOptions, Resizer};
 
-use super::picture::Picture;
+use super::picture::{Pixels, cut};
 use crate::filter::Border;
 use crate::resize::{Raster, resize};
 use crate::simd::{Sums, fill, vectorised};
@@ -182,42 +182,123 @@ impl Between {
         }
     }
 
-    /// The value of a plane there.
+    /// The values of a pixel there.
     #[inline(always)]
-    fn of(self, plane: &[f32]) -> f32 {
+    fn of(self, pixels: &[[f32; 4]]) -> [f32; 4] {
         let [a, b, c, d] = self.pixels;
-        let (a, b, c, d) = (plane[a], plane[b], plane[c], plane[d]);
+        let (a, b, c, d) = (&pixels[a], &pixels[b], &pixels[c], &pixels[d]);
         let [u, v] = self.share;
-        let (upper, lower) = (a + u * (b - a), c + u * (d - c));
-        upper + v * (lower - upper)
+        let mut values = [0.0; 4];
+        for i in 0..4 {
+            let (upper, lower) = (a[i] + u * (b[i] - a[i]), c[i] + u * (d[i] - c[i]));
+            values[i] = upper + v * (lower - upper);
+        }
+        values
     }
 }
 
-/// A picture whose pixels come from places of another, right and down in pixels. A place is the same
-/// for all channels.
-#[inline(always)]
-pub(super) fn moved(
-    picture: &Picture,
-    border: Border,
-    place: impl Fn(usize, usize) -> (f32, f32),
-) -> Picture {
-    let (width, height) = (picture.width, picture.height);
-    let n = picture.n();
-    let mut values = vec![0.0; picture.values.len()];
-    let mut places = Vec::with_capacity(width);
-    for y in 0..height {
-        places.clear();
-        places.extend((0..width).map(|x| {
-            let (from_x, from_y) = place(x, y);
-            Between::new([width, height], from_x, from_y, border)
-        }));
-        for (to, from) in values.chunks_exact_mut(n).zip(picture.planes()) {
-            for (to, place) in to[y * width..].iter_mut().zip(&places) {
-                *to = place.of(from);
+/// An image with all channels of a pixel beside each other, filled up to four: one load for each.
+#[derive(Debug)]
+pub(super) struct Quads {
+    width: usize,
+    /// `(height, width, 4)`.
+    values: Vec<[f32; 4]>,
+}
+
+impl Quads {
+    #[inline(always)]
+    pub(super) fn of(pixels: Pixels<'_>) -> Self {
+        let mut values = vec![[0.0; 4]; pixels.width * pixels.height];
+        if pixels.channels == 1 {
+            for (to, &v) in values.iter_mut().zip(pixels.values) {
+                to[0] = f32::from(v);
+            }
+        } else {
+            for (to, &[r, g, b]) in values.iter_mut().zip(pixels.values.as_chunks().0) {
+                *to = [r.into(), g.into(), b.into(), 0.0];
             }
         }
+        Self {
+            width: pixels.width,
+            values,
+        }
     }
-    Picture { values, ..*picture }
+
+    /// The image whose pixels come from places of this one, right and down in pixels, row by row:
+    /// `write` gets the number of each row and its pixels.
+    ///
+    /// Call it within [`vectorised`].
+    #[inline(always)]
+    pub(super) fn moved(
+        &self,
+        border: Border,
+        place: impl Fn(usize, usize) -> (f32, f32),
+        mut write: impl FnMut(usize, &[[f32; 4]]),
+    ) {
+        let width = self.width;
+        let size = [width, self.values.len() / width];
+        let (mut across, mut down) = (vec![0.0; width], vec![0.0; width]);
+        let mut line = vec![[0.0; 4]; width];
+        for y in 0..size[1] {
+            for (x, (across, down)) in across.iter_mut().zip(&mut down).enumerate() {
+                (*across, *down) = place(x, y);
+            }
+            for (to, (&x, &y)) in line.iter_mut().zip(across.iter().zip(&down)) {
+                *to = Between::new(size, x, y, border).of(&self.values);
+            }
+            write(y, &line);
+        }
+    }
+
+    /// The same as an image to go on with.
+    #[inline(always)]
+    pub(super) fn moved_again(
+        &self,
+        border: Border,
+        place: impl Fn(usize, usize) -> (f32, f32),
+    ) -> Self {
+        let mut values = Vec::with_capacity(self.values.len());
+        self.moved(
+            border,
+            place,
+            #[inline(always)]
+            |_, row| values.extend_from_slice(row),
+        );
+        Self {
+            width: self.width,
+            values,
+        }
+    }
+
+    /// The same as pixels of so many channels.
+    #[inline(always)]
+    pub(super) fn move_into(
+        &self,
+        border: Border,
+        place: impl Fn(usize, usize) -> (f32, f32),
+        channels: usize,
+        out: &mut [u8],
+    ) {
+        let length = self.width * channels;
+        self.moved(
+            border,
+            place,
+            #[inline(always)]
+            |y, row| {
+                let out = &mut out[y * length..][..length];
+                if channels == 1 {
+                    for (out, pixel) in out.iter_mut().zip(row) {
+                        *out = cut(pixel[0]);
+                    }
+                    return;
+                }
+                for (out, pixel) in out.as_chunks_mut().0.iter_mut().zip(row) {
+                    let [r, g, b, _] = *pixel;
+                    *out = [cut(r), cut(g), cut(b)];
+                }
+            },
+        );
+    }
 }
 
 /// Pixels resized.
@@ -298,8 +379,8 @@ mod tests {
 
     #[test]
     fn bilinear_values_lie_between_pixels() {
-        let plane = [0.0, 1.0, 2.0, 3.0];
-        let at = |x, y| Between::new([2, 2], x, y, Border::Nearest).of(&plane);
+        let pixels = [0.0, 1.0, 2.0, 3.0].map(|v| [v; 4]);
+        let at = |x, y| Between::new([2, 2], x, y, Border::Nearest).of(&pixels)[0];
         assert_eq!((at(0.0, 0.0), at(1.0, 1.0), at(0.5, 0.5)), (0.0, 3.0, 1.5));
         assert_eq!((at(-3.0, 0.0), at(9.0, 9.0)), (0.0, 3.0));
     }

@@ -15,11 +15,11 @@ use super::super::{
 use super::distance;
 use crate::read::{ImageSource, ReadOptions};
 
-/// The mean distance from the reference that rounding may make; JPEG's decoders differ among
-/// themselves.
+/// The mean distance from the reference that rounding may make: none where Pillow counts in whole
+/// numbers.
 fn allowed(name: &str) -> f64 {
     match name {
-        "jpeg_compression" => 1.5,
+        "jpeg_compression" | "pixelate" => 0.0,
         _ => 0.5,
     }
 }
@@ -74,9 +74,11 @@ fn with_numbers(name: &str, scene: &Scene<'_>, drawn: &[f32], out: &mut [u8]) {
         "spatter" => spatter::splash(scene, drawn.to_vec(), out),
         "glass_blur" => {
             let mut pairs = drawn.chunks_exact(2);
-            glass_blur::distort(scene, out, || {
-                let pair = pairs.next().unwrap();
-                (pair[0] as isize, pair[1] as isize)
+            glass_blur::distort(scene, out, |offsets| {
+                for offset in offsets {
+                    let pair = pairs.next().unwrap();
+                    *offset = [pair[0] as i32, pair[1] as i32];
+                }
             });
         }
         "fog" => {
@@ -121,7 +123,7 @@ fn the_same_as_the_published_code() {
             }
             let expected = tensors.tensor(&name).unwrap();
             let found = distance(expected.data(), &out);
-            assert!(found < allowed(corruption.name()), "{name}: {found}");
+            assert!(found <= allowed(corruption.name()), "{name}: {found}");
             seen += 1;
         }
     }
@@ -131,7 +133,7 @@ fn the_same_as_the_published_code() {
     let scene = scene(odd, 33, Severity::ALL[2]);
     apply(Corruption::JpegCompression, &scene, &mut out);
     let expected = tensors.tensor("jpeg_compression.odd").unwrap();
-    assert!(distance(expected.data(), &out) < 1.5);
+    assert_eq!(expected.data(), out);
 }
 
 /// A corruption that draws nothing.
