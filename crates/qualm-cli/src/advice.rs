@@ -28,6 +28,7 @@ fn page(error: &PageError) -> Option<String> {
         PageError::NotOurs { .. } => "--force overwrites it",
         PageError::NoClasses => "--class COLUMN names it",
         PageError::NoViews => "qualm embed --views N",
+        PageError::NoFiles => "--images DIR",
         PageError::NoImageIds { .. } => "--item COLUMN names it",
         _ => return None,
     };

@@ -30,6 +30,7 @@ mod ood_images;
 mod outputs;
 mod reference;
 mod report;
+mod report_exports;
 #[path = "../../qualm/tests/common/sealed.rs"]
 mod sealed;
 mod train;

@@ -17,10 +17,11 @@ use pyo3::exceptions::{PyFileExistsError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use qualm::{Features, Location};
 use qualm_data::{Batch, Embedding, Head, HeadColumn, Origin, text_at};
+use qualm_report::export::{self, Export};
 use qualm_report::gallery::{self, Choice, Gallery, Pictures};
-use qualm_report::report::{self, Inputs, Results, Scores, read_results};
+use qualm_report::report::{self, Inputs, MapMethod, Results, Scores, read_results};
 use qualm_report::rows::{self, Layout, Shown};
-use qualm_report::{Error, Pages, Result};
+use qualm_report::{Error, Pages, Result, RowImages};
 use qualm_vision::Image;
 use qualm_vision::read::ReadOptions;
 use serde::Deserialize;
@@ -44,6 +45,10 @@ fn refused(error: Error) -> PyErr {
         Error::NoClasses => PyValueError::new_err(
             "the rows have no classes; give classes: the class of each row, or the name of the \
              column that has it",
+        ),
+        Error::NoFiles => PyValueError::new_err(
+            "FiftyOne shows rows by their images; give images: the folder that they are in, or a path \
+             for each row",
         ),
         Error::NoImageIds { .. } => PyValueError::new_err(
             "the rows do not say which images they are of; give ids: what names the image of each \
@@ -160,9 +165,11 @@ struct Asked {
     text: Option<String>,
     seed: u64,
     top: usize,
-    /// Files of results, of a report.
+    /// Files of results, of a report, and how its map is made.
     #[serde(default)]
     results: Vec<PathBuf>,
+    #[serde(default)]
+    map: MapMethod,
     /// What a gallery shows beside all rows.
     #[serde(default)]
     by_class: bool,
@@ -220,6 +227,8 @@ pub(crate) struct PyPage {
     table: RecordBatch,
     /// What is said of images that cannot be shown.
     missing: Option<String>,
+    /// All rows of a report, for other programs; why there are none otherwise.
+    exported: Result<Option<(Export, Shown)>>,
 }
 
 #[pymethods]
@@ -242,7 +251,7 @@ impl PyPage {
         self.missing.as_deref()
     }
 
-    /// Writes the page and, where they are asked for, its numbers: whole, or not at all.
+    /// Writes the page and, where they are asked for, its numbers: each whole, or not at all.
     #[pyo3(signature = (path, numbers=None, force=false))]
     fn save(
         &self,
@@ -257,6 +266,54 @@ impl PyPage {
         };
         guarded(py, save)?.map_err(refused)
     }
+
+    /// Writes the rows for other programs, and returns what is to be said of the files. `images` is a
+    /// folder or file, or a file for each row.
+    #[pyo3(signature = (atlas, fiftyone, images, column, force))]
+    fn export(
+        &self,
+        py: Python<'_>,
+        atlas: Option<PathBuf>,
+        fiftyone: Option<PathBuf>,
+        images: Option<Files>,
+        column: Option<String>,
+        force: bool,
+    ) -> PyResult<Vec<String>> {
+        let images = images.map(|images| match images {
+            Files::In(path) => {
+                let options = ReadOptions {
+                    column,
+                    ..ReadOptions::default()
+                };
+                RowImages::In(path, options)
+            }
+            Files::Each(files) => RowImages::Each(files),
+        });
+        let write = || {
+            let Ok(Some((export, shown))) = &self.exported else {
+                return Ok(None);
+            };
+            let files = export::Files::open(atlas.as_deref(), fiftyone.as_deref(), force)?;
+            files.write(export, shown, images.as_ref()).map(Some)
+        };
+        let written = guarded(py, write)?.map_err(refused)?;
+        written.ok_or_else(|| {
+            let why = match &self.exported {
+                Err(error) => error.to_string(),
+                Ok(_) => "a gallery has no rows for other programs: make a report".to_owned(),
+            };
+            PyValueError::new_err(why)
+        })
+    }
+}
+
+/// The files that images are in.
+#[derive(FromPyObject)]
+pub(crate) enum Files {
+    /// A folder, or a file as the command line takes it.
+    In(PathBuf),
+    /// A file for each row.
+    Each(Vec<PathBuf>),
 }
 
 /// A report on a model and, where they are given, on rows. `asked` is JSON, see [`Asked`].
@@ -285,7 +342,7 @@ pub(crate) fn report_page(
     });
     let pool = Threads::take(py, threads)?;
     let pool = pool.pool()?;
-    let make = || -> Result<PyPage> {
+    let make = move || -> Result<PyPage> {
         let fitted = model.read();
         let results = asked.results.iter();
         let results = results.map(|path| Ok((path.display().to_string(), read_results(path)?)));
@@ -296,15 +353,20 @@ pub(crate) fn report_page(
             current,
             results: results.collect::<Result<Vec<(String, Results)>>>()?,
             seed: asked.seed,
+            map: asked.map,
             top: asked.top,
             title: asked.title.clone(),
         };
         let report = report::build(&inputs)?;
+        let (html, json) = (report::html(&report)?, report.json()?);
+        let table = report::table(&report, &fitted, shown.as_ref())?;
+        let export = Export::new(&report, &fitted, shown.as_ref());
         Ok(PyPage {
-            html: report::html(&report)?,
-            json: report.json()?,
-            table: report::table(&report, &fitted, shown.as_ref())?,
+            html,
+            json,
+            table,
             missing: None,
+            exported: export.map(|export| shown.map(|shown| (export, shown))),
         })
     };
     guarded(py, || pool.install(make))?.map_err(refused)
@@ -369,6 +431,7 @@ pub(crate) fn gallery_page(
             json: gallery.json()?,
             table: gallery::table(&gallery)?,
             missing: gallery.missing_words(),
+            exported: Ok(None),
         })
     };
     guarded(py, || pool.install(make))?.map_err(refused)

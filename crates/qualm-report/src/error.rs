@@ -88,6 +88,25 @@ pub enum Error {
         source: serde_json::Error,
     },
 
+    // ---- files for other programs --------------------------------------------------
+    /// A name of a file for another program that has another ending.
+    #[error("{}: expected a name that ends in {expected}", path.display())]
+    NotNamed {
+        path: PathBuf,
+        expected: &'static str,
+    },
+    /// Rows without places on a map, that another program is to show.
+    #[error(
+        "rows for other programs need places on a map: expected three or more rows with the features of the model, found {found}"
+    )]
+    NoPlaces { found: String },
+    /// No images for a program that shows images.
+    #[error("FiftyOne shows rows by their images: expected the images that the rows are of")]
+    NoFiles,
+    /// Images that are no files, for a program that reads files.
+    #[error("{}: holds its images itself, and FiftyOne reads them from files; expected a folder, or a list of paths", path.display())]
+    NoImageFiles { path: PathBuf },
+
     // ---- results -------------------------------------------------------------------
     /// A file of results that is none.
     #[error("{}: expected {expected}, found {found}", path.display())]

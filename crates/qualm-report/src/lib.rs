@@ -21,7 +21,9 @@
 )]
 
 mod error;
+pub mod export;
 pub mod gallery;
+mod images;
 mod markup;
 pub mod number;
 mod page;
@@ -31,7 +33,9 @@ mod project;
 pub mod report;
 pub mod rows;
 pub mod twin;
+mod umap;
 
 pub use error::{Error, Result};
+pub use images::RowImages;
 pub use page::{Target, check_replaceable};
 pub use pages::{Pages, check_page_name};

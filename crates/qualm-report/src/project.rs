@@ -11,6 +11,8 @@ use qualm::rng::{Purpose, sample, stream};
 use rand::RngExt;
 use rayon::prelude::*;
 
+use crate::error::Result;
+
 /// First directions, and the rows that they are found on.
 const DIRECTIONS: Purpose = Purpose::of_crate(4, 2);
 const ROWS: Purpose = Purpose::of_crate(4, 3);
@@ -32,7 +34,7 @@ pub(crate) struct Plane {
 pub(crate) fn plane(rows: &Matrix, standardise: bool) -> Plane {
     let all = rows.rows();
     let (n, d) = (all.n_rows(), all.n_cols());
-    let picked = sample(&mut stream(0, ROWS, [n as u64, 0]), n, SAMPLE);
+    let picked = chosen(n);
     let (means, scales) = moments(rows, &picked, standardise);
     let centred = |row: usize| -> Vec<f64> {
         let values = all.get(row).unwrap_or_default().iter();
@@ -105,6 +107,27 @@ pub(crate) fn plane(rows: &Matrix, standardise: bool) -> Plane {
         points: (0..n).into_par_iter().map(place).collect(),
         explained: [share(0), share(1)],
     }
+}
+
+/// Rows with each column divided by its standard deviation, and 0 where it does not vary, about their
+/// mean.
+///
+/// # Errors
+/// [`qualm::Error`] for values that leave the range of float32.
+pub(crate) fn standardised(rows: &Matrix) -> Result<Matrix> {
+    let all = rows.rows();
+    let (n, d) = (all.n_rows(), all.n_cols());
+    let (means, scales) = moments(rows, &chosen(n), true);
+    let values = all.as_slice().par_chunks_exact(d).flat_map_iter(|row| {
+        let values = row.iter().zip(&means).zip(&scales);
+        values.map(|((v, m), s)| ((f64::from(*v) - m) * s) as f32)
+    });
+    Ok(Matrix::new(values.collect(), d)?)
+}
+
+/// The rows that directions and moments are found on.
+fn chosen(n: usize) -> Vec<usize> {
+    sample(&mut stream(0, ROWS, [n as u64, 0]), n, SAMPLE)
 }
 
 /// Mean of each column, and what its values are multiplied by.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use arrow_array::ArrayRef;
 use qualm::{Features, Fitted, Matrix};
 use qualm_data::{Batch, Batches, Embedding, Head, HeadColumn, Selection, Source, score_into};
 use qualm_vision::embed::{LABEL, VIEW, VIEWS_KEY};
@@ -147,6 +148,11 @@ impl Layout {
         }
     }
 
+    /// What the label is called, where one was asked for by its name.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
     /// The columns besides the features.
     #[must_use]
     pub fn beside(&self) -> &[String] {
@@ -171,6 +177,8 @@ pub struct Shown {
     pub(crate) labels: Option<Vec<bool>>,
     /// The columns besides the features as text, by name: `(n,)` each.
     pub(crate) columns: BTreeMap<String, Vec<String>>,
+    /// The same as they were read, typed, in the order of the file.
+    pub(crate) typed: Vec<(String, ArrayRef)>,
     /// Columns that are shown beside a row, in the order of the file.
     pub(crate) own: Vec<String>,
     /// What each row is called.
@@ -206,6 +214,7 @@ pub fn read(fitted: &Fitted, source: impl Batches, layout: Layout) -> Result<Sho
 /// Views whose parameters are none.
 pub fn of_batch(layout: Layout, batch: Batch, names: &[String], scores: Vec<f64>) -> Result<Shown> {
     let columns = texts(names, &batch);
+    let typed = names.iter().cloned().zip(batch.ids).collect();
     let views = layout.views.as_ref();
     let views = views
         .map(|drawn| Views::new(drawn.spec.clone(), drawn.seed))
@@ -215,7 +224,7 @@ pub fn of_batch(layout: Layout, batch: Batch, names: &[String], scores: Vec<f64>
         batch.rows,
         batch.labels,
         scores,
-        columns,
+        (columns, typed),
         names,
         views,
         true,
@@ -270,7 +279,7 @@ pub fn read_scores(path: &Path, label: Option<&str>, item: Option<&str>) -> Resu
         batch.rows,
         batch.labels,
         scores,
-        columns,
+        (columns, Vec::new()),
         &names,
         None,
         false,
@@ -299,7 +308,7 @@ impl Shown {
         rows: Matrix,
         labels: Option<Vec<bool>>,
         scores: Vec<f64>,
-        columns: BTreeMap<String, Vec<String>>,
+        (columns, typed): (BTreeMap<String, Vec<String>>, Vec<(String, ArrayRef)>),
         names: &[String],
         views: Option<Views>,
         with_features: bool,
@@ -338,6 +347,7 @@ impl Shown {
             labels,
             scores,
             columns,
+            typed,
             layout,
         }
     }

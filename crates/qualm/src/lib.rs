@@ -109,7 +109,7 @@ pub use explain::Contribution;
 pub use features::Features;
 pub use fit::{Checkpoint, Progress, Warning};
 pub use fitted::Fitted;
-pub use neighbours::DistanceMetric;
+pub use neighbours::{DistanceMetric, NearRow, NearestRows};
 pub use provenance::{ColumnRoles, EncoderIdentity, Provenance, ReferenceRows, Sampling};
 pub use recipe::{
     Category, Content, Encoding, Missing, Recipe, RecipeColumn, Treatment, Unknown, Vocabulary,

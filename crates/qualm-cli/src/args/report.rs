@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args, ValueEnum};
+use qualm_report::report::MapMethod;
 
 use super::{EncoderArgs, at_least_one};
 
@@ -90,6 +91,7 @@ pub(crate) struct Gallery {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("exports").args(["atlas", "fiftyone"]).multiple(true))]
 #[command(after_help = "Examples:
   qualm report model.qualm -o model.html                      the model alone
   qualm report model.qualm new.parquet -o report.html         with scores of rows, and a map
@@ -101,8 +103,12 @@ pub(crate) struct Gallery {
   qualm report model.qualm --bench results.jsonl -o report.html
 
 Each part is there as far as its data are. The page is one file that loads nothing from elsewhere.
---numbers rows.parquet writes the rows with their scores and places on the map: Embedding Atlas opens
-them with --x x --y y.")]
+--numbers rows.parquet writes the rows shown with their scores and places on the map.
+--map umap keeps neighbours together; it lays out up to 20,000 rows, drawn with --seed, and places the
+others among them. Other programs show the rows, with --images their pictures:
+  qualm report model.qualm emb.parquet --images photos/ --atlas rows.parquet --fiftyone rows.json -o report.html
+  embedding-atlas rows.parquet --x projection_x --y projection_y --image image
+  python -c 'import fiftyone as fo; fo.launch_app(fo.Dataset.from_json(\"rows.json\")).wait()'")]
 pub(crate) struct Report {
     /// A model written by `qualm fit`
     pub(crate) model: PathBuf,
@@ -117,6 +123,21 @@ pub(crate) struct Report {
     /// How many of the rows with the highest scores are listed
     #[arg(long, value_name = "N", default_value_t = qualm_report::report::TOP, value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) top: usize,
+    /// How rows get their places on the map
+    #[arg(long, value_name = "METHOD", value_enum, default_value = "pca")]
+    pub(crate) map: MapName,
+    /// Also all rows for Embedding Atlas: a Parquet file
+    #[arg(long, value_name = "FILE.parquet", requires = "input")]
+    pub(crate) atlas: Option<PathBuf>,
+    /// Also all rows for FiftyOne: a JSON file
+    #[arg(long, value_name = "FILE.json", requires_all = ["input", "images"])]
+    pub(crate) fiftyone: Option<PathBuf>,
+    /// The images that the rows are of, for --atlas and --fiftyone: a folder, or a file as for `embed`
+    #[arg(long, value_name = "DIR|FILE", requires = "exports")]
+    pub(crate) images: Option<PathBuf>,
+    /// The column, or array of an .npz file, of --images that holds the images or their paths
+    #[arg(long, value_name = "COLUMN", requires = "images")]
+    pub(crate) column: Option<String>,
     /// Later rows or scores, for the histogram
     #[arg(long, value_name = "FILE")]
     pub(crate) current: Option<PathBuf>,
@@ -135,4 +156,22 @@ pub(crate) struct Report {
     /// CSV or TSV without a header: the columns are numbered, as `column_1`
     #[arg(long, requires = "input")]
     pub(crate) no_header: bool,
+}
+
+/// How rows get their places on a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MapName {
+    /// The first two principal components
+    Pca,
+    /// UMAP: neighbours are kept, distances between groups are not
+    Umap,
+}
+
+impl From<MapName> for MapMethod {
+    fn from(name: MapName) -> Self {
+        match name {
+            MapName::Pca => Self::Pca,
+            MapName::Umap => Self::Umap,
+        }
+    }
 }

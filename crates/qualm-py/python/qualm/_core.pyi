@@ -224,6 +224,14 @@ class Page:
         numbers: str | PathLike[str] | None = None,
         force: bool = False,
     ) -> None: ...
+    def export(
+        self,
+        atlas: str | PathLike[str] | None,
+        fiftyone: str | PathLike[str] | None,
+        images: str | list[str] | None,
+        column: str | None,
+        force: bool,
+    ) -> list[str]: ...
 
 def report_page(
     model: Model,

@@ -29,6 +29,8 @@ _HEIGHT = 720
 
 #: Rows that a report lists, and a gallery shows at either end of a section.
 _LISTED = 1000
+#: How rows get their places on a map.
+_MAPS = ("pca", "umap")
 _SHOWN = 12
 
 
@@ -113,6 +115,68 @@ class Report(_Page):
     """
 
     _what = "report"
+
+    def export(
+        self,
+        *,
+        atlas: Path | None = None,
+        fiftyone: Path | None = None,
+        images: Path | Sequence[Path] | None = None,
+        column: str | None = None,
+        force: bool = False,
+    ) -> None:
+        """Writes the rows for other programs, as ``--atlas`` and ``--fiftyone`` do.
+
+        All rows, with their columns, their place on the map (``projection_x`` and
+        ``projection_y``), the score (``uncertainty``), ``p_value`` and ``outlier``.
+
+        Parameters
+        ----------
+        atlas : str or path, optional
+            A table for Embedding Atlas, whose name ends in ``.parquet``:
+            ``embedding-atlas rows.parquet --x projection_x --y projection_y --image image``.
+        fiftyone : str or path, optional
+            A dataset for FiftyOne, whose name ends in ``.json``:
+            ``fiftyone.Dataset.from_json("rows.json")``. It needs `images`.
+        images : str, path or list of paths, optional
+            The images that the rows are of: a folder, or a file that lists or holds them, where
+            the ids of the rows say which is a row's; or a path for each row. The table has them
+            as pictures of 144 pixels, the dataset by the names of their files.
+        column : str, optional
+            The column, or array of an ``.npz`` file, of the file `images` that holds them.
+        force : bool
+            Whether files that are not of qualm are replaced, too.
+
+        Raises
+        ------
+        FileExistsError
+            When a file of somebody else stands there, and `force` does not say so.
+        ValueError
+            Where the report has no map, on another ending of a name, and on images that are not
+            the rows' own.
+
+        Warns
+        -----
+        QualmWarning
+            When rows have no image, when vectors are left out, and when a column goes by another
+            name.
+        """
+        if atlas is None and fiftyone is None:
+            raise ValueError("give atlas or fiftyone: the name of the file to write")
+        given: str | list[str] | None = None
+        if isinstance(images, (str, os.PathLike)):
+            given = os.fspath(images)
+        elif images is not None:
+            given = _image_paths(images)
+        notes = self._page.export(
+            None if atlas is None else os.fspath(atlas),
+            None if fiftyone is None else os.fspath(fiftyone),
+            given,
+            column,
+            force,
+        )
+        for note in notes:
+            warnings.warn(note, QualmWarning, stacklevel=2)
 
 
 class Gallery(_Page):
@@ -211,6 +275,7 @@ class Pages:
         ids: Any = None,
         monitor: Path | Iterable[Path] = (),
         bench: Path | Iterable[Path] = (),
+        map: str = "pca",
         top: int = _LISTED,
         title: str | None = None,
         model_name: str | None = None,
@@ -237,6 +302,10 @@ class Pages:
         monitor, bench : path or list of paths
             Files of results, whose parts are added: what ``qualm monitor`` and ``qualm bench``
             printed as JSON, a state of monitoring, a results file of a bench.
+        map : {"pca", "umap"}
+            How rows get their places on the map: by their first two principal components, or by
+            UMAP, which keeps neighbours together, but not distances between groups. It lays out
+            up to 20,000 rows and places the others among them.
         top : int
             How many of the rows with the highest scores are listed.
         title : str, optional
@@ -245,7 +314,8 @@ class Pages:
             What the page calls the model and the rows; by default the class of the detector, and
             how many rows there are.
         seed : int, generator or None
-            Of a map of more than 100,000 rows, which rows it shows.
+            Of the map: the layout by UMAP and, of more rows than it lays out, which these are;
+            of more than 100,000 rows, which are shown.
 
         Returns
         -------
@@ -267,6 +337,8 @@ class Pages:
         ['Scores', 'Calibration of p-values']
         """
         model = self._fitted("report")
+        if map not in _MAPS:
+            raise ValueError(f"map = {map!r}: expected 'pca' or 'umap'")
         beside, rows, decided, name = _core.Beside(), None, None, None
         if X is not None:
             given, beside = _beside.split(X, model.features)
@@ -282,6 +354,7 @@ class Pages:
             "title": title,
             "item": name,
             "seed": seed_of(seed),
+            "map": map,
             "top": _at_least_one("top", top),
             "results": [*_paths(monitor), *_paths(bench)],
         }
@@ -440,16 +513,20 @@ def _images(given: Any) -> str | list[str] | list[Any]:
     if isinstance(given, np.ndarray) and given.dtype.kind not in "OU":
         return list(read_images(given))
     listed = list(given)
-    paths = [isinstance(image, (str, os.PathLike)) for image in listed]
-    if not any(paths):
+    if not any(isinstance(image, (str, os.PathLike)) for image in listed):
         return list(read_images(listed))
-    if not all(paths):
-        odd = paths.index(False)
-        raise TypeError(
-            f"images, number {odd + 1}: found a {type(listed[odd]).__name__} among paths; give "
-            "paths only, or images only"
-        )
-    return [str(os.fspath(path)) for path in listed]
+    return _image_paths(listed)
+
+
+def _image_paths(given: Sequence[Any]) -> list[str]:
+    """Paths of images, one for each row."""
+    for number, path in enumerate(given, start=1):
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"images, number {number}: found a {type(path).__name__} among paths; give "
+                "paths only, or, to a gallery, images only"
+            )
+    return [str(os.fspath(path)) for path in given]
 
 
 def _called(name: str | None, rows: _core.Rows | None) -> str:

@@ -13,7 +13,7 @@ mod scores;
 mod table;
 mod top;
 
-pub use map::{MAP_ROWS, Map};
+pub use map::{MAP_ROWS, Map, MapMethod};
 pub use page::html;
 pub use results::{Results, read_results};
 pub use table::table;
@@ -119,6 +119,8 @@ pub struct Inputs<'a> {
     pub results: Vec<(String, Results)>,
     /// The seed of what is drawn at random.
     pub seed: u64,
+    /// How the rows get their places on the map.
+    pub map: MapMethod,
     /// How many of the rows with the highest scores are listed, at most; see [`TOP`].
     pub top: usize,
     /// What the page is called, in place of `Report`.
@@ -173,7 +175,7 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Report> {
         let (columns, top) = top::parts(fitted, shown, threshold, inputs.top)?;
         parts.extend(columns);
         parts.push(top);
-        parts.extend(map::part(fitted, shown, inputs.seed, &mut notes));
+        parts.extend(map::part(inputs, shown, &mut notes)?);
     }
     parts.extend(model::training(fitted));
     for (path, results) in &inputs.results {
@@ -193,6 +195,11 @@ pub fn build(inputs: &Inputs<'_>) -> Result<Report> {
 }
 
 impl Report {
+    /// The map, where there is one.
+    pub(crate) fn map(&self) -> Option<&Map> {
+        self.parts.iter().find_map(|part| part.map.as_ref())
+    }
+
     /// The numbers as JSON.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use crate::twin;
 /// Those of [`Fitted::threshold`]; columns of one name.
 pub fn table(report: &Report, fitted: &Fitted, shown: Option<&Shown>) -> Result<RecordBatch> {
     let threshold = fitted.threshold()?;
-    let map = report.parts.iter().find_map(|part| part.map.as_ref());
+    let map = report.map();
     let all = shown.map_or(0, |shown| shown.scores.len());
     let rows: Vec<usize> = map.map_or_else(|| (0..all).collect(), |map| map.rows.clone());
     let scores: Vec<f64> = (rows
@@ -68,7 +68,7 @@ pub fn table(report: &Report, fitted: &Fitted, shown: Option<&Shown>) -> Result<
     columns.push(("score".to_owned(), Arc::new(Float64Array::from(scores))));
     if let Some(map) = map {
         for (axis, name) in ["x", "y"].into_iter().enumerate() {
-            let values = map.points.iter().map(|point| point[axis]);
+            let values = map.points().map(|point| point[axis]);
             columns.push((
                 name.to_owned(),
                 Arc::new(Float32Array::from_iter_values(values)),

@@ -89,6 +89,12 @@ impl Files {
         self.all.len()
     }
 
+    /// Each id and its file, also of those that were given out.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let files = self.all.iter();
+        files.map(|file| (file.id.as_str(), file.path.as_path()))
+    }
+
     pub(super) fn label_name(&self) -> Option<&str> {
         self.label_name.as_deref()
     }

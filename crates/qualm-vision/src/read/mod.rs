@@ -226,6 +226,15 @@ impl ImageSource {
         }
     }
 
+    /// The file of each image, by its id; `None` where one file holds them all, a table or an array.
+    #[must_use]
+    pub fn files(&self) -> Option<impl Iterator<Item = (&str, &Path)>> {
+        match &self.input {
+            Input::Files(files) => Some(files.all()),
+            Input::Table(_) | Input::Array(_) => None,
+        }
+    }
+
     /// The files of a folder that are not read.
     #[must_use]
     pub fn skipped(&self) -> &SkippedFiles {

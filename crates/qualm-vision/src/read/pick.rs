@@ -5,17 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{BATCH, ImageSource, Item, OnError, Reject, with_causes};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// The images that were asked for, as far as they are there.
-#[derive(Debug, Clone, Default)]
-pub struct Picked {
+/// The images that were asked for, as far as they are there, or what was made of them.
+#[derive(Debug, Clone)]
+pub struct Picked<T = Item> {
     /// By their ids; of several images with one id, the first.
-    pub items: BTreeMap<String, Item>,
+    pub items: BTreeMap<String, T>,
     /// Those that could not be read, where such are skipped.
     pub rejects: Vec<Reject>,
     /// The id of the first image of the input, to tell what ids look like.
     pub first_id: Option<String>,
+}
+
+impl<T> Default for Picked<T> {
+    fn default() -> Self {
+        Self {
+            items: BTreeMap::new(),
+            rejects: Vec::new(),
+            first_id: None,
+        }
+    }
 }
 
 impl ImageSource {
@@ -24,6 +34,19 @@ impl ImageSource {
     /// # Errors
     /// As [`next_batch`](Self::next_batch), of the images that are asked for.
     pub fn pick(&mut self, ids: &BTreeSet<String>) -> Result<Picked> {
+        self.pick_as(ids, |item| item)
+    }
+
+    /// What `make` makes of each image with one of these ids: as [`pick`](Self::pick), but at most
+    /// a batch of images is in memory at once.
+    ///
+    /// # Errors
+    /// As [`pick`](Self::pick).
+    pub fn pick_as<T: Send>(
+        &mut self,
+        ids: &BTreeSet<String>,
+        make: impl Fn(Item) -> T + Sync,
+    ) -> Result<Picked<T>> {
         let mut picked = Picked::default();
         let mut wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
         while !wanted.is_empty() {
@@ -36,17 +59,20 @@ impl ImageSource {
                 .filter(|entry| wanted.remove(entry.id.as_str()))
                 .collect();
             let max_pixels = self.max_pixels;
-            let decoded: Vec<_> = chosen
+            let decoded: Vec<Result<(String, T), Box<(String, Error)>>> = chosen
                 .into_par_iter()
-                .map(|entry| entry.item(max_pixels))
+                .map(|entry| {
+                    let item = entry.item(max_pixels)?;
+                    Ok((item.id.clone(), make(item)))
+                })
                 .collect();
             for item in decoded {
                 match item {
-                    Ok(item) => {
-                        picked.items.insert(item.id.clone(), item);
+                    Ok((id, made)) => {
+                        picked.items.insert(id, made);
                     }
                     Err(refused) => {
-                        let (id, error) = *refused;
+                        let (id, error): (String, Error) = *refused;
                         if self.on_error == OnError::Stop {
                             return Err(error);
                         }
@@ -94,6 +120,13 @@ mod tests {
         assert!(open(OnError::Stop).pick(&ids(&["9.png"])).is_err());
         let picked = open(OnError::Skip).pick(&ids(&["9.png"])).unwrap();
         assert_eq!(picked.rejects[0].id, "9.png");
+        // What is made of them, and the files that they are.
+        let mut source = open(OnError::Stop);
+        let red = |item: Item| item.image.pixel(0, 0)[0];
+        let picked = source.pick_as(&ids(&["4.png"]), red).unwrap();
+        assert_eq!(picked.items["4.png"], 4);
+        let files: Vec<_> = source.files().unwrap().collect();
+        assert_eq!(files[4], ("4.png", folder.path().join("4.png").as_path()));
 
         // Files in an order of their own have numbers.
         let files = [3, 9, 0].map(|n| folder.path().join(format!("{n}.png")));
