@@ -176,7 +176,7 @@ class Report(_Page):
             force,
         )
         for note in notes:
-            warnings.warn(note, QualmWarning, stacklevel=2)
+            warn(note)
 
 
 class Gallery(_Page):
