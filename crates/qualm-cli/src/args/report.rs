@@ -123,7 +123,8 @@ pub(crate) struct Report {
     /// How many of the rows with the highest scores are listed
     #[arg(long, value_name = "N", default_value_t = qualm_report::report::TOP, value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) top: usize,
-    /// How rows get their places on the map
+    /// How rows get their places on the map: their first two principal components, or UMAP, which
+    /// keeps neighbours together
     #[arg(long, value_name = "METHOD", value_enum, default_value = "pca")]
     pub(crate) map: MapName,
     /// Also all rows for Embedding Atlas: a Parquet file
@@ -161,9 +162,7 @@ pub(crate) struct Report {
 /// How rows get their places on a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MapName {
-    /// The first two principal components
     Pca,
-    /// UMAP: neighbours are kept, distances between groups are not
     Umap,
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array};
 use qualm::Features;
 
 use super::Export;
@@ -90,7 +91,14 @@ pub(super) fn columns(
     }
     for (name, values) in &shown.typed {
         if Some(name) != shown.layout.item.as_ref() {
-            columns.push((names.take(name, notes), Arc::clone(values)));
+            // A class is a name, also where it is a number.
+            let is_class = Some(name) == shown.layout.class.as_ref();
+            let values = if is_class {
+                Arc::clone(values)
+            } else {
+                typed(values)
+            };
+            columns.push((names.take(name, notes), values));
         }
     }
     if let Some(labels) = &shown.labels {
@@ -115,9 +123,58 @@ pub(super) fn columns(
     columns
 }
 
+/// A column of text as numbers, where all of its values are written as numbers are: text formats do
+/// not say what their columns hold. Codes such as 007 stay text.
+fn typed(values: &ArrayRef) -> ArrayRef {
+    let Some(texts) = values.as_string_opt::<i32>() else {
+        return Arc::clone(values);
+    };
+    let known = || texts.iter().flatten().filter(|text| !text.is_empty());
+    let is_code = |text: &str| {
+        let digits = text.trim_start_matches('-').as_bytes();
+        text.starts_with('+')
+            || matches!(digits, [b'0', second, ..] if second.is_ascii_digit())
+            || !text.bytes().any(|letter| letter.is_ascii_digit())
+    };
+    if known().next().is_none() || known().any(is_code) {
+        return Arc::clone(values);
+    }
+    if known().all(|text| text.parse::<i64>().is_ok()) {
+        let whole = texts.iter().map(|text| text?.parse::<i64>().ok());
+        return Arc::new(whole.collect::<Int64Array>());
+    }
+    if known().all(|text| text.parse::<f64>().is_ok_and(f64::is_finite)) {
+        let numbers = texts.iter().map(|text| text?.parse::<f64>().ok());
+        return Arc::new(numbers.collect::<Float64Array>());
+    }
+    Arc::clone(values)
+}
+
 #[cfg(test)]
 mod tests {
+    use arrow_array::StringArray;
+
     use super::*;
+
+    #[test]
+    fn columns_of_numbers_are_numbers_and_codes_are_not() {
+        let kind = |texts: &[&str]| {
+            let values: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+            typed(&values).data_type().to_string()
+        };
+        assert_eq!(kind(&["1", "", "-20", "0"]), "Int64");
+        assert_eq!(kind(&["1", "0.5", "1e3", ""]), "Float64");
+        for texts in [
+            ["007", "1"],
+            ["+49", "1"],
+            ["", ""],
+            ["1", "inf"],
+            ["1", "x"],
+            ["-012", "1"],
+        ] {
+            assert_eq!(kind(&texts), "Utf8", "{texts:?}");
+        }
+    }
 
     #[test]
     fn every_column_has_a_name_of_its_own_and_another_one_is_said() {
