@@ -54,9 +54,9 @@ impl Disk {
         let columns: Vec<usize> = (0..=far).rev().chain(1..=far).map(which).collect();
         let n: usize = columns.iter().map(|&which| 2 * heights[which] + 1).sum();
         let rim = Kernel::gaussian(rim, if radius <= 8.0 { 1 } else { 2 });
-        // The square, and one that has room for the whole rim.
+        // The square, and one so large that nothing is mirrored into the rim.
         let square = if radius <= 8.0 { 8 } else { far };
-        let room = square + rim.radius();
+        let room = square + 2 * rim.radius();
         let published = kernel(radius, square, n, &rim);
         let whole = kernel(radius, room, n, &rim);
         let reach = room.cast_signed();
