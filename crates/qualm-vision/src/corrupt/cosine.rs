@@ -15,7 +15,7 @@ pub(super) const BLOCKS: usize = 16;
 const LANES: usize = SIDE * BLOCKS;
 
 /// Blocks beside each other: line y holds row y of each, one block after another.
-pub(super) type Tile = [[i16; LANES]; SIDE];
+pub(super) type Tile<T = u8> = [[T; LANES]; SIDE];
 
 /// Bits of the constants' fractions.
 const BITS: u32 = 13;
@@ -65,13 +65,18 @@ impl Steps {
 // Loops and no `array::map` below: what that calls is not inlined, and is then compiled for the
 // oldest processor.
 
-/// What rounding to the steps leaves of blocks of values around 0, from -128 to 127.
+/// What rounding to the steps leaves of blocks of values.
 #[inline(always)]
 pub(super) fn round_trip(tile: &mut Tile, steps: &Steps) {
     // Each pass needs the places that it combines in lines of their own.
-    let mut turned = unzipped(&unzipped(&unzipped(tile)));
+    let mut bytes = unzipped(&unzipped(&unzipped(tile)));
+    let mut turned = [[0i16; LANES]; SIDE];
     for i in 0..LANES {
-        let values = gathered(&turned, i);
+        // Around 0.
+        let mut values = gathered(&bytes, i);
+        for v in &mut values {
+            *v -= 128;
+        }
         let values = forward(
             values,
             BITS - KEPT,
@@ -82,17 +87,23 @@ pub(super) fn round_trip(tile: &mut Tile, steps: &Steps) {
     }
     let mut upright = zipped(&zipped(&zipped(&turned)));
     columns(&mut upright, steps);
-    let mut turned = unzipped(&unzipped(&unzipped(&upright)));
+    let turned = unzipped(&unzipped(&unzipped(&upright)));
     for i in 0..LANES {
-        let values = backward(gathered(&turned, i), BITS + KEPT + 3);
-        scattered(&mut turned, i, values);
+        let mut values = backward(gathered(&turned, i), BITS + KEPT + 3);
+        for v in &mut values {
+            *v = (*v + 128).clamp(0, 255);
+        }
+        let [a, b, c, d, e, f, g, h] = values;
+        let t = &mut bytes;
+        (t[0][i], t[1][i], t[2][i], t[3][i]) = (a as u8, b as u8, c as u8, d as u8);
+        (t[4][i], t[5][i], t[6][i], t[7][i]) = (e as u8, f as u8, g as u8, h as u8);
     }
-    *tile = zipped(&zipped(&zipped(&turned)));
+    *tile = zipped(&zipped(&zipped(&bytes)));
 }
 
 /// Both passes down the columns, with the rounding between them.
 #[inline(always)]
-fn columns(tile: &mut Tile, steps: &Steps) {
+fn columns(tile: &mut Tile<i16>, steps: &Steps) {
     for i in 0..LANES {
         let values = gathered(tile, i);
         let mut values = forward(
@@ -109,7 +120,7 @@ fn columns(tile: &mut Tile, steps: &Steps) {
 }
 
 #[inline(always)]
-fn gathered(t: &Tile, i: usize) -> [i32; SIDE] {
+fn gathered<T: Copy + Into<i32>>(t: &Tile<T>, i: usize) -> [i32; SIDE] {
     // Written out, so that the loops around it are those that become vectors.
     let [a, b, c, d] = [t[0][i], t[1][i], t[2][i], t[3][i]];
     let [e, f, g, h] = [t[4][i], t[5][i], t[6][i], t[7][i]];
@@ -126,7 +137,7 @@ fn gathered(t: &Tile, i: usize) -> [i32; SIDE] {
 }
 
 #[inline(always)]
-fn scattered(t: &mut Tile, i: usize, values: [i32; SIDE]) {
+fn scattered(t: &mut Tile<i16>, i: usize, values: [i32; SIDE]) {
     let [a, b, c, d, e, f, g, h] = values;
     (t[0][i], t[1][i], t[2][i], t[3][i]) = (a as i16, b as i16, c as i16, d as i16);
     (t[4][i], t[5][i], t[6][i], t[7][i]) = (e as i16, f as i16, g as i16, h as i16);
@@ -211,8 +222,8 @@ fn odd([a, b, c, d]: [i32; 4]) -> [i32; 4] {
 /// The first half of all values and the second in turns. Three times make of (row, block, column)
 /// the order (block, column, row), then (column, row, block) and back.
 #[inline(always)]
-fn zipped(from: &Tile) -> Tile {
-    let mut to = [[0; LANES]; SIDE];
+fn zipped<T: Copy + Default>(from: &Tile<T>) -> Tile<T> {
+    let mut to = [[T::default(); LANES]; SIDE];
     let (first, second) = from.as_flattened().split_at(LANES * SIDE / 2);
     let pairs = to.as_flattened_mut().as_chunks_mut::<2>().0;
     for ((pair, a), b) in pairs.iter_mut().zip(first).zip(second) {
@@ -223,8 +234,8 @@ fn zipped(from: &Tile) -> Tile {
 
 /// The other way round.
 #[inline(always)]
-fn unzipped(from: &Tile) -> Tile {
-    let mut to = [[0; LANES]; SIDE];
+fn unzipped<T: Copy + Default>(from: &Tile<T>) -> Tile<T> {
+    let mut to = [[T::default(); LANES]; SIDE];
     let (first, second) = to.as_flattened_mut().split_at_mut(LANES * SIDE / 2);
     let pairs = from.as_flattened().as_chunks::<2>().0;
     for ((a, b), pair) in first.iter_mut().zip(second).zip(pairs) {
@@ -241,9 +252,9 @@ mod tests {
     fn tile() -> Tile {
         std::array::from_fn(|y| {
             std::array::from_fn(|i| match (i / SIDE) % 3 {
-                0 => i16::from((y * 131 + i * 7919) as u8) - 128,
-                1 => 100 * i16::from(i % SIDE + y > 8) - 50,
-                _ => -77,
+                0 => (y * 131 + i * 7919) as u8,
+                1 => 100 * u8::from(i % SIDE + y > 8) + 78,
+                _ => 51,
             })
         })
     }
@@ -256,7 +267,7 @@ mod tests {
             for block in 0..BLOCKS {
                 let of = |tile: &Tile| -> [[f64; SIDE]; SIDE] {
                     std::array::from_fn(|y| {
-                        std::array::from_fn(|x| f64::from(tile[y][block * SIDE + x]))
+                        std::array::from_fn(|x| f64::from(tile[y][block * SIDE + x]) - 128.0)
                     })
                 };
                 let frequencies = product(&of(&tile()), false);
@@ -268,7 +279,7 @@ mod tests {
                     (0..64).map(|i| (found[i / 8][i % 8] - expected[i / 8][i % 8]).abs());
                 // A coefficient at a half may be rounded the other way.
                 let distance = distance.sum::<f64>() / 64.0;
-                assert!(distance < 0.35 + 0.02 * step, "{step} {block}: {distance}");
+                assert!(distance < 0.35 + 0.05 * step, "{step} {block}: {distance}");
             }
         }
     }

@@ -58,7 +58,10 @@ pub(super) fn compress(scene: &Scene<'_>, quality: u8, out: &mut [u8]) {
         }
         vectorised(
             #[inline(always)]
-            || brightness.round_trip(&steps),
+            || {
+                brightness.extend_rows();
+                brightness.round_trip(&steps);
+            },
         );
         let rows = out.chunks_exact_mut(width);
         for (to, from) in rows.zip(brightness.values.chunks_exact(brightness.stride)) {
@@ -73,6 +76,8 @@ pub(super) fn compress(scene: &Scene<'_>, quality: u8, out: &mut [u8]) {
         #[inline(always)]
         || {
             split(scene, &mut brightness, &mut colours);
+            // Those of the differences are filled before they are halved.
+            brightness.extend_rows();
             brightness.round_trip(&steps);
             colours.round_trip(&colour_steps);
             join(&brightness, &colours, width, out);
@@ -122,17 +127,23 @@ impl Plane {
         self.stride * self.height.next_multiple_of(SIDE)
     }
 
-    /// Repeats the last row of each image, and its last column, to the end of the blocks.
+    /// Repeats the last column to the end of the blocks.
     #[inline(always)]
-    fn extend(&mut self) {
-        let (width, height, stride, image) = (self.width, self.height, self.stride, self.image());
-        for values in self.values.chunks_exact_mut(image) {
-            if width < stride {
-                for row in values.chunks_exact_mut(stride).take(height) {
-                    let last = row[width - 1];
-                    row[width..].fill(last);
-                }
+    fn extend_rows(&mut self) {
+        let width = self.width;
+        if width < self.stride {
+            for row in self.values.chunks_exact_mut(self.stride) {
+                let last = row[width - 1];
+                row[width..].fill(last);
             }
+        }
+    }
+
+    /// Repeats the last row of each image to the end of the blocks.
+    #[inline(always)]
+    fn extend_columns(&mut self) {
+        let (height, stride, image) = (self.height, self.stride, self.image());
+        for values in self.values.chunks_exact_mut(image) {
             let (inside, below) = values.split_at_mut(height * stride);
             let last = &inside[(height - 1) * stride..];
             for row in below.chunks_exact_mut(stride) {
@@ -144,12 +155,11 @@ impl Plane {
     /// Every block transformed, rounded to steps, and back.
     #[inline(always)]
     fn round_trip(&mut self, steps: &Steps) {
-        self.extend();
+        self.extend_columns();
         let stride = self.stride;
         let across = stride / SIDE;
         let n = self.values.len() / (SIDE * SIDE);
         let mut tile: Tile = [[0; SIDE * BLOCKS]; SIDE];
-        let mut bytes = [[0u8; SIDE * BLOCKS]; SIDE];
         let mut places = [0; BLOCKS];
         for first in (0..n).step_by(BLOCKS) {
             let places = &mut places[..BLOCKS.min(n - first)];
@@ -157,24 +167,26 @@ impl Plane {
                 let block = first + i;
                 *place = block / across * SIDE * stride + block % across * SIDE;
             }
-            for (y, line) in bytes.iter_mut().enumerate() {
+            // Blocks that lie beside each other are copied at once.
+            let beside = first % across + BLOCKS <= across;
+            for (y, line) in tile.iter_mut().enumerate() {
+                if beside {
+                    let from = places[0] + y * stride;
+                    line.copy_from_slice(&self.values[from..from + SIDE * BLOCKS]);
+                    continue;
+                }
                 for (to, place) in line.as_chunks_mut::<SIDE>().0.iter_mut().zip(&*places) {
                     let from = place + y * stride;
                     to.copy_from_slice(&self.values[from..from + SIDE]);
                 }
             }
-            for (line, bytes) in tile.iter_mut().zip(&bytes) {
-                for (to, &v) in line.iter_mut().zip(bytes) {
-                    *to = i16::from(v) - 128;
-                }
-            }
             round_trip(&mut tile, steps);
-            for (line, bytes) in tile.iter().zip(&mut bytes) {
-                for (to, &v) in bytes.iter_mut().zip(line) {
-                    *to = (v + 128).clamp(0, 255) as u8;
+            for (y, line) in tile.iter().enumerate() {
+                if beside {
+                    let to = places[0] + y * stride;
+                    self.values[to..to + SIDE * BLOCKS].copy_from_slice(line);
+                    continue;
                 }
-            }
-            for (y, line) in bytes.iter().enumerate() {
                 for (from, place) in line.as_chunks::<SIDE>().0.iter().zip(&*places) {
                     let to = place + y * stride;
                     self.values[to..to + SIDE].copy_from_slice(from);
