@@ -166,6 +166,9 @@ impl Layout {
     }
 }
 
+/// The columns besides the features: as text by name, and typed in the order of the file.
+type Columns = (BTreeMap<String, Vec<String>>, Vec<(String, ArrayRef)>);
+
 /// The rows, with their scores.
 #[derive(Debug)]
 pub struct Shown {
@@ -308,7 +311,7 @@ impl Shown {
         rows: Matrix,
         labels: Option<Vec<bool>>,
         scores: Vec<f64>,
-        (columns, typed): (BTreeMap<String, Vec<String>>, Vec<(String, ArrayRef)>),
+        (columns, typed): Columns,
         names: &[String],
         views: Option<Views>,
         with_features: bool,

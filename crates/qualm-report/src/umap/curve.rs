@@ -7,7 +7,7 @@ const REACH: f64 = 3.0;
 const STEPS: usize = 200;
 
 /// `[a, b]` of the curve 1 / (1 + a x^(2b)) that is nearest, in least squares, to 1 up to `min_dist`
-/// and exp(min_dist - x) beyond it (McInnes et al., definition 11; its Ψ has spread 1).
+/// and `exp(min_dist - x)` beyond it (McInnes et al., definition 11; its Ψ has spread 1).
 ///
 /// By Levenberg and Marquardt's steps from a = b = 1, as `scipy.optimize.curve_fit` takes them.
 pub(super) fn fit(min_dist: f64) -> [f64; 2] {

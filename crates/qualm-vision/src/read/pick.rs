@@ -7,6 +7,9 @@ use rayon::prelude::*;
 use super::{BATCH, ImageSource, Item, OnError, Reject, with_causes};
 use crate::error::{Error, Result};
 
+/// What is made of an image with its id, or why it cannot be read.
+type Made<T> = Result<(String, T), Box<(String, Error)>>;
+
 /// The images that were asked for, as far as they are there, or what was made of them.
 #[derive(Debug, Clone)]
 pub struct Picked<T = Item> {
@@ -59,7 +62,7 @@ impl ImageSource {
                 .filter(|entry| wanted.remove(entry.id.as_str()))
                 .collect();
             let max_pixels = self.max_pixels;
-            let decoded: Vec<Result<(String, T), Box<(String, Error)>>> = chosen
+            let decoded: Vec<Made<T>> = chosen
                 .into_par_iter()
                 .map(|entry| {
                     let item = entry.item(max_pixels)?;
@@ -72,7 +75,7 @@ impl ImageSource {
                         picked.items.insert(id, made);
                     }
                     Err(refused) => {
-                        let (id, error): (String, Error) = *refused;
+                        let (id, error) = *refused;
                         if self.on_error == OnError::Stop {
                             return Err(error);
                         }
