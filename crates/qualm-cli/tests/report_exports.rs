@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use crate::common::files::{csv, rows, with_column};
-use crate::common::images::folder_of_images;
+use crate::common::images::{bmp, folder_of_images};
 use crate::common::{Folder, refused};
 
 const ENCODER: &str = concat!(
@@ -193,6 +193,7 @@ fn a_table_has_its_columns_with_their_types() {
     folder
         .run(&["score", "m.qualm", "new.csv", "-o", "s.csv"])
         .ok();
+    folder.write("images/0.bmp", bmp(0));
     let go = |input: &str, more: &[&str], words: &[&str]| {
         let args = ["report", "m.qualm", input, "-o", "new.html"];
         refused(&folder, &[&args[..], more].concat(), words);
@@ -210,7 +211,7 @@ fn a_table_has_its_columns_with_their_types() {
     );
     go(
         "new.csv",
-        &["--images", ".", "--atlas", "b.parquet"],
+        &["--images", "images", "--atlas", "b.parquet"],
         &["which images"],
     );
 }
