@@ -39,7 +39,9 @@ for batch in qualm.score_batches(loaded, [], ids=["id"]):
 monitor: qualm.Monitor = qualm.Monitor(model, rows, guarantee="arl", run_length=1e4)
 result: qualm.MonitorResult = monitor.update(rows)
 alarm: int | None = result.alarm_at
-page: qualm.Report = model.report(rows, labels=labels, current=rows, map="umap", top=5, title="July")
+page: qualm.Report = model.report(
+    rows, labels=labels, current=rows, map="umap", top=5, title="July"
+)
 page.save(Path("report.html"), numbers="report.json", force=True)
 page.export(atlas="rows.parquet", fiftyone=Path("rows.json"), images=[Path("a.png")])
 numbers: dict[str, Any] = page.data
