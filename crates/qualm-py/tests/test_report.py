@@ -396,7 +396,7 @@ def test_a_notebook_shows_a_page_in_a_frame_of_its_own(detector, monkeypatch):
     assert "<script>alert" not in report.html
     assert "<b>item" not in report.html
     assert repr(report).startswith("<Report, 0.")
-    monkeypatch.setattr("qualm._pages._EMBEDDED", 1000)
+    monkeypatch.setattr("qualm._page._EMBEDDED", 1000)
     assert "<iframe" not in report._repr_html_()
     assert 'save("report.html")' in report._repr_html_()
 

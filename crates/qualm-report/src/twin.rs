@@ -1,9 +1,13 @@
 //! The numbers of a page as a file: JSON, or Parquet with a row for each item shown.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, Schema};
+use qualm::Location;
 use qualm_data::ScoreWriter;
 
 use crate::error::{Error, Result};
@@ -50,6 +54,30 @@ pub(crate) fn check_parquet(path: &Path) -> Result<()> {
         path: path.to_owned(),
         kind: "file of numbers",
     })
+}
+
+/// A table of columns by their names, which says what it is the table of. `nullable` tells which
+/// columns may miss values.
+///
+/// # Errors
+/// When columns differ in length.
+pub(crate) fn table<N: AsRef<str>>(
+    columns: Vec<(N, ArrayRef)>,
+    nullable: impl Fn(&str) -> bool,
+    of: &str,
+) -> Result<RecordBatch> {
+    let fields = columns.iter().map(|(name, array)| {
+        let name = name.as_ref();
+        Field::new(name, array.data_type().clone(), nullable(name))
+    });
+    let metadata = HashMap::from([(KEY.to_owned(), of.to_owned())]);
+    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata);
+    let columns = columns.into_iter().map(|(_, array)| array).collect();
+    let rows = RecordBatch::try_new(Arc::new(schema), columns);
+    Ok(rows.map_err(|source| qualm_data::Error::Arrow {
+        at: Location::default(),
+        source,
+    })?)
 }
 
 /// Writes a table of the items shown.

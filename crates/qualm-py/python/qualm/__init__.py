@@ -34,7 +34,7 @@ from ._files import score_file
 from ._loading import from_bytes, load
 from ._monitor import Monitor, MonitorResult
 from ._neighbours import ABOD, KNN, LOF, SP, LeSiNN
-from ._pages import Gallery, Report
+from ._page import Gallery, Report
 from ._pyod import register
 from ._scoring import Explanation
 

@@ -3,13 +3,11 @@
 //! It reads Parquet; `--x` and `--y` name the columns of the places. An image is a record of its bytes
 //! and its path, as in the image tables of Hugging Face, which its viewer shows as a picture.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray, StructArray};
-use arrow_schema::{DataType, Field, Fields, Schema};
-use qualm::Location;
+use arrow_schema::{DataType, Field, Fields};
 
 use super::Export;
 use super::columns::{Names, columns};
@@ -42,17 +40,7 @@ pub(super) fn table(
         );
         all.push(("image".to_owned(), pictures(&thumbnails, shown)));
     }
-    let fields = all
-        .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), true));
-    let metadata = HashMap::from([(twin::KEY.to_owned(), "atlas".to_owned())]);
-    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata);
-    let arrays = all.into_iter().map(|(_, array)| array).collect();
-    let rows = RecordBatch::try_new(Arc::new(schema), arrays);
-    Ok(rows.map_err(|source| qualm_data::Error::Arrow {
-        at: Location::default(),
-        source,
-    })?)
+    twin::table(all, |_| true, "atlas")
 }
 
 /// Records of bytes and path; none where a row has no image.

@@ -67,27 +67,24 @@ pub(super) fn columns(
 ) -> Vec<(String, ArrayRef)> {
     let mut columns: Vec<(String, ArrayRef)> = Vec::new();
     let rows = shown.rows.rows();
-    match &export.features {
-        Features::Columns(features) => {
-            for (j, name) in features.iter().enumerate() {
-                let values = rows.iter().filter_map(|row| row.get(j).copied());
-                let values: ArrayRef = Arc::new(Float32Array::from_iter_values(values));
-                columns.push((names.take(name, notes), values));
-            }
-        }
-        Features::Prepared(recipe) => {
-            for (j, name) in recipe.names().iter().enumerate() {
-                let values = rows.iter().filter_map(|row| row.get(j).copied());
-                let values: ArrayRef = Arc::new(Float32Array::from_iter_values(values));
-                columns.push((names.take(name, notes), values));
-            }
-        }
-        Features::Vector { name, width } => notes.push(format!(
+    for (j, name) in export
+        .features
+        .names()
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let values = rows.iter().filter_map(|row| row.get(j).copied());
+        let values: ArrayRef = Arc::new(Float32Array::from_iter_values(values));
+        columns.push((names.take(name, notes), values));
+    }
+    if let Features::Vector { name, width } = &export.features {
+        notes.push(format!(
             "{}: the vectors{} of {width} elements are left out",
             names.path.display(),
             name.as_ref()
                 .map_or_else(String::new, |n| format!(" '{n}'")),
-        )),
+        ));
     }
     for (name, values) in &shown.typed {
         if Some(name) != shown.layout.item.as_ref() {

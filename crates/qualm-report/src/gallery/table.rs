@@ -1,11 +1,8 @@
 //! The items of a gallery as a table, for readers of Parquet.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
-use qualm::Location;
 
 use super::{Card, Gallery, Of};
 use crate::error::Result;
@@ -88,16 +85,5 @@ pub fn table(gallery: &Gallery) -> Result<RecordBatch> {
         ("text", texts(|c| c.text.as_deref())),
     ];
     let nullable = |name: &str| matches!(name, "name" | "class" | "view" | "text" | "outlier");
-    let fields = columns.iter().map(|(name, array)| {
-        let data_type: DataType = array.data_type().clone();
-        Field::new(*name, data_type, nullable(name))
-    });
-    let metadata = HashMap::from([(twin::KEY.to_owned(), gallery.qualm_page.clone())]);
-    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata);
-    let columns = columns.into_iter().map(|(_, array)| array).collect();
-    let rows = RecordBatch::try_new(Arc::new(schema), columns);
-    Ok(rows.map_err(|source| qualm_data::Error::Arrow {
-        at: Location::default(),
-        source,
-    })?)
+    twin::table(columns, nullable, &gallery.qualm_page)
 }

@@ -1,13 +1,11 @@
 //! The rows of a report as a table: for Embedding Atlas and other readers of Parquet.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt64Array,
 };
-use arrow_schema::{Field, Schema};
-use qualm::{Fitted, Location};
+use qualm::Fitted;
 
 use super::Report;
 use crate::error::Result;
@@ -75,15 +73,5 @@ pub fn table(report: &Report, fitted: &Fitted, shown: Option<&Shown>) -> Result<
             ));
         }
     }
-    let fields = columns
-        .iter()
-        .map(|(name, array)| Field::new(name, array.data_type().clone(), true));
-    let metadata = HashMap::from([(twin::KEY.to_owned(), report.qualm_page.clone())]);
-    let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), metadata);
-    let columns = columns.into_iter().map(|(_, array)| array).collect();
-    let rows = RecordBatch::try_new(Arc::new(schema), columns);
-    Ok(rows.map_err(|source| qualm_data::Error::Arrow {
-        at: Location::default(),
-        source,
-    })?)
+    twin::table(columns, |_| true, &report.qualm_page)
 }

@@ -216,18 +216,16 @@ impl OnnxEncoder {
 
     /// Columns of a row, from a run on zeros.
     fn tried_width(&self) -> Result<usize, EncoderError> {
-        fn on_zeros<T: Value>(
-            encoder: &OnnxEncoder,
-            _: &Preparer<T>,
-        ) -> Result<usize, EncoderError> {
-            let values = vec![T::default(); encoder.shape.iter().product()];
-            Ok(encoder.run(&values)?.1)
-        }
         match &self.preparer {
-            AnyPreparer::F32(preparer) => on_zeros(self, preparer),
-            AnyPreparer::F16(preparer) => on_zeros(self, preparer),
-            AnyPreparer::U8(preparer) => on_zeros(self, preparer),
+            AnyPreparer::F32(_) => self.width_of::<f32>(),
+            AnyPreparer::F16(_) => self.width_of::<f16>(),
+            AnyPreparer::U8(_) => self.width_of::<u8>(),
         }
+    }
+
+    fn width_of<T: Value>(&self) -> Result<usize, EncoderError> {
+        let zeros = vec![T::default(); self.shape.iter().product()];
+        Ok(self.run(&zeros)?.1)
     }
 
     /// One run: the rows, and their width.
