@@ -47,7 +47,7 @@ impl Pictures {
 /// Images that are not there are added to the gallery's list.
 ///
 /// # Errors
-/// [`Error::NoImageIds`] where the rows name no images, [`Error::OtherImages`] where none is there,
+/// [`crate::Error::NoImageIds`] where the rows name no images, [`crate::Error::OtherImages`] where none is there,
 /// and those of opening the images.
 pub fn find(
     path: &Path,
@@ -72,7 +72,7 @@ pub fn find(
 /// `files`: `(n,)`.
 ///
 /// # Errors
-/// [`Error::NotOneEach`] for another number of files; those of encoding a thumbnail.
+/// [`crate::Error::NotOneEach`] for another number of files; those of encoding a thumbnail.
 pub fn of_files(files: &[PathBuf], shown: &Shown, gallery: &mut Gallery) -> Result<Pictures> {
     let (mut source, by) = RowImages::Each(files.to_vec()).open(shown)?;
     let rows = gallery.rows();
@@ -85,7 +85,7 @@ pub fn of_files(files: &[PathBuf], shown: &Shown, gallery: &mut Gallery) -> Resu
 /// is how many images there are in all.
 ///
 /// # Errors
-/// [`Error::NotOneEach`] where they are not one for each row; those of encoding a thumbnail.
+/// [`crate::Error::NotOneEach`] where they are not one for each row; those of encoding a thumbnail.
 pub fn of_images(
     images: BTreeMap<usize, Image>,
     n: usize,
