@@ -13,6 +13,8 @@ mod checkpoints;
 mod columns;
 mod commands;
 mod config;
+#[cfg(feature = "remote")]
+mod copies;
 mod damaged_folder;
 mod detectors;
 mod histogram;
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
     signals::survive_limits();
     let cli = Cli::parse();
     let output = Output::new(cli.common.json, cli.common.quiet);
+    #[cfg(feature = "remote")]
+    copies::show(output);
     match bug::report(|| commands::run(&cli, output)) {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Alarm) => ExitCode::from(ALARM),

@@ -189,10 +189,14 @@ fn several_files_are_one_table() {
     );
     folder.write("parts/notes.txt", "");
     refused(&folder, &score(&["parts"]), &["parts: no *.parquet file"]);
-    for (address, with) in [
-        ("s3://bucket/t.parquet", "aws s3 cp"),
-        ("https://x.org/t.csv", "curl"),
-    ] {
+    let mut elsewhere = vec![("hdfs://cluster/t.parquet", "hdfs dfs -get")];
+    if !cfg!(feature = "remote") {
+        elsewhere.extend([
+            ("s3://bucket/t.parquet", "aws s3 cp"),
+            ("https://x.org/t.csv", "curl"),
+        ]);
+    }
+    for (address, with) in elsewhere {
         refused(
             &folder,
             &["score", "m.qualm", address, "-o", "out.csv"],

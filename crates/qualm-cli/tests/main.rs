@@ -29,6 +29,8 @@ mod ood;
 mod ood_images;
 mod outputs;
 mod reference;
+#[cfg(feature = "remote")]
+mod remote;
 mod report;
 mod report_exports;
 #[path = "../../qualm/tests/common/sealed.rs"]

@@ -8,12 +8,17 @@ use qualm::Location;
 
 use crate::error::{Error, Result};
 use crate::format::SNIFF;
+use crate::remote;
 
-/// Opens a file for reading.
+/// Opens a file for reading. What an address names is copied first, where addresses are read.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is none, [`Error::Read`] where it cannot be opened.
+/// [`Error::NotFound`] where there is none, [`Error::Read`] where it cannot be opened, [`Error::Remote`]
+/// for an address that is not read.
 pub fn open_file(path: &Path) -> Result<File> {
+    if remote::scheme(path).is_some() {
+        return remote::copy(path);
+    }
     File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound {
             path: path.to_owned(),

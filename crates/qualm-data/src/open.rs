@@ -20,6 +20,7 @@ use crate::npy::NpyTable;
 use crate::npz::NpzTable;
 use crate::parquet::ParquetTable;
 use crate::parts::{PartsTable, together};
+use crate::remote;
 use crate::table::Table;
 
 /// Opens whatever the path names.
@@ -30,6 +31,13 @@ pub(crate) fn open_table(path: &Path, text: &TextOptions) -> Result<Box<dyn Tabl
     let has_header = || Error::NoHeaderHere {
         path: path.to_owned(),
     };
+    if remote::scheme(path).is_some()
+        && matches!(Format::of(path), Ok(Format::Parquet))
+        && !text.no_header
+    {
+        // Only what is needed of it is fetched.
+        return Ok(Box::new(ParquetTable::open(path)?));
+    }
     let at = Location::file(path);
     // A path that is not there is the commoner mistake: say that before its extension.
     let mut file = open_file(path)?;

@@ -9,19 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{Metadata, SchemaRef};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::Type;
 
 use qualm::Location;
 use qualm::error::Names;
 
 use crate::error::{Error, Result};
-use crate::file::{open_file, reopened, sniff};
-use crate::format::Format;
 use crate::origin::Origin;
+use crate::parquet_file::{ParquetBatches, ParquetFile};
 use crate::splitter::{Spot, columns_of, look, pick, spots};
 use crate::table::{Chunk, Column, LOOKED_AT, Projection, Table, chunk_rows, distinct, guarded};
 use crate::text_vectors::is_text;
@@ -49,7 +45,7 @@ struct PartFile {
 
 struct Current {
     path: Arc<Path>,
-    reader: ParquetRecordBatchReader,
+    batches: ParquetBatches,
     /// For each column to read where it is in the batches.
     spots: Vec<Spot>,
     n_given: usize,
@@ -82,14 +78,15 @@ impl ParquetTable {
     fn open_each<'a>(paths: impl Iterator<Item = (&'a Path, Option<Arc<File>>)>) -> Result<Self> {
         let mut files = Vec::new();
         for (path, kept) in paths {
-            let builder = builder(path, kept.as_deref())?;
-            let columns = columns_of(builder.schema());
+            let opened = ParquetFile::open(path, kept.as_deref())?;
+            let footer = opened.footer();
+            let columns = columns_of(footer.schema());
             distinct(&columns, &Location::file(path))?;
-            let n_rows = builder.metadata().file_metadata().num_rows();
+            let n_rows = footer.metadata().file_metadata().num_rows();
             files.push(PartFile {
                 path: Arc::from(path),
                 kept,
-                schema: Arc::clone(builder.schema()),
+                schema: Arc::clone(footer.schema()),
                 columns,
                 n_rows: u64::try_from(n_rows).unwrap_or(0),
             });
@@ -109,84 +106,16 @@ impl ParquetTable {
         };
         self.n_opened += 1;
         let (sorted, found) = spots(&file.columns, &places(file, &self.projected)?);
-        let builder = builder(&file.path, file.kept.as_deref())?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), sorted.iter().copied());
-        let at = Location::file(&file.path);
-        let reader = guarded(&at, || {
-            let limit = chunk_rows(row_bytes(&builder, &sorted));
-            builder.with_projection(mask).with_batch_size(limit).build()
-        })?;
-        let reader = reader.map_err(|source| Error::Parquet { at, source })?;
+        let opened = ParquetFile::open(&file.path, file.kept.as_deref())?;
+        let limit = chunk_rows(row_bytes(opened.footer(), &sorted));
         self.current = Some(Current {
             path: Arc::clone(&file.path),
-            reader,
+            batches: opened.batches(&sorted, limit)?,
             spots: found,
             n_given: 0,
         });
         Ok(true)
     }
-}
-
-/// The `*.parquet` files directly in a folder, in the order of their names.
-///
-/// # Errors
-/// [`Error::NoParts`] where there is none, [`Error::Read`] where the folder cannot be read.
-pub fn parquet_parts(path: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = |source| Error::Read {
-        at: Location::file(path),
-        source,
-    };
-    let mut parts = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let part = entry.map_err(unreadable)?.path();
-        let name = part.file_name().unwrap_or_default().to_string_lossy();
-        // Writers leave notes such as `_SUCCESS` and `.part.crc` beside the parts.
-        let set_aside = name.starts_with(['.', '_']);
-        let parquet = (part.extension()).is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
-        if parquet && !set_aside && part.is_file() {
-            parts.push(part);
-        }
-    }
-    if parts.is_empty() {
-        return Err(Error::NoParts {
-            path: path.to_owned(),
-        });
-    }
-    parts.sort_unstable();
-    Ok(parts)
-}
-
-fn builder(path: &Path, kept: Option<&File>) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let options = ArrowReaderOptions::default();
-    match kept {
-        Some(kept) => from_file(reopened(kept, path)?, path, options),
-        None => open_parquet(path, options),
-    }
-}
-
-/// Opens a Parquet file as far as its footer.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::EmptyFile`], [`Error::WrongFormat`], [`Error::Parquet`] or
-/// [`Error::Damaged`], for what is no readable Parquet file.
-pub fn open_parquet(
-    path: &Path,
-    options: ArrowReaderOptions,
-) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    from_file(open_file(path)?, path, options)
-}
-
-fn from_file(
-    mut file: File,
-    path: &Path,
-    options: ArrowReaderOptions,
-) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let at = Location::file(path);
-    Format::Parquet.check(&sniff(&mut file, &at)?, &at)?;
-    guarded(&at, || {
-        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-    })?
-    .map_err(|source| Error::Parquet { at, source })
 }
 
 /// The places of the columns to read among those of a file.
@@ -232,10 +161,10 @@ fn places(file: &PartFile, projected: &[(Column, bool)]) -> Result<Vec<usize>> {
 }
 
 /// About the bytes that one row of some root columns takes in memory.
-fn row_bytes(builder: &ParquetRecordBatchReaderBuilder<File>, roots: &[usize]) -> usize {
-    let schema = builder.parquet_schema();
+fn row_bytes(footer: &ArrowReaderMetadata, roots: &[usize]) -> usize {
+    let schema = footer.parquet_schema();
     let mut bytes = 0;
-    for group in builder.metadata().row_groups() {
+    for group in footer.metadata().row_groups() {
         for (leaf, chunk) in group.columns().iter().enumerate() {
             if roots
                 .binary_search(&schema.get_column_root_idx(leaf))
@@ -248,7 +177,7 @@ fn row_bytes(builder: &ParquetRecordBatchReaderBuilder<File>, roots: &[usize]) -
             }
         }
     }
-    let n_rows = builder.metadata().file_metadata().num_rows().max(1);
+    let n_rows = footer.metadata().file_metadata().num_rows().max(1);
     usize::try_from(bytes / n_rows).unwrap_or(0)
 }
 
@@ -270,20 +199,10 @@ impl Table for ParquetTable {
             return Ok(());
         };
         let at = Location::file(&file.path);
-        let builder = builder(&file.path, file.kept.as_deref())?;
+        let opened = ParquetFile::open(&file.path, file.kept.as_deref())?;
         let (roots, found) = spots(&file.columns, places);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        let reader = guarded(&at, || {
-            builder
-                .with_projection(mask)
-                .with_batch_size(LOOKED_AT)
-                .build()
-        })?;
-        let mut reader = reader.map_err(|source| Error::Parquet {
-            at: at.clone(),
-            source,
-        })?;
-        let batch = guarded(&at, || reader.next())?.transpose();
+        let mut batches = opened.batches(&roots, LOOKED_AT)?;
+        let batch = guarded(&at, || batches.next())?.transpose();
         if let Some(batch) = batch.map_err(|source| Error::Arrow { at, source })? {
             look(&mut file.columns, places, &batch, &found);
         }
@@ -305,7 +224,7 @@ impl Table for ParquetTable {
         loop {
             if let Some(current) = &mut self.current
                 && let at = Location::file(&current.path)
-                && let Some(batch) = guarded(&at, || current.reader.next())?
+                && let Some(batch) = guarded(&at, || current.batches.next())?
             {
                 let batch = batch.map_err(|source| Error::Arrow { at, source })?;
                 let first_row = current.n_given;

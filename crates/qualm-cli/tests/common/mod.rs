@@ -15,6 +15,8 @@
 
 pub mod files;
 pub mod images;
+#[cfg(feature = "remote")]
+pub mod server;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
