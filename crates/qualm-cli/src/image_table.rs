@@ -38,8 +38,14 @@ pub(crate) fn rejects_of(target: &Path) -> PathBuf {
     target.with_extension("rejects.csv")
 }
 
-/// Opens the images, and says which files of a folder are not read.
-pub(crate) fn open(path: &Path, args: &ImageArgs, output: Output) -> Result<(Head, ImageSource)> {
+/// Opens the images, and says which files of a folder are not read. With `exact` images that lose something on the
+/// way to eight bits a colour are refused.
+pub(crate) fn open(
+    path: &Path,
+    args: &ImageArgs,
+    exact: bool,
+    output: Output,
+) -> Result<(Head, ImageSource)> {
     let options = ReadOptions {
         column: args.column.clone(),
         label: args.label.clone(),
@@ -47,6 +53,7 @@ pub(crate) fn open(path: &Path, args: &ImageArgs, output: Output) -> Result<(Hea
             OnError::Stop => read::OnError::Stop,
             OnError::Skip => read::OnError::Skip,
         },
+        exact,
         ..ReadOptions::default()
     };
     let source = ImageSource::open(path, &options)?;

@@ -256,13 +256,17 @@ fn formats_and_parameters() {
     assert_ne!(auto, of("e.parquet", &["--params", "imagenet"]));
 }
 
+/// A GIF of two frames.
+const TWO_FRAMES: &[u8] = b"GIF87a\x02\x00\x02\x00\x81\x00\x00\x00\x00\x00\xff\xff\xff\x00\x00\x00\x00\x00\x00,\x00\x00\x00\x00\x02\x00\x02\x00\x00\x08\x06\x00\x01\x08\x04\x10\x10\x00!\xf9\x04\x01\x00\x00\x01\x00,\x00\x00\x00\x00\x02\x00\x02\x00\x81\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x08\x06\x00\x01\x08\x04\x10\x10\x00;";
+
 #[test]
 fn what_is_refused() {
     let folder = folder_of_images(2);
     folder.write("tiny.npy", npy(1, 1));
     folder.write("there.parquet", b"x");
+    folder.write("moving/two.gif", TWO_FRAMES);
     std::fs::create_dir(folder.path("empty")).unwrap();
-    let cases: [(&[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str]); 13] = [
         (
             &["images", "--kind", "fog", "--severity", "6", "-o", "o"],
             &["severity 6", "1 to 5"],
@@ -282,6 +286,10 @@ fn what_is_refused() {
         (
             &["tiny.npy", "--kind", "fog", "-o", "o.parquet"],
             &["image 0", "1 x 1", "8 x 8"],
+        ),
+        (
+            &["moving", "--kind", "fog", "-o", "o.parquet"],
+            &["two.gif", "several frames", "8 bits"],
         ),
         (
             &["empty", "--kind", "fog", "-o", "o.parquet"],

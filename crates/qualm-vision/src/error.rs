@@ -223,6 +223,12 @@ pub enum Error {
          to 8 or 16 bits"
     )]
     FloatPixels { at: Location },
+    /// An image that would lose something, where none must be lost.
+    #[error(
+        "{at}: {found}; convert it to one image of 8 bits of red, green and blue first, so that nothing is \
+         lost unseen"
+    )]
+    NotExact { at: Location, found: &'static str },
     /// A listed file that is not there.
     #[error(
         "{at}: no such file: {}{}; paths are relative to the folder of the list",

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::encoder::{Crop, Preparer, Preprocessing};
 use crate::error::Result;
 use crate::image::Image;
-use crate::read::{Item, decode};
+use crate::read::{Accepted, Item, decode};
 use crate::write::ImageFormat;
 
 /// Brings images to one form.
@@ -104,7 +104,7 @@ impl Uniform {
             ImageFormat::Png | ImageFormat::Webp => Ok(image),
             format @ (ImageFormat::Jpeg(_) | ImageFormat::LossyWebp(_)) => {
                 let bytes = format.encode(&image)?;
-                decode(&bytes, &Location::default(), u64::MAX)
+                decode(&bytes, &Location::default(), Accepted::ANY)
             }
         }
     }

@@ -84,7 +84,7 @@ impl<'a> CorruptJob<'a> {
         refuse_same("--output", target, &inputs)?;
         refuse_same("--rejects", &rejects, &inputs)?;
         let sheet = sheet_file(args, &inputs)?;
-        let (head, source) = image_table::open(&args.images, &args.images_args, output)?;
+        let (head, source) = image_table::open(&args.images, &args.images_args, true, output)?;
         let corrupter = Corrupter::new(spec, seed);
         let damager = Damager::new(corrupter.clone(), &corruptions, &severities, format);
         let frost = args

@@ -60,7 +60,7 @@ impl<'a> EmbedJob<'a> {
             }
             None => None,
         };
-        let (head, source) = image_table::open(&args.images, &args.images_args, output)?;
+        let (head, source) = image_table::open(&args.images, &args.images_args, false, output)?;
         let views = match &drawn {
             Some(drawn) => Some(serde_json::to_string(drawn.views.spec())?),
             None => None,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -32,20 +32,14 @@ static COPIES: Mutex<Option<HashMap<PathBuf, File>>> = Mutex::new(None);
 /// # Errors
 /// Those of the store; [`Error::Read`] where there is no room for the copy.
 pub(crate) fn copy(address: &Path) -> Result<File> {
-    let fail = |source| Error::Read {
-        at: Location::file(address),
-        source,
-    };
     let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
     let copies = copies.get_or_insert_default();
-    if let Some(file) = copies.get(address)
-        && let Some(file) = again(file)
-    {
-        return file.map_err(fail);
+    if let Some(file) = copies.get(address).and_then(again) {
+        return Ok(file);
     }
     let file = fetch(address)?;
-    if let Some(other) = again(&file) {
-        copies.insert(address.to_owned(), other.map_err(fail)?);
+    if let Some(again) = again(&file) {
+        copies.insert(address.to_owned(), again);
     }
     Ok(file)
 }
@@ -76,12 +70,12 @@ fn fetch(address: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// The same file with a position of its own, where the system can open a file that has no name.
-fn again(file: &File) -> Option<io::Result<File>> {
+/// The same file with a position of its own; `None` where the system cannot open a file that has no name.
+fn again(file: &File) -> Option<File> {
     #[cfg(target_os = "linux")]
     {
         use std::os::fd::AsRawFd;
-        Some(File::open(format!("/proc/self/fd/{}", file.as_raw_fd())))
+        File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
     }
     #[cfg(not(target_os = "linux"))]
     {

@@ -10,13 +10,29 @@ use qualm_data::guarded;
 use crate::error::{Error, Result};
 use crate::image::Image;
 
-use super::jpeg;
+use super::{exact, jpeg};
 
 /// Bytes that a decoder may take beside the pixels it gives out.
 const DECODER_BYTES: u64 = 64 << 20;
 
+/// Which images are taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Accepted {
+    pub(crate) max_pixels: u64,
+    /// Only those that lose nothing as eight bits of red, green and blue.
+    pub(crate) exact: bool,
+}
+
+impl Accepted {
+    /// All of them.
+    pub(crate) const ANY: Self = Self {
+        max_pixels: u64::MAX,
+        exact: false,
+    };
+}
+
 /// Decodes an image of any known format, told by its first bytes.
-pub(crate) fn decode(bytes: &[u8], at: &Location, max_pixels: u64) -> Result<Image> {
+pub(crate) fn decode(bytes: &[u8], at: &Location, accepted: Accepted) -> Result<Image> {
     if bytes.is_empty() {
         return Err(qualm_data::Error::EmptyFile { at: at.clone() }.into());
     }
@@ -29,7 +45,7 @@ pub(crate) fn decode(bytes: &[u8], at: &Location, max_pixels: u64) -> Result<Ima
         });
     };
     // Decoders of damaged files may panic in their own arithmetic.
-    guarded(at, || decode_as(bytes, format, name, at, max_pixels))
+    guarded(at, || decode_as(bytes, format, name, at, accepted))
         .map_err(|_| Error::DamagedImage { at: at.clone() })?
 }
 
@@ -38,8 +54,9 @@ fn decode_as(
     format: ImageFormat,
     name: &'static str,
     at: &Location,
-    max_pixels: u64,
+    accepted: Accepted,
 ) -> Result<Image> {
+    let max_pixels = accepted.max_pixels;
     let limit = max_pixels.saturating_mul(8).saturating_add(DECODER_BYTES);
     let failed = |source| {
         let (at, format) = (at.clone(), name);
@@ -73,6 +90,15 @@ fn decode_as(
     }
     if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err(Error::TruncatedJpeg { at: at.clone() });
+    }
+    if accepted.exact
+        && let Some(found) =
+            exact::lost(bytes, format, decoder.original_color_type()).map_err(failed)?
+    {
+        return Err(Error::NotExact {
+            at: at.clone(),
+            found,
+        });
     }
     // Damaged metadata leaves the pixels as they stand.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 
 use super::Item;
-use super::decode::decode;
+use super::decode::{Accepted, decode};
 
 /// Bytes a pixel of the largest format, four channels of 16 bits.
 const PIXEL_BYTES: u64 = 8;
@@ -41,10 +41,10 @@ pub(super) enum Raw {
 
 impl Entry {
     /// The image, or what names it and why it cannot be read.
-    pub(super) fn item(self, max_pixels: u64) -> Result<Item, Box<(String, Error)>> {
+    pub(super) fn item(self, accepted: Accepted) -> Result<Item, Box<(String, Error)>> {
         let image = match self.raw {
-            Raw::File(path) => read_file(&path, &self.at, max_pixels),
-            Raw::Bytes(bytes) => decode(&bytes, &self.at, max_pixels),
+            Raw::File(path) => read_file(&path, &self.at, accepted),
+            Raw::Bytes(bytes) => decode(&bytes, &self.at, accepted),
             Raw::Image(image) => Ok(image),
             Raw::Missing => Err(Error::NoImageHere { at: self.at }),
         };
@@ -60,7 +60,7 @@ impl Entry {
 }
 
 /// An image file. `listed`: the file itself, or the row of the list that names it.
-fn read_file(path: &Path, listed: &Location, max_pixels: u64) -> Result<Image> {
+fn read_file(path: &Path, listed: &Location, accepted: Accepted) -> Result<Image> {
     let at = Location::file(path);
     let mut file = match qualm_data::open_file(path) {
         Err(qualm_data::Error::NotFound { .. }) if listed.row.is_some() => {
@@ -77,7 +77,7 @@ fn read_file(path: &Path, listed: &Location, max_pixels: u64) -> Result<Image> {
         source,
     };
     let found = file.metadata().map_err(unreadable)?.len();
-    let limit = max_pixels
+    let limit = (accepted.max_pixels)
         .saturating_mul(PIXEL_BYTES)
         .saturating_add(BESIDE_PIXELS);
     if found > limit {
@@ -87,5 +87,5 @@ fn read_file(path: &Path, listed: &Location, max_pixels: u64) -> Result<Image> {
     // A file that grows, or a device without end, is no image.
     let read = Read::by_ref(&mut file).take(limit).read_to_end(&mut bytes);
     read.map_err(unreadable)?;
-    decode(&bytes, &at, max_pixels)
+    decode(&bytes, &at, accepted)
 }

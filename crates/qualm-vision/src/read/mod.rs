@@ -19,6 +19,7 @@ mod array;
 mod column;
 mod decode;
 mod entry;
+mod exact;
 mod files;
 mod folder;
 mod jpeg;
@@ -42,7 +43,7 @@ use entry::Entry;
 use files::Files;
 use table::TableImages;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{Accepted, decode};
 
 pub use folder::{Skipped, SkippedFiles};
 pub use pick::Picked;
@@ -87,6 +88,9 @@ pub struct ReadOptions {
     pub on_error: OnError,
     /// The most pixels of an image. Larger ones are refused before anything is allocated.
     pub max_pixels: u64,
+    /// Refuse images that lose something as one picture of eight bits of red, green and blue: animations, 16 bits a
+    /// colour, CMYK. Otherwise the first frame is taken, and colours are converted.
+    pub exact: bool,
 }
 
 impl Default for ReadOptions {
@@ -97,6 +101,16 @@ impl Default for ReadOptions {
             label: None,
             on_error: OnError::default(),
             max_pixels: 178_956_970,
+            exact: false,
+        }
+    }
+}
+
+impl ReadOptions {
+    fn accepted(&self) -> Accepted {
+        Accepted {
+            max_pixels: self.max_pixels,
+            exact: self.exact,
         }
     }
 }
@@ -138,7 +152,7 @@ pub struct Reject {
 pub struct ImageSource {
     path: PathBuf,
     on_error: OnError,
-    max_pixels: u64,
+    accepted: Accepted,
     input: Input,
     skipped: SkippedFiles,
     rejects: Vec<Reject>,
@@ -167,7 +181,7 @@ impl ImageSource {
         Ok(Self {
             path: path.to_owned(),
             on_error: options.on_error,
-            max_pixels: options.max_pixels,
+            accepted: options.accepted(),
             input,
             skipped,
             rejects: Vec::new(),
@@ -176,14 +190,14 @@ impl ImageSource {
         })
     }
 
-    /// Image files in an order of their own. Each is called by its number, from 0; of `options` only the
-    /// last two matter.
+    /// Image files in an order of their own. Each is called by its number, from 0; of `options` only
+    /// `on_error`, `max_pixels` and `exact` matter.
     #[must_use]
     pub fn of_files(files: Vec<PathBuf>, options: &ReadOptions) -> Self {
         Self {
             path: PathBuf::new(),
             on_error: options.on_error,
-            max_pixels: options.max_pixels,
+            accepted: options.accepted(),
             input: Input::Files(Files::numbered(files)),
             skipped: SkippedFiles::default(),
             rejects: Vec::new(),
@@ -266,10 +280,10 @@ impl ImageSource {
             if entries.is_empty() {
                 break;
             }
-            let max_pixels = self.max_pixels;
+            let accepted = self.accepted;
             let decoded: Vec<_> = entries
                 .into_par_iter()
-                .map(|entry| entry.item(max_pixels))
+                .map(|entry| entry.item(accepted))
                 .collect();
             let (mut group, n_before) = (0, items.len());
             for item in decoded {

@@ -61,11 +61,11 @@ impl ImageSource {
                 .into_iter()
                 .filter(|entry| wanted.remove(entry.id.as_str()))
                 .collect();
-            let max_pixels = self.max_pixels;
+            let accepted = self.accepted;
             let decoded: Vec<Made<T>> = chosen
                 .into_par_iter()
                 .map(|entry| {
-                    let item = entry.item(max_pixels)?;
+                    let item = entry.item(accepted)?;
                     Ok((item.id.clone(), make(item)))
                 })
                 .collect();

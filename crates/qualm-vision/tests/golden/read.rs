@@ -29,6 +29,17 @@ fn images_are_those_of_pillow() {
         let source = ImageSource::open(&path, &ReadOptions::default());
         let items = source.and_then(|mut s| s.read_all(Resize::Keep));
         let items = items.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let exact = ReadOptions {
+            exact: true,
+            ..ReadOptions::default()
+        };
+        let exact = ImageSource::open(&path, &exact).and_then(|mut s| s.next_batch(1));
+        let lost = ["16 bits", "animated", "cmyk"].map(|word| name.contains(word));
+        assert_eq!(exact.is_err(), lost.contains(&true), "{name}");
+        for (lost, word) in lost.into_iter().zip(["16 bits", "several frames", "CMYK"]) {
+            let refused = exact.as_ref().err().map(ToString::to_string);
+            assert_eq!(refused.is_some_and(|r| r.contains(word)), lost, "{name}");
+        }
         let found = &items[0].image;
         let expected = tensors.tensor(&format!("{i}.rgb")).unwrap();
         let size = [found.height() as usize, found.width() as usize, 3];

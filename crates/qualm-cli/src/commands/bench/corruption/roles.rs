@@ -68,6 +68,7 @@ impl Images {
     ) -> Result<Self> {
         let options = ReadOptions {
             column: args.column.clone(),
+            exact: true,
             ..ReadOptions::default()
         };
         let all = ImageSource::open(path, &options)?.n_images_hint() as usize;
