@@ -361,10 +361,11 @@ fn limits_of_the_process_are_errors() {
             "the limit on the size of a file",
         ),
         (
-            "-v 60000",
+            "-v 120000",
             "fit big.csv --detector knn --set n_neighbors=2000 -o k.qualm",
             "memory",
         ),
+        ("-v 60000", "fit big.csv --detector iforest -o k.qualm", ""),
         ("-v 25000", "fit big.csv --detector iforest -o k.qualm", ""),
     ] {
         let script = format!("ulimit {limit}; exec \"$0\" {args}");

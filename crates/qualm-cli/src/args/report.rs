@@ -145,7 +145,8 @@ pub(crate) struct Report {
     /// What `qualm monitor --json` printed, or its state; may be repeated
     #[arg(long, value_name = "RESULTS|STATE")]
     pub(crate) monitor: Vec<PathBuf>,
-    /// What `qualm bench --json` printed, or a results file in JSON lines; may be repeated
+    /// What a `qualm bench` printed with --json, or its results file (.jsonl, .csv or .parquet); may be
+    /// repeated
     #[arg(long, value_name = "RESULTS", num_args = 1..)]
     pub(crate) bench: Vec<PathBuf>,
     /// The column that names a row [default: that of `embed`, or path, image, file, filename, id]

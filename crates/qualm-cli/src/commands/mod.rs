@@ -33,12 +33,11 @@ use crate::output::Output;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: &Cli, output: Output) -> Result<Verdict> {
-    if let Some(threads) = cli.common.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(usize::from(threads))
-            .build_global()
-            .context("cannot start the threads")?;
-    }
+    // Where they cannot be started, that is told here and is no panic later.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(cli.common.threads.map_or(0, usize::from))
+        .build_global()
+        .context("cannot start the threads; give more memory, or start fewer with --threads")?;
     match &cli.command {
         Command::Fit(args) => fit::run(args, cli.common.seed, output),
         Command::Score(args) => score::run(args, output),

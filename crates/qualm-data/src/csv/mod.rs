@@ -4,9 +4,10 @@
 //! numbers must stay one. Only the columns asked for are parsed.
 
 mod fields;
+mod lines;
+mod text;
 
 use std::collections::VecDeque;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use csv::StringRecord;
 use qualm::Location;
 
 use self::fields::{Building, infer_type, is_data, other_separator, separator_words};
+use self::text::Text;
 use crate::error::{Error, Result, quoted};
 use crate::follow::TextBytes;
 use crate::format::{Format, SNIFF};
@@ -66,44 +68,6 @@ pub(crate) struct CsvTable {
     has_numeric_header: bool,
 }
 
-/// The bytes, wherever they come from, and how many of them were given out.
-struct Text {
-    bytes: Box<dyn TextBytes>,
-    n_given: u64,
-    /// The last few of them.
-    tail: Vec<u8>,
-}
-
-/// Bytes of [`Text::tail`].
-const TAIL: usize = 8;
-
-impl Text {
-    /// Whether there is more than ends of lines among the last bytes given out.
-    fn holds_text(&self, n_last: u64) -> bool {
-        let n_last = usize::try_from(n_last).unwrap_or(usize::MAX);
-        let last = self.tail.len().saturating_sub(n_last);
-        let tail = self.tail.get(last..).unwrap_or_default();
-        n_last > self.tail.len() || tail.iter().any(|b| !matches!(b, b'\r' | b'\n'))
-    }
-}
-
-impl std::fmt::Debug for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Text")
-    }
-}
-
-impl Read for Text {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.bytes.read(buf)?;
-        self.n_given += n as u64;
-        let new = buf.get(n.saturating_sub(TAIL)..n).unwrap_or_default();
-        self.tail.extend_from_slice(new);
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
-        Ok(n)
-    }
-}
-
 impl CsvTable {
     /// Reads the header, if there is one, and the sample.
     pub(crate) fn open(
@@ -128,11 +92,7 @@ impl CsvTable {
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
-            .from_reader(Text {
-                bytes,
-                n_given: 0,
-                tail: Vec::new(),
-            });
+            .from_reader(Text::new(bytes));
         let mut table = Self {
             file: Arc::from(path),
             reader,
@@ -225,7 +185,10 @@ impl CsvTable {
         };
         match self.reader.read_record(record) {
             Ok(false) => return Ok(false),
-            Ok(true) => {}
+            Ok(true) => {
+                let after = self.reader.position().line();
+                lines::correct(record, after, self.reader.get_ref().crlf());
+            }
             Err(source) => {
                 let at = at();
                 return Err(match source.kind() {

@@ -6,6 +6,7 @@ mod monitor;
 mod ood;
 mod table;
 
+use std::io::Read;
 use std::path::Path;
 
 use qualm::monitor::Sequential;
@@ -53,7 +54,7 @@ pub enum Results {
 /// Reads a file of results, whatever kind it is of.
 ///
 /// # Errors
-/// [`Error::NotResults`], [`Error::ResultsVersion`].
+/// [`Error::NotResults`], [`Error::ResultsVersion`], and [`Error::Data`] where there is no such file.
 pub fn read_results(path: &Path) -> Result<Results> {
     const EXPECTED: &str = "results of qualm monitor --json, qualm bench --json, a results file of \
                             qualm bench (.jsonl, .csv or .parquet), or a state of qualm monitor";
@@ -62,7 +63,9 @@ pub fn read_results(path: &Path) -> Result<Results> {
         expected: EXPECTED,
         found,
     };
-    let bytes = std::fs::read(path).map_err(|error| not(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let read = qualm_data::open_file(path)?.read_to_end(&mut bytes);
+    read.map_err(|error| not(error.to_string()))?;
     if let Some(rows) = table::read(path, &bytes) {
         return rows.and_then(of_table).map_err(not);
     }
