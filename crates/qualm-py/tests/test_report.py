@@ -465,7 +465,7 @@ def test_files_are_whole_and_never_over_those_of_others(detector, tmp_path):
         ({"ids": ["a"]}, ValueError, "ids has 1 values, expected 120"),
         ({"top": 0}, ValueError, "top = 0: expected at least 1"),
         ({"top": 2.5}, TypeError, "top = 2.5: expected a whole number"),
-        ({"bench": "nowhere.jsonl"}, ValueError, "nowhere.jsonl: expected results"),
+        ({"bench": "nowhere.jsonl"}, FileNotFoundError, "nowhere.jsonl: no such file"),
     ],
 )
 def test_reports_that_are_refused(detector, asked, error, message):
