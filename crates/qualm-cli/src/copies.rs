@@ -21,6 +21,8 @@ pub(crate) fn show(output: Output) {
             let bar = progress::bar(output, Some(all), template);
             (bar, Instant::now())
         });
+        // One that was given up may be shown still.
+        bar.set_length(all);
         bar.set_position(copied);
         if !output.bars() && told.elapsed() >= LINE_EVERY {
             *told = Instant::now();

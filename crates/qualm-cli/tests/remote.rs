@@ -59,8 +59,12 @@ fn every_address_gives_the_scores_of_the_file() {
         "bucket/t.csv.zst",
         zstd::encode_all(&*folder.read("t.csv"), 3).unwrap(),
     );
+    folder.write("bucket/my rows/t.csv", folder.text("t.csv"));
     let expected = folder.scores("m.qualm", "t.csv", &[]);
     for address in [
+        "s3://bucket/my rows/t.csv",
+        "s3://bucket/my rows",
+        "s3://bucket/my rows/*.csv",
         "s3://bucket/t.parquet",
         "s3://bucket/t.csv",
         "s3://bucket/t.csv.zst",

@@ -96,7 +96,7 @@ fn answer(folder: &Path, target: &str, range: Option<&str>) -> (String, Vec<u8>)
     if query.contains("list-type=2") {
         return whole("200 OK", list(&folder.join(&path[1..]), query).into_bytes());
     }
-    let path = path.replace("%3D", "=").replace("%20", " ");
+    let path = decoded(path);
     let Some(bytes) = read(&folder.join(&path[1..])) else {
         return whole("404 Not Found", "<Error/>".into());
     };
@@ -138,11 +138,19 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+fn decoded(text: &str) -> String {
+    [("%2F", "/"), ("%3D", "="), ("%20", " "), ("+", " ")]
+        .iter()
+        .fold(text.to_owned(), |text, (code, meant)| {
+            text.replace(code, meant)
+        })
+}
+
 /// What `ListObjectsV2` answers.
 fn list(bucket: &Path, query: &str) -> String {
     let value = |key: &str| {
         let found = query.split('&').find_map(|pair| pair.strip_prefix(key));
-        found.unwrap_or("").replace("%2F", "/").replace("%3D", "=")
+        decoded(found.unwrap_or(""))
     };
     let (prefix, delimited) = (value("prefix="), !value("delimiter=").is_empty());
     let mut keys = Vec::new();

@@ -71,24 +71,30 @@ pub(crate) fn matches(address: &Path) -> Result<Option<Vec<PathBuf>>> {
         return Ok(None);
     };
     // Everything below the last folder that the pattern names in full.
-    let end = text.get(..wild).and_then(|known| known.rfind('/'));
-    let known = PathBuf::from(text.get(..end.map_or(wild, |end| end + 1)).unwrap_or(&text));
-    let bad = |source| Error::BadPattern {
+    let start = text.get(..wild).and_then(|known| known.rfind('/'));
+    let (known, pattern) = text.split_at(start.map_or(wild, |slash| slash + 1));
+    let known = Path::new(known);
+    let pattern = Pattern::new(pattern).map_err(|source| Error::BadPattern {
         path: address.to_owned(),
         source: Box::new(source),
-    };
-    let pattern = Pattern::new(&text).map_err(bad)?;
+    })?;
     let options = MatchOptions {
         require_literal_separator: true,
         ..MatchOptions::new()
     };
-    let folder = Object::at(&known)?;
+    let folder = Object::at(known)?;
     let found = folder.store.list(Some(&folder.key)).try_collect::<Vec<_>>();
-    let found = wait(&known, found)?.map_err(|error| folder.failed(error))?;
+    let found = wait(known, found)?.map_err(|error| folder.failed(error))?;
+    let is_match = |key: &Key| {
+        let below = key.prefix_match(&folder.key)?;
+        let name = below.map(|part| part.as_ref().to_owned());
+        let name = name.collect::<Vec<_>>().join("/");
+        Some(pattern.matches_with(&name, options))
+    };
     let mut all: Vec<PathBuf> = found
         .iter()
-        .filter_map(|object| address_of(&known, &folder.key, &object.location))
-        .filter(|path| pattern.matches_path_with(path, options))
+        .filter(|object| is_match(&object.location) == Some(true))
+        .filter_map(|object| address_of(known, &folder.key, &object.location))
         .collect();
     if all.is_empty() {
         return Err(Error::NoMatch {
