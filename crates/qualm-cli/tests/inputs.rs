@@ -348,6 +348,19 @@ fn json_lines_that_are_wrong_are_named_by_row_and_line() {
         &score,
         &["lines.csv, row 2 (line 5), column 'd': missing value"],
     );
+    folder.write("lines.csv", "a,b,c,d\r\n\"1\",2,3,4\r\n1,2,3,x\r\n");
+    refused(
+        &folder,
+        &score,
+        &["lines.csv, row 2, column 'd': found 'x'"],
+    );
+    // Also of a column of which half is text.
+    folder.write("lines.csv", "a,b,c,d,e\n1,2,3,4,\"of\ntwo\"\n1,2,3,x,\n");
+    refused(
+        &folder,
+        &score,
+        &["lines.csv, row 2 (line 4), column 'd': found 'x'"],
+    );
 }
 
 #[test]

@@ -23,7 +23,9 @@ use crate::follow::TextBytes;
 use crate::format::{Format, SNIFF};
 use crate::origin::Origin;
 use crate::rejects::Reject;
-use crate::table::{Chunk, Column, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct};
+use crate::table::{
+    Chunk, Column, FirstText, Kind, LOOKED_AT, Projection, Table, chunk_rows, distinct,
+};
 use crate::times::is_date;
 
 /// The longest line.
@@ -427,8 +429,8 @@ struct Seen {
     n_numbers: usize,
     n_vectors: usize,
     n_dates: usize,
-    /// The first that is no number, and its row.
-    not_a_number: Option<(usize, String)>,
+    /// The first that is no number.
+    not_a_number: Option<FirstText>,
 }
 
 /// The columns of the first objects, in the order in which their keys appear.
@@ -458,7 +460,9 @@ fn columns_of(sample: &VecDeque<Row>, options: &TextOptions) -> Vec<Column> {
                     seen.n_vectors += usize::from(is_vector);
                     seen.n_dates += usize::from(value.as_str().is_some_and(is_date));
                     seen.not_a_number.get_or_insert_with(|| {
-                        (row.number, quoted(&text(value).unwrap_or_default()))
+                        let found = quoted(&text(value).unwrap_or_default());
+                        let line = (row.line != row.number).then_some(row.line);
+                        FirstText::new(row.number, found).at_line(line)
                     });
                 }
             }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::inputs::Part;
 use crate::open::open_table;
-use crate::table::{Chunk, Column, Kind, Projection, Table, distinct};
+use crate::table::{Chunk, Column, FirstText, Kind, Projection, Table, distinct};
 use crate::text_vectors::is_text;
 use crate::times::is_date;
 use crate::type_words::TypeWords;
@@ -219,7 +219,9 @@ fn partition(key: &str, values: &[&str]) -> Column {
     };
     let mut column = Column::new(key, data_type);
     if !is_number {
-        column.not_a_number = filled().next().map(|value| (1, (*value).to_owned()));
+        column.not_a_number = filled()
+            .next()
+            .map(|value| FirstText::new(1, (*value).to_owned()));
         column.holds_dates = filled().all(|value| is_date(value));
     }
     column

@@ -74,9 +74,8 @@ pub(crate) struct Column {
     pub(crate) data_type: DataType,
     /// What it can be used for.
     pub(crate) kind: Kind,
-    /// For a text column that was looked at: the first row (from 1) that is not a number, and its
-    /// text.
-    pub(crate) not_a_number: Option<(usize, String)>,
+    /// For a text column that was looked at: the first that is not a number.
+    pub(crate) not_a_number: Option<FirstText>,
     /// Whether it is text that was looked at and found to be dates.
     pub(crate) holds_dates: bool,
     /// What it holds, where its type does not say.
@@ -86,6 +85,31 @@ pub(crate) struct Column {
     /// For a field within a column of records, called `a.b`: the place of that column and those of the
     /// fields on the way. It is no feature unless it is asked for.
     pub(crate) inside: Option<(usize, Vec<usize>)>,
+}
+
+/// The first of a column that is not a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FirstText {
+    /// Its row, from 1.
+    pub(crate) row: usize,
+    /// Its line, where that is not the one that the row leads to expect.
+    pub(crate) line: Option<usize>,
+    /// What it is, as messages quote it.
+    pub(crate) found: String,
+}
+
+impl FirstText {
+    pub(crate) fn new(row: usize, found: String) -> Self {
+        Self {
+            row,
+            line: None,
+            found,
+        }
+    }
+
+    pub(crate) fn at_line(self, line: Option<usize>) -> Self {
+        Self { line, ..self }
+    }
 }
 
 impl Column {
@@ -118,7 +142,7 @@ impl Column {
             n_vectors += usize::from(is_vector(text));
             n_dates += usize::from(is_date(text));
             if self.not_a_number.is_none() && text.trim().parse::<f64>().is_err() {
-                self.not_a_number = Some((row + 1, quoted(text)));
+                self.not_a_number = Some(FirstText::new(row + 1, quoted(text)));
             }
         }
         if n_vectors > 0 && 2 * n_vectors >= n_filled {

@@ -9,7 +9,7 @@ use csv::StringRecord;
 
 use super::TextOptions;
 use crate::error::quoted;
-use crate::table::{Column, Kind};
+use crate::table::{Column, FirstText, Kind};
 use crate::text_vectors::is_vector;
 use crate::times::is_date;
 
@@ -39,6 +39,12 @@ impl Building {
 pub(crate) struct NotANumber;
 
 impl TextOptions {
+    /// The line that a record begins on, where that is not the one of its row below the header.
+    pub(super) fn line(&self, record: &StringRecord, row: usize) -> Option<usize> {
+        let line = usize::try_from(record.position()?.line()).ok()?;
+        (line != row + usize::from(!self.no_header)).then_some(line)
+    }
+
     /// A field as a number; nothing for one that stands for no value. True and false are 1 and 0.
     pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, NotANumber> {
         let field = field.trim();
@@ -103,7 +109,10 @@ pub(super) fn infer_type(
                 not_numbers += 1;
                 vectors += usize::from(is_vector(field));
                 dates += usize::from(is_date(field));
-                first.get_or_insert_with(|| (*row, quoted(field)));
+                first.get_or_insert_with(|| {
+                    let first = FirstText::new(*row, quoted(field));
+                    first.at_line(options.line(record, *row))
+                });
             }
         }
     }

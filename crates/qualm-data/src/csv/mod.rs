@@ -224,11 +224,9 @@ impl CsvTable {
     /// The place of a record: its row, and its line, where that is not the row below the header.
     fn at(&self, record: &StringRecord, row: usize) -> Location {
         let at = Location::file(&self.file).at_row(row);
-        let line = record.position().map(csv::Position::line);
-        let usual = row + usize::from(!self.options.no_header);
-        match line.and_then(|line| usize::try_from(line).ok()) {
-            Some(line) if line != usual => at.at_line(line),
-            _ => at,
+        match self.options.line(record, row) {
+            Some(line) => at.at_line(line),
+            None => at,
         }
     }
 
@@ -397,6 +395,8 @@ mod tests {
     use super::*;
     use std::io::BufReader;
 
+    use crate::table::FirstText;
+
     fn open(text: &[u8]) -> Result<CsvTable> {
         CsvTable::open(
             Path::new("t.csv"),
@@ -429,7 +429,8 @@ mod tests {
                 Kind::Other
             ]
         );
-        assert_eq!(table.columns[4].not_a_number, Some((2, "z".into())));
+        let first = FirstText::new(2, "z".into());
+        assert_eq!(table.columns[4].not_a_number, Some(first));
     }
 
     #[test]

@@ -88,9 +88,12 @@ impl Chooser<'_> {
         }
         let at = self.at.clone().column(&column.name);
         Err(match (&column.not_a_number, kind) {
-            (Some((row, found)), Kind::Number) => Error::NotANumber {
-                at: at.at_row(*row),
-                found: found.clone(),
+            (Some(first), Kind::Number) => Error::NotANumber {
+                at: match first.line {
+                    Some(line) => at.at_row(first.row).at_line(line),
+                    None => at.at_row(first.row),
+                },
+                found: first.found.clone(),
             },
             _ => Error::ColumnType {
                 at,
@@ -367,13 +370,13 @@ impl Chooser<'_> {
             }
             match (&c.remark, &c.not_a_number) {
                 _ if c.kind != Kind::Other => None,
-                (_, Some((_, found))) if encodes && c.holds_dates => Some(WhyUnused::Dates {
-                    found: found.clone(),
+                (_, Some(first)) if encodes && c.holds_dates => Some(WhyUnused::Dates {
+                    found: first.found.clone(),
                 }),
                 (Some(remark), _) => Some(WhyUnused::Type(remark.clone())),
-                (None, Some((row, found))) => Some(WhyUnused::Text {
-                    found: found.clone(),
-                    row: *row,
+                (None, Some(first)) => Some(WhyUnused::Text {
+                    found: first.found.clone(),
+                    row: first.row,
                 }),
                 (None, None) => Some(WhyUnused::Type(TypeWords(&c.data_type).to_string())),
             }
