@@ -1,15 +1,12 @@
 //! Shows how far the copy of an object of a store is.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar};
 
 use crate::output::Output;
-use crate::progress;
-
-/// Between two lines where no bar can be drawn.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+use crate::progress::{self, LINE_EVERY};
 
 /// A bar for each copy; where none can be drawn, a line every ten seconds.
 pub(crate) fn show(output: Output) {

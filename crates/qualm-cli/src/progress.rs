@@ -15,7 +15,7 @@ const SAVE_FIRST: Duration = Duration::from_secs(5);
 /// up to this.
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 /// Between two lines where no bar can be drawn.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Between two redraws of the bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 

@@ -31,10 +31,7 @@ pub(crate) fn open_table(path: &Path, text: &TextOptions) -> Result<Box<dyn Tabl
     let has_header = || Error::NoHeaderHere {
         path: path.to_owned(),
     };
-    if remote::scheme(path).is_some()
-        && matches!(Format::of(path), Ok(Format::Parquet))
-        && !text.no_header
-    {
+    if remote::scheme(path).is_some() && is_parquet(path) && !text.no_header {
         // Only what is needed of it is fetched.
         return Ok(Box::new(ParquetTable::open(path)?));
     }
@@ -83,7 +80,7 @@ pub(crate) fn open_tables(
         [only] if only.partitions.is_empty() => open_table(&only.path, text)?,
         all if all
             .iter()
-            .all(|part| part.partitions.is_empty() && is_parquet(part)) =>
+            .all(|part| part.partitions.is_empty() && is_parquet(&part.path)) =>
         {
             let paths: Vec<PathBuf> = all.iter().map(|part| part.path.clone()).collect();
             Box::new(ParquetTable::open_files(&paths)?)
@@ -93,8 +90,8 @@ pub(crate) fn open_tables(
     Ok((table, at))
 }
 
-fn is_parquet(part: &Part) -> bool {
-    Format::of(&part.path).is_ok_and(|format| format == Format::Parquet)
+fn is_parquet(path: &Path) -> bool {
+    Format::of(path).is_ok_and(|format| format == Format::Parquet)
 }
 
 fn is_binary(part: &Part) -> bool {

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, scheme};
-use crate::error::{Error, Result};
+use super::{Entry, refuse};
+use crate::error::Result;
 
 pub(crate) fn copy(address: &Path) -> Result<File> {
     Err(refuse(address))
@@ -20,11 +20,4 @@ pub(crate) fn is_folder(address: &Path) -> Result<bool> {
 
 pub(crate) fn matches(address: &Path) -> Result<Option<Vec<PathBuf>>> {
     Err(refuse(address))
-}
-
-fn refuse(address: &Path) -> Error {
-    Error::Remote {
-        path: address.to_owned(),
-        scheme: scheme(address).unwrap_or_default().to_owned(),
-    }
 }

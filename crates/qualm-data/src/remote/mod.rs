@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
+
 #[cfg(not(feature = "remote"))]
 mod absent;
 #[cfg(feature = "remote")]
@@ -40,6 +42,14 @@ pub(crate) struct Entry {
 pub(crate) fn scheme(path: &Path) -> Option<&str> {
     let (scheme, _) = path.to_str()?.split_once("://")?;
     (!path.exists()).then_some(scheme)
+}
+
+/// The error about an address that is not read.
+fn refuse(address: &Path) -> Error {
+    Error::Remote {
+        path: address.to_owned(),
+        scheme: scheme(address).unwrap_or_default().to_owned(),
+    }
 }
 
 /// Whether a path is the address of a web server, which has no folders and where `?` is no pattern.

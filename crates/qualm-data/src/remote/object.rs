@@ -19,7 +19,7 @@ use qualm::Location;
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
-use super::scheme;
+use super::{refuse, scheme};
 use crate::error::{Error, Result};
 use crate::format::SNIFF;
 
@@ -49,7 +49,7 @@ impl Object {
             return Err(unusable(address, QUERY));
         }
         let Ok((place, key)) = ObjectStoreScheme::parse(&url) else {
-            return Err(not_read(address));
+            return Err(refuse(address));
         };
         let retry = RetryConfig {
             max_retries: RETRIES,
@@ -77,7 +77,7 @@ impl Object {
                 .with_retry(retry)
                 .build()
                 .map(|store| Arc::new(store) as _),
-            _ => return Err(not_read(address)),
+            _ => return Err(refuse(address)),
         };
         Ok(Self {
             store: store.map_err(|error| unusable(address, error))?,
@@ -105,41 +105,30 @@ impl Object {
 
     /// What went wrong, as an error about the address.
     pub(super) fn failed(&self, error: object_store::Error) -> Error {
-        failed(&self.address, error)
+        let address = &self.address;
+        match error {
+            object_store::Error::NotFound { .. } => Error::NotFound {
+                path: address.clone(),
+            },
+            object_store::Error::Unauthenticated { .. }
+            | object_store::Error::PermissionDenied { .. } => unusable(
+                address,
+                Denied {
+                    credentials: credentials(address),
+                    source: error,
+                },
+            ),
+            error => unusable(address, error),
+        }
     }
 }
 
 const QUERY: &str = "addresses with '?' or '#' are not read; copy the file to this machine first";
 
-/// What a request failed with, as an error about the address.
-fn failed(address: &Path, error: object_store::Error) -> Error {
-    match error {
-        object_store::Error::NotFound { .. } => Error::NotFound {
-            path: address.to_owned(),
-        },
-        object_store::Error::Unauthenticated { .. }
-        | object_store::Error::PermissionDenied { .. } => unusable(
-            address,
-            Denied {
-                credentials: credentials(address),
-                source: error,
-            },
-        ),
-        error => unusable(address, error),
-    }
-}
-
 fn unusable(address: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Read {
         at: Location::file(address),
         source: io::Error::other(source),
-    }
-}
-
-fn not_read(address: &Path) -> Error {
-    Error::Remote {
-        path: address.to_owned(),
-        scheme: scheme(address).unwrap_or_default().to_owned(),
     }
 }
 
