@@ -58,19 +58,13 @@ impl Dum {
         if !extrapolates(&self.spec) {
             return Ok(());
         }
-        let mut reach = Reach::fit(
-            rows,
-            self.spec.reference,
-            self.spec.is_kernel(),
-            seed,
-            meter,
-        )?;
+        let mut reach = Reach::fit(rows, self.spec.reference, seed, meter)?;
         let mut rng = stream(seed, Purpose::SAMPLE, [0, 2]);
         let picked = rng::sample(&mut rng, rows.n_rows(), REACH_SAMPLE);
         let values = picked.iter().filter_map(|&i| rows.get(i)).flatten();
         let sample: Vec<f32> = values.copied().collect();
         let sample = Rows::checked(&sample, rows.n_cols());
-        let distances = reach.set(sample)?;
+        let distances = reach.set(sample, self.spec.is_kernel())?;
         for i in 0..self.members.len() {
             let mut scores = score_fitted(sample, meter, |rows, out| {
                 self.score_members(rows, out, |members| &members[i..=i])

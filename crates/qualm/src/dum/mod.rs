@@ -20,6 +20,7 @@ mod cells;
 mod choices;
 pub(crate) mod device;
 pub(crate) mod engine;
+mod extremes;
 mod fitting;
 #[cfg(test)]
 #[path = "../../tests/golden/objective.rs"]

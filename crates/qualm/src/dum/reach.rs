@@ -9,20 +9,21 @@
 //! Sigma(x) = diag(exp s(x'))  +  v ((D / D_r)^g - 1)_+  I
 //! ```
 //!
-//! with `D_r` the distance that [`WITHIN`] of the fitted rows keep, and x' the row itself where
+//! with `D_r` the distance that a [share](Reach::share_within) of the fitted rows keep, and x' the row itself where
 //! `D <= D_r`, else the point where the line from the centre to it crosses `D_r`. Inside the reach that
 //! is the network's word; outside, the direction decides what the network says, and the distance
 //! adds to it without end. So along any ray from the centre the variance only grows from `D_r` on.
 //!
-//! Where the columns seem to have one unit, D is the larger of two distances, in units of what
-//! [`WITHIN`] of the rows keep of each: that of standardised columns, which sees what is odd in a
-//! column of little variance, and that of the columns as they are, which sees a zero vector. Both
-//! have one centre, the medians.
+//! Where the columns seem to have one unit, D is the largest of three distances from one centre,
+//! the medians, in units of what [`MOST`] of the rows keep of each: besides that one, those of
+//! the farthest column and along the way to zero (`extremes.rs`), which it hides where rows are
+//! few.
 //!
-//! v and g put the added variance on the network's scale: v is the variance that [`WITHIN`] of the
+//! v and g put the added variance on the network's scale: v is the variance that [`MOST`] of the
 //! fitted rows keep, and g is the slope, on logarithmic axes, of the line through the medians of
 //! distance and variance and these two; at least 2, the growth of a squared distance.
 
+use super::extremes::Extremes;
 use super::statistic::Statistic;
 use crate::container::{Reader, Writer};
 use crate::error::Result;
@@ -31,8 +32,8 @@ use crate::reference::Reference;
 use crate::rows::Rows;
 use crate::space::{Scaling, Space, SpaceOptions, Whitened, one_unit};
 
-/// The share of the fitted rows within the reach.
-const WITHIN: f64 = 0.98;
+/// The share of the fitted rows that sets scales: the units of distances, and the variance beyond.
+const MOST: f64 = 0.98;
 
 /// Growth of the variance with the distance at the least, as an exponent.
 const LEAST_SLOPE: f64 = 2.0;
@@ -43,8 +44,11 @@ const DRAW: u64 = 1 << 32;
 /// Where the fitted rows lie.
 #[derive(Debug)]
 pub(super) struct Reach {
-    /// One or two spaces, and the length that is 1 in each.
-    spaces: Vec<(Space, f64)>,
+    /// Two in some models of earlier versions.
+    spaces: Vec<Space>,
+    extremes: Option<Extremes>,
+    /// The length that is 1 of each distance: in the spaces, then those of the extremes.
+    units: Vec<f64>,
     /// The distance `D_r`.
     distance: f64,
     /// Rows of the covariance, while fitted rows are scored that are among them.
@@ -87,8 +91,7 @@ impl<'r> Placed<'r> {
 }
 
 impl Reach {
-    /// Of the fitted rows. A network that `sees_zero` for what it is, as kernels on rows of unit
-    /// norm do, needs no second distance for it.
+    /// Of the fitted rows.
     ///
     /// # Errors
     /// [`crate::Error::NoVariance`], [`crate::Error::Stopped`].
@@ -98,17 +101,16 @@ impl Reach {
     pub(super) fn fit(
         rows: Rows<'_>,
         reference: Reference,
-        sees_zero: bool,
         seed: u64,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
-        let mut options = vec![SpaceOptions::Scaled(Scaling::Robust, reference)];
-        if !sees_zero && one_unit(rows) {
-            options.push(SpaceOptions::Whitened(reference));
-        }
-        let space = |options| Ok((Space::fit(options, rows, seed, DRAW, meter)?, 1.0));
+        let options = SpaceOptions::Scaled(Scaling::Robust, reference);
+        let space = Space::fit(options, rows, seed, DRAW, meter)?;
+        let centre = space.centre().filter(|_| one_unit(rows));
         Ok(Self {
-            spaces: options.into_iter().map(space).collect::<Result<_>>()?,
+            extremes: centre.map(|centre| Extremes::fit(rows, centre)),
+            spaces: vec![space],
+            units: Vec::new(),
             distance: f64::INFINITY,
             // Where outliers may be among the rows the covariance leaves the outer ones out.
             sampled: (reference == Reference::Clean)
@@ -116,19 +118,20 @@ impl Reach {
         })
     }
 
-    /// Sets the reach by some of the fitted rows; returns their distances.
+    /// Sets the reach of a kernel network or a perceptron by some of the fitted rows; returns their
+    /// distances.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`].
-    pub(super) fn set(&mut self, rows: Rows<'_>) -> Result<Vec<f64>> {
-        for i in 0..self.spaces.len() {
-            let lengths = self.lengths(&self.spaces[i].0, rows)?;
-            self.spaces[i].1 = Some(quantile(&lengths, WITHIN))
-                .filter(|l| *l > 0.0)
-                .unwrap_or(1.0);
-        }
-        let distances = self.distances(rows)?;
-        let reach = quantile(&distances, WITHIN);
+    pub(super) fn set(&mut self, rows: Rows<'_>, is_kernel: bool) -> Result<Vec<f64>> {
+        let lengths = self.lengths(rows)?;
+        let unit = |lengths: &Vec<f64>| {
+            let unit = quantile(lengths, MOST);
+            if unit > 0.0 { unit } else { 1.0 }
+        };
+        self.units = lengths.iter().map(unit).collect();
+        let distances = self.largest(&lengths);
+        let reach = quantile(&distances, self.share_within(is_kernel));
         self.distance = if reach > 0.0 {
             reach
         } else {
@@ -138,25 +141,51 @@ impl Reach {
         Ok(distances)
     }
 
+    /// The share of the fitted rows within the reach. A kernel network sees most of what is far for
+    /// what it is and needs help at the very end; a perceptron hardly sees one wrong column of
+    /// hundreds that are alike.
+    fn share_within(&self, is_kernel: bool) -> f64 {
+        if self.extremes.is_none() || is_kernel {
+            MOST
+        } else {
+            0.95
+        }
+    }
+
     /// From now on rows are new.
     pub(super) fn done_with_fitted(&mut self) {
         self.sampled = None;
+        if let Some(extremes) = &mut self.extremes {
+            extremes.done_with_fitted();
+        }
     }
 
-    /// Distance of each row from the centre, `(n,)`.
-    fn distances(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
-        let mut distances = vec![0.0f64; rows.n_rows()];
-        for (space, unit) in &self.spaces {
-            let lengths = self.lengths(space, rows)?;
+    /// Each distance of each row from the centre, in no unit yet: `(n,)` of each.
+    fn lengths(&self, rows: Rows<'_>) -> Result<Vec<Vec<f64>>> {
+        let spaces = self.spaces.iter();
+        let mut lengths: Vec<_> = spaces
+            .map(|space| self.lengths_in(space, rows))
+            .collect::<Result<_>>()?;
+        if let Some(extremes) = &self.extremes {
+            let (columns, along) = extremes.of(rows).into_iter().map(Into::into).unzip();
+            lengths.extend([columns, along]);
+        }
+        Ok(lengths)
+    }
+
+    /// The largest distance of each row, `(n,)`.
+    fn largest(&self, lengths: &[Vec<f64>]) -> Vec<f64> {
+        let mut distances = vec![0.0f64; lengths.first().map_or(0, Vec::len)];
+        for (lengths, unit) in lengths.iter().zip(&self.units) {
             for (distance, length) in distances.iter_mut().zip(lengths) {
                 *distance = distance.max(length / unit);
             }
         }
-        Ok(distances)
+        distances
     }
 
     /// Length of each row in a space, `(n,)`.
-    fn lengths(&self, space: &Space, rows: Rows<'_>) -> Result<Vec<f64>> {
+    fn lengths_in(&self, space: &Space, rows: Rows<'_>) -> Result<Vec<f64>> {
         let vectors = space.vectors(rows, &mut Meter::new(&mut ()))?;
         let length = |v: &[f32]| {
             let square = v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
@@ -172,7 +201,7 @@ impl Reach {
     /// # Errors
     /// [`crate::Error::Stopped`].
     pub(super) fn how_far(&self, rows: Rows<'_>) -> Result<Vec<f64>> {
-        let mut out = self.distances(rows)?;
+        let mut out = self.largest(&self.lengths(rows)?);
         for distance in &mut out {
             *distance = (*distance / self.distance).ln();
         }
@@ -186,7 +215,7 @@ impl Reach {
     pub(super) fn place<'r>(&self, rows: Rows<'r>) -> Result<Placed<'r>> {
         let out = self.how_far(rows)?;
         let beyond = out.iter().any(|out| *out > 0.0);
-        let moved = self.spaces.first().filter(|_| beyond).map(|(space, _)| {
+        let moved = self.spaces.first().filter(|_| beyond).map(|space| {
             let mut moved = rows.as_slice().to_vec();
             for (row, out) in moved.chunks_exact_mut(rows.n_cols()).zip(&out) {
                 if *out > 0.0 {
@@ -199,35 +228,43 @@ impl Reach {
     }
 
     pub(super) fn save(&self, writer: &mut Writer) {
-        for (i, (space, _)) in self.spaces.iter().enumerate() {
+        for (i, space) in self.spaces.iter().enumerate() {
             space.save(&format!("reach.{i}"), writer);
         }
-        let mut distances = vec![self.distance];
-        distances.extend(self.spaces.iter().map(|(_, unit)| unit));
+        if let Some(extremes) = &self.extremes {
+            extremes.save("reach.extremes", writer);
+        }
+        let distances = [&[self.distance], self.units.as_slice()].concat();
         writer.f64("reach.distances", &distances);
     }
 
     /// # Errors
     /// [`crate::Error::CorruptModel`].
     pub(super) fn restore(reference: Reference, n_in: usize, reader: &mut Reader) -> Result<Self> {
-        let name = "reach.distances";
-        let distances = reader.f64(name)?;
-        let (distance, units) = distances
-            .split_first()
-            .map_or((0.0, &[][..]), |(d, u)| (*d, u));
-        if distances.iter().any(|d| *d <= 0.0) || !(1..=2).contains(&units.len()) {
-            let found = format!("the distances {distances:?}");
-            return Err(reader.corrupt(name.to_owned(), found, "two or three above 0"));
-        }
-        // Their scale is in the file, so that both are restored alike.
+        // Its scale is in the file, so that scaled rows and rows as they are restore alike.
         let options = SpaceOptions::Whitened(reference);
-        let space = |(i, unit): (usize, &f64)| {
-            let prefix = format!("reach.{i}");
-            Ok((Space::restore(options, n_in, DRAW, &prefix, reader)?, *unit))
-        };
+        let has_two = reader.has("reach.1.shift");
+        let space = |i| Space::restore(options, n_in, DRAW, &format!("reach.{i}"), reader);
+        let spaces: Vec<_> = (0..=usize::from(has_two))
+            .map(space)
+            .collect::<Result<_>>()?;
+        let prefix = "reach.extremes";
+        let centre = spaces.first().and_then(Space::centre);
+        let centre = centre.filter(|_| reader.has(&format!("{prefix}.squares")));
+        let extremes = centre.map(|centre| Extremes::restore(prefix, centre, reader));
+        let extremes = extremes.transpose()?;
+        let n_units = spaces.len() + if extremes.is_some() { 2 } else { 0 };
+        let name = "reach.distances";
+        let distances = reader.f64_of(name, 1 + n_units)?;
+        if distances.iter().any(|d| *d <= 0.0) {
+            let found = format!("the distances {distances:?}");
+            return Err(reader.corrupt(name, found, "distances above 0"));
+        }
         Ok(Self {
-            spaces: units.iter().enumerate().map(space).collect::<Result<_>>()?,
-            distance,
+            spaces,
+            extremes,
+            units: distances[1..].to_vec(),
+            distance: distances[0],
             sampled: None,
         })
     }
@@ -242,7 +279,7 @@ impl Growth {
         width: usize,
     ) -> Self {
         let at = |share| (quantile(distances, share), quantile(scores, share));
-        let ((near, low), (far, high)) = (at(0.5), at(WITHIN));
+        let ((near, low), (far, high)) = (at(0.5), at(MOST));
         let slope = (high - low) / (far / near).ln();
         Self {
             // Every dimension has it.

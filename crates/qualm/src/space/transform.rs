@@ -294,6 +294,19 @@ impl Space {
         )
     }
 
+    /// The centre of a whitened space, among rows that are not scaled yet: `(n_in,)`.
+    pub(crate) fn centre(&self) -> Option<Vec<f64>> {
+        let (Projection::Whitened(map) | Projection::UnitWhitened(map)) = &self.projection else {
+            return None;
+        };
+        let Scaler { shift, scale, .. } = &self.scaler;
+        let columns = map.centre().iter().zip(shift).zip(scale);
+        let unscaled = |((centre, shift), scale): ((&f64, &f32), &f32)| {
+            centre / f64::from(*scale) + f64::from(*shift)
+        };
+        Some(columns.map(unscaled).collect())
+    }
+
     /// Moves a row towards the centre of a whitened space, to this share of its way from there.
     pub(crate) fn towards_centre(&self, row: &mut [f32], share: f64) {
         let (Projection::Whitened(map) | Projection::UnitWhitened(map)) = &self.projection else {
