@@ -59,7 +59,8 @@ impl Extremes {
     }
 
     /// How far the farthest column of each row is from its centre, in widths, and how far the
-    /// row is from the centre along the way to zero, not in any unit: `(n, 2)`.
+    /// row is from the centre along the way to zero, each column in its width, in no unit:
+    /// `(n, 2)`.
     pub(super) fn of(&self, rows: Rows<'_>) -> Vec<[f64; 2]> {
         let rows = rows.as_slice().par_chunks_exact(rows.n_cols());
         match self.fitted {
@@ -83,7 +84,7 @@ impl Extremes {
             let away = f64::from(*x) - centre;
             let own = away * away;
             farthest = farthest.max(own / width(*square, own));
-            along += away * centre;
+            along += away * centre / square.max(self.least);
         }
         [farthest.sqrt(), along.abs()]
     }
@@ -122,17 +123,18 @@ mod tests {
         let mut extremes = Extremes::fit(rows, vec![2.0, 0.0]);
         // Without themselves: 1 / 2.5 and 4 / 2; 4 / 1 and 0 / 4; 1 / 2.5 and 4 / 2.
         let root = f64::sqrt;
+        // Along (2, 0), where the width is the root of 2.
         near(
             &extremes,
             rows,
-            [[root(2.0), 2.0], [2.0, 4.0], [root(2.0), 2.0]],
+            [[root(2.0), 1.0], [2.0, 2.0], [root(2.0), 1.0]],
         );
         extremes.done_with_fitted();
         // As new rows: 1 / 2 and 4 / (8 / 3); 4 / 2 and 0; 1 / 2 and 4 / (8 / 3).
         near(
             &extremes,
             rows,
-            [[root(1.5), 2.0], [root(2.0), 4.0], [root(1.5), 2.0]],
+            [[root(1.5), 1.0], [root(2.0), 2.0], [root(1.5), 1.0]],
         );
     }
 
