@@ -141,15 +141,11 @@ impl Reach {
         Ok(distances)
     }
 
-    /// The share of the fitted rows within the reach. A kernel network sees most of what is far for
-    /// what it is and needs help at the very end; a perceptron hardly sees one wrong column of
-    /// hundreds that are alike.
+    /// The share of the fitted rows within the reach. With few rows a perceptron hardly sees one
+    /// wrong column of hundreds that are alike; a kernel network sees most of what is far for what it is.
     fn share_within(&self, is_kernel: bool) -> f64 {
-        if self.extremes.is_none() || is_kernel {
-            MOST
-        } else {
-            0.95
-        }
+        let few = self.extremes.as_ref().is_some_and(Extremes::are_of_few);
+        if few && !is_kernel { 0.95 } else { MOST }
     }
 
     /// From now on rows are new.

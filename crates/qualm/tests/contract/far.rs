@@ -95,13 +95,18 @@ fn rows_off_normal_ones_have_small_p_values_out_to_the_largest_numbers() {
 /// left the fitted rows.
 #[test]
 fn the_variance_grows_along_rays() {
-    let d = 5;
-    let rows = Matrix::new(normals(5, N * d), d).unwrap();
+    grows_along_rays(&Matrix::new(normals(5, N * 5), 5).unwrap());
+    // Of columns that have one unit.
+    grows_along_rays(&Matrix::new(normals(5, 400 * 24), 24).unwrap());
+}
+
+fn grows_along_rays(rows: &Matrix) {
+    let d = rows.rows().n_cols();
     for (name, spec) in specs(false)
         .into_iter()
         .filter(|(name, _)| name.starts_with("dum"))
     {
-        let fitted = fit(&name, &spec, &rows);
+        let fitted = fit(&name, &spec, rows);
         for direction in normals(9, 40 * d).chunks_exact(d) {
             let norm = direction.iter().map(|x| x * x).sum::<f32>().sqrt();
             let at = |z: f32| direction.iter().map(|x| x / norm * z).collect::<Vec<f32>>();
@@ -189,5 +194,57 @@ fn gross_errors_are_flagged_in_tables_and_vectors() {
         let share = flagged(&|_, _| ());
         let own = if detector == "dum" { 0.1 } else { 0.16 };
         assert!(share <= own, "{name}: {share} of usual rows flagged");
+    }
+}
+
+/// Rows as a convolutional network ends in: positive, zero in most columns, and some columns hardly
+/// ever anything else.
+fn rectified(seed: u64, n: usize, d: usize) -> Vec<f32> {
+    let noise = normals(seed, n * d);
+    let columns = |row: &[f32]| -> Vec<f32> {
+        let column = |j: usize| {
+            let own = 0.9 * row[j] + 0.45 * row[(j + 1) % d];
+            let width = 0.05 * 10f32.powf(1.3 * ((j * 7) % d) as f32 / d as f32);
+            (own + 1.0 - 0.2 * (j % 16) as f32).max(0.0) * width
+        };
+        (0..d).map(column).collect()
+    };
+    noise.chunks_exact(d).flat_map(columns).collect()
+}
+
+/// With hardly more rows than columns a covariance sees neither.
+#[test]
+fn dead_encoders_and_one_wrong_column_of_many_are_uncertain() {
+    let (n, d, n_new) = (300, 192, 200);
+    let rows = Matrix::new(rectified(1, n, d), d).unwrap();
+    let deviation = |j: usize| {
+        let column = || rows.rows().as_slice().iter().skip(j).step_by(d);
+        let mean = column().sum::<f32>() / n as f32;
+        (column().map(|x| (x - mean).powi(2)).sum::<f32>() / n as f32).sqrt()
+    };
+    let deviations: Vec<f32> = (0..d).map(deviation).collect();
+    let varying: Vec<usize> = (0..d).filter(|j| deviations[*j] > 0.0).collect();
+    let usual = rectified(2, n_new, d);
+    let mut moved = usual.clone();
+    for (row, j) in moved.chunks_exact_mut(d).zip(varying.iter().cycle()) {
+        row[*j] += 50.0 * deviations[*j];
+    }
+    for (name, spec) in specs(true)
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("dum"))
+    {
+        let fitted = fit(&name, &spec, &rows);
+        let flagged = |rows: &[f32]| {
+            let p = p_values(&fitted, rows, d);
+            p.iter().filter(|p| **p <= 0.05).count() as f64 / n_new as f64
+        };
+        let (wrong, own) = (flagged(&moved), flagged(&usual));
+        assert!(
+            wrong >= 0.95,
+            "{name}: {wrong} of rows with one wrong column"
+        );
+        assert!(own <= 0.1, "{name}: {own} of usual rows");
+        let zero = p_values(&fitted, &vec![0.0; d], d)[0];
+        assert!(zero <= 0.05, "{name}: p = {zero} of the zero vector");
     }
 }
