@@ -35,10 +35,10 @@ fn scores_as_before(name: &str) -> Fitted {
     fitted
 }
 
-/// A multilayer perceptron whose reach is of two covariances, as it was before
+/// A multilayer perceptron whose reach is of covariances alone, as it was before
 /// `dum/extremes.rs`: written by the revision before that, which no later one can do again.
 #[test]
-fn a_reach_of_two_covariances_stays_readable() {
+fn a_reach_of_covariances_alone_stays_readable() {
     scores_as_before("v1_two_distances");
 }
 

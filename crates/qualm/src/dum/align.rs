@@ -58,7 +58,13 @@ impl Dum {
         if !extrapolates(&self.spec) {
             return Ok(());
         }
-        let mut reach = Reach::fit(rows, self.spec.reference, seed, meter)?;
+        let mut reach = Reach::fit(
+            rows,
+            self.spec.reference,
+            self.spec.is_kernel(),
+            seed,
+            meter,
+        )?;
         let mut rng = stream(seed, Purpose::SAMPLE, [0, 2]);
         let picked = rng::sample(&mut rng, rows.n_rows(), REACH_SAMPLE);
         let values = picked.iter().filter_map(|&i| rows.get(i)).flatten();

@@ -50,13 +50,6 @@ impl Extremes {
         }
     }
 
-    /// Whether the rows are too few for a covariance of their columns: it is shrunk by more than 3 %
-    /// of the mean variance.
-    pub(super) fn are_of_few(&self) -> bool {
-        self.fitted
-            .is_some_and(|n| n < 10.0 * self.centre.len() as f64)
-    }
-
     /// From now on rows are new.
     pub(super) fn done_with_fitted(&mut self) {
         self.fitted = None;

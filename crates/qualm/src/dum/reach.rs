@@ -14,10 +14,11 @@
 //! is the network's word; outside, the direction decides what the network says, and the distance
 //! adds to it without end. So along any ray from the centre the variance only grows from `D_r` on.
 //!
-//! Where the columns seem to have one unit, D is the largest of three distances from one centre,
-//! the medians, in units of what [`MOST`] of the rows keep of each: besides that one, those of
-//! the farthest column and along the way to zero (`extremes.rs`), which it hides where rows are
-//! few.
+//! Where the columns seem to have one unit, D is the largest of several distances from one centre,
+//! the medians, in units of what [`MOST`] of the rows keep of each: besides that of standardised
+//! columns, which sees what is odd in a column of little variance, that of the columns as they are
+//! (of perceptrons only), and where rows are few for so many columns, so that a covariance hides
+//! them, those of the farthest column and along the way to zero (`extremes.rs`).
 //!
 //! v and g put the added variance on the network's scale: v is the variance that [`MOST`] of the
 //! fitted rows keep, and g is the slope, on logarithmic axes, of the line through the medians of
@@ -35,6 +36,9 @@ use crate::space::{Scaling, Space, SpaceOptions, Whitened, one_unit};
 /// The share of the fitted rows that sets scales: the units of distances, and the variance beyond.
 const MOST: f64 = 0.98;
 
+/// Rows for each column that are enough for a covariance: it is shrunk by 3 % of the mean variance.
+const FEW: f64 = 10.0;
+
 /// Growth of the variance with the distance at the least, as an exponent.
 const LEAST_SLOPE: f64 = 2.0;
 
@@ -44,7 +48,6 @@ const DRAW: u64 = 1 << 32;
 /// Where the fitted rows lie.
 #[derive(Debug)]
 pub(super) struct Reach {
-    /// Two in some models of earlier versions.
     spaces: Vec<Space>,
     extremes: Option<Extremes>,
     /// The length that is 1 of each distance: in the spaces, then those of the extremes.
@@ -91,7 +94,7 @@ impl<'r> Placed<'r> {
 }
 
 impl Reach {
-    /// Of the fitted rows.
+    /// Of the fitted rows of a kernel network or a perceptron.
     ///
     /// # Errors
     /// [`crate::Error::NoVariance`], [`crate::Error::Stopped`].
@@ -101,15 +104,25 @@ impl Reach {
     pub(super) fn fit(
         rows: Rows<'_>,
         reference: Reference,
+        is_kernel: bool,
         seed: u64,
         meter: &mut Meter<'_>,
     ) -> Result<Self> {
-        let options = SpaceOptions::Scaled(Scaling::Robust, reference);
-        let space = Space::fit(options, rows, seed, DRAW, meter)?;
-        let centre = space.centre().filter(|_| one_unit(rows));
+        let one_unit = one_unit(rows);
+        let mut options = vec![SpaceOptions::Scaled(Scaling::Robust, reference)];
+        if one_unit && !is_kernel {
+            options.push(SpaceOptions::Whitened(reference));
+        }
+        let spaces = options.into_iter();
+        let spaces: Vec<_> = spaces
+            .map(|options| Space::fit(options, rows, seed, DRAW, meter))
+            .collect::<Result<_>>()?;
+        let centre = spaces.first().and_then(Space::centre);
+        let few = (rows.n_rows() as f64) < FEW * rows.n_cols() as f64;
+        let centre = centre.filter(|_| one_unit && few);
         Ok(Self {
             extremes: centre.map(|centre| Extremes::fit(rows, centre)),
-            spaces: vec![space],
+            spaces,
             units: Vec::new(),
             distance: f64::INFINITY,
             // Where outliers may be among the rows the covariance leaves the outer ones out.
@@ -144,8 +157,11 @@ impl Reach {
     /// The share of the fitted rows within the reach. With few rows a perceptron hardly sees one
     /// wrong column of hundreds that are alike; a kernel network sees most of what is far for what it is.
     fn share_within(&self, is_kernel: bool) -> f64 {
-        let few = self.extremes.as_ref().is_some_and(Extremes::are_of_few);
-        if few && !is_kernel { 0.95 } else { MOST }
+        if self.extremes.is_some() && !is_kernel {
+            0.95
+        } else {
+            MOST
+        }
     }
 
     /// From now on rows are new.
