@@ -39,7 +39,9 @@ impl Extremes {
                 *square += (f64::from(*x) - centre).powi(2);
             }
         }
-        squares.iter_mut().for_each(|square| *square /= n);
+        for square in &mut squares {
+            *square /= n;
+        }
         let varying = squares.iter().filter(|square| **square > 0.0);
         let mean = varying.clone().sum::<f64>() / varying.count() as f64;
         Self {

@@ -9,7 +9,7 @@
 //! Sigma(x) = diag(exp s(x'))  +  v ((D / D_r)^g - 1)_+  I
 //! ```
 //!
-//! with `D_r` the distance that a [share](Reach::share_within) of the fitted rows keep, and x' the row itself where
+//! with `D_r` the distance that a share of the fitted rows keep (`share_within`), and x' the row itself where
 //! `D <= D_r`, else the point where the line from the centre to it crosses `D_r`. Inside the reach that
 //! is the network's word; outside, the direction decides what the network says, and the distance
 //! adds to it without end. So along any ray from the centre the variance only grows from `D_r` on.
