@@ -70,7 +70,7 @@ impl Dum {
         let values = picked.iter().filter_map(|&i| rows.get(i)).flatten();
         let sample: Vec<f32> = values.copied().collect();
         let sample = Rows::checked(&sample, rows.n_cols());
-        let distances = reach.set(sample, self.spec.is_kernel())?;
+        let distances = reach.set(sample)?;
         for i in 0..self.members.len() {
             let mut scores = score_fitted(sample, meter, |rows, out| {
                 self.score_members(rows, out, |members| &members[i..=i])

@@ -9,7 +9,7 @@
 //! Sigma(x) = diag(exp s(x'))  +  v ((D / D_r)^g - 1)_+  I
 //! ```
 //!
-//! with `D_r` the distance that a share of the fitted rows keep (`share_within`), and x' the row itself where
+//! with `D_r` the distance that most of the fitted rows keep (`Fitting::share_within`), and x' the row itself where
 //! `D <= D_r`, else the point where the line from the centre to it crosses `D_r`. Inside the reach that
 //! is the network's word; outside, the direction decides what the network says, and the distance
 //! adds to it without end. So along any ray from the centre the variance only grows from `D_r` on.
@@ -54,8 +54,17 @@ pub(super) struct Reach {
     units: Vec<f64>,
     /// The distance `D_r`.
     distance: f64,
-    /// Rows of the covariance, while fitted rows are scored that are among them.
+    /// While fitted rows are asked about.
+    fitting: Option<Fitting>,
+}
+
+/// What counts for fitted rows only.
+#[derive(Debug)]
+struct Fitting {
+    /// Rows of the covariance, where the ones asked about are among them.
     sampled: Option<f64>,
+    /// The share of the rows within the reach.
+    share_within: f64,
 }
 
 /// Rows of a block, and where they lie.
@@ -120,23 +129,30 @@ impl Reach {
         let centre = spaces.first().and_then(Space::centre);
         let few = (rows.n_rows() as f64) < FEW * rows.n_cols() as f64;
         let centre = centre.filter(|_| one_unit && few);
+        let extremes = centre.map(|centre| Extremes::fit(rows, centre));
+        // With few rows a perceptron hardly sees one wrong column of hundreds that are alike; a
+        // kernel network sees most of what is far for what it is.
+        let gives_way_early = extremes.is_some() && !is_kernel;
+        // Where outliers may be among the rows the covariance leaves the outer ones out.
+        let sampled = (reference == Reference::Clean)
+            .then(|| Whitened::n_sampled(rows.n_rows(), rows.n_cols()) as f64);
         Ok(Self {
-            extremes: centre.map(|centre| Extremes::fit(rows, centre)),
             spaces,
+            extremes,
             units: Vec::new(),
             distance: f64::INFINITY,
-            // Where outliers may be among the rows the covariance leaves the outer ones out.
-            sampled: (reference == Reference::Clean)
-                .then(|| Whitened::n_sampled(rows.n_rows(), rows.n_cols()) as f64),
+            fitting: Some(Fitting {
+                sampled,
+                share_within: if gives_way_early { 0.95 } else { MOST },
+            }),
         })
     }
 
-    /// Sets the reach of a kernel network or a perceptron by some of the fitted rows; returns their
-    /// distances.
+    /// Sets the reach by some of the fitted rows; returns their distances.
     ///
     /// # Errors
     /// [`crate::Error::Stopped`].
-    pub(super) fn set(&mut self, rows: Rows<'_>, is_kernel: bool) -> Result<Vec<f64>> {
+    pub(super) fn set(&mut self, rows: Rows<'_>) -> Result<Vec<f64>> {
         let lengths = self.lengths(rows)?;
         let unit = |lengths: &Vec<f64>| {
             let unit = quantile(lengths, MOST);
@@ -144,7 +160,8 @@ impl Reach {
         };
         self.units = lengths.iter().map(unit).collect();
         let distances = self.largest(&lengths);
-        let reach = quantile(&distances, self.share_within(is_kernel));
+        let share_within = self.fitting.as_ref().map_or(MOST, |f| f.share_within);
+        let reach = quantile(&distances, share_within);
         self.distance = if reach > 0.0 {
             reach
         } else {
@@ -154,19 +171,9 @@ impl Reach {
         Ok(distances)
     }
 
-    /// The share of the fitted rows within the reach. With few rows a perceptron hardly sees one
-    /// wrong column of hundreds that are alike; a kernel network sees most of what is far for what it is.
-    fn share_within(&self, is_kernel: bool) -> f64 {
-        if self.extremes.is_some() && !is_kernel {
-            0.95
-        } else {
-            MOST
-        }
-    }
-
     /// From now on rows are new.
     pub(super) fn done_with_fitted(&mut self) {
-        self.sampled = None;
+        self.fitting = None;
         if let Some(extremes) = &mut self.extremes {
             extremes.done_with_fitted();
         }
@@ -199,10 +206,11 @@ impl Reach {
     /// Length of each row in a space, `(n,)`.
     fn lengths_in(&self, space: &Space, rows: Rows<'_>) -> Result<Vec<f64>> {
         let vectors = space.vectors(rows, &mut Meter::new(&mut ()))?;
+        let sampled = self.fitting.as_ref().and_then(|fitting| fitting.sampled);
         let length = |v: &[f32]| {
             let square = v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             // As a row that had no part in the covariance: see `Leverage`.
-            let part = self.sampled.map_or(1.0, |n| n / (n - square).max(1e-6 * n));
+            let part = sampled.map_or(1.0, |n| n / (n - square).max(1e-6 * n));
             (square * part).sqrt()
         };
         Ok(vectors.chunks_exact(rows.n_cols()).map(length).collect())
@@ -277,7 +285,7 @@ impl Reach {
             extremes,
             units: distances[1..].to_vec(),
             distance: distances[0],
-            sampled: None,
+            fitting: None,
         })
     }
 }

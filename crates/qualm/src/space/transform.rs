@@ -121,6 +121,11 @@ fn scaler(options: SpaceOptions, scaling: [Vec<f32>; 2]) -> Scaler {
     }
 }
 
+/// A value of a scaled column as it was before.
+fn unscaled(((value, shift), scale): ((&f64, &f32), &f32)) -> f64 {
+    value / f64::from(*scale) + f64::from(*shift)
+}
+
 impl Space {
     /// Learns scaling, covariance, bandwidth and frequencies from rows.
     ///
@@ -288,28 +293,19 @@ impl Space {
 
     /// Whether rows are whitened.
     pub(crate) fn whitens(&self) -> bool {
-        matches!(
-            self.projection,
-            Projection::Whitened(_) | Projection::UnitWhitened(_)
-        )
+        self.whitening().is_some()
     }
 
     /// The centre of a whitened space, among rows that are not scaled yet: `(n_in,)`.
     pub(crate) fn centre(&self) -> Option<Vec<f64>> {
-        let (Projection::Whitened(map) | Projection::UnitWhitened(map)) = &self.projection else {
-            return None;
-        };
         let Scaler { shift, scale, .. } = &self.scaler;
-        let columns = map.centre().iter().zip(shift).zip(scale);
-        let unscaled = |((centre, shift), scale): ((&f64, &f32), &f32)| {
-            centre / f64::from(*scale) + f64::from(*shift)
-        };
+        let columns = self.whitening()?.centre().iter().zip(shift).zip(scale);
         Some(columns.map(unscaled).collect())
     }
 
     /// Moves a row towards the centre of a whitened space, to this share of its way from there.
     pub(crate) fn towards_centre(&self, row: &mut [f32], share: f64) {
-        let (Projection::Whitened(map) | Projection::UnitWhitened(map)) = &self.projection else {
+        let Some(map) = self.whitening() else {
             return;
         };
         let Scaler { shift, scale, .. } = &self.scaler;
@@ -317,7 +313,15 @@ impl Space {
         let columns = map.centre().iter().zip(shift).zip(scale);
         for (x, ((centre, shift), scale)) in row.iter_mut().zip(columns) {
             let moved = centre + share * (f64::from(*x) - centre);
-            *x = (moved / f64::from(*scale) + f64::from(*shift)) as f32;
+            *x = unscaled(((&moved, shift), scale)) as f32;
+        }
+    }
+
+    /// The whitening of a whitened space.
+    fn whitening(&self) -> Option<&Whitened> {
+        match &self.projection {
+            Projection::Whitened(map) | Projection::UnitWhitened(map) => Some(map),
+            _ => None,
         }
     }
 
