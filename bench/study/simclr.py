@@ -46,13 +46,14 @@ VIEWS = {
 #: Name, the views of its SimCLR (none: the rows themselves), detector and keys.
 CONTENDERS = [
     ("rows: default", None, "dum", []),
-    ("rows: auto", None, "dum/auto", []),
+    ("rows: mlp", None, "dum/mlp", []),
     ("rows: knn", None, "knn", ["space=standardise"]),
 ]
 for _views in VIEWS:
     CONTENDERS += [
-        (f"SimCLR ({_views}): embedding", _views, "dum/embedding", []),
         (f"SimCLR ({_views}): default", _views, "dum", []),
+        (f"SimCLR ({_views}): with length", _views, "dum", ["scaling=standardise"]),
+        (f"SimCLR ({_views}): mlp", _views, "dum/mlp", []),
         (f"SimCLR ({_views}): knn", _views, "knn", ["space=unit"]),
     ]
 
