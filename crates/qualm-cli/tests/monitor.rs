@@ -287,6 +287,7 @@ fn what_cannot_be_watched_is_refused() {
     folder.write("none.csv", "x0,x1,x2,x3,name\n");
     folder.write("one.csv", table(1, 5, 0, 0.0));
     folder.write("few.csv", table(30, 6, 0, 0.0));
+    folder.write("bad.csv", table(30_000, 7, 0, 0.0) + "1,2,3,much,n\n");
     let base = ["monitor", "m.qualm"];
     for (more, words) in [
         (&["none.csv"][..], &["none.csv"][..]),
@@ -344,6 +345,12 @@ fn what_cannot_be_watched_is_refused() {
             &["reference", "100"],
         ),
         (&["no.csv"], &["no.csv"]),
+        // Told before all of the reference is read.
+        (
+            &["quiet.csv", "--reference", "bad.csv"],
+            &["bad.csv, row 30001"],
+        ),
+        (&["no.csv", "--reference", "bad.csv"], &["no.csv"]),
         (&["quiet.csv", "--state", "s"], &["--sequential"]),
         (
             &["quiet.csv", "--sequential", "--state", "m.qualm"],

@@ -34,11 +34,15 @@ pub(crate) fn run(args: &Monitor, seed: u64, output: Output) -> Result<Verdict> 
     interrupt::listen()?;
     let fitted = Fitted::load(&args.model)?;
     check_outputs(args)?;
-    let reference = match &args.reference {
-        Some(path) => Reference::read(Stream::reference(args, &fitted, path)?, &fitted, output)?,
+    let reference = args.reference.as_ref();
+    let reference = reference.map(|path| Stream::reference(args, &fitted, path));
+    let reference = reference.transpose()?;
+    // What cannot be read is told before the reference is scored, which may take long.
+    let current = Stream::current(args, &fitted)?;
+    let reference = match reference {
+        Some(stream) => Reference::read(stream, &fitted, output)?,
         None => Reference::of_model(&fitted, output),
     };
-    let current = Stream::current(args, &fitted)?;
     let (report, plot) = if args.sequential {
         let found = sequential::run(args, seed, &fitted, &reference, current, output)?;
         let plot = plots::evidence(&found.report, &found.evidence);
