@@ -1,4 +1,5 @@
-//! Advice where the rows look unlike those that the default was chosen on.
+//! Advice where the rows look unlike those that the default was chosen on, or are too few for a detector to
+//! know new ones by.
 
 use qualm::Rows;
 
@@ -50,6 +51,28 @@ pub(crate) fn advice(rows: Rows<'_>) -> Vec<String> {
     advice
 }
 
+/// What to do where a detector knows the fitted rows so well that new ones of the same kind score
+/// higher, so that more of them exceed the threshold than it says.
+///
+/// From so many rows a column on, at most 7 % of new normal rows exceed a threshold for 5 %.
+pub(crate) fn too_well_known(detector: &str, rows: Rows<'_>) -> Option<String> {
+    let (n, d) = (rows.n_rows(), rows.n_cols());
+    let enough = match detector {
+        "ee" => 50,
+        "ae" => 500,
+        _ => return None,
+    };
+    (n < enough * d).then(|| {
+        format!(
+            "{detector} knows {} of {} well, and new ones of the same kind score higher: p-values and \
+             the threshold call too many of them anomalous; --calibrate FILE takes them from rows kept \
+             apart",
+            output::rows(n as u64),
+            output::counted(d as u64, "column")
+        )
+    })
+}
+
 /// Columns of one or two values.
 fn two_valued(rows: Rows<'_>) -> usize {
     let first = rows.iter().next().unwrap_or_default();
@@ -99,6 +122,21 @@ mod tests {
         let data = |n: usize| (0..4 * n).map(|i| (i * 7919 % 10_007) as f32).collect();
         assert!(said(data(50), 4).is_empty());
         assert!(said(data(49), 4)[0].starts_with("only 49 rows, so no p-value is below 0.02"));
+    }
+
+    #[test]
+    fn what_knows_few_rows_well_says_so() {
+        let told = |detector, n: usize| {
+            let rows = Matrix::new(vec![0.0; 2 * n], 2).expect("whole rows");
+            too_well_known(detector, rows.rows())
+        };
+        let said = told("ee", 99).expect("some advice");
+        assert!(
+            said.starts_with("ee knows 99 rows of 2 columns well"),
+            "{said}"
+        );
+        assert_eq!((told("ee", 100), told("ae", 1000)), (None, None));
+        assert!(told("ae", 999).is_some() && told("knn", 3).is_none());
     }
 
     #[test]

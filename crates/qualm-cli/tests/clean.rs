@@ -185,4 +185,10 @@ fn rows_unlike_those_of_the_default_are_met_with_advice() {
         assert!(!fit("few.csv", &more).contains("note: only"), "{more:?}");
     }
     assert_eq!(fit("few.csv", &["--quiet"]), "");
+    // Fitted rows say little about new ones.
+    let known = "ae knows 60 rows of 3 columns well";
+    let ae = ["--detector", "ae"];
+    assert!(fit("enough.csv", &ae).contains(known));
+    let calibrated = [&ae[..], &["--calibrate", "few.csv"]].concat();
+    assert!(!fit("enough.csv", &calibrated).contains(known));
 }

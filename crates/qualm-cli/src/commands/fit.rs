@@ -109,6 +109,12 @@ impl<'a> FitJob<'a> {
                 output.note(format!("note: {advice}"));
             }
         }
+        if held_out.is_none()
+            && sampled.is_none()
+            && let Some(advice) = unlike::too_well_known(spec.detector(), batch.rows.rows())
+        {
+            output.note(format!("note: {advice}"));
+        }
         let rounding = batch.rows.rows().rounding();
         let read = |source: Source| {
             let notes = source.notes();
