@@ -216,6 +216,11 @@ class EllipticEnvelope(Detector):
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
 
+    Notes
+    -----
+    With fewer than some 50 rows a column, new rows score higher than fitted ones of the same
+    kind; :meth:`calibrate` takes p-values and threshold from rows kept apart.
+
     References
     ----------
     P. J. Rousseeuw and K. Van Driessen, 'A fast algorithm for the minimum covariance determinant
@@ -299,6 +304,11 @@ class AutoEncoder(Detector):
         As in :class:`qualm.DUM`.
     **pyod
         Parameters under PyOD's names; docs/python.md has them.
+
+    Notes
+    -----
+    With fewer than some 500 rows a column, new rows score higher than fitted ones of the same
+    kind; :meth:`calibrate` takes p-values and threshold from rows kept apart.
 
     References
     ----------
